@@ -1,0 +1,60 @@
+"""Reference numbers of the original PyTorch code: `load`, `weights`, `assert_close`; see README.md."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import seeded
+
+FOLDER = Path(__file__).parent
+
+
+class Golden(dict):
+    """The arrays of one file by name; `meta` holds parameters and provenance."""
+
+    def __init__(self, arrays, meta):
+        super().__init__(arrays)
+        self.meta = meta
+
+    def group(self, prefix):
+        """The arrays named `prefix.*`, by the rest of their names."""
+        return {name[len(prefix) + 1 :]: a for name, a in self.items() if name.startswith(prefix + ".")}
+
+
+def load(name):
+    """All arrays of `name`.npz; nothing is unpickled."""
+    with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files if key != "meta"}
+        return Golden(arrays, json.loads(str(file["meta"])))
+
+
+def shapes(network):
+    """Checkpoint names of a network with the tensors' shapes, in torch's layout."""
+    return json.loads((FOLDER / f"names_{network}.json").read_text())["shapes"]
+
+
+def weights(network):
+    """Stand-in checkpoint of a network, {torch name: array}, drawn from its names, shapes and seed."""
+    names = json.loads((FOLDER / f"names_{network}.json").read_text())
+    state = seeded.seeded_state_dict(names["shapes"], names["seed"])
+    assert seeded.fingerprint(state) == names["sha256"], (
+        "this numpy draws other numbers than the reference run"
+    )
+    return state
+
+
+def tolerance(name, key):
+    """{"rtol": ..., "atol": ...} for one array: the float32 noise of the reference run, integers exact."""
+    if load(name)[key].dtype.kind in "iu":
+        return {"rtol": 0.0, "atol": 0.0}
+    tolerances = json.loads((FOLDER / "tolerances.json").read_text())
+    return tolerances["files"].get(name, {}).get(key, tolerances["default"])
+
+
+def assert_close(name, key, value):
+    """Fails unless `value` equals array `key` of file `name` within that array's own tolerance."""
+    reference = np.asarray(load(name)[key], np.float64)
+    value = np.asarray(value, np.float64)
+    assert value.shape == reference.shape, f"{name}:{key} has shape {reference.shape}; got {value.shape}"
+    np.testing.assert_allclose(value, reference, **tolerance(name, key), err_msg=f"{name}:{key}")
