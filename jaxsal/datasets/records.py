@@ -1,0 +1,64 @@
+"""What a set of clips is: names, labels, spectra, splits, and a way to load each clip's frames."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt8
+
+SPECTRA = ("IR", "TV")
+TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV")}
+SPLITS = ("train", "test")
+
+Frames = UInt8[np.ndarray, "L H W 3"]
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """One labelled clip of one spectrum.
+
+    Attributes:
+      name: Unique within its set.
+      label: Index into the set's classes.
+      spectrum: "IR" or "TV".
+      split: "train" or "test".
+      load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
+    """
+
+    name: str
+    label: int
+    spectrum: str
+    split: str
+    load: Callable[[], Frames]
+
+
+@dataclass(frozen=True)
+class ClipSet:
+    """Labelled clips with the names of their classes."""
+
+    classes: tuple[str, ...]
+    records: tuple[ClipRecord, ...]
+
+    def select(self, *, split: str | None = None, spectra: Collection[str] = SPECTRA) -> "ClipSet":
+        """The clips of one split and of some spectra, in their order.
+
+        Args:
+          split: "train", "test", or None for both.
+          spectra: The spectra to keep, out of "IR" and "TV".
+
+        Raises:
+          ValueError: If the split or a spectrum is unknown, or the set has no clip of a wanted spectrum.
+        """
+        if split is not None and split not in SPLITS:
+            raise ValueError(f"`split` must be one of {SPLITS} or None; got {split!r}.")
+        unknown = [spectrum for spectrum in spectra if spectrum not in SPECTRA]
+        if unknown:
+            raise ValueError(f"`spectra` must be out of {SPECTRA}; got {unknown[0]!r}.")
+        records = tuple(
+            r for r in self.records if split in (None, r.split) and r.spectrum in spectra
+        )
+        missing = sorted(set(spectra) - {r.spectrum for r in records})
+        if missing:
+            where = f"the {split} split" if split else "the set"
+            raise ValueError(f"`spectra` must be present in {where}; it has no {missing[0]} clip.")
+        return ClipSet(self.classes, records)
