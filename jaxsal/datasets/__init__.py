@@ -1,0 +1,1 @@
+"""Clips: decoding, sampling, and sets of them."""

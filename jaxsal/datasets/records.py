@@ -54,9 +54,7 @@ class ClipSet:
         unknown = [spectrum for spectrum in spectra if spectrum not in SPECTRA]
         if unknown:
             raise ValueError(f"`spectra` must be out of {SPECTRA}; got {unknown[0]!r}.")
-        records = tuple(
-            r for r in self.records if split in (None, r.split) and r.spectrum in spectra
-        )
+        records = tuple(r for r in self.records if split in (None, r.split) and r.spectrum in spectra)
         missing = sorted(set(spectra) - {r.spectrum for r in records})
         if missing:
             where = f"the {split} split" if split else "the set"

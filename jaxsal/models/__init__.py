@@ -1,0 +1,1 @@
+"""Networks, and their weights from where users have them."""

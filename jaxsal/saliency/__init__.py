@@ -1,0 +1,1 @@
+"""Saliency methods: Grad-CAM, RISE and SIDU in three dimensions."""

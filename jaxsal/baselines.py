@@ -1,0 +1,91 @@
+"""What stands in for removed voxels, all in the clip's own [0, 1] space."""
+
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.ndimage import gaussian_filter
+
+from jaxsal.checks import check_choice
+from jaxsal.resample import degrade
+from jaxsal.types import AnyArray, ScoreFn
+
+BaselineName = Literal["zero", "mean", "blur", "gaussian"]
+BASELINES: tuple[str, ...] = get_args(BaselineName)
+
+
+def make_baseline(
+    baseline: str | AnyArray,
+    clip: Float[Array, "T H W C"],
+    score_fn: ScoreFn,
+    *,
+    blur_factor: int = 4,
+    blur_time: bool = True,
+) -> Float[Array, "..."]:
+    """The baseline of a clip, by name or as given.
+
+    Args:
+      baseline: An array that broadcasts to the clip, or
+        "zero": black, the study's choice (it masks before normalising);
+        "mean": the colour that the classifier's normalisation takes to zero, the choice of the official RISE
+        and SIDU code (they mask after normalising); black where the classifier has no mean;
+        "blur": the clip, degraded linearly to 1 / `blur_factor` and back, the start of the study's insertion;
+        "gaussian": the clip, blurred per frame, the start of the official insertion.
+      clip: The clip.
+      score_fn: Asked for its `mean` (C,), if it has one.
+      blur_factor: For "blur".
+      blur_time: For "blur": whether the time axis is degraded too.
+
+    Raises:
+      ValueError: If the name is unknown, or the array does not broadcast to the clip.
+    """
+    if not isinstance(baseline, str):
+        try:
+            broadcast = np.broadcast_shapes(baseline.shape, clip.shape)
+        except ValueError:
+            broadcast = None
+        if broadcast != clip.shape:
+            raise ValueError(
+                f"`baseline` must broadcast to the clip's shape {clip.shape}; got {tuple(baseline.shape)}."
+            )
+        return jnp.asarray(baseline, clip.dtype)
+    check_choice("baseline", baseline, BASELINES)
+    if baseline == "blur":
+        return degrade(clip, blur_factor, time=blur_time)
+    mean: Any = getattr(score_fn, "mean", None)
+    mean = jnp.zeros(clip.shape[-1]) if mean is None or baseline == "zero" else jnp.asarray(mean)
+    return gaussian_blur(clip, mean) if baseline == "gaussian" else mean
+
+
+def gaussian_kernel(size: int = 11, sigma: float = 5.0) -> Float[np.ndarray, "size size"]:
+    """The kernel of the official insertion: a Gaussian filter's answer to a delta in a `size` x `size` image.
+
+    The image mirrors at its border, so the tails fold back: the kernel sums to 1 and is nearly flat.
+    """
+    delta = np.zeros((size, size))
+    delta[size // 2, size // 2] = 1
+    return gaussian_filter(delta, sigma)
+
+
+def gaussian_blur(
+    clip: Float[Array, "T H W C"], mean: Float[Array, " C"], size: int = 11, sigma: float = 5.0
+) -> Float[Array, "T H W C"]:
+    """Each frame convolved with `gaussian_kernel`, padded with the mean colour.
+
+    The official code pads the normalised frame with zeros; the mean colour is what they stand for.
+    """
+    kernel = jnp.asarray(gaussian_kernel(size, sigma), jnp.float32)[:, :, None, None]
+    images = jnp.moveaxis(clip - mean, -1, 1).reshape(-1, *clip.shape[1:3], 1)
+    pad = (size // 2, size // 2)
+    blurred = jax.lax.conv_general_dilated(
+        images,
+        kernel,
+        (1, 1),
+        (pad, pad),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        precision=jax.lax.Precision.HIGHEST,
+    )
+    channels_first = blurred.reshape(clip.shape[0], clip.shape[3], *clip.shape[1:3])
+    return jnp.moveaxis(channels_first, 1, -1) + mean

@@ -1,0 +1,150 @@
+"""A classifier of one clip: weights, normalisation, last features and head, as one pytree."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsal.checks import check_choice, check_positive
+from jaxsal.types import AnyArray
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Normalization = Literal["standardize", "minmax"]
+
+
+@dataclass(frozen=True)
+class _ModelMethod:
+    """One method of a Flax module as a function of (variables, input), equal for equal modules."""
+
+    model: Any
+    method: str
+
+    def __call__(self, variables: Any, inputs: Array) -> Array:
+        return self.model.apply(variables, inputs[None], method=self.method)[0]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Classifier:
+    """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,).
+
+    A pytree whose leaves are the weights and the normalisation, so it enters compiled functions as an argument:
+    another checkpoint of the same network compiles nothing.
+
+    Attributes:
+      params: The weights, any pytree.
+      mean: Per channel, or None for no standardisation.
+      std: Per channel, or None.
+      features_fn: (params, normalised clip) -> activations (t, h, w, d) that enter the head.
+      head_fn: (params, activations) -> logits (K,).
+      frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
+      normalization: "standardize" is (clip - mean) / std; "minmax" takes the clip's own range to [0, 1].
+    """
+
+    params: Any
+    mean: Float[Array, " C"] | None
+    std: Float[Array, " C"] | None
+    features_fn: Callable[[Any, Array], Array] = field(metadata=dict(static=True))
+    head_fn: Callable[[Any, Array], Array] = field(metadata=dict(static=True))
+    frames_per_mask: int = field(default=1, metadata=dict(static=True))
+    normalization: Normalization = field(default="standardize", metadata=dict(static=True))
+
+    @classmethod
+    def from_model(
+        cls,
+        model: Any,
+        variables: Any,
+        *,
+        mean: Sequence[float] | AnyArray | None = IMAGENET_MEAN,
+        std: Sequence[float] | AnyArray | None = IMAGENET_STD,
+    ) -> "Classifier":
+        """A classifier from a Flax module with methods `features(clips)` and `head(activations)`.
+
+        Args:
+          model: The module; a field or attribute `frames_per_mask` is honoured.
+          variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}.
+          mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation.
+          std: Per channel; ImageNet's by default.
+
+        Raises:
+          TypeError: If the module lacks one of the two methods.
+          ValueError: If only one of `mean` and `std` is given.
+        """
+        missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
+        if missing:
+            raise TypeError(
+                f"`model` must have methods features and head; {type(model).__name__} lacks {missing}."
+            )
+        return cls.from_functions(
+            _ModelMethod(model, "features"),
+            _ModelMethod(model, "head"),
+            variables,
+            mean=mean,
+            std=std,
+            frames_per_mask=getattr(model, "frames_per_mask", 1),
+        )
+
+    @classmethod
+    def from_functions(
+        cls,
+        features: Callable[[Any, Array], Array],
+        head: Callable[[Any, Array], Array],
+        params: Any,
+        *,
+        mean: Sequence[float] | AnyArray | None = None,
+        std: Sequence[float] | AnyArray | None = None,
+        frames_per_mask: int = 1,
+    ) -> "Classifier":
+        """A classifier from two functions of any JAX library.
+
+        Args:
+          features: Maps (params, normalised clip (T, H, W, C)) to activations (t, h, w, d).
+          head: Maps (params, activations) to logits (K,).
+          params: The weights, any pytree of arrays.
+          mean: Per channel, in [0, 1], or None for no standardisation.
+          std: Per channel.
+          frames_per_mask: Frames that share one mask frame.
+
+        Raises:
+          ValueError: If only one of `mean` and `std` is given, or `frames_per_mask` is below 1.
+        """
+        if (mean is None) != (std is None):
+            raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")
+        check_positive("frames_per_mask", frames_per_mask)
+        mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
+        return cls(params, mean, std, features, head, frames_per_mask)
+
+    def with_normalization(self, normalization: Normalization) -> "Classifier":
+        """The same classifier with another input normalisation, "standardize" or "minmax".
+
+        "minmax" is the study's (clip - min) / (max - min + 1e-13) over the whole clip.
+
+        Raises:
+          ValueError: If the name is unknown.
+        """
+        check_choice("normalization", normalization, get_args(Normalization))
+        return dataclasses.replace(self, normalization=normalization)
+
+    def normalize(self, clip: Float[Array, "T H W C"]) -> Float[Array, "T H W C"]:
+        """The clip as the network takes it."""
+        if self.normalization == "minmax":
+            return (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
+        return clip if self.mean is None or self.std is None else (clip - self.mean) / self.std
+
+    def features(self, clip: Float[Array, "T H W C"]) -> Float[Array, "t h w d"]:
+        """The activations that enter the head, of a clip in [0, 1]."""
+        return self.features_fn(self.params, self.normalize(clip))
+
+    def head(self, activations: Float[Array, "t h w d"]) -> Float[Array, " K"]:
+        """Logits from activations."""
+        return self.head_fn(self.params, activations)
+
+    def __call__(self, clip: Float[Array, "T H W C"]) -> Float[Array, " K"]:
+        """Logits of a clip in [0, 1]."""
+        return self.head(self.features(clip))

@@ -1,0 +1,235 @@
+"""The score ledger: what a RISE run leaves. Every map is a read-out of it, without another forward pass."""
+
+import dataclasses
+import hashlib
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsal.checks import check_choice, check_clip, check_target
+from jaxsal.files import write_atomically
+from jaxsal.masks import RiseMasks
+from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
+from jaxsal.saliency.readout import rise_map, rise_stderr
+from jaxsal.scoring import Progress, score_masks
+from jaxsal.types import AnyArray, Clip, ScoreFn, Target
+
+_ARRAYS = ("key_data", "clip_logits", "ids", "logits")
+_IDENTITY = ("key", "shape", "clip", "options")
+_SAVE_EVERY_CHUNKS = 64
+
+
+def fingerprint(array: AnyArray) -> str:
+    """Tells one array from another: the SHA-256 of its shape, type and bytes."""
+    array = np.ascontiguousarray(array)
+    text = f"{array.shape}|{array.dtype.str}|".encode()
+    return hashlib.sha256(text + array.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class RiseLedger:
+    """Scores of numbered RISE masks with all that the masks came from; some kB, whatever the clip's size.
+
+    Attributes:
+      key_data: The raw random key, (2,).
+      shape: (T', H, W) of masks and maps.
+      options: What the masks were drawn and scored with; `estimator` and `scores` are read-out defaults.
+      clip_fingerprint: SHA-256 of the clip.
+      clip_logits: Logits of the untouched clip, (K,).
+      ids: Numbers of the scored masks, ascending, (N,).
+      logits: Logits of the clip under them, (N, K).
+    """
+
+    key_data: Int[np.ndarray, "2"]
+    shape: tuple[int, int, int]
+    options: RiseOptions
+    clip_fingerprint: str
+    clip_logits: Float[np.ndarray, " K"]
+    ids: Int[np.ndarray, " N"]
+    logits: Float[np.ndarray, "N K"]
+
+    @property
+    def masks(self) -> RiseMasks:
+        """The family that the scored masks are from."""
+        options = self.options
+        return RiseMasks(
+            key=jax.random.wrap_key_data(jnp.asarray(self.key_data), impl="threefry2x32"),
+            num_masks=options.num_masks,
+            keep_prob=float(options.keep_prob),
+            shape=self.shape,
+            grid_shape=options.grid_shape,
+            alignment=options.alignment,
+            temporal_cell=options.temporal_cell,
+        )
+
+    def map(
+        self,
+        target: Target = None,
+        *,
+        estimator: Estimator | None = None,
+        num_masks: int | None = None,
+        scores: ScoreKind | None = None,
+    ) -> Float[Array, "*K Tm H W"]:
+        """The RISE map of a class, from the first `num_masks` masks.
+
+        Args:
+          target: The class; the predicted class if None; "all" for one map per class.
+          estimator: "mean" or "centered"; as the run's options if None.
+          num_masks: How many masks to use, in the order of their numbers; all if None.
+          scores: "probabilities" or "logits"; as the run's options if None.
+
+        Raises:
+          ValueError: If an argument is not allowed, or the ledger does not hold the wanted masks.
+        """
+        return self._read(rise_map, target, estimator, num_masks, scores)
+
+    def stderr(
+        self,
+        target: Target = None,
+        *,
+        estimator: Estimator | None = None,
+        num_masks: int | None = None,
+        scores: ScoreKind | None = None,
+    ) -> Float[Array, "*K Tm H W"]:
+        """The standard error of `map` at every voxel; arguments as there."""
+        return self._read(rise_stderr, target, estimator, num_masks, scores)
+
+    def _read(self, read_out: Any, target: Target, estimator: Any, num_masks: int | None, scores: Any) -> Array:
+        estimator = self.options.estimator if estimator is None else estimator
+        scores = self.options.scores if scores is None else scores
+        check_choice("estimator", estimator, ("mean", "centered"))
+        check_choice("scores", scores, ("probabilities", "logits"))
+        target = check_target(target, self.logits.shape[1])
+        used = np.ones(len(self.ids), bool)
+        if num_masks is not None:
+            used = self.ids < num_masks
+            if num_masks < 1 or used.sum() != num_masks:
+                raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
+        weights = jnp.asarray(self.logits)
+        if scores == "probabilities":
+            weights = jax.nn.softmax(weights, axis=-1)
+        if target != "all":
+            target = int(np.argmax(self.clip_logits)) if target is None else target
+            weights = weights[:, [target]]
+        maps = read_out(self.masks, jnp.asarray(self.ids), weights, jnp.asarray(used), estimator)
+        return maps if target == "all" else maps[0]
+
+    def merge(self, other: "RiseLedger") -> "RiseLedger":
+        """One ledger with the masks of both; where both hold a mask, this one's score is taken.
+
+        Raises:
+          ValueError: If the two are not of the same clip, key, masks and scoring.
+        """
+        for name, mine, theirs in zip(_IDENTITY, self.identity(), other.identity(), strict=True):
+            if mine != theirs:
+                raise ValueError(f"`other` must have the same {name}; got {theirs} instead of {mine}.")
+        ids, first = np.unique(np.concatenate([self.ids, other.ids]), return_index=True)
+        logits = np.concatenate([self.logits, other.logits])[first]
+        num_masks = max(self.options.num_masks, other.options.num_masks)
+        options = dataclasses.replace(self.options, num_masks=num_masks)
+        return dataclasses.replace(self, ids=ids, logits=logits, options=options)
+
+    def identity(self) -> tuple[Any, ...]:
+        """What two ledgers must share to be parts of one run; the number of masks and the read-out may differ."""
+        options = dataclasses.asdict(self.options)
+        if not isinstance(self.options.baseline, str):
+            options["baseline"] = fingerprint(self.options.baseline)
+        for name in ("num_masks", "estimator", "scores"):
+            del options[name]
+        return tuple(self.key_data.tolist()), self.shape, self.clip_fingerprint, options
+
+    def extend(
+        self,
+        score_fn: ScoreFn,
+        clip: Clip,
+        num_masks: int,
+        *,
+        path: str | Path | None = None,
+        chunk_size: int = 16,
+        progress: Progress | None = None,
+    ) -> "RiseLedger":
+        """A ledger grown to `num_masks` masks; those that this one holds are not scored again.
+
+        Args:
+          score_fn: What scored the masks it holds.
+          clip: The clip it is of.
+          num_masks: How many masks it should hold.
+          path: Where to save it as it grows, if anywhere.
+          chunk_size: Masks in memory at once; changes speed, not the result.
+          progress: Called with (masks done, masks in all) now and then.
+
+        Raises:
+          ValueError: If the clip is another one.
+        """
+        clip = check_clip(clip)
+        if fingerprint(clip) != self.clip_fingerprint:
+            raise ValueError("`clip` must be the one that the ledger is of; got another.")
+        missing = np.setdiff1d(np.arange(num_masks, dtype=np.int32), self.ids)
+        portion = max(len(missing), 1) if path is None else _SAVE_EVERY_CHUNKS * chunk_size
+        ledger = self
+        for start in range(0, len(missing), portion):
+            ids = missing[start : start + portion]
+            logits = score_masks(
+                score_fn,
+                clip,
+                self.masks,
+                ids=ids,
+                baseline=self.options.baseline,
+                frame_slices=self.options.frame_slices,
+                chunk_size=chunk_size,
+                progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
+            )
+            ledger = ledger.merge(dataclasses.replace(self, ids=ids, logits=np.asarray(logits)))
+            if path is not None:
+                ledger.save(path)
+        return ledger
+
+    def save(self, path: str | Path) -> None:
+        """Writes the ledger to one file, whole or not at all."""
+        options = dataclasses.asdict(self.options)
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        if not isinstance(self.options.baseline, str):
+            options["baseline"] = None
+            arrays["baseline"] = np.asarray(self.options.baseline)
+        header = dict(shape=self.shape, options=options, clip_fingerprint=self.clip_fingerprint)
+        with write_atomically(path) as file:
+            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "RiseLedger":
+        """Reads a ledger that `save` wrote.
+
+        Raises:
+          FileNotFoundError: If there is no such file.
+          ValueError: If the file is no ledger, or is damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                header = json.loads(str(file["header"]))
+                arrays = {name: file[name] for name in _ARRAYS}
+                options = header["options"]
+                if options["baseline"] is None:
+                    options["baseline"] = file["baseline"]
+            options["grid_shape"] = tuple(options["grid_shape"])
+            return cls(
+                shape=tuple(header["shape"]),
+                options=RiseOptions(**options),
+                clip_fingerprint=header["clip_fingerprint"],
+                **arrays,
+            )
+        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
+            raise ValueError(f"`path` must be a whole ledger; got {path} ({error}).") from error
+
+
+def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of a portion as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(done_before + done, total)

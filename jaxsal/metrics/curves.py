@@ -1,0 +1,180 @@
+"""Deletion and insertion: the target's probability as the most salient voxels go, or come."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsal.baselines import make_baseline
+from jaxsal.checks import check_clip, check_saliency, check_score_fn, check_target
+from jaxsal.masks import RankMasks
+from jaxsal.recipes import CurveOptions, Ties, resolve_options, takes_options
+from jaxsal.scoring import Progress, score_masks
+from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
+
+_TIES_SEED = 20220821
+
+
+class Curve(NamedTuple):
+    """A deletion or insertion curve.
+
+    Attributes:
+      fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
+      scores: The target's probability, (S,).
+      auc: Area under the scores at evenly spaced steps, by the trapezoid rule, in [0, 1].
+    """
+
+    fractions: Float[AnyArray, " S"]
+    scores: Float[AnyArray, " S"]
+    auc: Float[AnyArray, ""]
+
+
+@takes_options(CurveOptions)
+def deletion(
+    score_fn: ScoreFn,
+    clip: Clip,
+    saliency: SaliencyMap,
+    target: Target = None,
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Curve:
+    """Removes the most salient voxels first; a good map has a low area under the curve.
+
+    Step s replaces the k_s most salient voxels of the clip by the baseline, in space and time together, all
+    channels at once; k_s runs from none to all.
+
+    Args:
+      score_fn: Maps one clip (T, H, W, C) to logits (K,).
+      clip: The clip, (T, H, W, C), values in [0, 1].
+      saliency: Its map, (T', H, W), T' divides T.
+      target: The class whose probability is followed; the predicted class of the clip if None.
+      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      chunk_size: Steps in memory at once; changes speed, not the result.
+      progress: Called with (steps done, steps in all) now and then.
+      **options: Fields of `jaxsal.recipes.CurveOptions`.
+
+    Returns:
+      The curve; its first score is the clip's own, its last that of the baseline, the floor.
+
+    Raises:
+      TypeError: If an argument is of the wrong kind or an option is unknown.
+      ValueError: If the clip, the map, the target or an option's value is not allowed.
+
+    References:
+      Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
+    """
+    chosen = resolve_options("deletion", recipe, options)
+    return _curve(score_fn, clip, saliency, target, chosen, False, chunk_size, progress)
+
+
+@takes_options(CurveOptions)
+def insertion(
+    score_fn: ScoreFn,
+    clip: Clip,
+    saliency: SaliencyMap,
+    target: Target = None,
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Curve:
+    """Puts the most salient voxels into the baseline first; a good map has a high area under the curve.
+
+    As `deletion`, from the other end: step s shows the k_s most salient voxels of the clip, else the baseline.
+    Arguments, result and errors as there.
+    """
+    chosen = resolve_options("insertion", recipe, options)
+    return _curve(score_fn, clip, saliency, target, chosen, True, chunk_size, progress)
+
+
+def _curve(
+    score_fn: ScoreFn,
+    clip: Clip,
+    saliency: SaliencyMap,
+    target: Target,
+    options: CurveOptions,
+    keep: bool,
+    chunk_size: int,
+    progress: Progress | None,
+) -> Curve:
+    clip = check_clip(clip)
+    target = check_target(target, check_score_fn(score_fn, clip), all_classes=False)
+    saliency = check_saliency(saliency, clip)
+    blur_time = saliency.shape[0] == clip.shape[0] if options.blur_time is None else options.blur_time
+    baseline = make_baseline(
+        options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time
+    )
+    if options.unit == "scalar":
+        repeats = clip.shape[0] // saliency.shape[0]
+        saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip.shape)
+    ranks = rank(saliency, options.ties)
+    counts = step_counts(ranks.size, options, row=ranks.size // clip.shape[1])
+    logits = score_masks(
+        score_fn,
+        clip,
+        RankMasks(ranks, jnp.asarray(counts, jnp.int32), keep),
+        baseline=baseline,
+        chunk_size=chunk_size,
+        progress=progress,
+    )
+    return read_curve(logits, counts, target, keep)
+
+
+def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..."]:
+    """The place of every element in descending order of saliency, 0 for the most salient.
+
+    Args:
+      saliency: Any shape.
+      ties: Order of equal elements: "random" is one fixed permutation for each size, "first" and "last" are
+        raster order and its reverse.
+    """
+    flat = saliency.ravel()
+    index = jnp.arange(flat.size, dtype=jnp.int32)
+    second = {"first": index, "last": -index}.get(ties)
+    if second is None:
+        second = jax.random.bits(jax.random.key(_TIES_SEED, impl="threefry2x32"), flat.shape)
+    *_, order = jax.lax.sort((-flat, second, index), num_keys=2, is_stable=True)
+    return jnp.zeros_like(index).at[order].set(index, unique_indices=True).reshape(saliency.shape)
+
+
+def step_counts(num_elements: int, options: CurveOptions, *, row: int) -> Int[np.ndarray, " S"]:
+    """How many elements each step changes, from 0 to all of them.
+
+    Args:
+      num_elements: n.
+      options: `num_steps`, `step_size` and `step_rounding` are read.
+      row: Elements of one row of every mask frame, for the step size "row".
+    """
+    if options.step_size is not None:
+        size = row if options.step_size == "row" else options.step_size
+        return np.minimum(np.arange(-(-num_elements // size) + 1) * size, num_elements)
+    last = options.num_steps - 1
+    if options.step_rounding == "exact":
+        return np.arange(options.num_steps) * num_elements // last
+    # torch.linspace in float32: counted from both ends, each product and sum rounded once, then truncated
+    step = float(np.float32(num_elements) / np.float32(last))
+    index = np.arange(options.num_steps)
+    position = np.where(index < options.num_steps // 2, step * index, num_elements - step * (last - index))
+    return position.astype(np.float32).astype(np.int64)
+
+
+def read_curve(logits: Float[Array, "S K"], counts: Int[np.ndarray, " S"], target: Target, keep: bool) -> Curve:
+    """The curve of a class from the logits of all steps.
+
+    Args:
+      logits: Of every step.
+      counts: Elements changed at every step.
+      target: The class; None is the predicted class of the untouched clip, which is one of the steps.
+      keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
+    """
+    clean = logits[-1 if keep else 0]
+    label = jnp.argmax(clean) if target is None else target
+    scores = jax.nn.softmax(logits, axis=-1)[:, label]
+    auc = (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
+    return Curve(jnp.asarray(counts / counts[-1], jnp.float32), scores, auc)

@@ -1,0 +1,252 @@
+"""The options of every method and measure, and the named sets of them.
+
+Three recipes: "default" is the study's adaptation to video with the methods' own maths; "icpr2022" does what
+the study's published code does, quirk for quirk; "canonical" does what each method's own code does. Every
+departure of one from another is one field here.
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, get_args
+
+from jaxsal.baselines import BASELINES
+from jaxsal.checks import check_choice, check_positive
+from jaxsal.masks import FrameSlices, TemporalCell
+from jaxsal.resample import ALIGNMENTS, Alignment
+from jaxsal.types import AnyArray
+
+Estimator = Literal["mean", "centered"]
+ScoreKind = Literal["probabilities", "logits"]
+Ties = Literal["random", "first", "last"]
+
+
+def _check_names(options: Any, **choices: tuple[str, ...]) -> None:
+    for name, known in choices.items():
+        check_choice(name, getattr(options, name), known)
+
+
+@dataclass(frozen=True)
+class GradCamOptions:
+    """Options of Grad-CAM.
+
+    Attributes:
+      relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
+        each channel before the sum, as the study's code does.
+      gradient_pool: "sum" of the gradient over positions, as both codes do, or "mean": a constant factor.
+      weights_per: One channel weight per "clip" or per "frame" of activations; "auto" takes "frame" where the
+        frames of a clip share masks in segments.
+      alignment: How the map is stretched to the clip, see `jaxsal.resample`.
+    """
+
+    relu: Literal["sum", "channels"] = "sum"
+    gradient_pool: Literal["sum", "mean"] = "sum"
+    weights_per: Literal["auto", "clip", "frame"] = "auto"
+    alignment: Alignment = "centers"
+
+    def __post_init__(self):
+        _check_names(
+            self,
+            relu=("sum", "channels"),
+            gradient_pool=("sum", "mean"),
+            weights_per=("auto", "clip", "frame"),
+            alignment=ALIGNMENTS,
+        )
+
+
+@dataclass(frozen=True)
+class RiseOptions:
+    """Options of RISE.
+
+    Attributes:
+      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
+      grid_shape: Cells of the random grid in time, height and width.
+      keep_prob: Chance of keeping a cell, in (0, 1].
+      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
+      baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
+      alignment: How grids are stretched, see `jaxsal.resample`.
+      temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
+        cells in height ("spatial", the study's code).
+      frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
+        study's code for PAN).
+      estimator: "mean" is 1/(N p) sum_n w_n M_n, the paper's; "centered" subtracts the mean score from the
+        weights and adds it back to the map: the same expectation, far less variance.
+    """
+
+    num_masks: int = 1000
+    grid_shape: tuple[int, int, int] = (2, 8, 8)
+    keep_prob: float = 0.1
+    scores: ScoreKind = "probabilities"
+    baseline: str | AnyArray = "mean"
+    alignment: Alignment = "mirror"
+    temporal_cell: TemporalCell = "own"
+    frame_slices: FrameSlices = "aligned"
+    estimator: Estimator = "mean"
+
+    def __post_init__(self):
+        check_positive("num_masks", self.num_masks)
+        if len(self.grid_shape) != 3 or min(self.grid_shape) < 1:
+            raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
+        if not 0 < self.keep_prob <= 1:
+            raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
+        _check_names(
+            self,
+            scores=get_args(ScoreKind),
+            alignment=ALIGNMENTS,
+            temporal_cell=get_args(TemporalCell),
+            frame_slices=get_args(FrameSlices),
+            estimator=get_args(Estimator),
+        )
+        _check_baseline(self.baseline)
+
+
+@dataclass(frozen=True)
+class SiduOptions:
+    """Options of SIDU.
+
+    Attributes:
+      threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
+        the map is 0.
+      kernel_width: sigma of the similarity kernel, in units of the scores.
+      scores: "probabilities" (the official code) or "logits" (the study's).
+      baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
+      alignment: How masks are stretched, see `jaxsal.resample`.
+      feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
+        or "minmax" (the study's code).
+    """
+
+    threshold: float = 0.5
+    kernel_width: float = 0.25
+    scores: ScoreKind = "probabilities"
+    baseline: str | AnyArray = "mean"
+    alignment: Alignment = "mirror"
+    feature_normalization: Literal["same", "minmax"] = "same"
+
+    def __post_init__(self):
+        if math.isnan(self.threshold):
+            raise ValueError(f"`threshold` must be a number; got {self.threshold}.")
+        if not self.kernel_width > 0:
+            raise ValueError(f"`kernel_width` must be above 0; got {self.kernel_width}.")
+        _check_names(
+            self,
+            scores=get_args(ScoreKind),
+            alignment=ALIGNMENTS,
+            feature_normalization=("same", "minmax"),
+        )
+        _check_baseline(self.baseline)
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """Options of deletion and insertion.
+
+    Attributes:
+      num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
+      step_size: Elements changed per step, instead of `num_steps`; "row" is one row of every mask frame, the
+        official code's 224 of 224 x 224 pixels.
+      step_rounding: Step s changes floor(s n / (S - 1)) elements ("exact"), or the truncated float32 linspace of
+        the study's code ("float32"), one more at a few steps.
+      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.baselines` or an array.
+      blur_factor: For the baseline "blur": how much smaller the clip is in between.
+      blur_time: For the baseline "blur": whether time is degraded too; None where every frame has its own mask.
+      unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip
+        (the study's code for PAN).
+      ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
+        element first ("last" is the official code's).
+    """
+
+    num_steps: int = 100
+    step_size: int | Literal["row"] | None = None
+    step_rounding: Literal["exact", "float32"] = "exact"
+    baseline: str | AnyArray = "mean"
+    blur_factor: int = 4
+    blur_time: bool | None = None
+    unit: Literal["voxel", "scalar"] = "voxel"
+    ties: Ties = "random"
+
+    def __post_init__(self):
+        if self.num_steps < 2:
+            raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
+        if isinstance(self.step_size, str):
+            check_choice("step_size", self.step_size, ("row",))
+        elif self.step_size is not None:
+            check_positive("step_size", self.step_size)
+        check_positive("blur_factor", self.blur_factor)
+        _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar"), ties=get_args(Ties))
+        _check_baseline(self.baseline)
+
+
+def _check_baseline(baseline: str | AnyArray) -> None:
+    if isinstance(baseline, str):
+        check_choice("baseline", baseline, BASELINES)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One set of options for every method and measure."""
+
+    gradcam: GradCamOptions = GradCamOptions()
+    rise: RiseOptions = RiseOptions()
+    sidu: SiduOptions = SiduOptions()
+    deletion: CurveOptions = CurveOptions()
+    insertion: CurveOptions = CurveOptions(baseline="blur")
+
+
+RECIPES = {
+    "default": Recipe(),
+    "icpr2022": Recipe(
+        gradcam=GradCamOptions(relu="channels", alignment="corners"),
+        rise=RiseOptions(
+            scores="logits",
+            baseline="zero",
+            alignment="corners",
+            temporal_cell="spatial",
+            frame_slices="modulo",
+        ),
+        sidu=SiduOptions(scores="logits", baseline="zero", alignment="corners", feature_normalization="minmax"),
+        deletion=CurveOptions(baseline="zero", step_rounding="float32"),
+        insertion=CurveOptions(baseline="blur", step_rounding="float32"),
+    ),
+    "canonical": Recipe(
+        rise=RiseOptions(num_masks=6000),
+        sidu=SiduOptions(threshold=0.1),
+        deletion=CurveOptions(step_size="row", ties="last"),
+        insertion=CurveOptions(step_size="row", ties="last", baseline="gaussian"),
+    ),
+}
+
+Options = TypeVar("Options")
+
+
+def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
+    """The options of a method under a recipe, with single ones replaced.
+
+    Raises:
+      TypeError: If an override is no option of the method; the message lists the options.
+      ValueError: If the recipe is unknown or an option's value is not allowed.
+    """
+    check_choice("recipe", recipe, tuple(RECIPES))
+    options = getattr(RECIPES[recipe], method)
+    known = [field.name for field in dataclasses.fields(options)]
+    unknown = [name for name in overrides if name not in known]
+    if unknown:
+        raise TypeError(f"{method} has no option `{unknown[0]}`; it has {known}.")
+    return dataclasses.replace(options, **overrides)
+
+
+def takes_options(options_class: type) -> Callable[[Callable], Callable]:
+    """Shows the fields of an options class as keywords in the signature of a function that takes **options."""
+
+    def decorate(function: Callable) -> Callable:
+        signature = inspect.signature(function)
+        fixed = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        keywords = [
+            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
+            for f in dataclasses.fields(options_class)
+        ]
+        function.__signature__ = signature.replace(parameters=[*fixed, *keywords])  # type: ignore[attr-defined]
+        return function
+
+    return decorate

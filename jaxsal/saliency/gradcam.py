@@ -1,0 +1,84 @@
+"""Grad-CAM: the last activations, weighted by the gradient of the target's logit."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsal.checks import check_clip, check_score_fn, check_target, mask_shape
+from jaxsal.classifier import Classifier
+from jaxsal.recipes import GradCamOptions, resolve_options, takes_options
+from jaxsal.resample import resample
+from jaxsal.scoring import join_callable, split_callable
+from jaxsal.types import Clip, Target
+
+
+@takes_options(GradCamOptions)
+def gradcam(
+    classifier: Classifier, clip: Clip, target: Target = None, *, recipe: str = "default", **options: Any
+) -> Float[Array, "*K Tm H W"]:
+    """Explains one clip by its last activations (Grad-CAM).
+
+    S = up(ReLU(sum_k alpha_k A_k)), alpha_k = sum_{t,y,x} dF_c / dA_k, with A the activations that enter the head
+    and F_c the target's logit. One forward pass, and the gradient of the head alone.
+
+    Args:
+      classifier: Anything with methods `features(clip)` and `head(activations)`; a `jaxsal.Classifier`.
+      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      **options: Fields of `jaxsal.recipes.GradCamOptions`.
+
+    Returns:
+      The saliency map (T', H, W), at least 0, in logits; (K, T', H, W) for "all".
+
+    Raises:
+      TypeError: If the classifier has no `features` and `head`, or an option is unknown.
+      ValueError: If the clip, the target or an option's value is not allowed.
+
+    References:
+      Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
+    """
+    chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
+    check_features_and_head(classifier, "gradcam")
+    clip = check_clip(clip)
+    num_classes = check_score_fn(lambda x: classifier.head(classifier.features(x)), clip)
+    target = check_target(target, num_classes)
+    mask_shape(classifier, clip)
+    split = split_callable(classifier)
+    every_class = isinstance(target, str)
+    return _gradcam(split.arrays, clip, None if every_class else target, split.static, every_class, chosen)
+
+
+def check_features_and_head(classifier: Any, method: str) -> None:
+    """Raises TypeError unless the classifier can be asked for activations and for their scores."""
+    missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
+    if missing:
+        raise TypeError(f"`classifier` must have features and head for {method}; it lacks {missing}.")
+
+
+@partial(jax.jit, static_argnums=(3, 4, 5))
+def _gradcam(
+    arrays: list[Any], clip: Array, target: Any, static: Any, every_class: bool, options: GradCamOptions
+) -> Float[Array, "*K Tm H W"]:
+    classifier: Any = join_callable(arrays, static)
+    shape = mask_shape(classifier, clip)
+    segmented = shape[0] < clip.shape[0]
+    per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
+    positions = (1, 2) if per_frame else (0, 1, 2)
+    activations = classifier.features(clip)
+    logits, pull_back = jax.vjp(classifier.head, activations)
+
+    def explain(label):
+        (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
+        pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
+        evidence = pool(gradient, axis=positions, keepdims=True) * activations
+        if options.relu == "channels":
+            evidence = jax.nn.relu(evidence)
+        return resample(jax.nn.relu(evidence.sum(axis=-1)), shape, options.alignment)
+
+    if every_class:
+        return jax.vmap(explain)(jnp.arange(logits.shape[0]))
+    return explain(jnp.argmax(logits) if target is None else target)

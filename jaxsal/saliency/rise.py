@@ -1,0 +1,110 @@
+"""RISE: random masks, weighted by what the classifier says of the clip under them."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxsal.checks import check_clip, check_key, check_score_fn, check_target, mask_shape
+from jaxsal.ledger import RiseLedger, fingerprint
+from jaxsal.recipes import RiseOptions, resolve_options, takes_options
+from jaxsal.scoring import Progress, score_masks
+from jaxsal.types import Clip, ScoreFn, Target
+
+
+@takes_options(RiseOptions)
+def rise(
+    key: PRNGKeyArray,
+    score_fn: ScoreFn,
+    clip: Clip,
+    target: Target = None,
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Float[Array, "*K Tm H W"]:
+    """Explains one clip by its scores under random masks (RISE).
+
+    S_c = 1 / (N p) sum_n w_c(M_n * clip + (1 - M_n) * baseline) M_n, with w_c the probability (or logit) of c.
+
+    Args:
+      key: Random key; mask n depends on (key, n) alone. One key gives all clips the same masks.
+      score_fn: Maps one clip (T, H, W, C) to logits (K,); its `frames_per_mask`, if any, sets T' = T / that.
+      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      chunk_size: Masks in memory at once; changes speed, not the result.
+      progress: Called with (masks done, masks in all) now and then.
+      **options: Fields of `jaxsal.recipes.RiseOptions`.
+
+    Returns:
+      The saliency map (T', H, W), in scores; (K, T', H, W) for "all".
+
+    Raises:
+      TypeError: If an argument is of the wrong kind or an option is unknown.
+      ValueError: If the clip, the target or an option's value is not allowed.
+
+    References:
+      Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
+    """
+    check_target(target, check_score_fn(score_fn, check_clip(clip)))
+    ledger = rise_ledger(key, score_fn, clip, recipe=recipe, chunk_size=chunk_size, progress=progress, **options)
+    return ledger.map(target)
+
+
+@takes_options(RiseOptions)
+def rise_ledger(
+    key: PRNGKeyArray,
+    score_fn: ScoreFn,
+    clip: Clip,
+    *,
+    recipe: str = "default",
+    path: str | Path | None = None,
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+    **options: Any,
+) -> RiseLedger:
+    """Scores a clip under random masks once, for any number of maps afterwards.
+
+    Args:
+      key: Random key; mask n depends on (key, n) alone.
+      score_fn: Maps one clip (T, H, W, C) to logits (K,).
+      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      path: Where the ledger is saved as it grows. A ledger of the same run found there is taken up, not redone.
+      chunk_size: Masks in memory at once; changes speed, not the result.
+      progress: Called with (masks done, masks in all) now and then.
+      **options: Fields of `jaxsal.recipes.RiseOptions`.
+
+    Returns:
+      The ledger: `.map(target)`, `.stderr(target)`, `.save(path)`.
+
+    Raises:
+      TypeError: If an argument is of the wrong kind or an option is unknown.
+      ValueError: If the clip or an option's value is not allowed, or `path` holds a ledger of another run.
+    """
+    chosen: RiseOptions = resolve_options("rise", recipe, options)
+    check_key(key)
+    clip = check_clip(clip)
+    num_classes = check_score_fn(score_fn, clip)
+    ledger = RiseLedger(
+        key_data=np.asarray(jax.random.key_data(key)),
+        shape=mask_shape(score_fn, clip),
+        options=chosen,
+        clip_fingerprint=fingerprint(clip),
+        clip_logits=np.asarray(_score_clip(score_fn, clip)),
+        ids=np.zeros(0, np.int32),
+        logits=np.zeros((0, num_classes), np.float32),
+    )
+    if path is not None and Path(path).exists():
+        ledger = ledger.merge(RiseLedger.load(path))
+    return ledger.extend(score_fn, clip, chosen.num_masks, path=path, chunk_size=chunk_size, progress=progress)
+
+
+def _score_clip(score_fn: ScoreFn, clip: Array) -> Float[Array, " K"]:
+    """Logits of the untouched clip, by the engine's own program."""
+    keep_all = np.ones((1, 1, *clip.shape[1:3]), np.float32)
+    return score_masks(score_fn, clip, keep_all)[0]

@@ -1,0 +1,109 @@
+"""SIDU: masks from the last activations, weighted by similarity difference times uniqueness."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsal.checks import check_clip, check_score_fn, check_target, mask_shape
+from jaxsal.classifier import Classifier
+from jaxsal.masks import ActivationMasks
+from jaxsal.recipes import SiduOptions, resolve_options, takes_options
+from jaxsal.saliency.gradcam import check_features_and_head
+from jaxsal.scoring import Progress, join_callable, score_masks, split_callable
+from jaxsal.types import Clip, Target
+
+
+@takes_options(SiduOptions)
+def sidu(
+    classifier: Classifier,
+    clip: Clip,
+    target: Target = None,
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Float[Array, "*K Tm H W"]:
+    """Explains one clip by what its last channels see (SIDU).
+
+    S_c = 1 / (0.5 d) sum_k SD_kc U_k M_k, with M_k = up(1[A_k > threshold]) the mask of channel k of d; P_k the
+    scores of the clip under M_k and P_0 without; SD_kc = exp(-(P_0c - P_kc)^2 / (2 sigma^2)); and
+    U_k = minmax_k(sum_j |P_k - P_j|).
+
+    Args:
+      classifier: A callable pytree with methods `features(clip)` and `head(activations)`.
+      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      chunk_size: Masks in memory at once; changes speed, not the result.
+      progress: Called with (masks done, masks in all) now and then.
+      **options: Fields of `jaxsal.recipes.SiduOptions`.
+
+    Returns:
+      The saliency map (T', H, W), values in [0, 2]; 0 everywhere where all masks are alike.
+
+    Raises:
+      TypeError: If the classifier has no `features` and `head`, or an option is unknown.
+      ValueError: If the clip, the target or an option's value is not allowed.
+
+    References:
+      Muddamsetty et al., "SIDU: Similarity Difference and Uniqueness Method for Explainable AI", ICIP 2020,
+      https://arxiv.org/abs/2006.03122
+    """
+    chosen: SiduOptions = resolve_options("sidu", recipe, options)
+    check_features_and_head(classifier, "sidu")
+    clip = check_clip(clip)
+    target = check_target(target, check_score_fn(classifier, clip))
+    shape = mask_shape(classifier, clip)
+    split = split_callable(classifier)
+    activations, logits = _features_and_logits(
+        split.arrays, clip, split.static, chosen.feature_normalization == "minmax"
+    )
+    masks = ActivationMasks(activations, float(chosen.threshold), shape, chosen.alignment)
+    masked_logits = score_masks(
+        classifier, clip, masks, baseline=chosen.baseline, chunk_size=chunk_size, progress=progress
+    )
+    maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
+    if isinstance(target, str):
+        return maps
+    return maps[jnp.argmax(logits) if target is None else target]
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _features_and_logits(arrays: list[Any], clip: Array, static: Any, minmax: bool) -> tuple[Array, Array]:
+    classifier: Any = join_callable(arrays, static)
+    activations = classifier.features(clip)
+    logits = classifier.head(activations)
+    if minmax:
+        activations = classifier.with_normalization("minmax").features(clip)
+    return activations, logits
+
+
+def similarity_difference(
+    original: Float[Array, " K"], scores: Float[Array, "d K"], kernel_width: float | Float[Array, ""]
+) -> Float[Array, "d K"]:
+    """SD_kc = exp(-(P_0c - P_kc)^2 / (2 sigma^2)), in [0, 1]."""
+    return jnp.exp(-((original - scores) ** 2) / (2 * kernel_width**2))
+
+
+def uniqueness(scores: Float[Array, "d K"]) -> Float[Array, " d"]:
+    """U_k = minmax_k(sum_j |P_k - P_j|), in [0, 1]; 0 for all where the scores are all equal."""
+    distances = jax.lax.map(lambda row: jnp.sqrt(((row - scores) ** 2).sum(axis=-1)).sum(), scores)
+    return (distances - distances.min()) / (distances.max() - distances.min() + 1e-13)
+
+
+@partial(jax.jit, static_argnums=(4,))
+def _read_out(
+    masks: ActivationMasks, logits: Array, masked_logits: Array, kernel_width: Any, probabilities: bool
+) -> Float[Array, "K Tm H W"]:
+    """The maps of all classes."""
+    if probabilities:
+        logits, masked_logits = jax.nn.softmax(logits), jax.nn.softmax(masked_logits)
+    binary = masks.binary()
+    # Masks that are all alike are told apart by rounding noise alone, which min-max would blow up.
+    unique = jnp.where((binary == binary[..., :1]).all(), 0.0, uniqueness(masked_logits))
+    weights = similarity_difference(logits, masked_logits, kernel_width) * unique[:, None]
+    return masks.weighted_sum(weights) / (0.5 * masks.num_masks)

@@ -1,0 +1,141 @@
+"""The engine: what does a classifier say about a clip when these voxels are replaced?
+
+One compiled scan over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
+under `vmap`; only scores leave it. The weights, the clip and the masks' own data are arguments, so another
+checkpoint, clip or key compiles nothing, and memory does not depend on the number of masks.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsal.baselines import make_baseline
+from jaxsal.checks import check_clip, check_frames, check_positive, check_score_fn
+from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
+from jaxsal.types import AnyArray, Clip, ScoreFn
+
+_CHUNKS_PER_PROGRAM = 8
+Progress = Callable[[int, int], None]
+
+
+class SplitCallable(NamedTuple):
+    """A callable taken apart: arrays that a compiled program takes as arguments, and the rest, hashable."""
+
+    arrays: list[Any]
+    static: Any
+
+
+def split_callable(function: ScoreFn) -> SplitCallable:
+    """Takes a callable pytree apart; a plain function is all static, and its closure is compiled in."""
+    leaves, structure = jax.tree.flatten(function)
+    is_array = [isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves]
+    arrays = [leaf for leaf, array in zip(leaves, is_array, strict=True) if array]
+    rest = tuple(None if array else leaf for leaf, array in zip(leaves, is_array, strict=True))
+    return SplitCallable(arrays, (structure, tuple(is_array), rest))
+
+
+def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
+    """Puts a callable together from the parts that `split_callable` made."""
+    structure, is_array, rest = static
+    remaining = iter(arrays)
+    leaves = [next(remaining) if array else leaf for leaf, array in zip(rest, is_array, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
+
+
+def score_masks(
+    score_fn: ScoreFn,
+    clip: Clip,
+    masks: MaskFamily | AnyArray,
+    *,
+    ids: Sequence[int] | Int[np.ndarray, " N"] | None = None,
+    baseline: str | AnyArray = "zero",
+    frame_slices: FrameSlices = "aligned",
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+) -> Float[Array, "N K"]:
+    """Scores a clip under masks: scores[n] = score_fn(M_n * clip + (1 - M_n) * baseline).
+
+    Args:
+      score_fn: Maps one clip (T, H, W, C) to logits (K,): any callable pytree, or a plain function.
+      clip: The clip, values in [0, 1].
+      masks: A family of `jaxsal.masks`, or an array (N, T', H, W) in [0, 1]; T' divides T.
+      ids: The numbers of the masks to score; all if None.
+      baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
+      frame_slices: Which slice of a mask a frame gets, see `jaxsal.masks.expand_mask`.
+      chunk_size: Masks in memory at once; changes speed, not the result.
+      progress: Called with (masks done, masks in all) now and then.
+
+    Returns:
+      What `score_fn` returns, one row per mask.
+
+    Raises:
+      TypeError: If `score_fn` cannot be called or the clip holds no floats.
+      ValueError: If a shape, a value or a name does not fit; the message names the argument.
+    """
+    check_positive("chunk_size", chunk_size)
+    clip = check_clip(clip)
+    check_score_fn(score_fn, clip)
+    family = _as_family(masks, clip)
+    ids = np.asarray(range(family.num_masks) if ids is None else ids, np.int32)
+    if ids.ndim != 1 or len(ids) == 0:
+        raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
+    replacement = make_baseline(baseline, clip, score_fn)
+    arrays, static = split_callable(score_fn)
+
+    num_chunks = -(-len(ids) // chunk_size)
+    chunk_size = -(-len(ids) // num_chunks)
+    layout = (min(num_chunks, _CHUNKS_PER_PROGRAM), chunk_size)
+    per_program = layout[0] * layout[1]
+    scores: list[Array] = []
+    for start in range(0, len(ids), per_program):
+        portion = ids[start : start + per_program]
+        padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(layout)
+        scores.append(_score_chunks(arrays, clip, replacement, family, padded, static, frame_slices))
+        if progress is not None:
+            jax.block_until_ready(scores[-1])
+            progress(start + len(portion), len(ids))
+    return jnp.concatenate(scores)[: len(ids)]
+
+
+def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
+    """The masks as a family, after checking their shape against the clip."""
+    if isinstance(masks, jax.Array | np.ndarray):
+        if masks.ndim != 4 or masks.shape[2:] != clip.shape[1:3]:
+            raise ValueError(
+                f"`masks` must have shape (N, T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(masks.shape)}."
+            )
+        masks = DenseMasks(jnp.asarray(masks, clip.dtype))
+    if masks.num_masks < 1:
+        raise ValueError(f"`masks` must hold at least one mask; got {masks.num_masks}.")
+    mask = jax.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
+    if mask.ndim == 3:
+        check_frames(clip.shape[0], mask.shape[0], "masks")
+    if mask.shape[1:3] != clip.shape[1:3]:
+        raise ValueError(f"`masks` must fit a clip of {clip.shape}; got masks of {mask.shape}.")
+    return masks
+
+
+@partial(jax.jit, static_argnums=(5, 6))
+def _score_chunks(
+    arrays: list[Any],
+    clip: Float[Array, "T H W C"],
+    baseline: Float[Array, "..."],
+    family: MaskFamily,
+    ids: Int[Array, "chunks chunk"] | Int[np.ndarray, "chunks chunk"],
+    static: Any,
+    frame_slices: FrameSlices,
+) -> Float[Array, "N K"]:
+    """Logits for the masks of some numbers, chunk after chunk."""
+    score_fn = join_callable(arrays, static)
+
+    def score_mask(mask_id):
+        mask = expand_mask(family(mask_id), clip.shape[0], frame_slices)
+        return score_fn(mask * clip + (1 - mask) * baseline)
+
+    _, scores = jax.lax.scan(lambda carry, chunk: (carry, jax.vmap(score_mask)(chunk)), None, jnp.asarray(ids))
+    return scores.reshape(-1, scores.shape[-1])

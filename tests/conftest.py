@@ -1,0 +1,23 @@
+"""Settings of every test: shape checks on, strict type promotion, compiled programs kept between runs."""
+
+from pathlib import Path
+
+import jax
+import jaxtyping
+import pytest
+
+_hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
+
+CACHE = Path(__file__).parents[1] / ".cache" / "jax"
+jax.config.update("jax_compilation_cache_dir", str(CACHE))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+
+
+@pytest.fixture
+def no_shape_checks():
+    """Switches the annotations' checks off, so that a test meets the message a user would."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

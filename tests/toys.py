@@ -1,0 +1,108 @@
+"""Models with known answers, all of clips (T, H, W, C): plain functions and classifiers without a network."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxsal import Classifier
+
+
+def linear_logit(weights):
+    """Logits (<weights, clip>, 0): every voxel counts by its weight."""
+
+    def score_fn(clip):
+        total = (weights * clip).sum()
+        return jnp.stack([total, jnp.zeros_like(total)])
+
+    return score_fn
+
+
+def one_voxel(voxel, gain=4.0):
+    """Logits (gain, -gain) times the voxel's mean over the channels: nothing else is looked at."""
+
+    def score_fn(clip):
+        value = gain * clip[voxel].mean()
+        return jnp.stack([value, -value])
+
+    return score_fn
+
+
+def one_frame(frame, gain=8.0):
+    """As `one_voxel`, of the mean of one frame."""
+
+    def score_fn(clip):
+        value = gain * clip[frame].mean()
+        return jnp.stack([value, -value])
+
+    return score_fn
+
+
+def one_spectrum(gain=8.0):
+    """Reads colour: class 0 for a clip with any (visible), class 1 for a grey one (infrared)."""
+
+    def score_fn(clip):
+        colour = (clip.max(axis=-1) - clip.min(axis=-1)).mean()
+        return jnp.stack([gain * colour, gain * (0.1 - colour)])
+
+    return score_fn
+
+
+def constant(num_classes=3):
+    """The same logits for every clip."""
+    return lambda clip: jnp.arange(num_classes, dtype=clip.dtype)
+
+
+def _pool(params, clip):
+    num_frames, height, width, _ = clip.shape
+    t, h, w = params["cells"].shape
+    blocks = clip.reshape(t, num_frames // t, h, height // h, w, width // w, -1)
+    return blocks.mean(axis=(1, 3, 5)) * params["cells"][..., None]
+
+
+def _linear_head(params, activations):
+    return jnp.einsum("thwd,dk->k", activations, params["head"]) / activations[..., 0].size
+
+
+def pooling_classifier(cells=(2, 2, 3), head=None, channels=3, **options):
+    """Activations are block means of the clip; the head averages them and is linear, `head` (d, K).
+
+    Grad-CAM in closed form: alpha_k = head[k, c], whatever the position.
+    """
+    if head is None:
+        head = jax.random.normal(jax.random.key(7), (channels, 4))
+    params = {"cells": jnp.ones(cells), "head": jnp.asarray(head)}
+    return Classifier.from_functions(_pool, _linear_head, params, **options)
+
+
+def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):
+    """The stand-in network of the reference outputs: conv, ReLU, conv, ReLU, global mean, linear.
+
+    `weights` holds torch arrays w.conv1.weight (O, I, [T,] H, W) and so on; 2-D kernels see frames one by one.
+    """
+
+    def kernel(name):
+        array = jnp.asarray(weights[name])
+        array = array[:, :, None] if array.ndim == 4 else array
+        return array.transpose(2, 3, 4, 1, 0)
+
+    params = {
+        "kernels": [kernel("conv1.weight"), kernel("conv2.weight")],
+        "biases": [jnp.asarray(weights["conv1.bias"]), jnp.asarray(weights["conv2.bias"])],
+        "head": jnp.asarray(weights["fc.weight"]).T,
+        "head_bias": jnp.asarray(weights["fc.bias"]),
+    }
+
+    def features(params, clip):
+        activations = clip[None]
+        strides = (conv1_stride, conv2_stride)
+        for kernel, bias, stride in zip(params["kernels"], params["biases"], strides, strict=True):
+            pads = [(size // 2, size // 2) for size in kernel.shape[:3]]
+            activations = jax.lax.conv_general_dilated(
+                activations, kernel, stride, pads, dimension_numbers=("NDHWC", "DHWIO", "NDHWC")
+            )
+            activations = jax.nn.relu(activations + bias)
+        return activations[0]
+
+    def head(params, activations):
+        return activations.mean(axis=(0, 1, 2)) @ params["head"] + params["head_bias"]
+
+    return Classifier.from_functions(features, head, params, mean=mean, std=std)
