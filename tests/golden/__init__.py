@@ -38,9 +38,7 @@ def weights(network):
     """Stand-in checkpoint of a network, {torch name: array}, drawn from its names, shapes and seed."""
     names = json.loads((FOLDER / f"names_{network}.json").read_text())
     state = seeded.seeded_state_dict(names["shapes"], names["seed"])
-    assert seeded.fingerprint(state) == names["sha256"], (
-        "this numpy draws other numbers than the reference run"
-    )
+    assert seeded.fingerprint(state) == names["sha256"], "this numpy draws other numbers than the reference run"
     return state
 
 

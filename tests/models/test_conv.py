@@ -1,0 +1,122 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxsal.models.conv import Conv3D, conv3d
+
+LAYERS = {
+    "plain": ((2, 5, 6, 7, 3), (3, 3, 3, 3, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
+    "stem": ((2, 5, 12, 9, 3), (3, 7, 7, 3, 4), (1, 2, 2), ((1, 1), (3, 3), (3, 3))),
+    "strided": ((2, 8, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
+    "strided, one frame": ((1, 1, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
+    "shortcut": ((2, 5, 6, 7, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0), (0, 0), (0, 0))),
+    "uneven": ((1, 9, 6, 7, 2), (4, 3, 2, 2, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
+    "no padding": ((1, 7, 6, 7, 2), (7, 3, 2, 2, 3), (2, 1, 1), ((0, 0), (0, 0), (0, 0))),
+}
+
+
+def xla_convolution(inputs, kernel, strides, padding):
+    layout = ("NDHWC", "DHWIO", "NDHWC")
+    return lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
+
+
+def random_layer(name):
+    input_shape, kernel_shape, strides, padding = LAYERS[name]
+    generator = np.random.default_rng(0)
+    inputs = jnp.asarray(generator.standard_normal(input_shape), jnp.float32)
+    kernel = jnp.asarray(generator.standard_normal(kernel_shape), jnp.float32)
+    return inputs, kernel, strides, padding
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_conv3d_and_its_gradients_equal_xlas_convolution(name):
+    inputs, kernel, strides, padding = random_layer(name)
+
+    outputs, vjp = jax.vjp(lambda x, w: conv3d(x, w, strides=strides, padding=padding), inputs, kernel)
+    expected, expected_vjp = jax.vjp(lambda x, w: xla_convolution(x, w, strides, padding), inputs, kernel)
+
+    np.testing.assert_allclose(outputs, expected, atol=5e-5)
+    cotangent = jnp.asarray(np.random.default_rng(1).standard_normal(expected.shape), jnp.float32)
+    for gradient, expected_gradient in zip(vjp(cotangent), expected_vjp(cotangent), strict=True):
+        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-4)
+
+
+def test_conv3d_by_hand():
+    """A difference over time, kernel (-1, 0, 1), of one pixel: y(t) = x(t + 1) - x(t - 1)."""
+    inputs = jnp.asarray([1.0, 4.0, 9.0, 16.0]).reshape(1, 4, 1, 1, 1)
+    kernel = jnp.asarray([-1.0, 0.0, 1.0]).reshape(3, 1, 1, 1, 1)
+
+    outputs = conv3d(inputs, kernel, padding=((1, 1), (0, 0), (0, 0)))
+
+    np.testing.assert_array_equal(outputs.ravel(), [4.0, 8.0, 12.0, -9.0])
+
+
+@pytest.mark.parametrize("with_gradient", [False, True])
+def test_vmap_over_clips_merges_into_the_batch(with_gradient):
+    """On CPU a vmap makes as many 2-D convolutions as one clip does: no groups, no transposes."""
+    inputs, kernel, strides, padding = random_layer("strided")
+
+    def score(clip):
+        return conv3d(clip[None], kernel, strides=strides, padding=padding).sum()
+
+    program = jax.grad(score) if with_gradient else score
+    one = jax.jit(program).trace(inputs[0]).lower(lowering_platforms=("cpu",)).as_text()
+    many = jax.jit(jax.vmap(program)).trace(inputs).lower(lowering_platforms=("cpu",)).as_text()
+
+    assert many.count("stablehlo.convolution") == one.count("stablehlo.convolution") > 0
+    assert many.count("feature_group_count = 1") == many.count("feature_group_count")
+    assert many.count("batch_group_count = 1") == many.count("batch_group_count")
+    assert many.count("stablehlo.transpose") == one.count("stablehlo.transpose")
+
+
+def test_each_platform_gets_its_own_form():
+    inputs, kernel, strides, padding = random_layer("stem")
+    traced = jax.jit(lambda x, w: conv3d(x, w, strides=strides, padding=padding)).trace(inputs, kernel)
+
+    convolutions = {
+        platform: traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.convolution")
+        for platform in ("cpu", "cuda", "tpu")
+    }
+
+    assert convolutions == {"cpu": 3, "cuda": 1, "tpu": 1}
+
+
+def test_one_exported_program_serves_all_platforms():
+    inputs, kernel, strides, padding = random_layer("stem")
+
+    @jax.jit
+    def gradient(inputs, kernel):
+        score = lambda x, w: (conv3d(x, w, strides=strides, padding=padding) ** 2).sum()  # noqa: E731
+        return jax.grad(score, (0, 1))(inputs, kernel)
+
+    exported = jax.export.export(gradient, platforms=["cpu", "cuda", "tpu"])(inputs, kernel)
+
+    for ours, expected in zip(exported.call(inputs, kernel), gradient(inputs, kernel), strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strides": (1, 0, 1)}, r"`strides` must be positive; got \(1, 0, 1\)"),
+        ({"padding": ((3, 0), (0, 0), (0, 0))}, r"`padding` must be from 0 to below the kernel's size"),
+        ({"padding": ((0, 0), (0, -1), (0, 0))}, r"`padding` must be from 0 to below the kernel's size"),
+        ({}, r"`kernel` must fit into the padded inputs, \(2, 6, 7\)"),
+    ],
+)
+def test_conv3d_refuses(options, message):
+    with pytest.raises(ValueError, match=message):
+        conv3d(jnp.zeros((1, 2, 6, 7, 3)), jnp.zeros((3, 3, 3, 3, 4)), **options)
+
+
+def test_conv3d_layer_has_one_kernel_and_runs_conv3d():
+    inputs, _, strides, padding = random_layer("strided")
+    layer = Conv3D(4, (3, 3, 3), strides, padding)
+
+    variables = layer.init(jax.random.key(0), inputs)
+
+    assert jax.tree.map(jnp.shape, variables) == {"params": {"kernel": (3, 3, 3, 3, 4)}}
+    expected = conv3d(inputs, variables["params"]["kernel"], strides=strides, padding=padding)
+    np.testing.assert_array_equal(layer.apply(variables, inputs), expected)
