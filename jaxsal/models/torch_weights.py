@@ -1,0 +1,185 @@
+"""Weights from and to torch: names and layouts of published checkpoints. Nothing else knows torch's layouts."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from jaxsal.models.resnet3d import ResNet3D18
+from jaxsal.models.torch_files import read_tensors
+
+OUTER_KEYS = ("state_dict", "model_state_dict", "model")
+
+# Axes of torch's tensors in our order, by their number: 3-D kernel (D, C, t, h, w), 2-D kernel (D, C, h, w),
+# linear (D, C), vector.
+AXES = {5: (2, 3, 4, 1, 0), 4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+
+VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
+
+
+class Architecture(NamedTuple):
+    """How one network's torch tensors lie in its variables.
+
+    Attributes:
+      paths: Torch name to path in the variables.
+      model: Makes the network that fits a state dict's shapes; KeyError if one is missing.
+      input_shape: Of a small batch of inputs, to know the shapes of the variables.
+    """
+
+    paths: dict[str, VariablePath]
+    model: Callable[[Mapping[str, np.ndarray]], nn.Module]
+    input_shape: tuple[int, ...]
+
+
+def load_torch(arch: str, path: str | Path) -> dict:
+    """Reads a network's variables from a torch or safetensors file; torch is not needed.
+
+    Args:
+      arch: "resnet3d18".
+      path: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file.
+
+    Returns:
+      {"params": ..., "batch_stats": ...}.
+
+    Raises:
+      ValueError: As `read_tensors` and `variables_from_torch`.
+    """
+    _architecture(arch)
+    return variables_from_torch(arch, read_tensors(path))
+
+
+def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
+    """Turns a torch state dict into the variables of this project's network.
+
+    Width and number of classes follow from the shapes. The state dict may lie under an outer key ("state_dict",
+    "model_state_dict", "model"), its names may start with "module.", `num_batches_tracked` is not needed.
+
+    Args:
+      arch: "resnet3d18", torchvision's `r3d_18`.
+      state_dict: Torch name to array, in torch's layout.
+
+    Returns:
+      {"params": ..., "batch_stats": ...}, float32.
+
+    Raises:
+      ValueError: If `arch` is unknown, or tensors are missing, surplus or of another shape than the network's;
+        the message names them all.
+    """
+    architecture = _architecture(arch)
+    tensors = _tensors(state_dict)
+    problems = [f"missing {name}" for name in architecture.paths if name not in tensors]
+    problems += [f"surplus {name}" for name in tensors if name not in architecture.paths]
+    problems += _shape_problems(architecture, tensors)
+    if problems:
+        raise ValueError(f"`state_dict` must be a checkpoint of {arch}; got {'; '.join(problems)}.")
+    flat = {
+        path: jnp.asarray(_from_torch(tensors[name]), jnp.float32) for name, path in architecture.paths.items()
+    }
+    return unflatten_dict(flat)
+
+
+def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Turns variables into a state dict that torch's `load_state_dict` accepts; undoes `variables_from_torch`.
+
+    Args:
+      arch: "resnet3d18".
+      variables: {"params": ..., "batch_stats": ...}.
+
+    Returns:
+      Torch name to array, in torch's layout; without `num_batches_tracked`.
+
+    Raises:
+      ValueError: If `arch` is unknown or the variables are not those of its network.
+    """
+    paths, flat = _architecture(arch).paths, flatten_dict(variables)
+    differing = sorted("/".join(path) for path in set(flat) ^ set(paths.values()))
+    if differing:
+        raise ValueError(f"`variables` must be those of {arch}; got a difference in {', '.join(differing)}.")
+    return {name: _to_torch(np.asarray(flat[path])) for name, path in paths.items()}
+
+
+def _architecture(arch: str) -> Architecture:
+    if arch not in ARCHITECTURES:
+        raise ValueError(f"`arch` must be one of {', '.join(ARCHITECTURES)}; got {arch!r}.")
+    return ARCHITECTURES[arch]
+
+
+def _tensors(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The bare state dict: without outer key, prefix and step counters."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(f"`state_dict` must map names to arrays; got {type(state_dict).__name__}.")
+    for key in OUTER_KEYS:
+        if isinstance(state_dict.get(key), Mapping):
+            return _tensors(state_dict[key])
+    named = {str(name).removeprefix("module."): value for name, value in state_dict.items()}
+    return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
+
+
+def _shape_problems(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> list[str]:
+    try:
+        model = architecture.model(tensors)
+    except KeyError:
+        return []  # a tensor that tells the width is missing, and is named for that
+    inputs = jax.ShapeDtypeStruct(architecture.input_shape, jnp.float32)
+    expected = flatten_dict(jax.eval_shape(model.init, jax.random.key(0), inputs))
+    problems = []
+    for name, path in architecture.paths.items():
+        shape = _torch_shape(expected[path].shape)
+        if name in tensors and tensors[name].shape != shape:
+            problems.append(f"{name} of shape {tensors[name].shape} instead of {shape}")
+    return problems
+
+
+def _from_torch(tensor: np.ndarray) -> np.ndarray:
+    return tensor.transpose(AXES[tensor.ndim])
+
+
+def _to_torch(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array.transpose(np.argsort(AXES[array.ndim])))
+
+
+def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(shape[axis] for axis in np.argsort(AXES[len(shape)]))
+
+
+def _length(tensor: np.ndarray) -> int:
+    """Its first axis; 1 for a tensor without values, which then is reported for its shape."""
+    return tensor.shape[0] if tensor.ndim and tensor.size else 1
+
+
+def _batch_norm_paths(torch_name: str, *modules: str) -> dict[str, VariablePath]:
+    return {
+        f"{torch_name}.weight": ("params", *modules, "scale"),
+        f"{torch_name}.bias": ("params", *modules, "bias"),
+        f"{torch_name}.running_mean": ("batch_stats", *modules, "mean"),
+        f"{torch_name}.running_var": ("batch_stats", *modules, "var"),
+    }
+
+
+def _resnet3d18_paths() -> dict[str, VariablePath]:
+    paths: dict[str, VariablePath] = {"stem.0.weight": ("params", "stem_conv", "kernel")}
+    paths |= _batch_norm_paths("stem.1", "stem_norm")
+    for layer in (1, 2, 3, 4):
+        for block in (0, 1):
+            ours, theirs = f"layer{layer}_{block}", f"layer{layer}.{block}"
+            parts = {"conv1": ("conv1", "norm1"), "conv2": ("conv2", "norm2")}
+            if layer > 1 and block == 0:
+                parts["downsample"] = ("shortcut_conv", "shortcut_norm")
+            for part, (conv, norm) in parts.items():
+                paths[f"{theirs}.{part}.0.weight"] = ("params", ours, conv, "kernel")
+                paths |= _batch_norm_paths(f"{theirs}.{part}.1", ours, norm)
+    paths["fc.weight"] = ("params", "fc", "kernel")
+    paths["fc.bias"] = ("params", "fc", "bias")
+    return paths
+
+
+def _resnet3d18(tensors: Mapping[str, np.ndarray]) -> ResNet3D18:
+    return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
+
+
+ARCHITECTURES = {"resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, (1, 8, 16, 16, 3))}

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import golden
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from golden.seeded import seeded_state_dict
+from safetensors.numpy import save_file
+
+from jaxsal.models.initialise import init_variables
+from jaxsal.models.resnet3d import ResNet3D18
+from jaxsal.models.torch_weights import load_torch, variables_from_torch, variables_to_torch
+
+TORCH_FILES = Path(golden.__file__).parent / "torch_files"
+
+
+@pytest.fixture(scope="module")
+def state_dict():
+    """A checkpoint of a narrow network: 4 channels instead of 64, 3 classes."""
+    narrow = {64: 4, 128: 8, 256: 16, 512: 32}
+    shapes = {
+        name: [narrow.get(length, length) for length in shape] for name, shape in golden.shapes("r3d18").items()
+    }
+    shapes |= {"fc.weight": [3, 32], "fc.bias": [3]}
+    return seeded_state_dict(shapes, seed=0)
+
+
+def without_counters(state_dict):
+    return {name: tensor for name, tensor in state_dict.items() if not name.endswith("num_batches_tracked")}
+
+
+def test_variables_have_the_networks_tree_and_torchs_values(state_dict):
+    variables = variables_from_torch("resnet3d18", state_dict)
+
+    model = ResNet3D18(num_classes=3, width=4)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 16, 16, 3)))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
+    kernel = variables["params"]["layer2_0"]["shortcut_conv"]["kernel"]
+    np.testing.assert_array_equal(kernel[0, 0, 0].T, state_dict["layer2.0.downsample.0.weight"][:, :, 0, 0, 0])
+    stem = variables["params"]["stem_conv"]["kernel"]
+    assert stem[2, 5, 6, 1, 3] == state_dict["stem.0.weight"][3, 1, 2, 5, 6]
+    assert variables["params"]["fc"]["kernel"][7, 2] == state_dict["fc.weight"][2, 7]
+    statistics = variables["batch_stats"]["layer3_1"]["norm2"]
+    np.testing.assert_array_equal(statistics["var"], state_dict["layer3.1.conv2.1.running_var"])
+
+
+def test_torch_names_round_trip(state_dict):
+    back = variables_to_torch("resnet3d18", variables_from_torch("resnet3d18", state_dict))
+
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+def test_variables_round_trip():
+    variables = init_variables(ResNet3D18(width=4), jax.random.key(0), (1, 8, 16, 16, 3))
+
+    back = variables_from_torch("resnet3d18", variables_to_torch("resnet3d18", variables))
+
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
+@pytest.mark.parametrize("outer", [None, "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_outer_key_prefix_and_counters_do_not_matter(state_dict, outer, prefix):
+    expected = variables_from_torch("resnet3d18", state_dict)
+    published = {prefix + name: tensor for name, tensor in without_counters(state_dict).items()}
+    if outer:
+        published = {"epoch": 3, outer: published, "optimizer": {}}
+
+    jax.tree.map(np.testing.assert_array_equal, variables_from_torch("resnet3d18", published), expected)
+
+
+def test_names_every_tensor_that_does_not_fit(state_dict):
+    wrong = dict(state_dict)
+    del wrong["layer1.0.conv1.0.weight"], wrong["layer4.1.conv2.1.running_mean"]
+    wrong["layer2.0.conv1.0.weight"] = wrong["layer2.0.conv1.0.weight"][:7]
+    wrong["stem.1.weight"] = wrong["stem.1.weight"][:, None]
+    wrong["layer5.weight"] = np.zeros(3)
+
+    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18") as error:
+        variables_from_torch("resnet3d18", wrong)
+
+    for problem in (
+        "missing layer1.0.conv1.0.weight;",
+        "missing layer4.1.conv2.1.running_mean;",
+        "surplus layer5.weight;",
+        "layer2.0.conv1.0.weight of shape (7, 4, 3, 3, 3) instead of (8, 4, 3, 3, 3)",
+        "stem.1.weight of shape (4, 1) instead of (4,)",
+    ):
+        assert problem in str(error.value)
+    assert str(error.value).count(";") == 5
+
+
+@pytest.mark.parametrize("name", ["stem.0.weight", "fc.weight"])
+def test_names_the_tensors_that_tell_width_and_classes(state_dict, name):
+    missing = {key: tensor for key, tensor in state_dict.items() if key != name}
+    with pytest.raises(ValueError, match=rf"got missing {name}\."):
+        variables_from_torch("resnet3d18", missing)
+    with pytest.raises(ValueError, match=rf"{name} of shape \(\) instead of"):
+        variables_from_torch("resnet3d18", state_dict | {name: np.float32(0)})
+
+
+def test_refuses_unknown_architectures_and_other_things(state_dict, tmp_path):
+    for function, value in [
+        (variables_from_torch, state_dict),
+        (variables_to_torch, {}),
+        (load_torch, tmp_path / "missing.pth"),
+    ]:
+        with pytest.raises(ValueError, match=r"`arch` must be one of .*resnet3d18.*; got 'vgg'"):
+            function("vgg", value)
+    variables = variables_from_torch("resnet3d18", state_dict)
+    del variables["params"]["fc"]
+    with pytest.raises(
+        ValueError, match=r"`variables` must be those of resnet3d18; .* params/fc/bias, params/fc/k"
+    ):
+        variables_to_torch("resnet3d18", variables)
+
+
+def test_refuses_what_is_no_state_dict(tmp_path):
+    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got missing stem"):
+        load_torch("resnet3d18", TORCH_FILES / "nested_legacy.pth.tar")
+
+
+def test_loads_a_file(state_dict, tmp_path):
+    save_file(without_counters(state_dict), tmp_path / "weights.safetensors")
+
+    variables = load_torch("resnet3d18", tmp_path / "weights.safetensors")
+
+    jax.tree.map(np.testing.assert_array_equal, variables, variables_from_torch("resnet3d18", state_dict))
