@@ -10,6 +10,11 @@ LAYERS = {
     "plain": ((2, 5, 6, 7, 3), (3, 3, 3, 3, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
     "stem": ((2, 5, 12, 9, 3), (3, 7, 7, 3, 4), (1, 2, 2), ((1, 1), (3, 3), (3, 3))),
     "strided": ((2, 8, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
+    "wide": ((2, 5, 6, 7, 20), (3, 3, 3, 20, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
+    "wide, strided": ((2, 8, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
+    "wide, one frame": ((1, 1, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
+    "wide, uneven": ((1, 9, 6, 7, 20), (4, 3, 2, 20, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
+    "wide, no padding": ((1, 7, 6, 7, 20), (7, 3, 2, 20, 3), (2, 1, 1), ((0, 0), (0, 0), (0, 0))),
     "strided, one frame": ((1, 1, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
     "shortcut": ((2, 5, 6, 7, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0), (0, 0), (0, 0))),
     "uneven": ((1, 9, 6, 7, 2), (4, 3, 2, 2, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
@@ -37,10 +42,10 @@ def test_conv3d_and_its_gradients_equal_xlas_convolution(name):
     outputs, vjp = jax.vjp(lambda x, w: conv3d(x, w, strides=strides, padding=padding), inputs, kernel)
     expected, expected_vjp = jax.vjp(lambda x, w: xla_convolution(x, w, strides, padding), inputs, kernel)
 
-    np.testing.assert_allclose(outputs, expected, atol=5e-5)
+    np.testing.assert_allclose(outputs, expected, atol=1e-4)
     cotangent = jnp.asarray(np.random.default_rng(1).standard_normal(expected.shape), jnp.float32)
     for gradient, expected_gradient in zip(vjp(cotangent), expected_vjp(cotangent), strict=True):
-        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-4)
+        np.testing.assert_allclose(gradient, expected_gradient, atol=2e-4)
 
 
 def test_conv3d_by_hand():
@@ -54,9 +59,10 @@ def test_conv3d_by_hand():
 
 
 @pytest.mark.parametrize("with_gradient", [False, True])
-def test_vmap_over_clips_merges_into_the_batch(with_gradient):
+@pytest.mark.parametrize("name", ["strided", "wide, strided", "shortcut"])
+def test_vmap_over_clips_merges_into_the_batch(name, with_gradient):
     """On CPU a vmap makes as many 2-D convolutions as one clip does: no groups, no transposes."""
-    inputs, kernel, strides, padding = random_layer("strided")
+    inputs, kernel, strides, padding = random_layer(name)
 
     def score(clip):
         return conv3d(clip[None], kernel, strides=strides, padding=padding).sum()
@@ -65,14 +71,15 @@ def test_vmap_over_clips_merges_into_the_batch(with_gradient):
     one = jax.jit(program).trace(inputs[0]).lower(lowering_platforms=("cpu",)).as_text()
     many = jax.jit(jax.vmap(program)).trace(inputs).lower(lowering_platforms=("cpu",)).as_text()
 
-    assert many.count("stablehlo.convolution") == one.count("stablehlo.convolution") > 0
+    assert many.count("stablehlo.convolution") == one.count("stablehlo.convolution")
     assert many.count("feature_group_count = 1") == many.count("feature_group_count")
     assert many.count("batch_group_count = 1") == many.count("batch_group_count")
     assert many.count("stablehlo.transpose") == one.count("stablehlo.transpose")
 
 
-def test_each_platform_gets_its_own_form():
-    inputs, kernel, strides, padding = random_layer("stem")
+@pytest.mark.parametrize(("name", "on_cpu"), [("wide", 3), ("wide, one frame", 1), ("shortcut", 0)])
+def test_each_platform_gets_its_own_form(name, on_cpu):
+    inputs, kernel, strides, padding = random_layer(name)
     traced = jax.jit(lambda x, w: conv3d(x, w, strides=strides, padding=padding)).trace(inputs, kernel)
 
     convolutions = {
@@ -80,11 +87,12 @@ def test_each_platform_gets_its_own_form():
         for platform in ("cpu", "cuda", "tpu")
     }
 
-    assert convolutions == {"cpu": 3, "cuda": 1, "tpu": 1}
+    assert convolutions == {"cpu": on_cpu, "cuda": 1, "tpu": 1}
 
 
-def test_one_exported_program_serves_all_platforms():
-    inputs, kernel, strides, padding = random_layer("stem")
+@pytest.mark.parametrize("name", ["stem", "wide, strided", "shortcut"])
+def test_one_exported_program_serves_all_platforms(name):
+    inputs, kernel, strides, padding = random_layer(name)
 
     @jax.jit
     def gradient(inputs, kernel):

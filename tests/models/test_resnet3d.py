@@ -1,11 +1,11 @@
 import time
 
-import golden
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import golden
 from jaxsal.models.conv import conv3d
 from jaxsal.models.initialise import init_variables
 from jaxsal.models.resnet3d import ResNet3D18

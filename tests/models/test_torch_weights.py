@@ -1,13 +1,13 @@
 from pathlib import Path
 
-import golden
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from golden.seeded import seeded_state_dict
 from safetensors.numpy import save_file
 
+import golden
+from golden.seeded import seeded_state_dict
 from jaxsal.models.initialise import init_variables
 from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch_weights import load_torch, variables_from_torch, variables_to_torch
