@@ -1,0 +1,239 @@
+"""The results table of the study, deletion and insertion for each spectrum and method, from values per clip."""
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.report.statistics import bootstrap_interval, paired_test
+
+RANDOM = "random"
+FLOOR = "floor"
+_SIGNIFICANT = 0.05
+_FOOTNOTE = f"† Not better than the random map: the difference has the wrong sign or p > {_SIGNIFICANT}."
+
+
+class ClipResult(NamedTuple):
+    """What one method's map of one clip measured.
+
+    Attributes:
+      clip: The clip's name.
+      spectrum: "IR" or "TV".
+      method: "Grad-CAM", "RISE", "SIDU" or any other; "random" is the map that the others are tested against.
+      label: The true class.
+      target: The explained class.
+      deletion: Area under the deletion curve.
+      insertion: Area under the insertion curve.
+      floor: The target's probability for the fully removed clip, where deletion ends.
+      start: The target's probability where insertion starts.
+      seconds: Time the map took.
+    """
+
+    clip: str
+    spectrum: str
+    method: str
+    label: int
+    target: int
+    deletion: float
+    insertion: float
+    floor: float
+    start: float
+    seconds: float
+
+
+class Measure(NamedTuple):
+    """One cell of the table.
+
+    Attributes:
+      mean: Over clips.
+      std: Population standard deviation over clips (ddof 0), as in the study.
+      low: Lower end of the 95 % bootstrap interval of the mean.
+      high: Its upper end.
+      difference: Mean of the method minus the random map on the same clips; None where there is no such pair.
+      p_value: Of that difference, see `jaxsal.report.statistics.paired_test`.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    difference: float | None = None
+    p_value: float | None = None
+
+
+class SummaryRow(NamedTuple):
+    """One row of the table; the "floor" row has no insertion."""
+
+    spectrum: str
+    method: str
+    num_clips: int
+    deletion: Measure
+    insertion: Measure | None
+
+
+def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRow]:
+    """The table's rows: IR then TV; methods in first-seen order, then the random map, then the floor.
+
+    Args:
+      results: Of any number of spectra, methods and clips, in any order.
+      seed: Of the bootstrap and the tests.
+
+    Returns:
+      The rows. Without a random map there are no differences and p-values.
+
+    Raises:
+      ValueError: If there are no results, a spectrum is unknown, a value is not finite, a clip is twice under one
+        method, or the methods of a spectrum have not measured the same clips.
+    """
+    _check_results(results)
+    rows = []
+    for spectrum in SPECTRA:
+        methods = _by_method([result for result in results if result.spectrum == spectrum])
+        rows += [_method_row(method, methods, seed) for method in methods]
+        if methods:
+            floors = np.array([result.floor for result in next(iter(methods.values()))])
+            rows.append(SummaryRow(spectrum, FLOOR, len(floors), _measure(floors, None, seed), None))
+    return rows
+
+
+def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
+    """The results of one spectrum under each method, sorted by clip, the random map last."""
+    methods = list(dict.fromkeys(result.method for result in results))
+    methods.sort(key=lambda method: method == RANDOM)
+    return {
+        method: sorted((result for result in results if result.method == method), key=lambda result: result.clip)
+        for method in methods
+    }
+
+
+def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) -> SummaryRow:
+    results = methods[method]
+    chance = methods.get(RANDOM) if method != RANDOM else None
+
+    def measure(name: str) -> Measure:
+        values = [np.array([getattr(r, name) for r in rows], float) for rows in (results, chance or [])]
+        return _measure(values[0], values[1] if chance else None, seed)
+
+    return SummaryRow(results[0].spectrum, method, len(results), measure("deletion"), measure("insertion"))
+
+
+def _measure(values: np.ndarray, chance: np.ndarray | None, seed: int) -> Measure:
+    test = (None, None) if chance is None else paired_test(values, chance, seed=seed)
+    interval = bootstrap_interval(values, seed=seed)
+    return Measure(float(values.mean()), float(values.std()), *interval, *test)
+
+
+def to_markdown(rows: Sequence[SummaryRow]) -> str:
+    """The table in Markdown; a dagger marks what is not better than the random map.
+
+    Args:
+      rows: Of `summarise`.
+
+    Returns:
+      The table and, where a dagger occurs, a line that explains it; ends with a line break.
+    """
+    table = [
+        "| spectrum | method | n | deletion ↓ mean ± std [95 %] | p vs random "
+        "| insertion ↑ mean ± std [95 %] | p vs random |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        measured = [_mean_cell(row.deletion), _p_cell(row.deletion, good_sign=-1)]
+        measured += [_mean_cell(row.insertion), _p_cell(row.insertion, good_sign=1)]
+        table.append("| " + " | ".join([row.spectrum, row.method, str(row.num_clips), *measured]) + " |")
+    if any("†" in line for line in table):
+        table += ["", _FOOTNOTE]
+    return "\n".join(table) + "\n"
+
+
+def _mean_cell(measure: Measure | None) -> str:
+    if measure is None:
+        return ""
+    return f"{measure.mean:.3f} ± {measure.std:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
+
+
+def _p_cell(measure: Measure | None, good_sign: int) -> str:
+    if measure is None or measure.p_value is None or measure.difference is None:
+        return ""
+    text = f"{measure.p_value:.3f}" if measure.p_value >= 0.001 else "< 0.001"
+    better = measure.difference * good_sign > 0 and measure.p_value <= _SIGNIFICANT
+    return text if better else f"{text} †"
+
+
+def to_csv(rows: Sequence[SummaryRow]) -> str:
+    """The table as comma-separated plain numbers; what a row does not have is empty.
+
+    Args:
+      rows: Of `summarise`.
+    """
+    names = [f"{measure}_{field}" for measure in ("deletion", "insertion") for field in Measure._fields]
+    blank = (None,) * len(Measure._fields)
+    lines = [(*row[:3], *row.deletion, *(row.insertion or blank)) for row in rows]
+    return _write_csv([("spectrum", "method", "num_clips", *names), *lines])
+
+
+def results_to_csv(results: Sequence[ClipResult]) -> str:
+    """The values per clip as comma-separated text that `results_from_csv` reads back exactly."""
+    kinds = ClipResult.__annotations__.values()
+    lines = [tuple(kind(value) for kind, value in zip(kinds, result, strict=True)) for result in results]
+    return _write_csv([ClipResult._fields, *lines])
+
+
+def results_from_csv(path: str | Path) -> list[ClipResult]:
+    """Reads the values per clip from a file that `results_to_csv` filled.
+
+    Raises:
+      ValueError: If the columns are others, or a line does not fit them.
+    """
+    with open(path, newline="", encoding="utf-8") as file:
+        header, *lines = list(csv.reader(file)) or [[]]
+    if tuple(header) != ClipResult._fields:
+        raise ValueError(f"`path` must be a file with the columns {ClipResult._fields}; got {tuple(header)}.")
+    kinds = ClipResult.__annotations__.values()
+    results = []
+    for number, line in enumerate(lines, start=2):
+        try:
+            results.append(ClipResult(*(kind(text) for kind, text in zip(kinds, line, strict=True))))
+        except ValueError as error:
+            raise ValueError(f"`path` must hold one clip a line; got {line} in line {number}.") from error
+    return results
+
+
+def _write_csv(lines: Sequence[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def _check_results(results: Sequence[ClipResult]) -> None:
+    if not results:
+        raise ValueError("`results` must hold at least one clip; got none.")
+    clips: dict[tuple[str, str], set[str]] = {}
+    for result in results:
+        if result.spectrum not in SPECTRA:
+            raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
+        if not all(map(math.isfinite, (result.deletion, result.insertion, result.floor))):
+            raise ValueError(f"`results` must be finite; got {result}.")
+        measured = clips.setdefault((result.spectrum, result.method), set())
+        if result.clip in measured:
+            raise ValueError(
+                f"`results` must have a clip once per spectrum and method; "
+                f"got {result.clip!r} ({result.spectrum}) twice for {result.method}."
+            )
+        measured.add(result.clip)
+    _check_same_clips(clips)
+
+
+def _check_same_clips(clips: dict[tuple[str, str], set[str]]) -> None:
+    for (spectrum, method), measured in clips.items():
+        missing = set().union(*(names for (other, _), names in clips.items() if other == spectrum)) - measured
+        if missing:
+            raise ValueError(
+                f"`results` must have the same clips for every method of a spectrum; "
+                f"got none of {method} for {min(missing)!r} ({spectrum})."
+            )
