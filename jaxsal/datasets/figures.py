@@ -93,7 +93,7 @@ def make_actor(rng: np.random.Generator) -> Actor:
         lean=rng.uniform(0.0, 0.1),
         elbow=rng.uniform(0.1, 0.4),
         strides=rng.uniform(0.95, 1.25),
-        tempo=float(np.exp(rng.uniform(-0.2, 0.2))),
+        tempo=float(np.exp(rng.uniform(-0.15, 0.15))),
         skin=complexion * np.array([0.95, 0.74, 0.6]),
         hair=rng.uniform(0.05, 0.6) * np.array([1.0, 0.75, 0.5]),
         shirt=0.5 * muted_colour(rng),
@@ -136,7 +136,7 @@ def _standing(phases, actor):
 
 
 def _ease(phases):
-    return 0.5 * phases + 0.5 * phases**2 * (3 - 2 * phases)
+    return 0.75 * phases + 0.25 * phases**2 * (3 - 2 * phases)
 
 
 def _sit(phases, actor, manner):
@@ -144,9 +144,9 @@ def _sit(phases, actor, manner):
     return standing._replace(
         forward=-0.95 * THIGH * actor.stature * done,
         height=standing.height - 0.9 * THIGH * actor.stature * done,
-        lean=actor.lean + 0.55 * np.sin(np.pi * phases),
-        flexion=standing.flexion + 0.75 * done[:, None],
-        elbow=standing.elbow + 0.5 * done[:, None],
+        lean=actor.lean + 0.2 * np.sin(np.pi * phases),
+        flexion=standing.flexion + 1.1 * done[:, None],
+        elbow=standing.elbow + 0.3 * done[:, None],
     )
 
 
