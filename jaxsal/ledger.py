@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from jaxsal.checks import check_choice, check_clip, check_target
 from jaxsal.files import write_atomically
@@ -47,7 +47,7 @@ class RiseLedger:
       logits: Logits of the clip under them, (N, K).
     """
 
-    key_data: Int[np.ndarray, "2"]
+    key_data: UInt32[np.ndarray, "2"]
     shape: tuple[int, int, int]
     options: RiseOptions
     clip_fingerprint: str
@@ -211,7 +211,7 @@ class RiseLedger:
           ValueError: If the file is no ledger, or is damaged.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
                 header = json.loads(str(file["header"]))
                 arrays = {name: file[name] for name in _ARRAYS}
                 options = header["options"]

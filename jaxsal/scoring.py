@@ -1,8 +1,8 @@
 """The engine: what does a classifier say about a clip when these voxels are replaced?
 
-One compiled scan over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
+One compiled loop over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
 under `vmap`; only scores leave it. The weights, the clip and the masks' own data are arguments, so another
-checkpoint, clip or key compiles nothing, and memory does not depend on the number of masks.
+checkpoint, clip, key or number of masks compiles nothing, and memory does not depend on how many there are.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,15 +87,15 @@ def score_masks(
     replacement = make_baseline(baseline, clip, score_fn)
     arrays, static = split_callable(score_fn)
 
-    num_chunks = -(-len(ids) // chunk_size)
-    chunk_size = -(-len(ids) // num_chunks)
-    layout = (min(num_chunks, _CHUNKS_PER_PROGRAM), chunk_size)
-    per_program = layout[0] * layout[1]
+    if len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
+        chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
+    per_program = _CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
         portion = ids[start : start + per_program]
-        padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(layout)
-        scores.append(_score_chunks(arrays, clip, replacement, family, padded, static, frame_slices))
+        num_chunks = -(-len(portion) // chunk_size)
+        padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(-1, chunk_size)
+        scores.append(_score_chunks(arrays, clip, replacement, family, padded, num_chunks, static, frame_slices))
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
@@ -120,22 +120,27 @@ def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
     return masks
 
 
-@partial(jax.jit, static_argnums=(5, 6))
+@partial(jax.jit, static_argnums=(6, 7))
 def _score_chunks(
     arrays: list[Any],
     clip: Float[Array, "T H W C"],
     baseline: Float[Array, "..."],
     family: MaskFamily,
-    ids: Int[Array, "chunks chunk"] | Int[np.ndarray, "chunks chunk"],
+    ids: Int[np.ndarray, "chunks chunk"] | Int[Array, "chunks chunk"],
+    num_chunks: int | Int[Array, ""],
     static: Any,
     frame_slices: FrameSlices,
 ) -> Float[Array, "N K"]:
-    """Logits for the masks of some numbers, chunk after chunk."""
+    """Logits for the masks of the first `num_chunks` rows of `ids`; rows beyond are not scored."""
     score_fn = join_callable(arrays, static)
 
     def score_mask(mask_id):
         mask = expand_mask(family(mask_id), clip.shape[0], frame_slices)
         return score_fn(mask * clip + (1 - mask) * baseline)
 
-    _, scores = jax.lax.scan(lambda carry, chunk: (carry, jax.vmap(score_mask)(chunk)), None, jnp.asarray(ids))
-    return scores.reshape(-1, scores.shape[-1])
+    def score_chunk(chunk, scores):
+        return scores.at[chunk].set(jax.vmap(score_mask)(jnp.asarray(ids)[chunk]))
+
+    result = jax.eval_shape(score_fn, clip)
+    scores = jnp.zeros((*ids.shape, *result.shape), result.dtype)
+    return jax.lax.fori_loop(0, num_chunks, score_chunk, scores).reshape(-1, *result.shape)

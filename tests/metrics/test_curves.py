@@ -1,0 +1,121 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import deletion, insertion
+from jaxsal.metrics.curves import rank
+
+CLIP = jax.random.uniform(jax.random.key(1), (4, 5, 6, 3), minval=0.5)
+NOISE = jax.random.uniform(jax.random.key(2), (4, 5, 6))
+VOXEL = (1, 2, 3)
+
+
+def probability(score_fn, clip, target=0):
+    return float(jax.nn.softmax(score_fn(clip))[target])
+
+
+def test_one_voxel_in_closed_form():
+    """With the voxel on top, deletion falls from p to 1/2 at the first step, and insertion rises there."""
+    score_fn, saliency = toys.one_voxel(VOXEL), NOISE.at[VOXEL].set(2.0)
+    p = probability(score_fn, CLIP)
+    options = dict(num_steps=121, baseline="zero")
+    curve = deletion(score_fn, CLIP, saliency, **options)
+    np.testing.assert_allclose(curve.scores, [p] + [0.5] * 120, rtol=1e-5)
+    np.testing.assert_allclose(curve.auc, (p / 2 + 0.5 * 119 + 0.25) / 120, rtol=1e-5)
+    np.testing.assert_allclose(curve.fractions, np.arange(121) / 120, rtol=1e-6)
+    curve = insertion(score_fn, CLIP, saliency, **options)
+    np.testing.assert_allclose(curve.scores, [0.5] + [p] * 120, rtol=1e-5)
+
+
+def test_one_frame_in_closed_form():
+    """The frame on top: deletion reaches the floor at one quarter of the clip, not before and not later."""
+    score_fn = toys.one_frame(2)
+    saliency = NOISE.at[2].add(5.0)
+    curve = deletion(score_fn, CLIP, saliency, num_steps=13, baseline="zero")
+    np.testing.assert_allclose(curve.scores[3:], 0.5, rtol=1e-5)
+    assert (np.diff(curve.scores[:4]) < 0).all()
+    worst = deletion(score_fn, CLIP, -saliency, num_steps=13, baseline="zero")
+    assert curve.auc < worst.auc
+
+
+def test_end_points():
+    """Insertion ends where deletion starts, at the clip; each starts or ends at its baseline."""
+    score_fn = toys.linear_logit(jax.random.normal(jax.random.key(4), CLIP.shape) / 10)
+    removed, shown = (m(score_fn, CLIP, NOISE, 0, baseline="zero") for m in (deletion, insertion))
+    clean, floor = probability(score_fn, CLIP), probability(score_fn, jnp.zeros_like(CLIP))
+    np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], clean, rtol=1e-5)
+    np.testing.assert_allclose([removed.scores[-1], shown.scores[0]], floor, rtol=1e-5)
+    assert len(removed.scores) == 100
+
+
+def test_the_predicted_class_is_followed():
+    score_fn = toys.one_voxel(VOXEL, gain=-4.0)
+    for measure in (deletion, insertion):
+        followed = measure(score_fn, CLIP, NOISE)
+        np.testing.assert_array_equal(followed.scores, measure(score_fn, CLIP, NOISE, 1).scores)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 7, 64])
+def test_chunk_size_changes_nothing(chunk_size):
+    score_fn = toys.one_frame(1)
+    reference = deletion(score_fn, CLIP, NOISE)
+    curve = deletion(score_fn, CLIP, NOISE, chunk_size=chunk_size)
+    np.testing.assert_allclose(curve.scores, reference.scores, rtol=1e-5)
+
+
+def test_order_of_ties():
+    ties = jnp.array([1.0, 0.0, 0.0, 0.0, 2.0, 0.0])
+    np.testing.assert_array_equal(rank(ties, "first"), [1, 2, 3, 4, 0, 5])
+    np.testing.assert_array_equal(rank(ties, "last"), [1, 5, 4, 3, 0, 2])
+    np.testing.assert_array_equal(rank(ties), rank(3 * ties))
+    large = rank(jnp.zeros(1_000))
+    np.testing.assert_array_equal(np.sort(large), np.arange(1_000))
+    assert abs(np.corrcoef(large, np.arange(1_000))[0, 1]) < 0.1
+
+
+def test_segments_change_all_their_frames():
+    """A map of two slices for four frames: half of the segment-pixels are half of the clip."""
+    saliency = jnp.stack([jnp.ones((5, 6)), jnp.zeros((5, 6))])
+    curve = deletion(toys.one_frame(1), CLIP, saliency, num_steps=3, baseline="zero")
+    np.testing.assert_allclose(curve.scores[1], 0.5, rtol=1e-5)
+    curve = deletion(toys.one_frame(2), CLIP, saliency, num_steps=3, baseline="zero")
+    assert curve.scores[1] > 0.9
+
+
+def test_scalars_can_be_ranked_one_by_one():
+    """Six elements per step, less than a voxel of two frames and three channels times two: channels part ways."""
+    seen = jnp.zeros((4, 5, 6))
+    by_scalar = deletion(toys.one_voxel(VOXEL), CLIP, seen, num_steps=361, unit="scalar", baseline="zero")
+    values = np.unique(np.round(by_scalar.scores, 5))
+    assert len(values) == 4
+    assert len(np.unique(np.round(deletion(toys.one_voxel(VOXEL), CLIP, seen, baseline="zero").scores, 5))) == 2
+
+
+def test_constant_model_gives_flat_curves():
+    for measure in (deletion, insertion):
+        curve = measure(toys.constant(3), CLIP, jnp.zeros((4, 5, 6)), 1)
+        expected = probability(toys.constant(3), CLIP, 1)
+        np.testing.assert_allclose(curve.scores, expected, rtol=1e-6)
+        np.testing.assert_allclose(curve.auc, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(saliency=NOISE[..., None]), r"`saliency` must have shape \(T', 5, 6\); got \(4, 5, 6, 1\)"),
+        (dict(saliency=NOISE[:3]), "`saliency` must divide the clip's 4 frames; got 3 along time"),
+        (dict(saliency=NOISE.at[0].set(jnp.nan)), "`saliency` must be free of NaN"),
+        (dict(num_steps=1), "`num_steps` must be at least 2; got 1"),
+        (dict(step_size=0), "`step_size` must be at least 1; got 0"),
+        (dict(step_size="column"), r"`step_size` must be one of \('row',\); got 'column'"),
+        (dict(ties="any"), r"`ties` must be one of .*random.*got 'any'"),
+        (dict(blur_factor=0), "`blur_factor` must be at least 1; got 0"),
+        (dict(target="all"), "`target` must be a class or None; got 'all'"),
+    ],
+)
+@pytest.mark.parametrize("measure", [deletion, insertion])
+def test_bad_input(measure, arguments, message, no_shape_checks):
+    with pytest.raises(ValueError, match=message):
+        measure(**(dict(score_fn=toys.constant(), clip=CLIP, saliency=NOISE) | arguments))

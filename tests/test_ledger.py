@@ -1,0 +1,150 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import RiseLedger, rise_ledger
+
+CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
+KEY = jax.random.key(0)
+SCORE_FN = toys.one_frame(2)
+OPTIONS = dict(grid_shape=(2, 3, 3), keep_prob=0.4)
+
+
+def make(num_masks=40, **options):
+    return rise_ledger(KEY, SCORE_FN, CLIP, num_masks=num_masks, **(OPTIONS | options))
+
+
+def test_save_and_load(tmp_path):
+    ledger = make()
+    ledger.save(tmp_path / "deep" / "clip.npz")
+    loaded = RiseLedger.load(tmp_path / "deep" / "clip.npz")
+    np.testing.assert_array_equal(loaded.logits, ledger.logits)
+    np.testing.assert_array_equal(loaded.map("all"), ledger.map("all"))
+    assert loaded.identity() == ledger.identity()
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["clip.npz"]
+    assert (tmp_path / "deep" / "clip.npz").stat().st_size < 10_000
+
+
+def test_an_array_as_baseline_is_kept(tmp_path):
+    ledger = make(baseline=np.full(3, 0.5, np.float32))
+    ledger.save(tmp_path / "clip.npz")
+    loaded = RiseLedger.load(tmp_path / "clip.npz")
+    assert loaded.identity() == ledger.identity() != make().identity()
+    grown = loaded.extend(SCORE_FN, CLIP, 50)
+    expected = make(50, baseline=np.full(3, 0.5, np.float32))
+    np.testing.assert_allclose(grown.logits, expected.logits, rtol=1e-6)
+
+
+def test_extending_equals_running_at_once():
+    grown = make(13).extend(SCORE_FN, CLIP, 40)
+    np.testing.assert_array_equal(grown.ids, np.arange(40))
+    np.testing.assert_allclose(grown.logits, make(40).logits, rtol=1e-6)
+    np.testing.assert_allclose(grown.map(0), make(40).map(0), rtol=1e-5)
+
+
+def test_fewer_masks_are_a_read_out():
+    np.testing.assert_allclose(make(40).map(0, num_masks=13), make(13).map(0), rtol=1e-5)
+    np.testing.assert_allclose(make(40).stderr(0, num_masks=13), make(13).stderr(0), rtol=1e-4)
+
+
+def test_a_run_is_taken_up_where_it_was_killed(tmp_path):
+    calls = []
+
+    def stop_after_two(done, total):
+        calls.append((done, total))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "clip.npz"
+    options = dict(path=path, chunk_size=1)
+    with pytest.raises(KeyboardInterrupt):
+        make(150, progress=stop_after_two, **options)
+    make(64, **options)
+    assert len(RiseLedger.load(path).ids) == 64
+    seen = []
+    ledger = make(150, progress=lambda *done: seen.append(done), **options)
+    assert seen[0] == (72, 150)
+    assert seen[-1] == (150, 150)
+    np.testing.assert_allclose(ledger.logits, make(150).logits, rtol=1e-6)
+
+
+def test_a_ledger_of_more_masks_is_not_cut(tmp_path):
+    make(40, path=tmp_path / "a.npz")
+    assert len(make(13, path=tmp_path / "a.npz").ids) == 40
+
+
+def test_merge_of_parts():
+    whole = make(40)
+    parts = [dataclasses.replace(whole, ids=whole.ids[i::3], logits=whole.logits[i::3]) for i in range(3)]
+    merged = parts[1].merge(parts[2]).merge(parts[0])
+    np.testing.assert_array_equal(merged.ids, whole.ids)
+    np.testing.assert_array_equal(merged.logits, whole.logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(keep_prob=0.5), "`other` must have the same options"),
+        (dict(grid_shape=(1, 3, 3)), "`other` must have the same options"),
+        (dict(baseline="zero"), "`other` must have the same options"),
+    ],
+)
+def test_only_parts_of_one_run_merge(options, message):
+    with pytest.raises(ValueError, match=message):
+        make().merge(make(**options))
+
+
+def test_other_clips_and_keys_do_not_merge(tmp_path):
+    other_clip = rise_ledger(KEY, SCORE_FN, 1 - CLIP, num_masks=40, **OPTIONS)
+    with pytest.raises(ValueError, match="`other` must have the same clip"):
+        make().merge(other_clip)
+    with pytest.raises(ValueError, match="`other` must have the same key"):
+        make().merge(rise_ledger(jax.random.key(1), SCORE_FN, CLIP, num_masks=40, **OPTIONS))
+    with pytest.raises(ValueError, match="`clip` must be the one that the ledger is of"):
+        make().extend(SCORE_FN, 1 - CLIP, 50)
+
+
+def test_read_outs_that_are_not_there(no_shape_checks):
+    ledger = make()
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 41"):
+        ledger.map(0, num_masks=41)
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 0"):
+        ledger.map(0, num_masks=0)
+    with pytest.raises(ValueError, match=r"`estimator` must be one of .*got 'mode'"):
+        ledger.map(0, estimator="mode")
+    with pytest.raises(ValueError, match="`target` must be a class from 0 to 1; got 2"):
+        ledger.map(2)
+
+
+@pytest.mark.parametrize("keep", [0, 50, 900])
+def test_damaged_files(tmp_path, keep):
+    path = tmp_path / "clip.npz"
+    make().save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="`path` must be a whole ledger; got .*clip.npz"):
+        RiseLedger.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "clip.npz"
+    make().save(path)
+    before = path.read_bytes()
+
+    def full_disk(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        make(41).save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_predicted_class_without_another_forward_pass():
+    ledger = make()
+    np.testing.assert_allclose(ledger.clip_logits, SCORE_FN(CLIP), rtol=1e-6)
+    np.testing.assert_array_equal(ledger.map(), ledger.map(int(jnp.argmax(SCORE_FN(CLIP)))))

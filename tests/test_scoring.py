@@ -1,0 +1,131 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import score_masks
+from jaxsal.masks import RiseMasks, expand_mask
+from jaxsal.scoring import _score_chunks, join_callable, split_callable
+
+CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
+MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
+
+
+def rise_masks(num_masks, key=0):
+    return RiseMasks(jax.random.key(key), num_masks, 0.4, (6, 4, 5), (2, 3, 3), "mirror", "own")
+
+
+@pytest.mark.parametrize(
+    "baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])]
+)
+def test_linear_logit_in_closed_form(baseline):
+    """score(x) = <w, x> under a mask is <w M, x> + <w (1 - M), baseline>."""
+    weights = jax.random.normal(jax.random.key(3), CLIP.shape)
+    scores = score_masks(toys.linear_logit(weights), CLIP, MASKS, baseline=baseline)
+    mask = np.repeat(np.asarray(MASKS), 2, axis=1)[..., None]
+    fill = np.zeros(3) if isinstance(baseline, str) else baseline
+    expected = (np.asarray(weights) * (mask * np.asarray(CLIP) + (1 - mask) * fill)).sum(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(scores[:, 1], 0)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 7, 16, 29, 64])
+def test_chunk_size_changes_nothing(chunk_size):
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    family = rise_masks(150)
+    reference = score_masks(classifier, CLIP, family, chunk_size=10)
+    scores = score_masks(classifier, CLIP, family, chunk_size=chunk_size)
+    assert scores.shape == (150, 4)
+    np.testing.assert_allclose(scores, reference, rtol=1e-6, atol=1e-6)
+
+
+def test_ids_pick_masks():
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    ids = np.array([141, 3, 3, 77])
+    scores = score_masks(classifier, CLIP, rise_masks(150), ids=ids)
+    np.testing.assert_allclose(scores, score_masks(classifier, CLIP, rise_masks(150))[ids], rtol=1e-6)
+
+
+def test_progress_reaches_the_end():
+    seen = []
+    score_masks(toys.constant(), CLIP, rise_masks(50), chunk_size=2, progress=lambda *done: seen.append(done))
+    assert seen == [(16, 50), (32, 50), (48, 50), (50, 50)]
+
+
+def test_other_weights_clips_keys_and_counts_compile_nothing():
+    traces = []
+
+    def features(params, clip):
+        traces.append(1)
+        return toys._pool(params, clip)
+
+    def scores(seed, num_masks):
+        head = jax.random.normal(jax.random.key(seed), (3, 4))
+        classifier = toys.pooling_classifier(cells=(2, 2, 5), head=head)
+        classifier = type(classifier).from_functions(features, classifier.head_fn, classifier.params)
+        clip = jax.random.uniform(jax.random.key(seed), CLIP.shape)
+        score_masks(classifier, clip, rise_masks(num_masks, key=seed), chunk_size=4)
+        return _score_chunks._cache_size()
+
+    programs = scores(0, 40)
+    assert len(traces) > 0
+    assert [scores(1, 40), scores(2, 41), scores(3, 1000)] == [programs] * 3
+
+
+def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks):
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    arrays, static = split_callable(classifier)
+
+    def peak(num_masks):
+        ids = np.zeros((8, 4), np.int32)
+        fill = jnp.zeros(3)
+        lowered = _score_chunks.lower(arrays, CLIP, fill, rise_masks(num_masks), ids, 8, static, "aligned")
+        return lowered.compile().memory_analysis().temp_size_in_bytes
+
+    assert peak(1_000) == peak(1_000_000) < 100 * CLIP.nbytes
+
+
+def test_split_callable_keeps_functions_static():
+    function = toys.constant()
+    assert split_callable(function).arrays == []
+    assert join_callable(*split_callable(function)) is function
+    classifier = toys.pooling_classifier()
+    again = join_callable(*split_callable(classifier))
+    assert jax.tree.structure(again) == jax.tree.structure(classifier)
+
+
+def test_frame_slices():
+    mask = jnp.arange(2.0)[:, None, None] * jnp.ones((2, 1, 1))
+    np.testing.assert_array_equal(expand_mask(mask, 6)[:, 0, 0, 0], [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(expand_mask(mask, 6, "modulo")[:, 0, 0, 0], [0, 1, 0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(masks=MASKS[:, :, 1:]), r"`masks` must have shape \(N, T', 4, 5\); got \(29, 3, 3, 5\)"),
+        (dict(masks=MASKS[0]), r"`masks` must have shape \(N, T', 4, 5\); got \(3, 4, 5\)"),
+        (dict(masks=jnp.ones((2, 4, 4, 5))), r"`masks` must divide the clip's 6 frames; got 4 along time"),
+        (dict(masks=MASKS[:0]), "`masks` must hold at least one mask; got 0"),
+        (dict(masks=rise_masks(0)), "`masks` must hold at least one mask; got 0"),
+        (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
+        (dict(ids=[]), "`ids` must be a list of mask numbers"),
+        (dict(baseline="grey"), r"`baseline` must be one of .*zero.*got 'grey'"),
+        (
+            dict(baseline=np.zeros((2, 3), np.float32)),
+            r"`baseline` must broadcast to the clip's shape .*got \(2, 3\)",
+        ),
+        (dict(score_fn=lambda clip: clip), r"`score_fn` must map one clip to class scores \(K,\)"),
+        (dict(clip=CLIP + 1), r"`clip` must have values in \[0, 1\]; got values from 1"),
+    ],
+)
+def test_bad_input(options, message, no_shape_checks):
+    arguments = dict(score_fn=toys.constant(), clip=CLIP, masks=MASKS) | options
+    with pytest.raises(ValueError, match=message):
+        score_masks(**arguments)
+
+
+def test_not_callable(no_shape_checks):
+    with pytest.raises(TypeError, match="`score_fn` must map a clip to class scores; got int"):
+        score_masks(3, CLIP, MASKS)
