@@ -55,6 +55,11 @@ def test_equal_differences_reach_the_smallest_p_value(n):
     assert paired_test(np.full(n, 0.1), np.full(n, 0.4)) == (pytest.approx(-0.3), 2 / 2**n)
 
 
+def test_rounding_does_not_hide_equal_sums():
+    """Of 3 + 1 + 2 - 3, 12 of the 16 sign patterns reach 3; in tenths, rounded sums would be 6."""
+    assert paired_test(np.array([0.3, 0.1, 0.2, -0.3]), np.zeros(4)).p_value == 12 / 16
+
+
 def test_no_difference_has_p_value_one():
     values = np.linspace(0, 1, 30)
     assert paired_test(values, values) == (0.0, 1.0)

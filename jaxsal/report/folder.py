@@ -1,0 +1,87 @@
+"""A folder that shows what a run found: tables, curves, overlays, and how it was made."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxsal.explain import Explanation
+from jaxsal.evaluate import file_name
+from jaxsal.files import write_atomically
+from jaxsal.report.pictures import overlay, save_animation, save_strip
+from jaxsal.report.plots import CurvePanel, plot_curves
+from jaxsal.report.tables import RANDOM, results_to_csv, summarise, to_csv, to_markdown
+
+
+def write_folder(
+    directory: str | Path,
+    explanations: Sequence[Explanation],
+    classes: Sequence[str],
+    made_by: dict[str, Any],
+    *,
+    animation: str = "gif",
+) -> str:
+    """Writes the tables, curves and overlays of a run.
+
+    - results.csv: one row per clip and method; table.md and table.csv: their summary;
+    - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
+    - overlays/NAME.png and .gif: every clip with its maps;
+    - run.json: how it was made.
+
+    Args:
+      directory: Where to.
+      explanations: What was found.
+      classes: Names of the classes.
+      made_by: Command, seed, versions and whatever tells how it was made; goes to run.json.
+      animation: "gif" or "mp4".
+
+    Returns:
+      The table as Markdown.
+    """
+    directory = Path(directory)
+    results = [row for explanation in explanations for row in explanation.results()]
+    summary = summarise(results)
+    table = to_markdown(summary)
+    _write(directory / "results.csv", results_to_csv(results))
+    _write(directory / "table.csv", to_csv(summary))
+    _write(directory / "table.md", table)
+    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    for spectrum in sorted({explanation.spectrum for explanation in explanations}):
+        chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
+        plot_spectrum(directory / f"curves-{spectrum}.png", chosen, spectrum)
+    for explanation in explanations:
+        draw_overlays(directory / "overlays", explanation, classes, animation)
+    return table
+
+
+def _write(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str) -> None:
+    """Draws the mean deletion and insertion curves of the clips of one spectrum."""
+    panels = {}
+    for number, measure in enumerate(("deletion", "insertion")):
+        curves = {
+            method: np.stack([np.asarray(e.curves[method][number].scores) for e in explanations])
+            for method in explanations[0].curves
+        }
+        fractions = np.asarray(explanations[0].curves[RANDOM][number].fractions)
+        panels[measure] = CurvePanel(curves, fractions)
+    plot_curves(path, panels, title=f"{spectrum}, {len(explanations)} clips")
+
+
+def draw_overlays(directory: Path, explanation: Explanation, classes: Sequence[str], animation: str = "gif") -> None:
+    """Draws a clip and its maps as a strip of frames (PNG) and as an animation (GIF or MP4)."""
+    clip = np.asarray(explanation.clip)
+    rows = {"input": np.rint(255 * clip).astype(np.uint8)}
+    for method, saliency in explanation.maps.items():
+        if method != RANDOM:
+            rows[method] = overlay(clip, saliency)
+    predicted = f"{classes[explanation.target]}-{explanation.probabilities[explanation.target]:.2f}"
+    stem = file_name(f"{explanation.name}-as-{predicted}")
+    save_strip(directory / f"{stem}.png", rows)
+    save_animation(directory / f"{stem}.{animation}", rows)

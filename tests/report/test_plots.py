@@ -1,0 +1,105 @@
+"""Figures of curves: the lines, bands and legends are the numbers, files are what their suffix says."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxsal.report.plots import CurvePanel, draw_curves, plot_curves
+
+FRACTIONS = np.linspace(0, 1, 11)
+CURVES = {
+    "Grad-CAM": np.random.default_rng(0).random((6, 11)),
+    "random": np.random.default_rng(1).random((6, 11)),
+}
+
+
+def test_lines_are_means_with_auc_in_the_legend():
+    (axis,) = draw_curves({"deletion": CurvePanel(FRACTIONS, CURVES, floor=0.125)}, title="IR").axes
+
+    for line, (method, scores) in zip(axis.lines, CURVES.items(), strict=False):
+        np.testing.assert_allclose(line.get_ydata(), scores.mean(axis=0))
+        auc = np.mean([np.trapezoid(clip, dx=0.1) for clip in scores])
+        assert line.get_label() == f"{method}, AUC {auc:.3f}"
+    np.testing.assert_array_equal(axis.lines[2].get_ydata(), 0.125)
+    legend = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert legend == [line.get_label() for line in axis.lines[:2]] + ["floor, 0.125"]
+    assert axis.get_title() == "deletion"
+    assert axis.get_ylabel() == "probability of the target"
+    assert axis.figure.get_suptitle() == "IR"
+
+
+def test_band_is_the_t_interval_of_the_mean():
+    (axis,) = draw_curves({"insertion": CurvePanel(FRACTIONS, CURVES)}).axes
+    for band, scores in zip(axis.collections, CURVES.values(), strict=True):
+        low, high = stats.t.interval(0.95, 5, scores.mean(axis=0), stats.sem(scores, axis=0))
+        corners = band.get_paths()[0].vertices
+        for x, *ends in zip(FRACTIONS, low, high, strict=True):
+            heights = corners[np.isclose(corners[:, 0], x), 1]
+            np.testing.assert_allclose([heights.min(), heights.max()], ends)
+
+
+def test_band_of_one_clip_has_no_width():
+    (axis,) = draw_curves({"deletion": CurvePanel(FRACTIONS, {"RISE": CURVES["random"][:1]})}).axes
+    corners = axis.collections[0].get_paths()[0].vertices
+    assert set(corners[:, 1]) == set(CURVES["random"][0])
+
+
+def test_a_method_looks_the_same_in_every_panel_and_unlike_the_others():
+    panels = {
+        "deletion": CurvePanel(FRACTIONS, CURVES),
+        "insertion": CurvePanel(FRACTIONS, dict(reversed(CURVES.items()))),
+    }
+    first, second = draw_curves(panels).axes
+    looks = [(line.get_color(), line.get_linestyle()) for line in (*first.lines, *second.lines)]
+    assert looks[:2] == looks[:1:-1]
+    assert looks[0][0] != looks[1][0]
+    assert looks[0][1] != looks[1][1]
+
+
+@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".PDF", b"%PDF"), (".svg", b"<?xml")])
+def test_suffix_names_the_format(tmp_path, suffix, start):
+    path = tmp_path / f"figures/curves{suffix}"
+    plot_curves(path, {"deletion": CurvePanel(FRACTIONS, CURVES)})
+    assert path.read_bytes().startswith(start)
+
+
+def test_plotting_leaves_pyplot_and_import_alone(tmp_path):
+    code = (
+        "import sys, numpy as np, jaxsal.report.plots as plots, jaxsal.report.pictures\n"
+        "assert not {'matplotlib', 'av', 'PIL'} & set(sys.modules)\n"
+        f"panel = plots.CurvePanel(np.linspace(0, 1, 3), dict(RISE=np.eye(3)))\n"
+        f"plots.plot_curves({str(tmp_path / 'curves.png')!r}, dict(deletion=panel))\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("panels", "message"),
+    [
+        ({}, "`panels` must hold at least one panel; got none"),
+        ({"deletion": CurvePanel(FRACTIONS, {})}, "`panels` must hold curves; got none in 'deletion'"),
+        (
+            {"deletion": CurvePanel(FRACTIONS, {"RISE": np.ones((4, 10))})},
+            r"curves \(n, S\) for fractions \(S,\); got \(4, 10\) for \(11,\) of RISE in 'deletion'",
+        ),
+        ({"deletion": CurvePanel(FRACTIONS, {"RISE": np.ones((0, 11))})}, r"got \(0, 11\) for \(11,\)"),
+        ({"deletion": CurvePanel(FRACTIONS, {"RISE": np.ones(11)})}, r"got \(11,\) for \(11,\)"),
+        (
+            {"deletion": CurvePanel(FRACTIONS, {"RISE": np.full((1, 11), np.nan)})},
+            "finite curves; got NaN or infinity of RISE in 'deletion'",
+        ),
+    ],
+)
+def test_bad_panels(no_shape_checks, tmp_path, panels, message):
+    with pytest.raises(ValueError, match=message):
+        plot_curves(tmp_path / "curves.png", panels)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_suffix(tmp_path):
+    with pytest.raises(ValueError, match=r"`path` must end in one of \(.*'\.png'.*\); got '.*curves\.avi'"):
+        plot_curves(tmp_path / "curves.avi", {"deletion": CurvePanel(FRACTIONS, CURVES)})
