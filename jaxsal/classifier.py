@@ -78,9 +78,7 @@ class Classifier:
         """
         missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
         if missing:
-            raise TypeError(
-                f"`model` must have methods features and head; {type(model).__name__} lacks {missing}."
-            )
+            raise TypeError(f"`model` must have methods features and head; {type(model).__name__} lacks {missing}.")
         return cls.from_functions(
             _ModelMethod(model, "features"),
             _ModelMethod(model, "head"),

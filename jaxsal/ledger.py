@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from jaxsal.checks import check_choice, check_clip, check_target
+from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
+from jaxsal.inputs import check_clip, check_target
 from jaxsal.masks import RiseMasks
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.readout import rise_map, rise_stderr

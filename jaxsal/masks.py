@@ -106,9 +106,7 @@ class RiseMasks:
         spatial = self.temporal_cell == "spatial"
         cells = (self.grid_shape[1] if spatial else self.grid_shape[0], *self.grid_shape[1:])
         sizes = [(count + 1) * cell for count, cell in zip(cells, self.cell, strict=True)]
-        return [
-            linear_matrix(count, size, self.alignment) for count, size in zip(self.grid_shape, sizes, strict=True)
-        ]
+        return [linear_matrix(count, size, self.alignment) for count, size in zip(self.grid_shape, sizes, strict=True)]
 
     def grid_and_offset(self, mask_id: Int[Array, ""]) -> tuple[Bool[Array, "st sh sw"], Int[Array, "3"]]:
         """The random numbers behind mask `mask_id`."""

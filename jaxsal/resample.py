@@ -25,9 +25,7 @@ Alignment = Literal["corners", "centers", "mirror"]
 ALIGNMENTS: tuple[str, ...] = get_args(Alignment)
 
 
-def linear_matrix(
-    num_in: int, num_out: int, alignment: Alignment = "corners"
-) -> Float[np.ndarray, "num_out num_in"]:
+def linear_matrix(num_in: int, num_out: int, alignment: Alignment = "corners") -> Float[np.ndarray, "num_out num_in"]:
     """The matrix that resamples `num_in` values linearly to `num_out`.
 
     Args:

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.baselines import make_baseline
-from jaxsal.checks import check_clip, check_frames, check_positive, check_score_fn
+from jaxsal.checks import check_positive
+from jaxsal.inputs import check_clip, check_frames, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
 

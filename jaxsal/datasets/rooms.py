@@ -64,17 +64,13 @@ def _furniture(rng):
     for side in (-1, 0, 0, 1):
         size = rng.uniform([0.5, 0.5, 0.4], [1.1, 0.9, 1.9])
         centre = np.array([*along_wall(side), size[2] / 2])
-        yield block(
-            centre, size, rng.uniform(17, 23), 0.35 + 0.5 * muted_colour(rng), [0, 0, rng.choice([0.0, 3.0])]
-        )
+        yield block(centre, size, rng.uniform(17, 23), 0.35 + 0.5 * muted_colour(rng), [0, 0, rng.choice([0.0, 3.0])])
     for side in (-1, 0, 1):
         size = rng.uniform(0.4, 0.9, 3) * ([1, 0, 1] if side == 0 else [0, 1, 1]) + 0.04
         centre = np.array([*along_wall(side), rng.uniform(1.5, 2.1)])
         yield block(centre, size, 19.0, 0.3 + 0.6 * muted_colour(rng), rng.uniform(0, 4, 3))
     thin = {0: [0.9, 0.12, 0.6], 1: [0.12, 0.9, 0.6]}
-    aside = rng.choice(
-        [0, 1], 2
-    )  # the radiator at the back or the right wall, the window in the back or the left one
+    aside = rng.choice([0, 1], 2)  # the radiator at the back or the right wall, the window in the back or the left one
     radiator, window = np.array([*along_wall(aside[0]), 0.5]), np.array([*along_wall(-aside[1]), 1.8])
     yield block(radiator, thin[aside[0]], rng.uniform(30, 36), [0.85, 0.85, 0.82], [7, 7, 0])
     yield block(window, thin[aside[1]], rng.uniform(12, 15), [0.9, 0.95, 1.0])

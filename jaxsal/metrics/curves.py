@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.baselines import make_baseline
-from jaxsal.checks import check_clip, check_saliency, check_score_fn, check_target
+from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_target
 from jaxsal.masks import RankMasks
 from jaxsal.recipes import CurveOptions, Ties, resolve_options, takes_options
 from jaxsal.scoring import Progress, score_masks
@@ -107,9 +107,7 @@ def _curve(
     target = check_target(target, check_score_fn(score_fn, clip), all_classes=False)
     saliency = check_saliency(saliency, clip)
     blur_time = saliency.shape[0] == clip.shape[0] if options.blur_time is None else options.blur_time
-    baseline = make_baseline(
-        options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time
-    )
+    baseline = make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
     if options.unit == "scalar":
         repeats = clip.shape[0] // saliency.shape[0]
         saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip.shape)

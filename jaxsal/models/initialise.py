@@ -48,9 +48,7 @@ def uniform(bound: float) -> Callable[..., Float[Array, "..."]]:
     return init
 
 
-def _draw(
-    key: PRNGKeyArray, shape: tuple[int, ...], sample: Callable[[np.random.Generator], np.ndarray]
-) -> jax.Array:
+def _draw(key: PRNGKeyArray, shape: tuple[int, ...], sample: Callable[[np.random.Generator], np.ndarray]) -> jax.Array:
     """Calls `sample` on the host with a generator seeded by `key`; the same values traced or not."""
 
     def on_host(key_data):

@@ -83,9 +83,7 @@ class BasicBlock(nn.Module):
     stride: int = 1
 
     @nn.compact
-    def __call__(
-        self, activations: Float[Array, "B T H W C"], train: bool = False
-    ) -> Float[Array, "B T2 H2 W2 D"]:
+    def __call__(self, activations: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B T2 H2 W2 D"]:
         """Runs the block; `train` as in `ResNet3D18.features`."""
         strides: Triple = (self.stride,) * 3
         branch = Conv3D(self.features, (3, 3, 3), strides, PAD_1, name="conv1")(activations)

@@ -67,9 +67,7 @@ def read_tensors(path: str | Path) -> Any:
             raise ValueError(f"`path` must hold tensors only; {path} {error}.") from error
         except Exception as error:  # a damaged pickle can raise nearly anything
             reason = f"{type(error).__name__}: {error}"
-            raise ValueError(
-                f"`path` must be a whole torch or safetensors file; got {path} ({reason})."
-            ) from error
+            raise ValueError(f"`path` must be a whole torch or safetensors file; got {path} ({reason}).") from error
 
 
 def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:

@@ -77,9 +77,7 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     problems += _shape_problems(architecture, tensors)
     if problems:
         raise ValueError(f"`state_dict` must be a checkpoint of {arch}; got {'; '.join(problems)}.")
-    flat = {
-        path: jnp.asarray(_from_torch(tensors[name]), jnp.float32) for name, path in architecture.paths.items()
-    }
+    flat = {path: jnp.asarray(_from_torch(tensors[name]), jnp.float32) for name, path in architecture.paths.items()}
     return unflatten_dict(flat)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxsal.explain import Explanation
 from jaxsal.evaluate import file_name
+from jaxsal.explain import Explanation
 from jaxsal.files import write_atomically
 from jaxsal.report.pictures import overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
@@ -70,7 +70,8 @@ def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str
             for method in explanations[0].curves
         }
         fractions = np.asarray(explanations[0].curves[RANDOM][number].fractions)
-        panels[measure] = CurvePanel(curves, fractions)
+        floor = np.mean([e.curves[RANDOM][0].scores[-1] for e in explanations])
+        panels[measure] = CurvePanel(fractions, curves, float(floor) if measure == "deletion" else None)
     plot_curves(path, panels, title=f"{spectrum}, {len(explanations)} clips")
 
 

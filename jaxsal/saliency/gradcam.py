@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsal.checks import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.classifier import Classifier
+from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.recipes import GradCamOptions, resolve_options, takes_options
 from jaxsal.resample import resample
 from jaxsal.scoring import join_callable, split_callable

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.checks import check_clip, check_key, check_score_fn, check_target, mask_shape
+from jaxsal.inputs import check_clip, check_key, check_score_fn, check_target, mask_shape
 from jaxsal.ledger import RiseLedger, fingerprint
 from jaxsal.recipes import RiseOptions, resolve_options, takes_options
 from jaxsal.scoring import Progress, score_masks

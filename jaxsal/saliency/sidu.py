@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsal.checks import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.classifier import Classifier
+from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions, resolve_options, takes_options
 from jaxsal.saliency.gradcam import check_features_and_head

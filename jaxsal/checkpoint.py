@@ -1,0 +1,134 @@
+"""Checkpoints: weights with the network's spec, and what training needs to go on; written whole or not at all."""
+
+import dataclasses
+import hashlib
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxsal.networks import NetworkSpec, spec_differences
+
+_VERSIONED = ("jaxsal", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+
+
+class Checkpoint(NamedTuple):
+    """A network as it was at one step.
+
+    Attributes:
+      spec: What the network is.
+      variables: {"params": ..., "batch_stats": ...}.
+      step: Training steps taken.
+      progress: What training needs beside the variables, or None.
+      origin: Versions, git revision and whatever training noted.
+    """
+
+    spec: NetworkSpec
+    variables: Any
+    step: int
+    progress: Any
+    origin: dict[str, Any]
+
+
+def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint under its step; a step that was saved already is left as it is."""
+    if checkpoint.step in manager.all_steps():
+        return
+    meta = dict(
+        spec=dataclasses.asdict(checkpoint.spec),
+        origin=checkpoint.origin,
+        fingerprint=tree_fingerprint(checkpoint.variables),
+    )
+    manager.save(
+        checkpoint.step,
+        args=ocp.args.Composite(
+            variables=ocp.args.StandardSave(checkpoint.variables),
+            progress=ocp.args.StandardSave(checkpoint.progress),
+            meta=ocp.args.JsonSave(meta),
+        ),
+    )
+
+
+def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManager:
+    """The keeper of the checkpoints of one run, under `directory`; the newest `keep` stay."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+    return ocp.CheckpointManager(Path(directory).absolute(), options=options)
+
+
+def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, progress: Any = None) -> Checkpoint:
+    """Reads the newest checkpoint of a run.
+
+    Args:
+      directory: Where the run's checkpoints are.
+      spec: What the network must be; anything if None.
+      progress: A tree like the one that was saved, to read training's own part too; left out if None.
+
+    Raises:
+      FileNotFoundError: If there is no checkpoint.
+      ValueError: If it is damaged, or of another network than `spec`.
+    """
+    path = Path(directory).absolute()
+    step = latest_step(path)
+    if step is None:
+        raise FileNotFoundError(f"`checkpoint` must be a folder with a checkpoint; got {directory}.")
+    with ocp.CheckpointManager(path) as manager:
+        meta = _restore(manager, step, directory, meta=ocp.args.JsonRestore())["meta"]
+        found = NetworkSpec.from_json(meta["spec"])
+        if spec is not None and found != spec:
+            differences = "; ".join(spec_differences(spec, found))
+            raise ValueError(f"`checkpoint` must be of the network asked for; got {directory} with {differences}.")
+        shapes = jax.eval_shape(found.model().init, jax.random.key(0), jnp.zeros((1, *found.clip_shape)))
+        items = {"variables": ocp.args.StandardRestore(_on_one_device(dict(shapes)))}
+        if progress is not None:
+            items["progress"] = ocp.args.StandardRestore(_on_one_device(progress))
+        restored = _restore(manager, step, directory, **items)
+    if tree_fingerprint(restored["variables"]) != meta["fingerprint"]:
+        raise ValueError(f"`checkpoint` must be undamaged; got other weights than were saved in {directory}.")
+    return Checkpoint(found, restored["variables"], step, restored.get("progress"), meta["origin"])
+
+
+def latest_step(directory: str | Path) -> int | None:
+    """The step of the newest whole checkpoint of a folder, None if there is none."""
+    path = Path(directory)
+    steps = [int(entry.name) for entry in path.iterdir() if entry.name.isdigit()] if path.is_dir() else []
+    return max(steps, default=None)
+
+
+def _restore(manager: ocp.CheckpointManager, step: int, directory: Any, **items: Any) -> Any:
+    try:
+        return manager.restore(step, args=ocp.args.Composite(**items))
+    except Exception as error:  # orbax raises bare exceptions for damaged files
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise ValueError(f"`checkpoint` must be whole; got {directory}, step {step}: {reason}") from error
+
+
+def _on_one_device(tree: Any) -> Any:
+    """Shapes of a tree, to be restored on the first device whatever the checkpoint was saved from."""
+    sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+
+
+def tree_fingerprint(tree: Any) -> str:
+    """The SHA-256 of all arrays of a tree with their names."""
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{jax.tree_util.keystr(path)}|{array.shape}|{array.dtype.str}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def origin(**notes: Any) -> dict[str, Any]:
+    """Versions of the packages that numbers depend on, the git revision if there is one, and further notes."""
+    try:
+        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+        revision = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        revision = None
+    versions = {name: version(name) for name in _VERSIONED}
+    return dict(versions=versions, git_revision=revision, **notes)

@@ -1,0 +1,24 @@
+"""Sets of clips by name: the embedded one, or a folder of a user's own recordings."""
+
+from jaxsal.datasets.paired import paired_actions
+from jaxsal.datasets.records import ClipSet
+from jaxsal.datasets.synthetic import synthetic_actions
+
+SYNTHETIC = "synthetic"
+
+
+def open_clips(data: str, *, height: int, seed: int = 0) -> ClipSet:
+    """Opens a set of labelled clips.
+
+    Args:
+      data: "synthetic" for the embedded set, or a folder in the layout of `jaxsal.datasets.paired`.
+      height: Of the frames that the embedded set renders.
+      seed: Of the embedded set.
+
+    Raises:
+      FileNotFoundError: If the folder or a file of its layout is missing.
+      ValueError: If the folder's table of segments is not as it must be.
+    """
+    if data == SYNTHETIC:
+        return synthetic_actions(seed=seed, takes=2, num_frames=20, height=height)
+    return paired_actions(data)

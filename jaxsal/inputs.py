@@ -1,0 +1,128 @@
+"""Checks of the clips, maps, targets and functions that users pass in, made before anything is computed.
+
+Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsal.types import Clip, SaliencyMap, ScoreFn, Target
+
+
+def check_clip(clip: Clip, *, channels: int | None = None) -> jax.Array:
+    """The clip as a float32 array, after checking its rank, channels, size and values.
+
+    Raises:
+      TypeError: If the clip does not hold floating-point numbers.
+      ValueError: If it is not (T, H, W, C) with the expected channels, is empty, or has values outside [0, 1].
+    """
+    if not hasattr(clip, "ndim"):
+        raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
+    if clip.ndim != 4:
+        raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
+    if 0 in clip.shape:
+        raise ValueError(f"`clip` must not be empty; got shape {tuple(clip.shape)}.")
+    if channels is not None and clip.shape[-1] != channels:
+        raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
+    if not jnp.issubdtype(clip.dtype, jnp.floating):
+        raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
+    clip = jnp.asarray(clip, jnp.float32)
+    if not isinstance(clip, jax.core.Tracer):
+        low, high = (float(value) for value in (clip.min(), clip.max()))
+        if not (low >= 0 and high <= 1):
+            raise ValueError(f"`clip` must have values in [0, 1]; got values from {low:g} to {high:g}.")
+    return clip
+
+
+def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
+    """The number of classes K, after checking that `score_fn` maps the clip to (K,).
+
+    Raises:
+      TypeError: If `score_fn` cannot be called.
+      ValueError: If its result is not a vector.
+    """
+    if not callable(score_fn):
+        raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
+    scores = jax.eval_shape(score_fn, clip)
+    shape = getattr(scores, "shape", None)
+    if shape is None or len(shape) != 1 or shape[0] == 0:
+        raise ValueError(f"`score_fn` must map one clip to class scores (K,); got {shape}.")
+    return shape[0]
+
+
+def check_target(target: Target, num_classes: int, *, all_classes: bool = True) -> Target:
+    """The target, after checking that it is a class, None, or, where allowed, "all".
+
+    Raises:
+      TypeError: If it is of another kind.
+      ValueError: If it is no class of the classifier.
+    """
+    if target is None or isinstance(target, jax.core.Tracer):
+        return target
+    if isinstance(target, str):
+        if target == "all" and all_classes:
+            return target
+        allowed = "a class, None or 'all'" if all_classes else "a class or None"
+        raise ValueError(f"`target` must be {allowed}; got {target!r}.")
+    array = np.asarray(target)
+    if array.ndim or array.dtype.kind not in "iu":
+        raise TypeError(f"`target` must be an integer class, or None; got {target!r}.")
+    if not 0 <= int(array) < num_classes:
+        raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
+    return int(array)
+
+
+def mask_shape(score_fn: ScoreFn, clip: Clip) -> tuple[int, int, int]:
+    """(T', H, W) of a classifier's masks and maps: T' = T / `frames_per_mask`, 1 where it has none.
+
+    Raises:
+      ValueError: If the frames of a mask do not divide the clip's.
+    """
+    frames_per_mask = getattr(score_fn, "frames_per_mask", 1)
+    num_frames, height, width, _ = clip.shape
+    if num_frames % frames_per_mask:
+        raise ValueError(f"`clip` must have a multiple of {frames_per_mask} frames; got {num_frames}.")
+    return num_frames // frames_per_mask, height, width
+
+
+def check_frames(num_frames: int, num_slices: int, name: str) -> None:
+    """Raises ValueError unless the slices of a mask or map divide the frames of the clip."""
+    if num_slices < 1 or num_frames % num_slices:
+        raise ValueError(f"`{name}` must divide the clip's {num_frames} frames; got {num_slices} along time.")
+
+
+def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
+    """The saliency map as an array, after checking its shape against the clip and its values.
+
+    Raises:
+      ValueError: If it is not (Tm, H, W) with Tm dividing T, or holds NaN.
+    """
+    if saliency.ndim != 3 or saliency.shape[1:] != clip.shape[1:3]:
+        raise ValueError(
+            f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."
+        )
+    check_frames(clip.shape[0], saliency.shape[0], "saliency")
+    saliency = jnp.asarray(saliency)
+    if not isinstance(saliency, jax.core.Tracer) and bool(jnp.isnan(saliency).any()):
+        raise ValueError("`saliency` must be free of NaN; got NaN.")
+    return saliency
+
+
+def check_key(key: Any) -> jax.Array:
+    """A typed threefry key, after checking its kind.
+
+    Raises:
+      TypeError: If it is no scalar JAX key.
+      ValueError: If its generator draws numbers that depend on the batch.
+    """
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+        raise TypeError(f"`key` must be one key made by `jax.random.key`; got {key!r}.")
+    if "threefry" not in str(jax.random.key_impl(key)):
+        raise ValueError(
+            f"`key` must be a threefry key, since others draw numbers that depend on the batch; "
+            f"got {jax.random.key_impl(key)}."
+        )
+    return key

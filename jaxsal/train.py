@@ -1,0 +1,225 @@
+"""Training: one pure step, augmentation on the device, checkpoints that a killed run goes on from."""
+
+import dataclasses
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from tqdm import tqdm
+
+from jaxsal.checkpoint import (
+    Checkpoint,
+    latest_step,
+    load_checkpoint,
+    open_manager,
+    origin,
+    save_checkpoint,
+)
+from jaxsal.datasets.pipeline import LoadedClips, test_batches, training_batch
+from jaxsal.models import init_variables
+from jaxsal.networks import NetworkSpec
+from jaxsal.options import TrainOptions
+
+Metrics = dict[str, tuple[Float[Array, ""], Float[Array, ""]]]
+"""By name, (sum, count): metrics of parts add up to those of the whole."""
+
+
+def make_optimizer(options: TrainOptions) -> optax.GradientTransformation:
+    """AdamW with a linear warm-up over a tenth of the steps and a cosine decay to 0."""
+    warm_up = max(options.num_steps // 10, 1)
+    schedule = optax.warmup_cosine_decay_schedule(0, options.learning_rate, warm_up, max(options.num_steps, 2))
+    return optax.adamw(schedule, weight_decay=options.weight_decay)
+
+
+class TrainState(NamedTuple):
+    """Everything that a step changes."""
+
+    step: Int[Array, ""]
+    variables: Any
+    opt_state: Any
+
+
+def init_state(spec: NetworkSpec, options: TrainOptions) -> TrainState:
+    """The state before the first step."""
+    key = jax.random.fold_in(jax.random.key(options.seed), 0)
+    variables = init_variables(spec.model(), key, (1, *spec.clip_shape))
+    return TrainState(jnp.zeros((), jnp.int32), variables, make_optimizer(options).init(variables["params"]))
+
+
+def augment(
+    key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int, flip_prob: float
+) -> Float[Array, "T crop crop 3"]:
+    """A random crop, one for all frames, mirrored with some chance; in [0, 1]."""
+    corner_key, flip_key = jax.random.split(key)
+    size = clip.shape[1]
+    row, column = jax.random.randint(corner_key, (2,), 0, size - crop + 1)
+    clip = jax.lax.dynamic_slice(clip, (0, row, column, 0), (clip.shape[0], crop, crop, 3))
+    clip = jnp.where(jax.random.bernoulli(flip_key, flip_prob), clip[:, :, ::-1], clip)
+    return clip.astype(jnp.float32) / 255
+
+
+@partial(jax.jit, static_argnums=(4, 5), donate_argnums=(0,))
+def train_step(
+    state: TrainState,
+    key: PRNGKeyArray,
+    clips: UInt8[Array, "B T S S 3"] | UInt8[np.ndarray, "B T S S 3"],
+    labels: Int[Array, " B"] | Int[np.ndarray, " B"],
+    spec: NetworkSpec,
+    options: TrainOptions,
+) -> tuple[TrainState, Metrics]:
+    """One step of AdamW on the cross-entropy of a batch.
+
+    Args:
+      state: The state; its buffers are given up.
+      key: The run's key; the step's own number is folded in.
+      clips: Frames as they are stored.
+      labels: Classes.
+      spec: What is trained.
+      options: How.
+
+    Returns:
+      The next state, and the batch's loss and accuracy as (sum, count).
+    """
+    model, optimizer = spec.model(), make_optimizer(options)
+    keys = jax.random.split(jax.random.fold_in(key, state.step), len(clips))
+    inputs = jax.vmap(partial(augment, crop=spec.crop, flip_prob=options.flip_prob))(keys, jnp.asarray(clips))
+    inputs = (inputs - jnp.asarray(spec.mean)) / jnp.asarray(spec.std)
+
+    def loss_fn(params):
+        logits, updates = model.apply(
+            {**state.variables, "params": params}, inputs, train=True, mutable=["batch_stats"]
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
+        return losses.mean(), (updates, losses, logits)
+
+    gradient, (updates, losses, logits) = jax.grad(loss_fn, has_aux=True)(state.variables["params"])
+    change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
+    params = optax.apply_updates(state.variables["params"], change)
+    count = jnp.float32(len(clips))
+    hits = (logits.argmax(axis=-1) == jnp.asarray(labels)).sum().astype(jnp.float32)
+    metrics = {"loss": (losses.sum(), count), "accuracy": (hits, count)}
+    return TrainState(state.step + 1, {"params": params, **updates}, opt_state), metrics
+
+
+def train(
+    spec: NetworkSpec,
+    options: TrainOptions,
+    clips: LoadedClips,
+    directory: str | Path,
+    *,
+    progress: bool = False,
+) -> Checkpoint:
+    """Trains a network, or goes on with the training that `directory` holds.
+
+    The same seed gives the same numbers whether or not the run was interrupted.
+
+    Args:
+      spec: What is trained.
+      options: How.
+      clips: What on; frames of `spec.size`, windows of `spec.num_frames`.
+      directory: Where checkpoints ("checkpoints/") and the history ("history.jsonl") go.
+      progress: Whether to show a bar with loss and accuracy on standard error.
+
+    Returns:
+      The last checkpoint.
+
+    Raises:
+      ValueError: If `directory` holds a run of another network or with other options, or is damaged.
+    """
+    directory = Path(directory)
+    key = jax.random.fold_in(jax.random.key(options.seed), 1)
+    state = _resume(spec, options, directory) or init_state(spec, options)
+    first_step = int(state.step)
+    notes = origin(options=dataclasses.asdict(options))
+    history: list[tuple[int, Metrics]] = []
+    bar = tqdm(
+        range(first_step, options.num_steps),
+        "train",
+        options.num_steps,
+        initial=first_step,
+        disable=not progress,
+        unit="step",
+    )
+    with open_manager(directory / "checkpoints") as manager:
+        for step in bar:
+            batch = training_batch(clips, key, step, options.batch_size)
+            state, metrics = train_step(state, key, batch.clips, batch.labels, spec, options)
+            history.append((step + 1, metrics))
+            if (step + 1) % 10 == 0:
+                bar.set_postfix(average([entry for _, entry in history[-10:]]))
+            if (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
+                _write_history(directory / "history.jsonl", history)
+                history.clear()
+                checkpoint = Checkpoint(spec, state.variables, step + 1, {"opt_state": state.opt_state}, notes)
+                save_checkpoint(manager, checkpoint)
+                manager.wait_until_finished()
+    return Checkpoint(spec, state.variables, int(state.step), None, notes)
+
+
+def _resume(spec: NetworkSpec, options: TrainOptions, directory: Path) -> TrainState | None:
+    """The state that an earlier run left, None if there is none."""
+    folder = directory / "checkpoints"
+    if latest_step(folder) is None:
+        return None
+    opt_state = jax.eval_shape(lambda: init_state(spec, options).opt_state)
+    found = load_checkpoint(folder, spec=spec, progress={"opt_state": opt_state})
+    before = found.origin["options"]
+    asked = json.loads(json.dumps(dataclasses.asdict(options)))
+    changed = [
+        f"{name}: {before.get(name)} instead of {value}" for name, value in asked.items() if before.get(name) != value
+    ]
+    if changed:
+        raise ValueError(f"`options` must be those of the run in {directory}; it has {'; '.join(changed)}.")
+    return TrainState(jnp.asarray(found.step, jnp.int32), found.variables, found.progress["opt_state"])
+
+
+def average(metrics: list[Metrics]) -> dict[str, float]:
+    """Means of metrics over several batches."""
+    sums = jax.tree.map(lambda *parts: float(np.sum(parts)), *metrics)
+    return {name: round(total / count, 4) for name, (total, count) in sums.items()}
+
+
+def _write_history(path: Path, history: list[tuple[int, Metrics]]) -> None:
+    """Appends one line per step; lines of steps that were taken again are cut off first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    first = history[0][0]
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["step"] < first]
+    kept += [json.dumps({"step": step, **average([metrics])}) for step, metrics in history]
+    path.write_text("\n".join(kept) + "\n")
+
+
+def accuracy_by_spectrum(
+    spec: NetworkSpec, variables: Any, clips: LoadedClips, *, batch_size: int = 32
+) -> dict[str, tuple[float, int]]:
+    """Share of clips whose predicted class is right, on centre windows and centre crops.
+
+    Returns:
+      By spectrum: (accuracy, number of clips).
+    """
+    predict = _predictor(spec)
+    right: dict[str, list[bool]] = {}
+    for batch in test_batches(clips, batch_size):
+        padded = np.pad(batch.clips, [(0, batch_size - len(batch.clips))] + [(0, 0)] * 4)
+        predicted = np.asarray(predict(variables, padded))[: len(batch.labels)]
+        for record, hit in zip(batch.records, predicted == batch.labels, strict=True):
+            right.setdefault(clips.clip_set.records[record].spectrum, []).append(bool(hit))
+    return {spectrum: (float(np.mean(hits)), len(hits)) for spectrum, hits in sorted(right.items())}
+
+
+def _predictor(spec: NetworkSpec) -> Callable[..., Int[Array, " B"]]:
+    start = (spec.size - spec.crop) // 2
+
+    @jax.jit
+    def predict(variables, clips):
+        cut = clips[:, :, start : start + spec.crop, start : start + spec.crop].astype(jnp.float32) / 255
+        return jax.vmap(spec.classifier(variables))(cut).argmax(axis=-1)
+
+    return predict
