@@ -3,12 +3,14 @@
 import dataclasses
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
-from jaxsal.datasets.records import SPECTRA, ClipRecord
+from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.evaluate import Case, explain_all
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
@@ -57,12 +59,7 @@ def run_demo(
     seconds["train"], start = time.perf_counter() - start, time.perf_counter()
     print_accuracy(accuracy)
 
-    records = [
-        record
-        for spectrum in SPECTRA
-        for record in spread(clip_set.select(split="test", spectra=(spectrum,)).records, clips_per_spectrum)
-    ]
-    cases = [record_case(spec, record) for record in records]
+    cases = test_cases(spec, clip_set, clips_per_spectrum)
     classifier = spec.classifier(trained.variables)
     explanations = explain_all(classifier, cases, explaining, output / "explanations", progress=True)
     seconds["explain"], start = time.perf_counter() - start, time.perf_counter()
@@ -80,7 +77,23 @@ def run_demo(
     return dict(accuracy=accuracy, table=table, seconds=seconds)
 
 
-def spread(records: tuple[ClipRecord, ...], count: int) -> list[ClipRecord]:
+def test_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> list[Case]:
+    """Some test clips of every spectrum that a set has, cut as the network takes them."""
+    by_spectrum: dict[str, list[ClipRecord]] = {}
+    for record in clip_set.select(split="test").records:
+        by_spectrum.setdefault(record.spectrum, []).append(record)
+    return [
+        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record))
+        for spectrum in sorted(by_spectrum)
+        for record in spread(by_spectrum[spectrum], per_spectrum)
+    ]
+
+
+def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Any:
+    return spec.centre_clip(record.load())
+
+
+def spread(records: Sequence[ClipRecord], count: int) -> list[ClipRecord]:
     """Some records, every class alike: class by class, taken evenly from each."""
     by_label: dict[int, list[ClipRecord]] = {}
     for record in records:
@@ -92,11 +105,6 @@ def spread(records: tuple[ClipRecord, ...], count: int) -> list[ClipRecord]:
         step = len(by_label[label]) / max(wanted, 1)
         chosen += [by_label[label][int(i * step)] for i in range(wanted)]
     return chosen
-
-
-def record_case(spec: NetworkSpec, record: ClipRecord) -> Case:
-    """A record as a case to explain, cut as the network takes it."""
-    return Case(record.name, record.spectrum, record.label, lambda: spec.centre_clip(record.load()))
 
 
 def print_accuracy(accuracy: dict[str, tuple[float, int]]) -> None:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.callables import call, split_callable
 from jaxsal.classifier import Classifier
 from jaxsal.files import write_atomically
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
@@ -109,7 +110,8 @@ def explain(
     check_options(options)
     clip = check_clip(clip)
     check_target(target, check_score_fn(classifier, clip), all_classes=False)
-    probabilities = np.asarray(_probabilities(classifier, clip))
+    arrays, static = split_callable(classifier)
+    probabilities = np.asarray(jax.nn.softmax(call(arrays, clip, static)))
     target = int(probabilities.argmax()) if target is None else target
     maps, seconds = {}, {}
     for method, run in _runs(classifier, clip, target, options).items():
@@ -130,11 +132,6 @@ def explain(
     return Explanation(name, spectrum, label, target, np.asarray(clip), probabilities, maps, curves, seconds)
 
 
-@jax.jit
-def _probabilities(classifier: Classifier, clip: Any) -> Any:
-    return jax.nn.softmax(classifier(clip))
-
-
 def _runs(classifier: Classifier, clip: Any, target: int, options: ExplainOptions) -> dict[str, Callable[[], Any]]:
     """The methods that were asked for, ready to run."""
     key = jax.random.key(options.seed)
@@ -148,7 +145,7 @@ def _runs(classifier: Classifier, clip: Any, target: int, options: ExplainOption
             classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides("threshold")
         ),
     }
-    return {method: runs[method] for method in options.methods}
+    return {method: runs[method] for method in options.method}
 
 
 def save_explanation(path: str | Path, explanation: Explanation, identity: dict[str, Any]) -> None:

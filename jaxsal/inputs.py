@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsal.callables import call, call_parts, split_callable
 from jaxsal.types import Clip, SaliencyMap, ScoreFn, Target
 
 
@@ -46,10 +47,28 @@ def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
     """
     if not callable(score_fn):
         raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
-    scores = jax.eval_shape(score_fn, clip)
+    arrays, static = split_callable(score_fn)
+    return _num_classes(call.eval_shape(arrays, clip, static), "score_fn")
+
+
+def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
+    """The number of classes K, after checking that `head(features(clip))` is (K,).
+
+    Raises:
+      TypeError: If the classifier has no `features` and `head`.
+      ValueError: If the result of its head is not a vector.
+    """
+    missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
+    if missing:
+        raise TypeError(f"`classifier` must have features and head for {method}; it lacks {missing}.")
+    arrays, static = split_callable(classifier)
+    return _num_classes(call_parts.eval_shape(arrays, clip, static), "classifier")
+
+
+def _num_classes(scores: Any, name: str) -> int:
     shape = getattr(scores, "shape", None)
     if shape is None or len(shape) != 1 or shape[0] == 0:
-        raise ValueError(f"`score_fn` must map one clip to class scores (K,); got {shape}.")
+        raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
     return shape[0]
 
 

@@ -120,7 +120,8 @@ class RiseMasks:
             jax.lax.dynamic_slice_in_dim(jnp.asarray(matrix), offset[axis], self.shape[axis])
             for axis, matrix in enumerate(self.stretch_matrices())
         ]
-        return stretch(grid.astype(jnp.float32), windows)
+        precision = jax.lax.Precision.HIGHEST
+        return jnp.einsum("ta,hb,wc,abc->thw", *windows, grid.astype(jnp.float32), precision=precision)
 
     def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
         """Mask `mask_id`."""

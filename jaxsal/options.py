@@ -45,7 +45,7 @@ class ExplainOptions:
     """How clips are explained and how the maps are measured; None leaves an option to the recipe.
 
     Attributes:
-      methods: Out of gradcam, rise and sidu.
+      method: Which of gradcam, rise and sidu to run.
       recipe: "default", "icpr2022" (the study's code) or "canonical" (each method's own code).
       num_masks: RISE: N.
       grid_shape: RISE: cells of the grid in time, height and width.
@@ -57,7 +57,7 @@ class ExplainOptions:
       seed: Of RISE's masks and of the random map.
     """
 
-    methods: tuple[str, ...] = tuple(METHODS)
+    method: tuple[str, ...] = tuple(METHODS)
     recipe: str = "default"
     num_masks: int | None = None
     grid_shape: tuple[int, int, int] | None = None
@@ -69,10 +69,10 @@ class ExplainOptions:
     seed: int = 0
 
     def __post_init__(self):
-        if not self.methods:
-            raise ValueError(f"`methods` must name at least one of {tuple(METHODS)}; got none.")
-        for method in self.methods:
-            check_choice("methods", method, tuple(METHODS))
+        if not self.method:
+            raise ValueError(f"`method` must name at least one of {tuple(METHODS)}; got none.")
+        for method in self.method:
+            check_choice("method", method, tuple(METHODS))
         check_positive("chunk_size", self.chunk_size)
 
     def overrides(self, *names: str) -> dict:

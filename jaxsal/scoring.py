@@ -7,7 +7,7 @@ checkpoint, clip, key or number of masks compiles nothing, and memory does not d
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.baselines import make_baseline
+from jaxsal.callables import join_callable, split_callable
 from jaxsal.checks import check_positive
 from jaxsal.inputs import check_clip, check_frames, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
@@ -22,30 +23,6 @@ from jaxsal.types import AnyArray, Clip, ScoreFn
 
 _CHUNKS_PER_PROGRAM = 8
 Progress = Callable[[int, int], None]
-
-
-class SplitCallable(NamedTuple):
-    """A callable taken apart: arrays that a compiled program takes as arguments, and the rest, hashable."""
-
-    arrays: list[Any]
-    static: Any
-
-
-def split_callable(function: ScoreFn) -> SplitCallable:
-    """Takes a callable pytree apart; a plain function is all static, and its closure is compiled in."""
-    leaves, structure = jax.tree.flatten(function)
-    is_array = [isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves]
-    arrays = [leaf for leaf, array in zip(leaves, is_array, strict=True) if array]
-    rest = tuple(None if array else leaf for leaf, array in zip(leaves, is_array, strict=True))
-    return SplitCallable(arrays, (structure, tuple(is_array), rest))
-
-
-def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
-    """Puts a callable together from the parts that `split_callable` made."""
-    structure, is_array, rest = static
-    remaining = iter(arrays)
-    leaves = [next(remaining) if array else leaf for leaf, array in zip(rest, is_array, strict=True)]
-    return jax.tree.unflatten(structure, leaves)
 
 
 def score_masks(

@@ -5,8 +5,9 @@ import pytest
 
 import toys
 from jaxsal import score_masks
+from jaxsal.callables import join_callable, split_callable
 from jaxsal.masks import RiseMasks, expand_mask
-from jaxsal.scoring import _score_chunks, join_callable, split_callable
+from jaxsal.scoring import _score_chunks
 
 CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
 MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
@@ -16,9 +17,7 @@ def rise_masks(num_masks, key=0):
     return RiseMasks(jax.random.key(key), num_masks, 0.4, (6, 4, 5), (2, 3, 3), "mirror", "own")
 
 
-@pytest.mark.parametrize(
-    "baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])]
-)
+@pytest.mark.parametrize("baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])])
 def test_linear_logit_in_closed_form(baseline):
     """score(x) = <w, x> under a mask is <w M, x> + <w (1 - M), baseline>."""
     weights = jax.random.normal(jax.random.key(3), CLIP.shape)

@@ -39,24 +39,25 @@ class ClipSet:
     classes: tuple[str, ...]
     records: tuple[ClipRecord, ...]
 
-    def select(self, *, split: str | None = None, spectra: Collection[str] = SPECTRA) -> "ClipSet":
+    def select(self, *, split: str | None = None, spectra: Collection[str] | None = None) -> "ClipSet":
         """The clips of one split and of some spectra, in their order.
 
         Args:
           split: "train", "test", or None for both.
-          spectra: The spectra to keep, out of "IR" and "TV".
+          spectra: The spectra to keep, out of "IR" and "TV", each of which must be there; None for all there are.
 
         Raises:
           ValueError: If the split or a spectrum is unknown, or the set has no clip of a wanted spectrum.
         """
         if split is not None and split not in SPLITS:
             raise ValueError(f"`split` must be one of {SPLITS} or None; got {split!r}.")
-        unknown = [spectrum for spectrum in spectra if spectrum not in SPECTRA]
+        wanted = SPECTRA if spectra is None else spectra
+        unknown = [spectrum for spectrum in wanted if spectrum not in SPECTRA]
         if unknown:
             raise ValueError(f"`spectra` must be out of {SPECTRA}; got {unknown[0]!r}.")
-        records = tuple(r for r in self.records if split in (None, r.split) and r.spectrum in spectra)
-        missing = sorted(set(spectra) - {r.spectrum for r in records})
-        if missing:
+        records = tuple(r for r in self.records if split in (None, r.split) and r.spectrum in wanted)
+        missing = sorted(set(wanted) - {r.spectrum for r in records})
+        if missing and spectra is not None:
             where = f"the {split} split" if split else "the set"
             raise ValueError(f"`spectra` must be present in {where}; it has no {missing[0]} clip.")
         return ClipSet(self.classes, records)

@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsal.callables import join_callable, split_callable
 from jaxsal.classifier import Classifier
-from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
+from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.recipes import GradCamOptions, resolve_options, takes_options
 from jaxsal.resample import resample
-from jaxsal.scoring import join_callable, split_callable
 from jaxsal.types import Clip, Target
 
 
@@ -42,21 +42,12 @@ def gradcam(
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """
     chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
-    check_features_and_head(classifier, "gradcam")
     clip = check_clip(clip)
-    num_classes = check_score_fn(lambda x: classifier.head(classifier.features(x)), clip)
-    target = check_target(target, num_classes)
+    target = check_target(target, check_features_and_head(classifier, clip, "gradcam"))
     mask_shape(classifier, clip)
     split = split_callable(classifier)
     every_class = isinstance(target, str)
     return _gradcam(split.arrays, clip, None if every_class else target, split.static, every_class, chosen)
-
-
-def check_features_and_head(classifier: Any, method: str) -> None:
-    """Raises TypeError unless the classifier can be asked for activations and for their scores."""
-    missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
-    if missing:
-        raise TypeError(f"`classifier` must have features and head for {method}; it lacks {missing}.")
 
 
 @partial(jax.jit, static_argnums=(3, 4, 5))

@@ -7,10 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxsal.callables import call, split_callable
 from jaxsal.inputs import check_clip, check_key, check_score_fn, check_target, mask_shape
 from jaxsal.ledger import RiseLedger, fingerprint
 from jaxsal.recipes import RiseOptions, resolve_options, takes_options
-from jaxsal.scoring import Progress, score_masks
+from jaxsal.scoring import Progress
 from jaxsal.types import Clip, ScoreFn, Target
 
 
@@ -90,21 +91,16 @@ def rise_ledger(
     check_key(key)
     clip = check_clip(clip)
     num_classes = check_score_fn(score_fn, clip)
+    arrays, static = split_callable(score_fn)
     ledger = RiseLedger(
         key_data=np.asarray(jax.random.key_data(key)),
         shape=mask_shape(score_fn, clip),
         options=chosen,
         clip_fingerprint=fingerprint(clip),
-        clip_logits=np.asarray(_score_clip(score_fn, clip)),
+        clip_logits=np.asarray(call(arrays, clip, static)),
         ids=np.zeros(0, np.int32),
         logits=np.zeros((0, num_classes), np.float32),
     )
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
     return ledger.extend(score_fn, clip, chosen.num_masks, path=path, chunk_size=chunk_size, progress=progress)
-
-
-def _score_clip(score_fn: ScoreFn, clip: Array) -> Float[Array, " K"]:
-    """Logits of the untouched clip, by the engine's own program."""
-    keep_all = np.ones((1, 1, *clip.shape[1:3]), np.float32)
-    return score_masks(score_fn, clip, keep_all)[0]

@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsal.callables import join_callable, split_callable
 from jaxsal.classifier import Classifier
-from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
+from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions, resolve_options, takes_options
-from jaxsal.saliency.gradcam import check_features_and_head
-from jaxsal.scoring import Progress, join_callable, score_masks, split_callable
+from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import Clip, Target
 
 
@@ -54,9 +54,8 @@ def sidu(
       https://arxiv.org/abs/2006.03122
     """
     chosen: SiduOptions = resolve_options("sidu", recipe, options)
-    check_features_and_head(classifier, "sidu")
     clip = check_clip(clip)
-    target = check_target(target, check_score_fn(classifier, clip))
+    target = check_target(target, check_features_and_head(classifier, clip, "sidu"))
     shape = mask_shape(classifier, clip)
     split = split_callable(classifier)
     activations, logits = _features_and_logits(

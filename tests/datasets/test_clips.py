@@ -301,9 +301,7 @@ def test_resize_and_crop_equals_torch():
     clip = resize_and_crop(reference["frames_u8"], short_side=24, crop=20)
     golden.assert_close("pipeline", "c3d.cropped", clip.transpose(0, 3, 1, 2))
     square = resize_and_crop(reference["frames_u8"], short_side=24, crop=24)
-    np.testing.assert_allclose(
-        square, reference["c3d.resized"][..., 4:28].transpose(0, 2, 3, 1), atol=1e-6, rtol=1e-5
-    )
+    np.testing.assert_allclose(square, reference["c3d.resized"][..., 4:28].transpose(0, 2, 3, 1), atol=1e-6, rtol=1e-5)
 
 
 def test_antialiased_resize_equals_pil_but_for_its_rounding():

@@ -66,9 +66,7 @@ def test_classes_set_the_order_of_the_labels(root):
 
 
 def test_value_ranges_map_raw_counts(root):
-    np.save(
-        root / "IR" / "morning.npy", np.arange(2000, 2600, 100, dtype=np.int16)[:, None, None] * np.ones((4, 6))
-    )
+    np.save(root / "IR" / "morning.npy", np.arange(2000, 2600, 100, dtype=np.int16)[:, None, None] * np.ones((4, 6)))
     (root / "spectra.json").write_text(json.dumps({"IR": {"value_range": [2000, 2255]}}))
     stored = paired_actions(root).records[0].load()
     np.testing.assert_array_equal(stored[:, 0, 0, 0], [0, 100, 200, 255])
@@ -151,9 +149,7 @@ def test_wrong_row_is_named_by_its_number(root, row, message):
 
 def test_row_must_differ_from_the_rows_before(root):
     write_segments(root, [*ROWS, "morning,fall,train,0,4,,"])
-    with pytest.raises(
-        ValueError, match=r"Row 6 of .* must differ from the rows before; got 'morning:0-4:IR' again"
-    ):
+    with pytest.raises(ValueError, match=r"Row 6 of .* must differ from the rows before; got 'morning:0-4:IR' again"):
         paired_actions(root)
 
 

@@ -77,9 +77,7 @@ def test_the_nearer_of_two_bodies_hides_the_other(nearer):
 
 def test_a_tapered_capsule_is_as_wide_as_its_radii():
     ends = MIDDLE + np.array([[0.0, 0.0, -0.5], [0.0, 0.0, 0.5]])
-    cone = Capsules(
-        ends[None, :1], ends[None, 1:], np.array([0.1]), np.array([0.3]), np.ones((1, 3)), np.array([30.0])
-    )
+    cone = Capsules(ends[None, :1], ends[None, 1:], np.array([0.1]), np.array([0.3]), np.ones((1, 3)), np.array([30.0]))
 
     mask = silhouette(outline(cone, CAMERA, 400, 400), 400, 400)[0]
 

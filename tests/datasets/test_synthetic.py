@@ -160,9 +160,7 @@ def test_motion_tells_a_pair_apart_and_single_frames_do_not(spectrum):
     train, test = thumbnails(spectrum, range(8)), thumbnails(spectrum, (8, 9))
 
     def motion(clips):  # within the halves of a clip that start at frames 0, 4 and 8
-        return np.stack(
-            [clips[:, :, s + 5 : s + 8].mean(2) - clips[:, :, s : s + 3].mean(2) for s in (0, 4, 8)], 2
-        )
+        return np.stack([clips[:, :, s + 5 : s + 8].mean(2) - clips[:, :, s : s + 3].mean(2) for s in (0, 4, 8)], 2)
 
     for first in range(0, 8, 2):
         pair = slice(first, first + 2)

@@ -19,9 +19,7 @@ TORCH_FILES = Path(golden.__file__).parent / "torch_files"
 def state_dict():
     """A checkpoint of a narrow network: 4 channels instead of 64, 3 classes."""
     narrow = {64: 4, 128: 8, 256: 16, 512: 32}
-    shapes = {
-        name: [narrow.get(length, length) for length in shape] for name, shape in golden.shapes("r3d18").items()
-    }
+    shapes = {name: [narrow.get(length, length) for length in shape] for name, shape in golden.shapes("r3d18").items()}
     shapes |= {"fc.weight": [3, 32], "fc.bias": [3]}
     return seeded_state_dict(shapes, seed=0)
 
@@ -110,9 +108,7 @@ def test_refuses_unknown_architectures_and_other_things(state_dict, tmp_path):
             function("vgg", value)
     variables = variables_from_torch("resnet3d18", state_dict)
     del variables["params"]["fc"]
-    with pytest.raises(
-        ValueError, match=r"`variables` must be those of resnet3d18; .* params/fc/bias, params/fc/k"
-    ):
+    with pytest.raises(ValueError, match=r"`variables` must be those of resnet3d18; .* params/fc/bias, params/fc/k"):
         variables_to_torch("resnet3d18", variables)
 
 

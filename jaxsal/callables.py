@@ -1,0 +1,47 @@
+"""Callables as arguments of compiled programs: the arrays of a pytree go in, the rest is part of the program."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxsal.types import ScoreFn
+
+
+class SplitCallable(NamedTuple):
+    """A callable taken apart: arrays that a compiled program takes as arguments, and the rest, hashable."""
+
+    arrays: list[Any]
+    static: Any
+
+
+def split_callable(function: ScoreFn) -> SplitCallable:
+    """Takes a callable pytree apart; a plain function is all static, and its closure is compiled in."""
+    leaves, structure = jax.tree.flatten(function)
+    is_array = [isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves]
+    arrays = [leaf for leaf, array in zip(leaves, is_array, strict=True) if array]
+    rest = tuple(None if array else leaf for leaf, array in zip(leaves, is_array, strict=True))
+    return SplitCallable(arrays, (structure, tuple(is_array), rest))
+
+
+def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
+    """Puts a callable together from the parts that `split_callable` made."""
+    structure, is_array, rest = static
+    remaining = iter(arrays)
+    leaves = [next(remaining) if array else leaf for leaf, array in zip(rest, is_array, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
+
+
+@partial(jax.jit, static_argnums=(2,))
+def call(arrays: list[Any], clip: Any, static: Any) -> Any:
+    """The callable's result; compiled once per program, not per weights. `call.eval_shape` is traced once too."""
+    return join_callable(arrays, static)(clip)
+
+
+@partial(jax.jit, static_argnums=(2,))
+def call_parts(arrays: list[Any], clip: Any, static: Any) -> Any:
+    """As `call`, of anything with `features` and `head`: head(features(clip))."""
+    classifier: Any = join_callable(arrays, static)
+    return classifier.head(classifier.features(clip))
