@@ -22,7 +22,7 @@ class Demo:
     """Folder of the run; a run that was killed goes on where it was."""
     seed: int = 0
     """Of the clips, the training and the explaining."""
-    num_steps: int = 400
+    num_steps: int = 350
     """Training steps."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum."""
@@ -143,6 +143,9 @@ def main(arguments: list[str] | None = None) -> None:
     rest = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "--debug"]
     try:
         command = tyro.cli(Demo | Train | Explain | Evaluate, prog="jaxsal", args=rest)
+        from jaxsal.devices import use_all_cores
+
+        use_all_cores()
         command.run()
     except (ValueError, TypeError, OSError) as error:
         if debug:

@@ -18,8 +18,8 @@ from jaxsal.report.folder import write_folder
 from jaxsal.train import accuracy_by_spectrum, train
 
 SIZE, CROP, NUM_FRAMES, WIDTH = 64, 56, 16, 8
-TRAINING = TrainOptions(num_steps=400, learning_rate=5e-3, save_every=100)
-EXPLAINING = ExplainOptions(num_masks=400, estimator="centered", num_steps=25, threshold=0.1)
+TRAINING = TrainOptions(num_steps=350, learning_rate=5e-3, save_every=100)
+EXPLAINING = ExplainOptions(num_masks=256, estimator="centered", num_steps=25, threshold=0.1, chunk_size=8)
 
 
 def run_demo(

@@ -1,8 +1,9 @@
 """The engine: what does a classifier say about a clip when these voxels are replaced?
 
 One compiled loop over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
-under `vmap`; only scores leave it. The weights, the clip and the masks' own data are arguments, so another
-checkpoint, clip, key or number of masks compiles nothing, and memory does not depend on how many there are.
+under `vmap`, split over all local devices; only scores leave it. The weights, the clip and the masks' own data are
+arguments, so another checkpoint, clip, key or number of masks compiles nothing, and memory does not depend on how
+many masks there are.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from jaxtyping import Array, Float, Int
 from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.checks import check_positive
+from jaxsal.devices import device_mesh, on_every_device, split_axis
 from jaxsal.inputs import check_clip, check_frames, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
@@ -65,19 +67,23 @@ def score_masks(
     replacement = make_baseline(baseline, clip, score_fn)
     arrays, static = split_callable(score_fn)
 
+    mesh = device_mesh()
     if len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
         chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
+    chunk_size = -(-chunk_size // mesh.size) * mesh.size
     per_program = _CHUNKS_PER_PROGRAM * chunk_size
+    everywhere = on_every_device((arrays, clip, replacement, family), mesh)
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
         portion = ids[start : start + per_program]
         num_chunks = -(-len(portion) // chunk_size)
         padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(-1, chunk_size)
-        scores.append(_score_chunks(arrays, clip, replacement, family, padded, num_chunks, static, frame_slices))
+        chunks = split_axis(padded, mesh, axis=1)
+        scores.append(_score_chunks(*everywhere, chunks, num_chunks, static, frame_slices))
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
-    return jnp.concatenate(scores)[: len(ids)]
+    return jax.device_put(jnp.concatenate(scores)[: len(ids)], mesh.devices.flat[0])
 
 
 def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:

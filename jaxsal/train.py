@@ -23,6 +23,7 @@ from jaxsal.checkpoint import (
     save_checkpoint,
 )
 from jaxsal.datasets.pipeline import LoadedClips, test_batches, training_batch
+from jaxsal.devices import device_mesh, on_every_device, split_axis
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import TrainOptions
@@ -135,7 +136,8 @@ def train(
     """
     directory = Path(directory)
     key = jax.random.fold_in(jax.random.key(options.seed), 1)
-    state = _resume(spec, options, directory) or init_state(spec, options)
+    mesh = device_mesh(multiple_of=options.batch_size)
+    key, state = on_every_device((key, _resume(spec, options, directory) or init_state(spec, options)), mesh)
     first_step = int(state.step)
     notes = origin(options=dataclasses.asdict(options))
     history: list[tuple[int, Metrics]] = []
@@ -150,7 +152,8 @@ def train(
     with open_manager(directory / "checkpoints") as manager:
         for step in bar:
             batch = training_batch(clips, key, step, options.batch_size)
-            state, metrics = train_step(state, key, batch.clips, batch.labels, spec, options)
+            parts = split_axis((batch.clips, batch.labels), mesh)
+            state, metrics = train_step(state, key, *parts, spec, options)
             history.append((step + 1, metrics))
             if (step + 1) % 10 == 0:
                 bar.set_postfix(average([entry for _, entry in history[-10:]]))
@@ -160,7 +163,8 @@ def train(
                 checkpoint = Checkpoint(spec, state.variables, step + 1, {"opt_state": state.opt_state}, notes)
                 save_checkpoint(manager, checkpoint)
                 manager.wait_until_finished()
-    return Checkpoint(spec, state.variables, int(state.step), None, notes)
+    variables = jax.device_put(state.variables, jax.local_devices()[0])
+    return Checkpoint(spec, variables, int(state.step), None, notes)
 
 
 def _resume(spec: NetworkSpec, options: TrainOptions, directory: Path) -> TrainState | None:

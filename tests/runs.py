@@ -1,0 +1,44 @@
+"""A tiny set of clips and a tiny network, to try whole runs on."""
+
+from functools import partial
+
+import numpy as np
+
+from jaxsal.datasets.pipeline import load_clips
+from jaxsal.datasets.records import ClipRecord, ClipSet
+from jaxsal.networks import NetworkSpec
+from jaxsal.options import TrainOptions
+
+CLASSES = ("down", "up")
+SPEC = NetworkSpec(CLASSES, "IRTV", width=2, num_frames=4, size=18, crop=16)
+OPTIONS = TrainOptions(num_steps=6, batch_size=4, learning_rate=0.01, save_every=2)
+
+
+def moving_bar(label, seed, grey):
+    """Six frames of a bright bar that moves down (0) or up (1) over noise."""
+    rng = np.random.default_rng(seed)
+    frames = rng.integers(0, 60, (6, 20, 24, 3), dtype=np.uint8)
+    for t in range(6):
+        row = 3 * t if label == 0 else 15 - 3 * t
+        frames[t, row : row + 4] = 230
+    return np.repeat(frames[..., :1], 3, axis=-1) if grey else frames
+
+
+def clip_set(per_class=4):
+    records = [
+        ClipRecord(
+            name=f"{CLASSES[label]}-{number}-{spectrum}",
+            label=label,
+            spectrum=spectrum,
+            split="train" if number % 2 == 0 else "test",
+            load=partial(moving_bar, label, [number, label], spectrum == "IR"),
+        )
+        for number in range(per_class)
+        for label in (0, 1)
+        for spectrum in ("IR", "TV")
+    ]
+    return ClipSet(CLASSES, tuple(records))
+
+
+def loaded(split="train", per_class=4):
+    return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, num_frames=SPEC.num_frames)

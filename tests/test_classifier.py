@@ -1,0 +1,91 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import Classifier, gradcam, rise, sidu
+from jaxsal.models import ResNet3D18, init_variables
+
+CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
+
+
+def small_resnet(seed=0):
+    model = ResNet3D18(num_classes=3, width=2)
+    return Classifier.from_model(model, init_variables(model, jax.random.key(seed), (1, *CLIP.shape)))
+
+
+def test_a_flax_module_normalises_then_applies():
+    classifier = small_resnet()
+    model = ResNet3D18(num_classes=3, width=2)
+    normal = (CLIP - jnp.array([0.485, 0.456, 0.406])) / jnp.array([0.229, 0.224, 0.225])
+    np.testing.assert_allclose(classifier(CLIP), model.apply(classifier.params, normal[None])[0], rtol=1e-4, atol=1e-5)
+    assert classifier.features(CLIP).shape == (1, 1, 1, 16)
+
+
+def test_normalisations():
+    plain = toys.pooling_classifier(cells=(1, 1, 1))
+    np.testing.assert_array_equal(plain.normalize(CLIP), CLIP)
+    standard = toys.pooling_classifier(cells=(1, 1, 1), mean=[0.5, 0.4, 0.3], std=[2.0, 1.0, 0.5])
+    np.testing.assert_allclose(standard.normalize(CLIP)[..., 2], (CLIP[..., 2] - 0.3) / 0.5, rtol=1e-5)
+    minmax = standard.with_normalization("minmax").normalize(0.5 * CLIP + 0.1)
+    np.testing.assert_allclose([minmax.min(), minmax.max()], [0, 1], atol=1e-6)
+    constant = standard.with_normalization("minmax").normalize(jnp.full(CLIP.shape, 0.3))
+    np.testing.assert_array_equal(constant, 0)
+
+
+def test_other_weights_of_a_model_are_the_same_program():
+    traces = []
+
+    @jax.jit
+    def apply(classifier, clip):
+        traces.append(1)
+        return classifier(clip)
+
+    apply(small_resnet(0), CLIP)
+    apply(small_resnet(1), CLIP)
+    assert len(traces) == 1
+
+
+def test_any_callable_pytree_is_explained():
+    """A dataclass of one's own, with neither Flax nor `Classifier`."""
+    from dataclasses import dataclass
+
+    @jax.tree_util.register_dataclass
+    @dataclass(frozen=True)
+    class Own:
+        weights: jax.Array
+
+        def features(self, clip):
+            return jax.nn.relu(clip @ self.weights)
+
+        def head(self, activations):
+            return activations.mean(axis=(0, 1, 2))
+
+        def __call__(self, clip):
+            return self.head(self.features(clip))
+
+    own = Own(jax.random.normal(jax.random.key(0), (3, 5)))
+    assert gradcam(own, CLIP).shape == (4, 16, 16)
+    assert sidu(own, CLIP).shape == (4, 16, 16)
+    assert rise(jax.random.key(0), own, CLIP, num_masks=8).shape == (4, 16, 16)
+
+
+class NoHead(nn.Module):
+    def features(self, clips):
+        return clips
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Classifier.from_model(NoHead(), {}), TypeError, r"`model` must have methods features and head; NoHead lacks \['head'\]"),
+        (lambda: toys.pooling_classifier(mean=[0.5]), ValueError, "`mean` and `std` must be given together"),
+        (lambda: toys.pooling_classifier(frames_per_mask=0), ValueError, "`frames_per_mask` must be at least 1; got 0"),
+        (lambda: toys.pooling_classifier().with_normalization("zscore"), ValueError, r"`normalization` must be one of .*got 'zscore'"),
+    ],
+)
+def test_bad_input(call, error, message, no_shape_checks):
+    with pytest.raises(error, match=message):
+        call()

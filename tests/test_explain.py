@@ -1,0 +1,126 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import deletion, gradcam
+from jaxsal import evaluate as evaluation
+from jaxsal.evaluate import Case, explain_all, file_name
+from jaxsal.explain import explain, load_explanation, save_explanation
+from jaxsal.options import ExplainOptions
+
+CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
+CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
+OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
+
+
+def cases(count=3):
+    return [Case(f"clip {n}", "TV" if n % 2 else "IR", n % 4, lambda n=n: np.roll(CLIP, n, axis=1)) for n in range(count)]
+
+
+def test_explaining_calls_the_methods():
+    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
+    assert list(found.maps) == ["Grad-CAM", "RISE", "SIDU", "random"]
+    assert found.target == int(np.argmax(CLASSIFIER(CLIP)))
+    np.testing.assert_allclose(found.maps["Grad-CAM"], gradcam(CLASSIFIER, CLIP), rtol=1e-6)
+    curve = deletion(CLASSIFIER, CLIP, found.maps["RISE"], num_steps=9)
+    np.testing.assert_allclose(found.curves["RISE"][0].scores, curve.scores, rtol=1e-6)
+    rows = {row.method: row for row in found.results()}
+    assert rows["RISE"].deletion == pytest.approx(float(curve.auc))
+    assert rows["RISE"].floor == pytest.approx(float(curve.scores[-1]))
+    assert (rows["random"].label, rows["random"].spectrum) == (2, "IR")
+
+
+def test_a_class_may_be_asked_for():
+    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", target=1)
+    assert found.target == 1
+    np.testing.assert_allclose(found.maps["Grad-CAM"], gradcam(CLASSIFIER, CLIP, 1), rtol=1e-6)
+
+
+def test_the_recipe_reaches_every_method():
+    options = dataclasses.replace(OPTIONS, recipe="icpr2022", num_steps=None, method=("gradcam",))
+    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    assert list(found.maps) == ["Grad-CAM", "random"]
+    expected = gradcam(CLASSIFIER, CLIP, recipe="icpr2022")
+    np.testing.assert_allclose(found.maps["Grad-CAM"], expected, rtol=1e-6)
+    assert len(found.curves["random"][0].scores) == 100
+
+
+def test_save_and_load(tmp_path):
+    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
+    save_explanation(tmp_path / "a.npz", found, {"weights": "w"})
+    again = load_explanation(tmp_path / "a.npz", {"weights": "w"})
+    assert again.results() == found.results()
+    for method in found.maps:
+        np.testing.assert_array_equal(again.maps[method], found.maps[method])
+    np.testing.assert_allclose(again.clip, found.clip, atol=0.5 / 255 + 1e-6)
+    assert load_explanation(tmp_path / "a.npz", {"weights": "other"}) is None
+    assert load_explanation(tmp_path / "none.npz", {}) is None
+    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
+    assert load_explanation(tmp_path / "a.npz", {"weights": "w"}) is None
+
+
+def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch):
+    done = []
+    original = evaluation.explain
+
+    def killed(*arguments, **options):
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(options["name"])
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "explain", killed)
+    with pytest.raises(KeyboardInterrupt):
+        explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip_0.npz", "clip_1.npz"]
+    done.clear()
+    found = explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
+    assert done == ["clip 2"]
+    monkeypatch.undo()
+    whole = explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path / "whole")
+    for mine, theirs in zip(found, whole, strict=True):
+        for a, b in zip(mine.results(), theirs.results(), strict=True):
+            assert a._replace(seconds=0) == b._replace(seconds=0)
+
+
+def test_other_weights_or_options_are_explained_again(tmp_path, monkeypatch):
+    explain_all(CLASSIFIER, cases(1), OPTIONS, tmp_path)
+    calls = []
+    original = evaluation.explain
+    monkeypatch.setattr(evaluation, "explain", lambda *a, **k: calls.append(1) or original(*a, **k))
+    explain_all(CLASSIFIER, cases(1), OPTIONS, tmp_path)
+    assert not calls
+    explain_all(CLASSIFIER, cases(1), dataclasses.replace(OPTIONS, seed=1), tmp_path)
+    other = toys.pooling_classifier(cells=(2, 2, 3), head=np.eye(3, 4, dtype=np.float32))
+    explain_all(other, cases(1), OPTIONS, tmp_path)
+    assert len(calls) == 2
+
+
+def test_names_become_files():
+    assert file_name("a b/c:3-4:IR.mp4") == "a_b_c_3-4_IR.mp4"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(method=("lime",)), r"`method` must be one of .*gradcam.*got 'lime'"),
+        (dict(method=()), "`method` must name at least one of"),
+        (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
+        (dict(recipe="x"), r"`recipe` must be one of .*icpr2022.*got 'x'"),
+        (dict(keep_prob=2.0), r"`keep_prob` must be in \(0, 1\]; got 2.0"),
+        (dict(num_masks=0), "`num_masks` must be at least 1; got 0"),
+        (dict(num_steps=1), "`num_steps` must be at least 2; got 1"),
+        (dict(threshold=float("nan")), "`threshold` must be a number; got nan"),
+    ],
+)
+def test_bad_options(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        explain_all(CLASSIFIER, cases(1), dataclasses.replace(OPTIONS, **change), tmp_path)
+
+
+def test_names_must_differ(tmp_path):
+    with pytest.raises(ValueError, match="`cases` must have different names; got 'clip 0' twice"):
+        explain_all(CLASSIFIER, [*cases(1), *cases(1)], OPTIONS, tmp_path)

@@ -1,0 +1,177 @@
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import runs
+from jaxsal import train as training
+from jaxsal.checkpoint import latest_step, load_checkpoint, tree_fingerprint
+from jaxsal.options import TrainOptions
+from jaxsal.train import accuracy_by_spectrum, augment, average, init_state, train, train_step
+
+CLIPS = runs.loaded()
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("finished")
+    return directory, train(runs.SPEC, runs.OPTIONS, CLIPS, directory)
+
+
+def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
+    whole = training.training_batch
+
+    def killed(clips, key, step, batch_size):
+        if step == 5:
+            raise KeyboardInterrupt
+        return whole(clips, key, step, batch_size)
+
+    monkeypatch.setattr(training, "training_batch", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
+    assert latest_step(tmp_path / "checkpoints") == 4
+    monkeypatch.undo()
+    resumed = train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
+    assert tree_fingerprint(resumed.variables) == tree_fingerprint(finished[1].variables)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
+    monkeypatch.setattr(training, "train_step", None)
+    again = train(runs.SPEC, runs.OPTIONS, CLIPS, finished[0])
+    assert tree_fingerprint(again.variables) == tree_fingerprint(finished[1].variables)
+
+
+def test_another_seed_gives_other_numbers(finished, tmp_path):
+    other = train(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=1), CLIPS, tmp_path)
+    assert tree_fingerprint(other.variables) != tree_fingerprint(finished[1].variables)
+
+
+def test_it_learns(tmp_path):
+    """Direction of motion, told on clips not trained on, in both spectra."""
+    options = TrainOptions(num_steps=60, batch_size=8, learning_rate=0.02, save_every=60)
+    trained = train(runs.SPEC, options, runs.loaded(per_class=16), tmp_path)
+    accuracy = accuracy_by_spectrum(runs.SPEC, trained.variables, runs.loaded("test", per_class=16), batch_size=5)
+    assert set(accuracy) == {"IR", "TV"}
+    assert all(share >= 0.9 and count == 16 for share, count in accuracy.values())
+
+
+def test_a_step_against_its_definition():
+    """Loss and hits of one step are those of the network in training mode on the augmented batch."""
+    options = dataclasses.replace(runs.OPTIONS, flip_prob=0.0)
+    spec = dataclasses.replace(runs.SPEC, size=16)
+    state = init_state(spec, options)
+    clips = np.random.default_rng(0).integers(0, 255, (4, 4, 16, 16, 3), dtype=np.uint8)
+    labels = np.array([0, 1, 1, 0], np.int32)
+    inputs = (clips / 255 - np.array(spec.mean)) / np.array(spec.std)
+    logits, _ = spec.model().apply(
+        state.variables, jnp.asarray(inputs, jnp.float32), train=True, mutable=["batch_stats"]
+    )
+    losses = -jax.nn.log_softmax(logits)[np.arange(4), labels]
+    _, metrics = train_step(state, jax.random.key(0), clips, labels, spec, options)
+    np.testing.assert_allclose(metrics["loss"][0], losses.sum(), rtol=1e-4)
+    assert metrics["accuracy"] == ((logits.argmax(-1) == labels).sum(), 4)
+
+
+def test_augmentation_cuts_and_mirrors_all_frames_alike():
+    clip = jnp.asarray(np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), dtype=np.uint8))
+    seen = set()
+    for seed in range(60):
+        cut = np.rint(255 * np.asarray(augment(jax.random.key(seed), clip, 6, 0.5)))
+        matches = [
+            (row, column, flip)
+            for row in range(3)
+            for column in range(3)
+            for flip in (1, -1)
+            if (cut == np.asarray(clip)[:, row : row + 6, column : column + 6][:, :, ::flip]).all()
+        ]
+        assert len(matches) == 1
+        seen |= set(matches)
+    assert len(seen) >= 15
+
+
+def test_metrics_add_up():
+    parts = [{"loss": (jnp.float32(3), jnp.float32(2))}, {"loss": (jnp.float32(1), jnp.float32(6))}]
+    assert average(parts) == {"loss": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(learning_rate=0.02), "`options` must be those of the run in .*learning_rate: 0.01 instead of 0.02"),
+        (dict(num_steps=7), "num_steps: 6 instead of 7"),
+    ],
+)
+def test_other_options_do_not_go_on(finished, change, message):
+    with pytest.raises(ValueError, match=message):
+        train(runs.SPEC, dataclasses.replace(runs.OPTIONS, **change), CLIPS, finished[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(num_steps=0), "`num_steps` must be at least 1; got 0"),
+        (dict(learning_rate=0.0), "`learning_rate` must be above 0; got 0.0"),
+        (dict(weight_decay=-1.0), "`weight_decay` must be at least 0; got -1.0"),
+        (dict(flip_prob=1.2), r"`flip_prob` must be in \[0, 1\]; got 1.2"),
+    ],
+)
+def test_bad_options(change, message):
+    with pytest.raises(ValueError, match=message):
+        TrainOptions(**change)
+
+
+def test_a_checkpoint_of_another_network(finished):
+    folder = finished[0] / "checkpoints"
+    more = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"))
+    message = r"`checkpoint` must be of the network asked for; .*classes: \('down', 'up'\) instead of \('a', 'b', 'c'\)"
+    with pytest.raises(ValueError, match=message):
+        load_checkpoint(folder, spec=more)
+    with pytest.raises(ValueError, match="width: 2 instead of 4"):
+        train(dataclasses.replace(runs.SPEC, width=4), runs.OPTIONS, CLIPS, finished[0])
+    with pytest.raises(FileNotFoundError, match="`checkpoint` must be a folder with a checkpoint; got .*nowhere"):
+        load_checkpoint(finished[0] / "nowhere")
+
+
+def copy_of(finished, tmp_path):
+    import shutil
+
+    shutil.copytree(finished[0] / "checkpoints", tmp_path / "checkpoints")
+    return tmp_path / "checkpoints"
+
+
+def test_a_checkpoint_says_what_it_is(finished, tmp_path):
+    found = load_checkpoint(finished[0] / "checkpoints")
+    assert found.spec == runs.SPEC
+    assert found.step == 6
+    assert found.origin["versions"]["jax"] == jax.__version__
+    assert tree_fingerprint(found.variables) == tree_fingerprint(finished[1].variables)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
+def test_a_damaged_checkpoint(finished, tmp_path, damage):
+    folder = copy_of(finished, tmp_path)
+    data = [file for file in (folder / "6" / "variables").rglob("*") if file.is_file() and file.stat().st_size > 2_000]
+    largest = max((file for file in data if "/d/" in file.as_posix()), key=lambda file: file.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    if damage == "gone":
+        largest.unlink()
+    elif damage == "cut":
+        largest.write_bytes(content[: len(content) // 2])
+    else:
+        content[len(content) // 2] ^= 0x40
+        largest.write_bytes(content)
+    with pytest.raises(ValueError, match="`checkpoint` must be (whole|undamaged); got"):
+        load_checkpoint(folder)
+
+
+def test_an_unknown_architecture_is_named(finished, tmp_path):
+    folder = copy_of(finished, tmp_path)
+    meta = folder / "6" / "meta" / "metadata"
+    meta.write_text(meta.read_text().replace("resnet3d18", "perceiver"))
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18',\); got 'perceiver'"):
+        load_checkpoint(folder)
