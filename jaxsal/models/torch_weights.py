@@ -1,17 +1,16 @@
-"""Weights from and to torch: names and layouts of published checkpoints. Nothing else knows torch's layouts."""
+"""Weights from and to torch: layouts of published checkpoints. Nothing else knows torch's layouts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch_files import read_tensors
+from jaxsal.models.torch_names import ARCHITECTURES, Architecture
 
 OUTER_KEYS = ("state_dict", "model_state_dict", "model")
 
@@ -19,28 +18,12 @@ OUTER_KEYS = ("state_dict", "model_state_dict", "model")
 # linear (D, C), vector.
 AXES = {5: (2, 3, 4, 1, 0), 4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 
-VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
-
-
-class Architecture(NamedTuple):
-    """How one network's torch tensors lie in its variables.
-
-    Attributes:
-      paths: Torch name to path in the variables.
-      model: Makes the network that fits a state dict's shapes; KeyError if one is missing.
-      input_shape: Of a small batch of inputs, to know the shapes of the variables.
-    """
-
-    paths: dict[str, VariablePath]
-    model: Callable[[Mapping[str, np.ndarray]], nn.Module]
-    input_shape: tuple[int, ...]
-
 
 def load_torch(arch: str, path: str | Path) -> dict:
     """Reads a network's variables from a torch or safetensors file; torch is not needed.
 
     Args:
-      arch: "resnet3d18".
+      arch: As in `variables_from_torch`.
       path: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file.
 
     Returns:
@@ -60,7 +43,8 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     "model_state_dict", "model"), its names may start with "module.", `num_batches_tracked` is not needed.
 
     Args:
-      arch: "resnet3d18", torchvision's `r3d_18`.
+      arch: "resnet3d18", torchvision's `r3d_18`; "resnet50", torchvision's; "pan", PAN-Lite or PAN-PA as their
+        authors publish them, or "pan_rgb", with 8 segments of 4 frames.
       state_dict: Torch name to array, in torch's layout.
 
     Returns:
@@ -85,7 +69,7 @@ def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.
     """Turns variables into a state dict that torch's `load_state_dict` accepts; undoes `variables_from_torch`.
 
     Args:
-      arch: "resnet3d18".
+      arch: As in `variables_from_torch`.
       variables: {"params": ..., "batch_stats": ...}.
 
     Returns:
@@ -143,41 +127,3 @@ def _to_torch(array: np.ndarray) -> np.ndarray:
 
 def _torch_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(shape[axis] for axis in np.argsort(AXES[len(shape)]))
-
-
-def _length(tensor: np.ndarray) -> int:
-    """Its first axis; 1 for a tensor without values, which then is reported for its shape."""
-    return tensor.shape[0] if tensor.ndim and tensor.size else 1
-
-
-def _batch_norm_paths(torch_name: str, *modules: str) -> dict[str, VariablePath]:
-    return {
-        f"{torch_name}.weight": ("params", *modules, "scale"),
-        f"{torch_name}.bias": ("params", *modules, "bias"),
-        f"{torch_name}.running_mean": ("batch_stats", *modules, "mean"),
-        f"{torch_name}.running_var": ("batch_stats", *modules, "var"),
-    }
-
-
-def _resnet3d18_paths() -> dict[str, VariablePath]:
-    paths: dict[str, VariablePath] = {"stem.0.weight": ("params", "stem_conv", "kernel")}
-    paths |= _batch_norm_paths("stem.1", "stem_norm")
-    for layer in (1, 2, 3, 4):
-        for block in (0, 1):
-            ours, theirs = f"layer{layer}_{block}", f"layer{layer}.{block}"
-            parts = {"conv1": ("conv1", "norm1"), "conv2": ("conv2", "norm2")}
-            if layer > 1 and block == 0:
-                parts["downsample"] = ("shortcut_conv", "shortcut_norm")
-            for part, (conv, norm) in parts.items():
-                paths[f"{theirs}.{part}.0.weight"] = ("params", ours, conv, "kernel")
-                paths |= _batch_norm_paths(f"{theirs}.{part}.1", ours, norm)
-    paths["fc.weight"] = ("params", "fc", "kernel")
-    paths["fc.bias"] = ("params", "fc", "bias")
-    return paths
-
-
-def _resnet3d18(tensors: Mapping[str, np.ndarray]) -> ResNet3D18:
-    return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
-
-
-ARCHITECTURES = {"resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, (1, 8, 16, 16, 3))}

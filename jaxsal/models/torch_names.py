@@ -1,0 +1,122 @@
+"""Names of published torch checkpoints: where each tensor of a network lies in this project's variables."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import flax.linen as nn
+import numpy as np
+
+from jaxsal.models.pan import PAN, Variant
+from jaxsal.models.resnet import ResNet50
+from jaxsal.models.resnet3d import ResNet3D18
+
+VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
+VariablePaths = dict[str, VariablePath]  # by torch name
+
+RESNET50_BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # by layer
+
+
+class Architecture(NamedTuple):
+    """How one network's torch tensors lie in its variables.
+
+    Attributes:
+      paths: Torch name to path in the variables.
+      model: Makes the network that fits a state dict's shapes; KeyError if one is missing.
+      input_shape: Of a small batch of inputs, to know the shapes of the variables.
+    """
+
+    paths: VariablePaths
+    model: Callable[[Mapping[str, np.ndarray]], nn.Module]
+    input_shape: tuple[int, ...]
+
+
+def _resnet3d18_paths() -> VariablePaths:
+    paths = _conv_paths("stem.0", "stem_conv") | _batch_norm_paths("stem.1", "stem_norm")
+    for layer in (1, 2, 3, 4):
+        for block in (0, 1):
+            ours, theirs = f"layer{layer}_{block}", f"layer{layer}.{block}"
+            parts = {"conv1": ("conv1", "norm1"), "conv2": ("conv2", "norm2")}
+            if layer > 1 and block == 0:
+                parts["downsample"] = ("shortcut_conv", "shortcut_norm")
+            for part, (conv, norm) in parts.items():
+                paths |= _conv_paths(f"{theirs}.{part}.0", ours, conv)
+                paths |= _batch_norm_paths(f"{theirs}.{part}.1", ours, norm)
+    return paths | _linear_paths("fc", "fc")
+
+
+def _resnet50_paths() -> VariablePaths:
+    return _backbone_paths() | _linear_paths("fc", "fc")
+
+
+def _pan_paths(variant: str) -> VariablePaths:
+    paths = _backbone_paths("base_model.", first_conv="conv1.net")  # .net: the shift wraps the convolution
+    if variant != "rgb":
+        paths["PA.shallow_conv.weight"] = ("params", "pa", "conv", "kernel")
+        paths["PA.shallow_conv.bias"] = ("params", "pa", "conv", "bias")
+    paths |= _conv_paths("base_model.fc.TES.0", "vap", "tes1") | _conv_paths("base_model.fc.TES.2", "vap", "tes2")
+    return paths | _linear_paths("base_model.fc.pred", "fc")
+
+
+def _backbone_paths(prefix: str = "", *, first_conv: str = "conv1") -> VariablePaths:
+    paths = _conv_paths(f"{prefix}conv1", "backbone", "conv1") | _batch_norm_paths(f"{prefix}bn1", "backbone", "norm1")
+    for layer, num_blocks in RESNET50_BLOCKS.items():
+        for block in range(num_blocks):
+            ours, theirs = ("backbone", f"layer{layer}_{block}"), f"{prefix}layer{layer}.{block}"
+            for number, conv in enumerate((first_conv, "conv2", "conv3"), start=1):
+                paths |= _conv_paths(f"{theirs}.{conv}", *ours, f"conv{number}")
+                paths |= _batch_norm_paths(f"{theirs}.bn{number}", *ours, f"norm{number}")
+            if block == 0:
+                paths |= _conv_paths(f"{theirs}.downsample.0", *ours, "shortcut_conv")
+                paths |= _batch_norm_paths(f"{theirs}.downsample.1", *ours, "shortcut_norm")
+    return paths
+
+
+def _conv_paths(torch_name: str, *modules: str) -> VariablePaths:
+    """Of a layer without bias."""
+    return {f"{torch_name}.weight": ("params", *modules, "kernel")}
+
+
+def _linear_paths(torch_name: str, *modules: str) -> VariablePaths:
+    return _conv_paths(torch_name, *modules) | {f"{torch_name}.bias": ("params", *modules, "bias")}
+
+
+def _batch_norm_paths(torch_name: str, *modules: str) -> VariablePaths:
+    return {
+        f"{torch_name}.weight": ("params", *modules, "scale"),
+        f"{torch_name}.bias": ("params", *modules, "bias"),
+        f"{torch_name}.running_mean": ("batch_stats", *modules, "mean"),
+        f"{torch_name}.running_var": ("batch_stats", *modules, "var"),
+    }
+
+
+def _resnet3d18(tensors: Mapping[str, np.ndarray]) -> ResNet3D18:
+    return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
+
+
+def _resnet50(tensors: Mapping[str, np.ndarray]) -> ResNet50:
+    return ResNet50(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["conv1.weight"]))
+
+
+def _pan(tensors: Mapping[str, np.ndarray]) -> PAN:
+    """PAN-Lite or PAN-PA, told apart by the channels that the first convolution takes."""
+    kernel = tensors["base_model.conv1.weight"]
+    variant: Variant = "pa" if kernel.ndim == 4 and kernel.shape[1] == 3 else "lite"
+    return PAN(_length(tensors["base_model.fc.pred.weight"]), _length(kernel), variant=variant)
+
+
+def _pan_rgb(tensors: Mapping[str, np.ndarray]) -> PAN:
+    width = _length(tensors["base_model.conv1.weight"])
+    return PAN(_length(tensors["base_model.fc.pred.weight"]), width, variant="rgb")
+
+
+def _length(tensor: np.ndarray) -> int:
+    """Its first axis; 1 for a tensor without values, which then is reported for its shape."""
+    return tensor.shape[0] if tensor.ndim and tensor.size else 1
+
+
+ARCHITECTURES = {
+    "resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, (1, 8, 16, 16, 3)),
+    "resnet50": Architecture(_resnet50_paths(), _resnet50, (1, 32, 32, 3)),
+    "pan": Architecture(_pan_paths("lite"), _pan, (1, 32, 32, 32, 3)),
+    "pan_rgb": Architecture(_pan_paths("rgb"), _pan_rgb, (1, 32, 32, 32, 3)),
+}
