@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.checks import check_choice
-from jaxsal.models.initialise import init_variables
 from jaxsal.models.resnet import Backbone
 from jaxsal.types import ScoreFn
 
@@ -190,15 +189,17 @@ def pan_from_resnet50(
     params = variables["params"]
     if set(params) != {"backbone", "fc"}:
         raise ValueError(f"`variables` must be those of a ResNet50; got parameters of {', '.join(sorted(params))}.")
+    key = jax.random.key(0) if key is None else key
     backbone = dict(params["backbone"])
     kernel = backbone["conv1"]["kernel"]
     model = PAN(num_classes, width=kernel.shape[-1], variant=variant)
-    clip_shape = (1, model.num_segments * model.frames_per_mask, 32, 32, 3)
-    fresh = init_variables(model, jax.random.key(0) if key is None else key, clip_shape)["params"]
+    clips = jnp.zeros((1, model.num_segments * model.frames_per_mask, 1, 1, 3))
+    images, pa = model.init_with_output(key, clips, method="segment_images")
+    head = model.init(key, jnp.zeros((1, model.num_segments, 1, 1, 32 * model.width)), method="head")
     if variant == "lite":
-        num_channels = fresh["backbone"]["conv1"]["kernel"].shape[2]
-        backbone["conv1"] = {"kernel": jnp.repeat(kernel.mean(axis=2, keepdims=True), num_channels, axis=2)}
-    return {"params": {**fresh, "backbone": backbone}, "batch_stats": variables["batch_stats"]}
+        backbone["conv1"] = {"kernel": jnp.repeat(kernel.mean(axis=2, keepdims=True), images.shape[-1], axis=2)}
+    params = {**pa.get("params", {}), **head["params"], "backbone": backbone}
+    return {"params": params, "batch_stats": variables["batch_stats"]}
 
 
 @jax.tree_util.register_dataclass

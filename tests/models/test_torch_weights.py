@@ -9,6 +9,8 @@ from safetensors.numpy import save_file
 import golden
 from golden.seeded import seeded_state_dict
 from jaxsal.models.initialise import init_variables
+from jaxsal.models.pan import PAN
+from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch_weights import load_torch, variables_from_torch, variables_to_torch
 
@@ -123,3 +125,89 @@ def test_loads_a_file(state_dict, tmp_path):
     variables = load_torch("resnet3d18", tmp_path / "weights.safetensors")
 
     jax.tree.map(np.testing.assert_array_equal, variables, variables_from_torch("resnet3d18", state_dict))
+
+
+BACKBONES = {
+    "resnet50": ("resnet50", ResNet50(3, 8), (1, 32, 32, 3)),
+    "pan": ("pan", PAN(3, 8), (1, 32, 32, 32, 3)),
+    "pan, PA alone": ("pan", PAN(3, 8, variant="pa"), (1, 32, 32, 32, 3)),
+    "pan_rgb": ("pan_rgb", PAN(3, 8, variant="rgb"), (1, 32, 32, 32, 3)),
+}
+
+
+def narrow_backbone(name):
+    """A checkpoint of ResNet-50 or a PAN with 8 channels instead of 64 and 3 classes."""
+    shapes = golden.shapes("resnet50" if name == "resnet50" else "pan_lite")
+    shapes = {name: [length // 8 if length >= 64 else length for length in shape] for name, shape in shapes.items()}
+    fc = "fc" if name == "resnet50" else "base_model.fc.pred"
+    shapes |= {f"{fc}.weight": [3, 256], f"{fc}.bias": [3]}
+    if name in ("pan, PA alone", "pan_rgb"):
+        shapes["base_model.conv1.weight"] = [8, 3, 7, 7]
+    if name == "pan_rgb":
+        shapes = {name: shape for name, shape in shapes.items() if not name.startswith("PA.")}
+    return seeded_state_dict(shapes, seed=0)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_networks_on_resnet50_round_trip_from_the_published_form(name):
+    (arch, model, input_shape), state_dict = BACKBONES[name], narrow_backbone(name)
+    published = {"epoch": 9, "state_dict": {f"module.{key}": tensor for key, tensor in state_dict.items()}}
+
+    variables = variables_from_torch(arch, published)
+
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(input_shape))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
+    back = variables_to_torch(arch, variables)
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+def test_each_tensor_of_a_pan_has_its_place_and_layout():
+    state_dict = narrow_backbone("pan")
+
+    params = variables_from_torch("pan", state_dict)["params"]
+
+    kernel = params["backbone"]["layer3_4"]["conv2"]["kernel"]
+    assert kernel[2, 1, 7, 5] == state_dict["base_model.layer3.4.conv2.weight"][5, 7, 2, 1]
+    kernel = params["backbone"]["layer2_0"]["conv1"]["kernel"]
+    assert kernel[0, 0, 7, 5] == state_dict["base_model.layer2.0.conv1.net.weight"][5, 7, 0, 0]
+    assert params["pa"]["conv"]["kernel"][6, 5, 2, 1] == state_dict["PA.shallow_conv.weight"][1, 2, 6, 5]
+    assert params["vap"]["tes1"]["kernel"][6, 20] == state_dict["base_model.fc.TES.0.weight"][20, 6]
+    assert params["vap"]["tes2"]["kernel"][20, 6] == state_dict["base_model.fc.TES.2.weight"][6, 20]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"base_model.conv1.weight": np.zeros((8, 5, 7, 7))}, r"\(8, 5, 7, 7\) instead of \(8, 6, 7, 7\)"),
+        ({"base_model.fc.TES.0.weight": np.zeros((12, 3))}, r"TES.0.weight of shape \(12, 3\) instead of \(28, 7\)"),
+        ({"base_model.fc.pred.weight": np.float32(0)}, r"pred.weight of shape \(\) instead of \(1, 256\)"),
+        ({"base_model.conv1.weight": np.float32(0)}, r"base_model.conv1.weight of shape \(\) instead of"),
+        ({"base_model.layer1.0.conv1.weight": np.zeros(3)}, r"surplus base_model.layer1.0.conv1.weight\."),
+    ],
+)
+def test_refuses_pans_that_do_not_fit(wrong, message):
+    with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of pan; got .*{message}"):
+        variables_from_torch("pan", narrow_backbone("pan") | wrong)
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [
+        ("resnet50", "conv1.weight"),
+        ("resnet50", "fc.weight"),
+        ("pan", "base_model.conv1.weight"),
+        ("pan", "base_model.fc.pred.weight"),
+        ("pan", "PA.shallow_conv.bias"),
+        ("pan_rgb", "base_model.conv1.weight"),
+        ("pan_rgb", "base_model.layer4.2.conv1.net.weight"),
+    ],
+)
+def test_names_what_the_networks_on_resnet50_lack(arch, name):
+    missing = {key: tensor for key, tensor in narrow_backbone(arch).items() if key != name}
+    with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of {arch}; got missing {name}\."):
+        variables_from_torch(arch, missing)
+
+
+def test_refuses_unknown_architectures_by_naming_all():
+    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, resnet50, pan, pan_rgb; got 'vgg'"):
+        variables_from_torch("vgg", {})

@@ -1,0 +1,240 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsal import Classifier
+from jaxsal.models import PAN, ResNet50, ScoreAverage, init_variables, pan_from_resnet50
+from jaxsal.models.pan import PersistenceOfAppearance, temporal_shift, timescale_vectors
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    model = PAN(num_classes=3, width=8)
+    clips = jnp.asarray(np.random.default_rng(0).random((2, 32, 32, 40, 3)), jnp.float32)
+    return model, init_variables(model, jax.random.key(0), clips.shape), clips
+
+
+@pytest.fixture(scope="module")
+def resnet50():
+    return init_variables(ResNet50(num_classes=5, width=8), jax.random.key(0), (1, 32, 32, 3))
+
+
+@pytest.mark.parametrize(("variant", "num_parameters"), [("lite", 23_535_408), ("rgb", 23_524_816), ("pa", 23_526_000)])
+def test_number_of_parameters(variant, num_parameters):
+    shapes = jax.eval_shape(PAN(variant=variant).init, jax.random.key(0), jnp.zeros((1, 32, 32, 32, 3)))
+
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == num_parameters
+
+
+@pytest.mark.parametrize(("width", "size", "activations"), [(8, (64, 96), (2, 3)), (16, (224, 224), (7, 7))])
+def test_shapes_of_the_activations(width, size, activations):
+    model, clips = PAN(width=width), jnp.zeros((2, 32, *size, 3))
+    variables = jax.eval_shape(model.init, jax.random.key(0), clips)
+
+    shape = jax.eval_shape(lambda v: model.apply(v, clips, method="features"), variables).shape
+
+    assert shape == (2, 8, *activations, 32 * width)
+
+
+@pytest.mark.parametrize(("num_segments", "frames_per_mask"), [(2, 2), (4, 3), (16, 5)])
+def test_other_segments(num_segments, frames_per_mask):
+    model = PAN(width=8, num_segments=num_segments, frames_per_mask=frames_per_mask)
+    clips = jnp.zeros((1, num_segments * frames_per_mask, 32, 32, 3))
+    variables = jax.eval_shape(model.init, jax.random.key(0), clips)
+
+    assert variables["params"]["backbone"]["conv1"]["kernel"].shape[2] == 3 + frames_per_mask - 1
+    assert variables["params"]["vap"]["tes1"]["kernel"].shape == (num_segments - 1, 4 * (num_segments - 1))
+    features = jax.eval_shape(lambda v: model.apply(v, clips, method="features"), variables)
+    assert features.shape[:2] == (1, num_segments)
+
+
+def test_there_are_16_shifts_over_all_segments(tiny, monkeypatch):
+    model, variables, clips = tiny
+    calls = []
+
+    def counted(activations, num_segments):
+        calls.append((activations.shape[0], num_segments))
+        return activations
+
+    monkeypatch.setattr("jaxsal.models.pan.temporal_shift", counted)
+    jax.eval_shape(lambda v: model.apply(v, clips), variables)
+
+    assert calls == [(16, 8)] * 16
+
+
+def test_temporal_shift_by_hand():
+    """Of two clips with two segments and 9 channels, one moves back, one forward and seven stay."""
+    activations = jnp.arange(4.0)[:, None, None, None] + 1 + 10 * jnp.arange(9.0)
+
+    shifted = temporal_shift(activations, 2)[:, 0, 0]
+
+    np.testing.assert_array_equal(shifted[:, 0], [2, 0, 4, 0])
+    np.testing.assert_array_equal(shifted[:, 1], [0, 11, 0, 13])
+    np.testing.assert_array_equal(shifted[:, 2:], activations[:, 0, 0, 2:])
+
+
+@pytest.mark.parametrize("num_segments", [2, 4, 8, 16])
+def test_timescale_vectors_are_maxima_over_strides(num_segments):
+    segments = np.random.default_rng(0).standard_normal((3, num_segments, 5)).astype(np.float32)
+
+    vectors = timescale_vectors(jnp.asarray(segments))
+
+    strides = [q for q in (1, 2, 4, 8) if q < num_segments]
+    expected = [segments[:, j::q].max(axis=1) for q in strides for j in range(q)]
+    assert vectors.shape == (3, num_segments - 1, 5)
+    np.testing.assert_array_equal(vectors, np.stack(expected, axis=1))
+
+
+def test_pa_is_the_root_of_the_sum_of_squares():
+    generator = np.random.default_rng(0)
+    segments = generator.random((2, 4, 9, 11, 3))
+    kernel, bias = generator.standard_normal((7, 7, 3, 8)), generator.standard_normal(8)
+    params = {"params": {"conv": {"kernel": jnp.float32(kernel), "bias": jnp.float32(bias)}}}
+
+    maps = PersistenceOfAppearance().apply(params, jnp.float32(segments))
+
+    padded = np.pad(segments, [(0, 0), (0, 0), (3, 3), (3, 3), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (7, 7), axis=(2, 3))
+    responses = np.einsum("nmhwcyx,yxcd->nmhwd", windows, kernel) + bias
+    for i in range(3):
+        difference = responses[:, i] - responses[:, i + 1] + 1e-6
+        expected = np.sqrt((difference**2).sum(axis=-1))
+        np.testing.assert_allclose(maps[..., i], expected, rtol=1e-4)
+
+
+def test_pa_keeps_float32_inside(tiny):
+    _, variables, clips = tiny
+    segments = clips.reshape(16, 4, 32, 40, 3).astype(jnp.bfloat16)
+    pa = {"params": variables["params"]["pa"]}
+
+    maps = PersistenceOfAppearance().apply(pa, segments)
+
+    assert maps.dtype == jnp.bfloat16
+    expected = PersistenceOfAppearance().apply(pa, segments.astype(jnp.float32))
+    np.testing.assert_array_equal(maps, expected.astype(jnp.bfloat16))
+
+
+@pytest.mark.parametrize("variant", ["rgb", "pa"])
+def test_a_variant_sees_its_part_of_lites_images(tiny, variant):
+    model, variables, clips = tiny
+    lite = model.apply(variables, clips, method="segment_images")
+
+    images = PAN(width=8, variant=variant).apply(variables, clips, method="segment_images")
+
+    np.testing.assert_array_equal(images, lite[..., :3] if variant == "rgb" else lite[..., 3:])
+    np.testing.assert_array_equal(lite[..., :3], clips[:, ::4].reshape(16, 32, 40, 3))
+
+
+def test_a_clip_scores_the_same_in_a_batch_and_under_vmap(tiny):
+    model, variables, clips = tiny
+
+    batch = jax.jit(model.apply)(variables, clips)
+
+    mapped = jax.jit(jax.vmap(lambda clip: model.apply(variables, clip[None])[0]))(clips)
+    assert batch.shape == (2, 3)
+    assert not np.allclose(batch[0], batch[1], rtol=1e-4, atol=0)
+    np.testing.assert_allclose(mapped, batch, rtol=1e-4, atol=1e-7)
+
+
+def test_dropout_is_of_training_alone(tiny):
+    model, variables, _ = tiny
+    activations = jnp.asarray(np.random.default_rng(0).random((2, 8, 1, 2, 256)), jnp.float32)
+    head = partial(model.apply, variables, activations, method="head")
+
+    inference = head()
+
+    first, second = (head(train=True, rngs={"dropout": jax.random.key(seed)}) for seed in (0, 1))
+    np.testing.assert_array_equal(inference, head(rngs={"dropout": jax.random.key(0)}))
+    assert not np.allclose(first, second, rtol=1e-3, atol=0)
+    kept = PAN(num_classes=3, width=8, dropout=0.0).apply(variables, activations, True, method="head")
+    np.testing.assert_array_equal(kept, inference)
+
+
+def test_training_updates_the_statistics(tiny):
+    model, variables, clips = tiny
+    rngs = {"dropout": jax.random.key(0)}
+
+    logits, updates = jax.jit(lambda v, x: model.apply(v, x, True, rngs=rngs, mutable=["batch_stats"]))(
+        variables, clips
+    )
+
+    assert jnp.isfinite(logits).all()
+    assert all((leaf % 1 != 0).all() for leaf in jax.tree.leaves(updates["batch_stats"]))
+
+
+@pytest.mark.parametrize("variant", ["lite", "rgb", "pa"])
+def test_new_parts_of_a_pan_from_resnet50_are_those_of_a_fresh_pan(resnet50, variant):
+    key, clips = jax.random.key(1), jnp.zeros((1, 32, 32, 32, 3))
+
+    pan = pan_from_resnet50(resnet50, 3, variant=variant, key=key)
+
+    model = PAN(3, 8, variant=variant)
+    shapes = jax.eval_shape(model.init, key, clips)
+    assert jax.tree.map(jnp.shape, pan) == jax.tree.map(jnp.shape, shapes)
+    head = model.init(key, jnp.zeros((1, 8, 1, 1, 256)), method="head")
+    jax.tree.map(np.testing.assert_array_equal, pan["params"]["fc"], head["params"]["fc"])
+    other = pan_from_resnet50(resnet50, 3, variant=variant)["params"]["fc"]["kernel"]
+    assert (other != pan["params"]["fc"]["kernel"]).any()
+    kernel, expected = (tree["params"]["backbone"]["conv1"]["kernel"] for tree in (pan, resnet50))
+    if variant == "lite":
+        expected = expected.mean(axis=2, keepdims=True)
+    np.testing.assert_array_equal(kernel, jnp.broadcast_to(expected, kernel.shape))
+
+
+def test_initial_values_of_the_new_parts(tiny):
+    params = tiny[1]["params"]
+
+    for kernel in (params["pa"]["conv"]["kernel"], params["vap"]["tes1"]["kernel"], params["fc"]["kernel"]):
+        assert abs(kernel.std() / 0.001 - 1) < 5 / np.sqrt(2 * kernel.size)
+    assert (params["pa"]["conv"]["bias"] == 0).all()
+    assert (params["fc"]["bias"] == 0).all()
+
+
+def test_score_average_is_a_score_function_like_its_members():
+    def member(gain, frames_per_mask):
+        features = lambda gain, clip: gain * clip.mean((1, 2), keepdims=True)  # noqa: E731
+        head = lambda gain, activations: activations.mean((0, 1, 2))  # noqa: E731
+        return Classifier.from_functions(features, head, jnp.float32(gain), frames_per_mask=frames_per_mask)
+
+    clip = jnp.asarray(np.random.default_rng(0).random((8, 4, 5, 3)), jnp.float32)
+    average = ScoreAverage((member(1, 4), member(2, 4), member(6, 1)))
+
+    scores = jax.jit(lambda average, clip: average(clip))(average, clip)
+
+    np.testing.assert_allclose(scores, 3 * clip.mean((0, 1, 2)), rtol=1e-5)
+    assert average.frames_per_mask == 4
+    leaves = jax.tree.leaves(average)
+    assert [float(leaf) for leaf in leaves] == [1, 2, 6]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"variant": "flow"}, r"`variant` must be one of \('lite', 'rgb', 'pa'\); got 'flow'"),
+        ({"num_segments": 6}, "`num_segments` must be a power of two, at least 2; got 6"),
+        ({"num_segments": 1}, "`num_segments` must be a power of two, at least 2; got 1"),
+        ({"frames_per_mask": 1}, "`frames_per_mask` must be at least 2; got 1"),
+        ({"frames_per_mask": 0, "variant": "rgb"}, "`frames_per_mask` must be at least 1; got 0"),
+    ],
+)
+def test_pan_refuses(options, message, no_shape_checks):
+    with pytest.raises(ValueError, match=message):
+        PAN(**options)
+
+
+def test_refuses_clips_of_another_length(tiny):
+    model, variables, clips = tiny
+    with pytest.raises(ValueError, match="`clips` must have 32 frames; got 16"):
+        model.apply(variables, clips[:, :16])
+
+
+def test_pan_from_resnet50_refuses_other_networks(tiny, no_shape_checks):
+    _, variables, _ = tiny
+    with pytest.raises(ValueError, match="`variables` must be those of a ResNet50; got parameters of backbone, fc, pa"):
+        pan_from_resnet50(variables, 3)
+    resnet50 = {"params": {"backbone": {"conv1": {"kernel": jnp.zeros((7, 7, 3, 8))}}, "fc": {}}, "batch_stats": {}}
+    with pytest.raises(ValueError, match="`variant` must be one of"):
+        pan_from_resnet50(resnet50, 3, variant="full")

@@ -1,0 +1,117 @@
+"""PAN with the reference run's weights: its numbers are those of the authors' and the study's code."""
+
+import json
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import golden
+from jaxsal import Classifier, gradcam
+from jaxsal.models import PAN, pan_from_resnet50, variables_from_torch
+from jaxsal.models.pan import PersistenceOfAppearance, timescale_vectors
+
+KINDS = {"fixed": "standardize", "published": "minmax"}  # reference run: network input
+BLOCKS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "layer4": "layer4_2"}
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """The full network with the reference run's weights, and the reference clip."""
+    variables = variables_from_torch("pan", golden.weights("pan_lite"))
+    return Classifier.from_model(PAN(), variables), reference_clip("pan_lite")
+
+
+def reference_clip(name):
+    return jnp.asarray(golden.load(name)["x_u8"][0].astype(np.float32) / 255)
+
+
+@partial(jax.jit, static_argnums=(0,))
+def every_output(model, variables, clips):
+    """Logits, and what every module returned on the way to them, by its name."""
+    names = ("conv1", "tes2", "vap", "pa", "backbone", *BLOCKS.values())
+    capture = lambda module, _: module.name in names  # noqa: E731
+    logits, state = model.apply(variables, clips, capture_intermediates=capture)
+    images = model.apply(variables, clips, method="segment_images")
+    outputs = state["intermediates"]
+    found = {name: outputs[name]["__call__"][0] for name in ("pa", "backbone", "vap")}
+    found |= {name: outputs["backbone"][name]["__call__"][0] for name in ("conv1", *BLOCKS.values())}
+    return found | {"images": images, "logits": logits, "tes": outputs["vap"]["tes2"]["__call__"][0]}
+
+
+def assert_images(name, prefix, images):
+    """The input of the first convolution, by its sums: over space, and weighted by the place in (C, H, W)."""
+    images = np.asarray(images, np.float64).transpose(0, 3, 1, 2)
+    golden.assert_close(name, f"{prefix}.conv1_in.chsum", images.sum((2, 3)))
+    weights = np.cos(np.arange(images[0].size))
+    golden.assert_close(name, f"{prefix}.conv1_in.wsum", images.reshape(len(images), -1) @ weights)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_layer_and_the_logits_equal_the_authors(reference, kind):
+    classifier, clip = reference
+    clip = classifier.with_normalization(KINDS[kind]).normalize(clip)
+
+    outputs = every_output(PAN(), classifier.params, clip[None])
+
+    assert_close = lambda key, value: golden.assert_close("pan_lite", f"{kind}.{key}", value)  # noqa: E731
+    assert_close("pa", outputs["pa"].transpose(0, 3, 1, 2))
+    assert_images("pan_lite", kind, outputs["images"])
+    assert_close("conv1_in.corner", outputs["images"][:, :4, :4].transpose(0, 3, 1, 2))
+    assert_close("chmean.base_model.conv1", outputs["conv1"].mean((1, 2)))
+    for layer, block in BLOCKS.items():
+        assert_close(f"chmean.base_model.{layer}", outputs[block].mean((1, 2)))
+    assert_close("layer4", outputs["backbone"].transpose(0, 3, 1, 2))
+    assert_close("vap.vectors", timescale_vectors(outputs["backbone"].mean((1, 2))[None])[0])
+    assert_close("vap.weights", jax.nn.softmax(outputs["tes"])[0])
+    assert_close("vap.pooled", outputs["vap"][0])
+    assert_close("logits", outputs["logits"][0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_classifier_of_it_and_its_gradcam_equal_the_studys(reference, kind):
+    classifier, clip = reference
+    classifier = classifier.with_normalization(KINDS[kind])
+
+    maps = gradcam(classifier, clip, recipe="icpr2022")
+
+    assert classifier.frames_per_mask == 4
+    golden.assert_close("pan_lite", f"{kind}.gradcam.maps", maps)
+
+
+def test_a_pan_from_resnet50_equals_the_authors():
+    resnet50 = variables_from_torch("resnet50", golden.weights("resnet50"))
+    seeded = variables_from_torch("pan", golden.weights("pan_lite"))
+
+    variables = pan_from_resnet50(resnet50, 8)
+
+    kernel = variables["params"]["backbone"]["conv1"]["kernel"]
+    golden.assert_close("pan_convert", "conv1.weight", kernel.transpose(3, 2, 0, 1))
+    renamed = golden.weights("resnet50")
+    names = json.loads((golden.FOLDER / "map_resnet50_to_pan_lite.json").read_text())["map"]
+    renamed = golden.weights("pan_lite") | {names[name]: renamed[name] for name in names}
+    renamed["base_model.conv1.weight"] = golden.load("pan_convert")["conv1.weight"]
+    expected = variables_from_torch("pan", renamed)
+    variables["params"] |= {name: seeded["params"][name] for name in ("pa", "vap", "fc")}
+    jax.tree.map(partial(np.testing.assert_allclose, atol=1e-6), variables, expected)
+
+    classifier = Classifier.from_model(PAN(), variables)
+    outputs = every_output(PAN(), variables, classifier.normalize(reference_clip("pan_convert"))[None])
+    assert_images("pan_convert", "fixed", outputs["images"])
+    golden.assert_close("pan_convert", "fixed.layer4", outputs["backbone"].transpose(0, 3, 1, 2))
+    golden.assert_close("pan_convert", "fixed.vap.weights", jax.nn.softmax(outputs["tes"])[0])
+    golden.assert_close("pan_convert", "fixed.vap.pooled", outputs["vap"][0])
+    golden.assert_close("pan_convert", "fixed.logits", outputs["logits"][0])
+
+
+def test_pa_of_a_static_clip_is_all_epsilon_and_has_a_finite_gradient(reference):
+    classifier, clip = reference
+    pa = {"params": classifier.params["params"]["pa"]}
+    still = jnp.repeat(clip[None, :1], 4, axis=1)
+
+    maps, pull_back = jax.vjp(lambda segments: PersistenceOfAppearance().apply(pa, segments), still)
+
+    np.testing.assert_allclose(maps, golden.load("pan_lite")["pa_static"], rtol=1e-3)
+    assert jnp.isfinite(pull_back(jnp.ones_like(maps))[0]).all()

@@ -1,0 +1,137 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import golden
+from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
+from jaxsal.models import ResNet50, init_variables, variables_from_torch
+from jaxsal.models.resnet import Backbone
+
+LAYERS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "layer4": "layer4_2"}
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    model = ResNet50(num_classes=3, width=4)
+    images = jnp.asarray(np.random.default_rng(0).standard_normal((2, 64, 64, 3)), jnp.float32)
+    return model, init_variables(model, jax.random.key(0), images.shape), images
+
+
+def max_pool(images):
+    """3x3, stride 2, over images padded by one pixel; the slow way."""
+    padded = np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)], constant_values=-np.inf)
+    height, width = images.shape[1:3]
+    shifts = [padded[:, y : y + height : 2, x : x + width : 2] for y in range(3) for x in range(3)]
+    return np.max(shifts, axis=0)
+
+
+def test_every_layer_and_the_logits_equal_torchvisions():
+    model, variables = ResNet50(), variables_from_torch("resnet50", golden.weights("resnet50"))
+    images = golden.load("resnet50")["x_u8"].astype(np.float32) / 255
+    images = (images - np.float32(IMAGENET_MEAN)) / np.float32(IMAGENET_STD)
+
+    @jax.jit
+    def features(variables, images):
+        capture = lambda module, _: module.name in ("conv1", "norm1", *LAYERS.values())  # noqa: E731
+        return model.apply(variables, images, method="features", capture_intermediates=capture)
+
+    activations, state = features(variables, images)
+    logits = jax.jit(lambda v, a: model.apply(v, a, method="head"))(variables, activations)
+
+    outputs = {name: values["__call__"][0] for name, values in state["intermediates"]["backbone"].items()
+               if "__call__" in values}  # fmt: skip
+    golden.assert_close("resnet50", "chmean.conv1", outputs["conv1"].mean((1, 2)))
+    golden.assert_close("resnet50", "chmean.maxpool", max_pool(np.maximum(outputs["norm1"], 0)).mean((1, 2)))
+    for layer, block in LAYERS.items():
+        golden.assert_close("resnet50", f"chmean.{layer}", outputs[block].mean((1, 2)))
+    golden.assert_close("resnet50", "layer4", activations.transpose(0, 3, 1, 2))
+    golden.assert_close("resnet50", "logits", logits)
+
+
+@pytest.mark.parametrize(
+    ("image", "activations"), [((224, 224), (7, 7)), ((64, 96), (2, 3)), ((65, 33), (3, 2)), ((31, 1), (1, 1))]
+)
+def test_shapes_of_the_activations(image, activations):
+    model, images = ResNet50(width=8), jnp.zeros((2, *image, 3))
+    variables = jax.eval_shape(model.init, jax.random.key(0), images)
+
+    shape = jax.eval_shape(lambda v: model.apply(v, images, method="features"), variables).shape
+
+    assert shape == (2, *activations, 256)
+
+
+def test_number_of_parameters():
+    shapes = jax.eval_shape(ResNet50().init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"])) == 25_557_032
+
+
+def test_call_is_the_head_of_the_features_alone_in_a_batch_and_under_vmap(tiny):
+    model, variables, images = tiny
+
+    logits = jax.jit(model.apply)(variables, images)
+
+    features = jax.jit(lambda v, x: model.apply(v, x, method="features"))(variables, images)
+    mapped = jax.jit(jax.vmap(lambda image: model.apply(variables, image[None])[0]))(images)
+    assert logits.shape == (2, 3)
+    np.testing.assert_allclose(logits, model.apply(variables, features, method="head"), atol=1e-5)
+    np.testing.assert_allclose(mapped, logits, atol=1e-5)
+
+
+def test_training_normalises_by_the_batch_and_updates_the_statistics(tiny):
+    model, variables, images = tiny
+    features = lambda x: model.apply(variables, x, True, method="features", mutable=["batch_stats"])  # noqa: E731
+
+    activations, updates = jax.jit(features)(images)
+    brighter, _ = jax.jit(features)(3 * images)
+
+    np.testing.assert_allclose(activations, brighter, rtol=1e-2, atol=1e-2)
+    for name, statistics in jax.tree.leaves_with_path(updates["batch_stats"]):
+        start = 0.0 if "mean" in jax.tree_util.keystr(name) else 1.0
+        assert (statistics != start).all(), name
+
+
+def test_the_shift_is_seen_by_all_residual_branches_and_no_shortcut(tiny):
+    """A shift to zeros leaves of every block its shortcut plus what batch norm makes of zeros, here nothing."""
+    _, variables, images = tiny
+    shifted = []
+
+    def to_zeros(activations):
+        shifted.append(activations.shape[1:])
+        return jnp.zeros_like(activations)
+
+    backbone = {name: tree["backbone"] for name, tree in variables.items()}
+    model = Backbone(4, to_zeros)
+    activations, state = model.apply(backbone, images, capture_intermediates=lambda m, _: m.name == "norm1")
+
+    pooled = max_pool(np.maximum(state["intermediates"]["norm1"]["__call__"][0], 0))
+    for layer in (1, 2, 3, 4):
+        kernel = np.asarray(backbone["params"][f"layer{layer}_0"]["shortcut_conv"]["kernel"][0, 0])
+        stride = 1 if layer == 1 else 2
+        pooled = np.maximum(pooled[:, ::stride, ::stride] @ kernel / np.sqrt(1 + 1e-5), 0)
+    assert len(shifted) == 16
+    assert shifted[:4] == [(16, 16, 4), (16, 16, 16), (16, 16, 16), (16, 16, 16)]
+    np.testing.assert_allclose(activations, pooled, rtol=1e-4, atol=1e-5)
+
+
+def test_initial_values_have_torchs_distributions():
+    params = init_variables(ResNet50(num_classes=400, width=16), jax.random.key(0), (1, 32, 32, 3))["params"]
+
+    backbone, fc = params["backbone"], params["fc"]
+    for kernel in (backbone["conv1"]["kernel"], backbone["layer3_0"]["conv2"]["kernel"]):
+        std = np.sqrt(2 / (kernel.shape[0] * kernel.shape[1] * kernel.shape[3]))
+        assert abs(kernel.std() / std - 1) < 5 / np.sqrt(2 * kernel.size)
+    bound = 1 / np.sqrt(512)
+    for values in (fc["kernel"], fc["bias"]):
+        assert 0.97 * bound < np.abs(values).max() <= bound
+    assert (backbone["layer2_1"]["norm3"]["scale"] == 1).all()
+
+
+def test_exports_for_cpu_cuda_and_tpu(tiny):
+    model, variables, images = tiny
+    apply = jax.jit(model.apply)
+
+    exported = jax.export.export(apply, platforms=["cpu", "cuda", "tpu"])(variables, images)
+
+    np.testing.assert_allclose(exported.call(variables, images), apply(variables, images), atol=1e-5)
