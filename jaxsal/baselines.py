@@ -42,6 +42,7 @@ def make_baseline(
       ValueError: If the name is unknown, or the array does not broadcast to the clip.
     """
     if not isinstance(baseline, str):
+        baseline = jnp.asarray(baseline, clip.dtype)
         try:
             broadcast = np.broadcast_shapes(baseline.shape, clip.shape)
         except ValueError:
@@ -50,7 +51,9 @@ def make_baseline(
             raise ValueError(
                 f"`baseline` must broadcast to the clip's shape {clip.shape}; got {tuple(baseline.shape)}."
             )
-        return jnp.asarray(baseline, clip.dtype)
+        if not isinstance(baseline, jax.core.Tracer) and not bool(((baseline >= 0) & (baseline <= 1)).all()):
+            raise ValueError(f"`baseline` must have values in [0, 1]; got {baseline}.")
+        return baseline
     check_choice("baseline", baseline, BASELINES)
     if baseline == "blur":
         return degrade(clip, blur_factor, time=blur_time)

@@ -42,6 +42,7 @@ def call(arrays: list[Any], clip: Any, static: Any) -> Any:
 
 @partial(jax.jit, static_argnums=(2,))
 def call_parts(arrays: list[Any], clip: Any, static: Any) -> Any:
-    """As `call`, of anything with `features` and `head`: head(features(clip))."""
+    """Of anything with `features` and `head`: the activations, and the logits of them."""
     classifier: Any = join_callable(arrays, static)
-    return classifier.head(classifier.features(clip))
+    activations = classifier.features(clip)
+    return activations, classifier.head(activations)

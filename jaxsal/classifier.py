@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsal.checks import check_choice, check_positive
-from jaxsal.types import AnyArray
+from jaxsal.types import AnyArray, Clip
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -129,13 +129,14 @@ class Classifier:
         check_choice("normalization", normalization, get_args(Normalization))
         return dataclasses.replace(self, normalization=normalization)
 
-    def normalize(self, clip: Float[Array, "T H W C"]) -> Float[Array, "T H W C"]:
+    def normalize(self, clip: Clip) -> Float[Array, "T H W C"]:
         """The clip as the network takes it."""
+        clip = jnp.asarray(clip)
         if self.normalization == "minmax":
             return (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
         return clip if self.mean is None or self.std is None else (clip - self.mean) / self.std
 
-    def features(self, clip: Float[Array, "T H W C"]) -> Float[Array, "t h w d"]:
+    def features(self, clip: Clip) -> Float[Array, "t h w d"]:
         """The activations that enter the head, of a clip in [0, 1]."""
         return self.features_fn(self.params, self.normalize(clip))
 
@@ -143,6 +144,6 @@ class Classifier:
         """Logits from activations."""
         return self.head_fn(self.params, activations)
 
-    def __call__(self, clip: Float[Array, "T H W C"]) -> Float[Array, " K"]:
+    def __call__(self, clip: Clip) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""
         return self.head(self.features(clip))

@@ -22,7 +22,7 @@ class Demo:
     """Folder of the run; a run that was killed goes on where it was."""
     seed: int = 0
     """Of the clips, the training and the explaining."""
-    num_steps: int = 350
+    num_steps: int = 640
     """Training steps."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum."""
@@ -101,7 +101,7 @@ class Explain:
     stop: int | None = None
     """One past the last frame to use; the end if left out."""
     value_range: tuple[float, float] | None = None
-    """Raw values that become black and white, for infrared that is not stored as 8 bits."""
+    """Raw values that become black and white where frames are not 8 bits; with --infrared, of that recording."""
     animation: str = "gif"
     """Overlays as gif or mp4."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
@@ -141,6 +141,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Runs one command; an error is one line on standard error and exit status 1."""
     debug = "--debug" in (sys.argv if arguments is None else arguments)
     rest = [word for word in (sys.argv[1:] if arguments is None else arguments) if word != "--debug"]
+    _typed[:] = rest
     try:
         command = tyro.cli(Demo | Train | Explain | Evaluate, prog="jaxsal", args=rest)
         from jaxsal.devices import use_all_cores
@@ -154,5 +155,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
+_typed: list[str] = []
+
+
 def _command() -> str:
-    return shlex.join(["jaxsal", *sys.argv[1:]])
+    return shlex.join(["jaxsal", *_typed])

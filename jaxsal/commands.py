@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxsal.checkpoint import Checkpoint, load_checkpoint
-from jaxsal.checks import check_choice
+from jaxsal.checks import check_choice, check_positive
 from jaxsal.cli import Evaluate, Explain, Train
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.clips import read_frames
@@ -38,9 +38,9 @@ def train_command(command: Train, line: str) -> None:
     )
     shared: Any = dict(size=spec.size, num_frames=spec.num_frames, progress=True)
     chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
+    test_clips = load_clips(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
     trained = train(spec, command.options, load_clips(chosen, **shared), command.output, progress=True)
-    test_set = clip_set.select(split="test")
-    accuracy = accuracy_by_spectrum(spec, trained.variables, load_clips(test_set, **shared))
+    accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
     print_accuracy(accuracy)
     chance = 1 / len(spec.classes)
     for spectrum, (share, count) in accuracy.items():
@@ -65,7 +65,7 @@ def explain_command(command: Explain, line: str) -> None:
     for spectrum, path in sorted(recordings.items()):
         if spectrum not in TRAINING_SPECTRA[spec.spectra]:
             print(f"jaxsal: note: the network was trained on {spec.spectra}, not on {spectrum}.", file=sys.stderr)
-        value_range = command.value_range if spectrum == "IR" else None
+        value_range = command.value_range if spectrum == "IR" or command.infrared is None else None
         frames = read_frames(path, start=command.start, stop=command.stop, value_range=value_range)
         name = f"{Path(path).stem}-{spectrum}"
         cases.append(Case(name, spectrum, -1, partial(spec.centre_clip, frames), target))
@@ -81,6 +81,7 @@ def explain_command(command: Explain, line: str) -> None:
 def evaluate_command(command: Evaluate, line: str) -> None:
     """Explains test clips of every spectrum that the set has, and prints the table."""
     check_options(command.options)
+    check_positive("clips_per_spectrum", command.clips_per_spectrum)
     checkpoint = open_checkpoint(command.checkpoint)
     spec = checkpoint.spec
     clip_set = open_clips(command.data, height=spec.size, seed=checkpoint.origin["options"]["seed"])

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jaxsal.checks import check_positive
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
@@ -18,8 +19,15 @@ from jaxsal.report.folder import write_folder
 from jaxsal.train import accuracy_by_spectrum, train
 
 SIZE, CROP, NUM_FRAMES, WIDTH = 64, 56, 16, 8
-TRAINING = TrainOptions(num_steps=350, learning_rate=5e-3, save_every=100)
-EXPLAINING = ExplainOptions(num_masks=256, estimator="centered", num_steps=25, threshold=0.1, chunk_size=8)
+TRAINING = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
+EXPLAINING = ExplainOptions(
+    num_masks=160,
+    estimator="centered",
+    threshold=3.0,  # about the upper seventh of the activations of this network
+    num_steps=15,
+    deletion_baseline="blur",  # with the mean colour any removal, random too, looks strange and ends the prediction
+    chunk_size=8,
+)
 
 
 def run_demo(
@@ -44,6 +52,7 @@ def run_demo(
     Returns:
       Test accuracy by spectrum, the table as Markdown, and seconds by stage.
     """
+    check_positive("clips_per_spectrum", clips_per_spectrum)
     training = dataclasses.replace(TRAINING, num_steps=num_steps, seed=seed)
     explaining = dataclasses.replace(EXPLAINING, seed=seed)
     clip_set = open_clips(SYNTHETIC, height=SIZE, seed=seed)

@@ -31,5 +31,7 @@ def use_all_cores() -> None:
     One forward pass does not fill several cores; several at once do.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in os.environ.get(
+        "XLA_FLAGS", ""
+    ):
         jax.config.update("jax_num_cpu_devices", min(cores, 8))

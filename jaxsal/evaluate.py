@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,7 +58,7 @@ def explain_all(
     """
     check_options(options)
     cases = list(cases)
-    names = [case.name for case in cases]
+    names = [file_name(case.name) for case in cases]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
@@ -66,7 +67,13 @@ def explain_all(
     for case in tqdm(cases, "explain", disable=not progress, unit="clip"):
         clip = case.load()
         identity: dict[str, Any] = dict(
-            options=dataclasses.asdict(options), weights=weights, clip=fingerprint(clip), target=case.target
+            options=dataclasses.asdict(options),
+            weights=weights,
+            normalization=getattr(classifier, "normalization", None),
+            frames_per_mask=getattr(classifier, "frames_per_mask", 1),
+            clip=fingerprint(clip),
+            target=case.target,
+            version=version("jaxsal"),
         )
         path = Path(directory) / f"{file_name(case.name)}.npz"
         explanation = load_explanation(path, identity)

@@ -19,12 +19,14 @@ from jaxsal.files import write_atomically
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.metrics.curves import Curve, deletion, insertion
 from jaxsal.options import METHODS, ExplainOptions
-from jaxsal.recipes import RECIPES, resolve_options
+from jaxsal.recipes import resolve_options
 from jaxsal.report.tables import RANDOM, ClipResult
 from jaxsal.saliency.gradcam import gradcam
 from jaxsal.saliency.rise import rise
 from jaxsal.saliency.sidu import sidu
 from jaxsal.types import AnyArray, Clip
+
+_RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
 
 
 class Explanation(NamedTuple):
@@ -73,14 +75,12 @@ class Explanation(NamedTuple):
 
 def check_options(options: ExplainOptions) -> None:
     """Raises ValueError if an option's value is not allowed by its method, before any clip is read."""
-    if options.recipe not in RECIPES:
-        raise ValueError(f"`recipe` must be one of {tuple(RECIPES)}; got {options.recipe!r}.")
     resolve_options("rise", options.recipe, options.overrides(*_RISE))
     resolve_options("sidu", options.recipe, options.overrides("threshold"))
-    resolve_options("deletion", options.recipe, options.overrides("num_steps"))
-
-
-_RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
+    for measure in (deletion, insertion):
+        overrides = _curve_options(options, measure)
+        del overrides["chunk_size"]
+        resolve_options(measure.__name__, overrides.pop("recipe"), overrides)
 
 
 def explain(
@@ -108,7 +108,7 @@ def explain(
       ValueError: If the clip, the target or an option is not allowed.
     """
     check_options(options)
-    clip = check_clip(clip)
+    clip = check_clip(clip, classifier)
     check_target(target, check_score_fn(classifier, clip), all_classes=False)
     arrays, static = split_callable(classifier)
     probabilities = np.asarray(jax.nn.softmax(call(arrays, clip, static)))
@@ -121,15 +121,23 @@ def explain(
     generator = np.random.default_rng([options.seed, zlib.crc32(name.encode())])
     maps[RANDOM] = generator.random(mask_shape(classifier, clip), np.float32)
     seconds[RANDOM] = 0.0
-    shared: Any = dict(recipe=options.recipe, chunk_size=options.chunk_size, **options.overrides("num_steps"))
     curves: Any = {
         method: tuple(
-            jax.tree.map(np.asarray, measure(classifier, clip, saliency, target, **shared))
+            jax.tree.map(np.asarray, measure(classifier, clip, saliency, target, **_curve_options(options, measure)))
             for measure in (deletion, insertion)
         )
         for method, saliency in maps.items()
     }
     return Explanation(name, spectrum, label, target, np.asarray(clip), probabilities, maps, curves, seconds)
+
+
+def _curve_options(options: ExplainOptions, measure: Callable[..., Curve]) -> dict[str, Any]:
+    """The keywords of one of the two measures."""
+    chosen: dict[str, Any] = dict(
+        recipe=options.recipe, chunk_size=options.chunk_size, **options.overrides("num_steps")
+    )
+    baseline = getattr(options, f"{measure.__name__}_baseline")
+    return chosen if baseline is None else chosen | {"baseline": baseline}
 
 
 def _runs(classifier: Classifier, clip: Any, target: int, options: ExplainOptions) -> dict[str, Callable[[], Any]]:
@@ -173,9 +181,9 @@ def load_explanation(path: str | Path, identity: dict[str, Any]) -> Explanation 
     try:
         with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (FileNotFoundError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+            header = json.loads(str(arrays["header"]))
+    except (FileNotFoundError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
         return None
-    header = json.loads(str(arrays["header"]))
     if header.pop("identity") != json.loads(json.dumps(identity)):
         return None
     methods = [name.removeprefix("map.") for name in arrays if name.startswith("map.")]

@@ -13,8 +13,13 @@ from jaxsal.callables import call, call_parts, split_callable
 from jaxsal.types import Clip, SaliencyMap, ScoreFn, Target
 
 
-def check_clip(clip: Clip, *, channels: int | None = None) -> jax.Array:
+def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> jax.Array:
     """The clip as a float32 array, after checking its rank, channels, size and values.
+
+    Args:
+      clip: The clip.
+      score_fn: What it is for; where that has a `mean` per channel, the channels must be as many.
+      channels: How many channels it must have; as many as `score_fn` says if None.
 
     Raises:
       TypeError: If the clip does not hold floating-point numbers.
@@ -26,6 +31,9 @@ def check_clip(clip: Clip, *, channels: int | None = None) -> jax.Array:
         raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
     if 0 in clip.shape:
         raise ValueError(f"`clip` must not be empty; got shape {tuple(clip.shape)}.")
+    mean: Any = getattr(score_fn, "mean", None)
+    if channels is None and getattr(mean, "size", 1) > 1:
+        channels = mean.size
     if channels is not None and clip.shape[-1] != channels:
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
@@ -56,13 +64,16 @@ def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
-      ValueError: If the result of its head is not a vector.
+      ValueError: If the activations have not four axes or the result of the head is not a vector.
     """
     missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
     if missing:
         raise TypeError(f"`classifier` must have features and head for {method}; it lacks {missing}.")
     arrays, static = split_callable(classifier)
-    return _num_classes(call_parts.eval_shape(arrays, clip, static), "classifier")
+    activations, logits = call_parts.eval_shape(arrays, clip, static)
+    if activations.ndim != 4:
+        raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape}.")
+    return _num_classes(logits, "classifier")
 
 
 def _num_classes(scores: Any, name: str) -> int:
@@ -117,8 +128,11 @@ def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
     """The saliency map as an array, after checking its shape against the clip and its values.
 
     Raises:
+      TypeError: If it does not hold floating-point numbers.
       ValueError: If it is not (Tm, H, W) with Tm dividing T, or holds NaN.
     """
+    if not hasattr(saliency, "ndim") or not jnp.issubdtype(saliency.dtype, jnp.floating):
+        raise TypeError(f"`saliency` must be an array of floats; got {getattr(saliency, 'dtype', type(saliency))}.")
     if saliency.ndim != 3 or saliency.shape[1:] != clip.shape[1:3]:
         raise ValueError(
             f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
+from jaxsal.callables import call, split_callable
 from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
 from jaxsal.inputs import check_clip, check_target
@@ -34,7 +35,13 @@ def fingerprint(array: AnyArray) -> str:
     return hashlib.sha256(text + array.tobytes()).hexdigest()
 
 
-@dataclass(frozen=True)
+def clip_logits(score_fn: ScoreFn, clip: Clip) -> Float[np.ndarray, " K"]:
+    """Logits of the untouched clip, float32."""
+    arrays, static = split_callable(score_fn)
+    return np.asarray(call(arrays, clip, static), np.float32)
+
+
+@dataclass(frozen=True, eq=False)
 class RiseLedger:
     """Scores of numbered RISE masks with all that the masks came from; some kB, whatever the clip's size.
 
@@ -126,11 +133,17 @@ class RiseLedger:
         """One ledger with the masks of both; where both hold a mask, this one's score is taken.
 
         Raises:
-          ValueError: If the two are not of the same clip, key, masks and scoring.
+          ValueError: If the two are not of the same clip, key, masks, scoring and classifier.
         """
         for name, mine, theirs in zip(_IDENTITY, self.identity(), other.identity(), strict=True):
             if mine != theirs:
                 raise ValueError(f"`other` must have the same {name}; got {theirs} instead of {mine}.")
+        same = self.clip_logits.shape == other.clip_logits.shape
+        if not same or not np.allclose(self.clip_logits, other.clip_logits, rtol=1e-3, atol=1e-4):
+            raise ValueError(
+                f"`other` must be of the same classifier; got logits {other.clip_logits} of the clip instead of "
+                f"{self.clip_logits}."
+            )
         ids, first = np.unique(np.concatenate([self.ids, other.ids]), return_index=True)
         logits = np.concatenate([self.logits, other.logits])[first]
         num_masks = max(self.options.num_masks, other.options.num_masks)
@@ -167,17 +180,21 @@ class RiseLedger:
           progress: Called with (masks done, masks in all) now and then.
 
         Raises:
-          ValueError: If the clip is another one.
+          ValueError: If the clip or the classifier is another one.
         """
-        clip = check_clip(clip)
+        clip = check_clip(clip, score_fn)
         if fingerprint(clip) != self.clip_fingerprint:
             raise ValueError("`clip` must be the one that the ledger is of; got another.")
+        options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
+        found = clip_logits(score_fn, clip)
+        logits = np.zeros((0, len(found)), np.float32)
+        ledger = dataclasses.replace(self, clip_logits=found, options=options, ids=self.ids[:0], logits=logits)
+        ledger = self.merge(ledger)
         missing = np.setdiff1d(np.arange(num_masks, dtype=np.int32), self.ids)
         portion = max(len(missing), 1) if path is None else _SAVE_EVERY_CHUNKS * chunk_size
-        ledger = self
         for start in range(0, len(missing), portion):
             ids = missing[start : start + portion]
-            logits = score_masks(
+            scores = score_masks(
                 score_fn,
                 clip,
                 self.masks,
@@ -187,7 +204,7 @@ class RiseLedger:
                 chunk_size=chunk_size,
                 progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
             )
-            ledger = ledger.merge(dataclasses.replace(self, ids=ids, logits=np.asarray(logits)))
+            ledger = ledger.merge(dataclasses.replace(self, ids=ids, logits=np.asarray(scores, np.float32)))
             if path is not None:
                 ledger.save(path)
         return ledger

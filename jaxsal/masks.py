@@ -111,8 +111,8 @@ class RiseMasks:
     def grid_and_offset(self, mask_id: Int[Array, ""]) -> tuple[Bool[Array, "st sh sw"], Int[Array, "3"]]:
         """The random numbers behind mask `mask_id`."""
         grid_key, offset_key = jax.random.split(jax.random.fold_in(self.key, mask_id))
-        grid = jax.random.bernoulli(grid_key, self.keep_prob, self.grid_shape)
-        return grid, jax.random.randint(offset_key, (3,), 0, jnp.array(self.cell))
+        grid = jax.random.uniform(grid_key, self.grid_shape, jnp.float32) < self.keep_prob
+        return grid, jax.random.randint(offset_key, (3,), 0, jnp.array(self.cell, jnp.int32), jnp.int32)
 
     def window(self, grid: Array, offset: Int[Array, "3"]) -> Float[Array, "Tm H W"]:
         """The mask that a grid and an offset make."""
@@ -146,7 +146,7 @@ class RiseMasks:
             weighted = grids[..., None].astype(weights.dtype) * chunk_weights[:, None, None, None]
             return sums.at[tuple(offsets.T)].add(weighted), None
 
-        sums, _ = jax.lax.scan(add_chunk, jnp.zeros((*cell, *grid_shape, num_classes)), (ids, weights))
+        sums, _ = jax.lax.scan(add_chunk, jnp.zeros((*cell, *grid_shape, num_classes), weights.dtype), (ids, weights))
         matrices = []
         for axis, matrix in enumerate(self.stretch_matrices()):
             rows = np.arange(self.shape[axis])[:, None] + np.arange(cell[axis])[None]

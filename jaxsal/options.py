@@ -53,6 +53,8 @@ class ExplainOptions:
       estimator: RISE: "mean" or "centered".
       threshold: SIDU: activations above it make a channel's mask.
       num_steps: Deletion and insertion: scores of a curve.
+      deletion_baseline: What deletion puts in: zero, mean, blur or gaussian.
+      insertion_baseline: What insertion starts from, out of the same.
       chunk_size: Forward passes at once; changes speed and memory, not the result.
       seed: Of RISE's masks and of the random map.
     """
@@ -65,6 +67,8 @@ class ExplainOptions:
     estimator: str | None = None
     threshold: float | None = None
     num_steps: int | None = None
+    deletion_baseline: str | None = None
+    insertion_baseline: str | None = None
     chunk_size: int = 16
     seed: int = 0
 
@@ -74,6 +78,8 @@ class ExplainOptions:
         for method in self.method:
             check_choice("method", method, tuple(METHODS))
         check_positive("chunk_size", self.chunk_size)
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
 
     def overrides(self, *names: str) -> dict:
         """Those of the named options that are not left to the recipe."""

@@ -151,8 +151,8 @@ class CurveOptions:
       baseline: What deletion puts in and insertion starts from, a name of `jaxsal.baselines` or an array.
       blur_factor: For the baseline "blur": how much smaller the clip is in between.
       blur_time: For the baseline "blur": whether time is degraded too; None where every frame has its own mask.
-      unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip
-        (the study's code for PAN).
+      unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip;
+        "auto" takes scalars where frames share maps in segments (the study's code for PAN).
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
     """
@@ -163,7 +163,7 @@ class CurveOptions:
     baseline: str | AnyArray = "mean"
     blur_factor: int = 4
     blur_time: bool | None = None
-    unit: Literal["voxel", "scalar"] = "voxel"
+    unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
 
     def __post_init__(self):
@@ -174,7 +174,7 @@ class CurveOptions:
         elif self.step_size is not None:
             check_positive("step_size", self.step_size)
         check_positive("blur_factor", self.blur_factor)
-        _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar"), ties=get_args(Ties))
+        _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar", "auto"), ties=get_args(Ties))
         _check_baseline(self.baseline)
 
 
@@ -206,8 +206,8 @@ RECIPES = {
             frame_slices="modulo",
         ),
         sidu=SiduOptions(scores="logits", baseline="zero", alignment="corners", feature_normalization="minmax"),
-        deletion=CurveOptions(baseline="zero", step_rounding="float32"),
-        insertion=CurveOptions(baseline="blur", step_rounding="float32"),
+        deletion=CurveOptions(baseline="zero", step_rounding="float32", unit="auto"),
+        insertion=CurveOptions(baseline="blur", step_rounding="float32", unit="auto"),
     ),
     "canonical": Recipe(
         rise=RiseOptions(num_masks=6000),
@@ -233,18 +233,23 @@ def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
     unknown = [name for name in overrides if name not in known]
     if unknown:
         raise TypeError(f"{method} has no option `{unknown[0]}`; it has {known}.")
+    if "num_steps" in overrides and getattr(options, "step_size", None) is not None:
+        overrides = {"step_size": None} | overrides  # a number of steps takes the place of the recipe's step size
     return dataclasses.replace(options, **overrides)
 
 
-def takes_options(options_class: type) -> Callable[[Callable], Callable]:
-    """Shows the fields of an options class as keywords in the signature of a function that takes **options."""
+def takes_options(method: str) -> Callable[[Callable], Callable]:
+    """Shows a method's options, with their defaults, in the signature of a function that takes **options."""
+    defaults = getattr(RECIPES["default"], method)
 
     def decorate(function: Callable) -> Callable:
         signature = inspect.signature(function)
         fixed = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         keywords = [
-            inspect.Parameter(f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type)
-            for f in dataclasses.fields(options_class)
+            inspect.Parameter(
+                f.name, inspect.Parameter.KEYWORD_ONLY, default=getattr(defaults, f.name), annotation=f.type
+            )
+            for f in dataclasses.fields(defaults)
         ]
         function.__signature__ = signature.replace(parameters=[*fixed, *keywords])  # type: ignore[attr-defined]
         return function

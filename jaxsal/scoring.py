@@ -58,7 +58,7 @@ def score_masks(
       ValueError: If a shape, a value or a name does not fit; the message names the argument.
     """
     check_positive("chunk_size", chunk_size)
-    clip = check_clip(clip)
+    clip = check_clip(clip, score_fn)
     check_score_fn(score_fn, clip)
     family = _as_family(masks, clip)
     ids = np.asarray(range(family.num_masks) if ids is None else ids, np.int32)

@@ -1,6 +1,7 @@
 """Training: one pure step, augmentation on the device, checkpoints that a killed run goes on from."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -22,8 +23,9 @@ from jaxsal.checkpoint import (
     origin,
     save_checkpoint,
 )
-from jaxsal.datasets.pipeline import LoadedClips, test_batches, training_batch
+from jaxsal.datasets.pipeline import LoadedClips, ordered_batches, training_batch
 from jaxsal.devices import device_mesh, on_every_device, split_axis
+from jaxsal.files import write_atomically
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import TrainOptions
@@ -101,8 +103,9 @@ def train_step(
         return losses.mean(), (updates, losses, logits)
 
     gradient, (updates, losses, logits) = jax.grad(loss_fn, has_aux=True)(state.variables["params"])
-    change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
-    params = optax.apply_updates(state.variables["params"], change)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+        change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
+        params = optax.apply_updates(state.variables["params"], change)
     count = jnp.float32(len(clips))
     hits = (logits.argmax(axis=-1) == jnp.asarray(labels)).sum().astype(jnp.float32)
     metrics = {"loss": (losses.sum(), count), "accuracy": (hits, count)}
@@ -132,14 +135,14 @@ def train(
       The last checkpoint.
 
     Raises:
-      ValueError: If `directory` holds a run of another network or with other options, or is damaged.
+      ValueError: If `directory` holds a run of another network, with other options or clips, or is damaged.
     """
     directory = Path(directory)
     key = jax.random.fold_in(jax.random.key(options.seed), 1)
     mesh = device_mesh(multiple_of=options.batch_size)
-    key, state = on_every_device((key, _resume(spec, options, directory) or init_state(spec, options)), mesh)
+    key, state = on_every_device((key, _resume(spec, options, clips, directory) or init_state(spec, options)), mesh)
     first_step = int(state.step)
-    notes = origin(options=dataclasses.asdict(options))
+    notes = origin(options=dataclasses.asdict(options), data=_describe(clips))
     history: list[tuple[int, Metrics]] = []
     bar = tqdm(
         range(first_step, options.num_steps),
@@ -167,7 +170,13 @@ def train(
     return Checkpoint(spec, variables, int(state.step), None, notes)
 
 
-def _resume(spec: NetworkSpec, options: TrainOptions, directory: Path) -> TrainState | None:
+def _describe(clips: LoadedClips) -> str:
+    """Tells one training set from another: the SHA-256 of its clips' names and labels."""
+    described = json.dumps([(record.name, record.label) for record in clips.clip_set.records])
+    return hashlib.sha256(described.encode()).hexdigest()
+
+
+def _resume(spec: NetworkSpec, options: TrainOptions, clips: LoadedClips, directory: Path) -> TrainState | None:
     """The state that an earlier run left, None if there is none."""
     folder = directory / "checkpoints"
     if latest_step(folder) is None:
@@ -181,6 +190,8 @@ def _resume(spec: NetworkSpec, options: TrainOptions, directory: Path) -> TrainS
     ]
     if changed:
         raise ValueError(f"`options` must be those of the run in {directory}; it has {'; '.join(changed)}.")
+    if found.origin["data"] != _describe(clips):
+        raise ValueError(f"`clips` must be those of the run in {directory}; got others.")
     return TrainState(jnp.asarray(found.step, jnp.int32), found.variables, found.progress["opt_state"])
 
 
@@ -192,12 +203,12 @@ def average(metrics: list[Metrics]) -> dict[str, float]:
 
 def _write_history(path: Path, history: list[tuple[int, Metrics]]) -> None:
     """Appends one line per step; lines of steps that were taken again are cut off first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     first = history[0][0]
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if json.loads(line)["step"] < first]
     kept += [json.dumps({"step": step, **average([metrics])}) for step, metrics in history]
-    path.write_text("\n".join(kept) + "\n")
+    with write_atomically(path) as file:
+        file.write(("\n".join(kept) + "\n").encode())
 
 
 def accuracy_by_spectrum(
@@ -210,7 +221,7 @@ def accuracy_by_spectrum(
     """
     predict = _predictor(spec)
     right: dict[str, list[bool]] = {}
-    for batch in test_batches(clips, batch_size):
+    for batch in ordered_batches(clips, batch_size):
         padded = np.pad(batch.clips, [(0, batch_size - len(batch.clips))] + [(0, 0)] * 4)
         predicted = np.asarray(predict(variables, padded))[: len(batch.labels)]
         for record, hit in zip(batch.records, predicted == batch.labels, strict=True):

@@ -80,10 +80,18 @@ class NoHead(nn.Module):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Classifier.from_model(NoHead(), {}), TypeError, r"`model` must have methods features and head; NoHead lacks \['head'\]"),
+        (
+            lambda: Classifier.from_model(NoHead(), {}),
+            TypeError,
+            r"`model` must have methods features and head; NoHead lacks \['head'\]",
+        ),
         (lambda: toys.pooling_classifier(mean=[0.5]), ValueError, "`mean` and `std` must be given together"),
         (lambda: toys.pooling_classifier(frames_per_mask=0), ValueError, "`frames_per_mask` must be at least 1; got 0"),
-        (lambda: toys.pooling_classifier().with_normalization("zscore"), ValueError, r"`normalization` must be one of .*got 'zscore'"),
+        (
+            lambda: toys.pooling_classifier().with_normalization("zscore"),
+            ValueError,
+            r"`normalization` must be one of .*got 'zscore'",
+        ),
     ],
 )
 def test_bad_input(call, error, message, no_shape_checks):

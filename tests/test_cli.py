@@ -125,6 +125,26 @@ def test_an_error_is_one_line(run_folder, tmp_path, capsys, arguments, message):
     assert errors.count("\n") == 1
 
 
+def test_spectra_that_are_not_there(run_folder, tmp_path, capsys):
+    """Training on a spectrum that the recordings lack, and an infrared CLIP with an infrared partner."""
+    import shutil
+
+    data = recordings(tmp_path / "data")
+    shutil.rmtree(data / "IR")
+    for arguments, message in (
+        (["train", "--data", str(data), "--output", str(tmp_path / "run")], "`spectra` must be present in the train"),
+        (
+            ["explain", "a.npy", "--spectrum", "IR", "--infrared", "b.npy", "--checkpoint", str(run_folder)],
+            "`--infrared` must come with a visible CLIP",
+        ),
+        (["evaluate", "--checkpoint", str(run_folder)], "`data` must have the checkpoint's classes"),
+        (["evaluate", "--checkpoint", str(run_folder), "--clips-per-spectrum", "0"], "`clips_per_spectrum` must be"),
+    ):
+        with pytest.raises(SystemExit):
+            cli.main(arguments)
+        assert message in capsys.readouterr().err
+
+
 def test_missing_files_are_named(run_folder, tmp_path, capsys):
     for clip, checkpoint, message in (
         (tmp_path / "none.mp4", run_folder, "none.mp4"),

@@ -49,4 +49,6 @@ def by_device_count(tmp_path_factory):
 def test_device_count_changes_nothing(by_device_count, count, name):
     one, several = by_device_count[1][name], by_device_count[count][name]
     assert np.abs(one).max() > 0
-    np.testing.assert_allclose(several, one, rtol=1e-3 if name == "bias" else 1e-5, atol=1e-4 if name == "bias" else 1e-6)
+    np.testing.assert_allclose(
+        several, one, rtol=1e-3 if name == "bias" else 1e-5, atol=1e-4 if name == "bias" else 1e-6
+    )

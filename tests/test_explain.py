@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import deletion, gradcam
+from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal import evaluate as evaluation
 from jaxsal.evaluate import Case, explain_all, file_name
 from jaxsal.explain import explain, load_explanation, save_explanation
@@ -17,7 +17,9 @@ OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_
 
 
 def cases(count=3):
-    return [Case(f"clip {n}", "TV" if n % 2 else "IR", n % 4, lambda n=n: np.roll(CLIP, n, axis=1)) for n in range(count)]
+    return [
+        Case(f"clip {n}", "TV" if n % 2 else "IR", n % 4, lambda n=n: np.roll(CLIP, n, axis=1)) for n in range(count)
+    ]
 
 
 def test_explaining_calls_the_methods():
@@ -40,12 +42,30 @@ def test_a_class_may_be_asked_for():
 
 
 def test_the_recipe_reaches_every_method():
-    options = dataclasses.replace(OPTIONS, recipe="icpr2022", num_steps=None, method=("gradcam",))
+    options = dataclasses.replace(OPTIONS, recipe="icpr2022", num_steps=None)
+    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
+    expected = {
+        "Grad-CAM": gradcam(CLASSIFIER, CLIP, recipe="icpr2022"),
+        "RISE": rise(key, CLASSIFIER, CLIP, recipe="icpr2022", **masks),
+        "SIDU": sidu(CLASSIFIER, CLIP, recipe="icpr2022"),
+    }
+    for method, saliency in expected.items():
+        np.testing.assert_allclose(found.maps[method], saliency, rtol=1e-5, atol=1e-6)
+        for number, measure in enumerate((deletion, insertion)):
+            curve = measure(CLASSIFIER, CLIP, found.maps[method], recipe="icpr2022")
+            np.testing.assert_allclose(found.curves[method][number].scores, curve.scores, rtol=1e-5)
+
+
+def test_methods_and_baselines_may_be_chosen():
+    options = dataclasses.replace(OPTIONS, method=("gradcam",), deletion_baseline="blur", insertion_baseline="zero")
     found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
     assert list(found.maps) == ["Grad-CAM", "random"]
-    expected = gradcam(CLASSIFIER, CLIP, recipe="icpr2022")
-    np.testing.assert_allclose(found.maps["Grad-CAM"], expected, rtol=1e-6)
-    assert len(found.curves["random"][0].scores) == 100
+    removed, shown = found.curves["random"]
+    expected = deletion(CLASSIFIER, CLIP, found.maps["random"], num_steps=9, baseline="blur")
+    np.testing.assert_allclose(removed.scores, expected.scores, rtol=1e-5)
+    expected = insertion(CLASSIFIER, CLIP, found.maps["random"], num_steps=9, baseline="zero")
+    np.testing.assert_allclose(shown.scores, expected.scores, rtol=1e-5)
 
 
 def test_save_and_load(tmp_path):
@@ -58,6 +78,8 @@ def test_save_and_load(tmp_path):
     np.testing.assert_allclose(again.clip, found.clip, atol=0.5 / 255 + 1e-6)
     assert load_explanation(tmp_path / "a.npz", {"weights": "other"}) is None
     assert load_explanation(tmp_path / "none.npz", {}) is None
+    np.savez(tmp_path / "foreign.npz", a=np.zeros(3))
+    assert load_explanation(tmp_path / "foreign.npz", {}) is None
     (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
     assert load_explanation(tmp_path / "a.npz", {"weights": "w"}) is None
 
@@ -109,6 +131,8 @@ def test_names_become_files():
         (dict(method=("lime",)), r"`method` must be one of .*gradcam.*got 'lime'"),
         (dict(method=()), "`method` must name at least one of"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
+        (dict(seed=-1), "`seed` must be at least 0; got -1"),
+        (dict(deletion_baseline="grey"), r"`baseline` must be one of .*got 'grey'"),
         (dict(recipe="x"), r"`recipe` must be one of .*icpr2022.*got 'x'"),
         (dict(keep_prob=2.0), r"`keep_prob` must be in \(0, 1\]; got 2.0"),
         (dict(num_masks=0), "`num_masks` must be at least 1; got 0"),
@@ -122,5 +146,5 @@ def test_bad_options(tmp_path, change, message):
 
 
 def test_names_must_differ(tmp_path):
-    with pytest.raises(ValueError, match="`cases` must have different names; got 'clip 0' twice"):
+    with pytest.raises(ValueError, match="`cases` must have different names; got 'clip_0' twice"):
         explain_all(CLASSIFIER, [*cases(1), *cases(1)], OPTIONS, tmp_path)

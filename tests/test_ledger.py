@@ -41,6 +41,7 @@ def test_an_array_as_baseline_is_kept(tmp_path):
 
 def test_extending_equals_running_at_once():
     grown = make(13).extend(SCORE_FN, CLIP, 40)
+    assert grown.options.num_masks == 40
     np.testing.assert_array_equal(grown.ids, np.arange(40))
     np.testing.assert_allclose(grown.logits, make(40).logits, rtol=1e-6)
     np.testing.assert_allclose(grown.map(0), make(40).map(0), rtol=1e-5)
@@ -106,6 +107,17 @@ def test_other_clips_and_keys_do_not_merge(tmp_path):
         make().merge(rise_ledger(jax.random.key(1), SCORE_FN, CLIP, num_masks=40, **OPTIONS))
     with pytest.raises(ValueError, match="`clip` must be the one that the ledger is of"):
         make().extend(SCORE_FN, 1 - CLIP, 50)
+
+
+def test_another_classifier_is_not_taken_for_the_same(tmp_path):
+    other = toys.one_frame(2, gain=3.0)
+    make(path=tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        rise_ledger(KEY, other, CLIP, num_masks=50, path=tmp_path / "a.npz", **OPTIONS)
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        make().extend(other, CLIP, 50)
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        make().extend(toys.constant(3), CLIP, 50)
 
 
 def test_read_outs_that_are_not_there(no_shape_checks):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import score_masks
+from jaxsal import score_masks, scoring
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.masks import RiseMasks, expand_mask
 from jaxsal.scoring import _score_chunks
@@ -72,17 +72,21 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
     assert [scores(1, 40), scores(2, 41), scores(3, 1000)] == [programs] * 3
 
 
-def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks):
+def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    arrays, static = split_callable(classifier)
+    shapes, peaks = [], []
+    original = scoring._score_chunks
 
-    def peak(num_masks):
-        ids = np.zeros((8, 4), np.int32)
-        fill = jnp.zeros(3)
-        lowered = _score_chunks.lower(arrays, CLIP, fill, rise_masks(num_masks), ids, 8, static, "aligned")
-        return lowered.compile().memory_analysis().temp_size_in_bytes
+    def spy(*arguments):
+        shapes.append(arguments[4].shape)
+        peaks.append(original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes)
+        return jnp.zeros((arguments[4].size, 4))
 
-    assert peak(1_000) == peak(1_000_000) < 100 * CLIP.nbytes
+    monkeypatch.setattr(scoring, "_score_chunks", spy)
+    score_masks(classifier, CLIP, rise_masks(100), chunk_size=4)
+    score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
+    assert set(shapes) == {(8, 4)}
+    assert max(peaks) == min(peaks) < 100 * CLIP.nbytes
 
 
 def test_split_callable_keeps_functions_static():
@@ -110,6 +114,7 @@ def test_frame_slices():
         (dict(masks=rise_masks(0)), "`masks` must hold at least one mask; got 0"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(ids=[]), "`ids` must be a list of mask numbers"),
+        (dict(baseline=np.float32(7)), r"`baseline` must have values in \[0, 1\]; got 7.0"),
         (dict(baseline="grey"), r"`baseline` must be one of .*zero.*got 'grey'"),
         (
             dict(baseline=np.zeros((2, 3), np.float32)),

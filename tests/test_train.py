@@ -74,7 +74,7 @@ def test_a_step_against_its_definition():
     losses = -jax.nn.log_softmax(logits)[np.arange(4), labels]
     _, metrics = train_step(state, jax.random.key(0), clips, labels, spec, options)
     np.testing.assert_allclose(metrics["loss"][0], losses.sum(), rtol=1e-4)
-    assert metrics["accuracy"] == ((logits.argmax(-1) == labels).sum(), 4)
+    assert [float(part) for part in metrics["accuracy"]] == [int((logits.argmax(-1) == labels).sum()), 4]
 
 
 def test_augmentation_cuts_and_mirrors_all_frames_alike():
@@ -109,6 +109,25 @@ def test_metrics_add_up():
 def test_other_options_do_not_go_on(finished, change, message):
     with pytest.raises(ValueError, match=message):
         train(runs.SPEC, dataclasses.replace(runs.OPTIONS, **change), CLIPS, finished[0])
+
+
+def test_other_clips_do_not_go_on(finished):
+    with pytest.raises(ValueError, match="`clips` must be those of the run in .*; got others"):
+        train(runs.SPEC, runs.OPTIONS, runs.loaded(per_class=6), finished[0])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(size=8), "`crop` must be at most `size`, 8; got 16"),
+        (dict(classes=()), "`classes` must name at least one class; got none"),
+        (dict(spectra="UV"), r"`spectra` must be one of .*IRTV.*got 'UV'"),
+        (dict(width=0), "`width` must be at least 1; got 0"),
+    ],
+)
+def test_bad_specs(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(runs.SPEC, **change)
 
 
 @pytest.mark.parametrize(

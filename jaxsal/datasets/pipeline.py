@@ -89,7 +89,7 @@ def training_batch(clips: LoadedClips, key: PRNGKeyArray, step: int, batch_size:
     return clips.batch(indices, windows)
 
 
-def test_batches(clips: LoadedClips, batch_size: int) -> Iterator[Batch]:
+def ordered_batches(clips: LoadedClips, batch_size: int) -> Iterator[Batch]:
     """All clips once, in order, each cut to its centre window; the last batch may be smaller."""
     for start in range(0, len(clips.frames), batch_size):
         indices = np.arange(start, min(start + batch_size, len(clips.frames)))

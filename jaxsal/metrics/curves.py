@@ -31,7 +31,7 @@ class Curve(NamedTuple):
     auc: Float[AnyArray, ""]
 
 
-@takes_options(CurveOptions)
+@takes_options("deletion")
 def deletion(
     score_fn: ScoreFn,
     clip: Clip,
@@ -72,7 +72,7 @@ def deletion(
     return _curve(score_fn, clip, saliency, target, chosen, False, chunk_size, progress)
 
 
-@takes_options(CurveOptions)
+@takes_options("insertion")
 def insertion(
     score_fn: ScoreFn,
     clip: Clip,
@@ -103,12 +103,13 @@ def _curve(
     chunk_size: int,
     progress: Progress | None,
 ) -> Curve:
-    clip = check_clip(clip)
+    clip = check_clip(clip, score_fn)
     target = check_target(target, check_score_fn(score_fn, clip), all_classes=False)
     saliency = check_saliency(saliency, clip)
-    blur_time = saliency.shape[0] == clip.shape[0] if options.blur_time is None else options.blur_time
+    segmented = saliency.shape[0] < clip.shape[0]
+    blur_time = not segmented if options.blur_time is None else options.blur_time
     baseline = make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
-    if options.unit == "scalar":
+    if options.unit == "scalar" or (options.unit == "auto" and segmented):
         repeats = clip.shape[0] // saliency.shape[0]
         saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip.shape)
     ranks = rank(saliency, options.ties)
@@ -173,6 +174,6 @@ def read_curve(logits: Float[Array, "S K"], counts: Int[np.ndarray, " S"], targe
     """
     clean = logits[-1 if keep else 0]
     label = jnp.argmax(clean) if target is None else target
-    scores = jax.nn.softmax(logits, axis=-1)[:, label]
+    scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
     auc = (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
     return Curve(jnp.asarray(counts / counts[-1], jnp.float32), scores, auc)

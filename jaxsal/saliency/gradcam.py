@@ -8,16 +8,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
-from jaxsal.classifier import Classifier
 from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.recipes import GradCamOptions, resolve_options, takes_options
 from jaxsal.resample import resample
-from jaxsal.types import Clip, Target
+from jaxsal.types import Clip, FeaturesAndHead, Target
 
 
-@takes_options(GradCamOptions)
+@takes_options("gradcam")
 def gradcam(
-    classifier: Classifier, clip: Clip, target: Target = None, *, recipe: str = "default", **options: Any
+    classifier: FeaturesAndHead, clip: Clip, target: Target = None, *, recipe: str = "default", **options: Any
 ) -> Float[Array, "*K Tm H W"]:
     """Explains one clip by its last activations (Grad-CAM).
 
@@ -42,7 +41,7 @@ def gradcam(
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """
     chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
-    clip = check_clip(clip)
+    clip = check_clip(clip, classifier)
     target = check_target(target, check_features_and_head(classifier, clip, "gradcam"))
     mask_shape(classifier, clip)
     split = split_callable(classifier)

@@ -50,8 +50,8 @@ def rise_stderr(
 ) -> Float[Array, "K Tm H W"]:
     """The standard error of `rise_map` at every voxel, over draws of the masks.
 
-    std_n(w_nc M_n) / (p sqrt(N)), with w_nc - m_c in the place of w_nc for "centered". Masks are made again, one
-    chunk at a time.
+    std_n(w_nc M_n) / (p sqrt(N)), with w_nc - m_c in the place of w_nc for "centered"; NaN for a single mask. Masks
+    are made again, one chunk at a time.
     """
     num_used = used.sum().astype(scores.dtype)
     weights, _ = _weights(scores, used, estimator)
@@ -66,10 +66,10 @@ def rise_stderr(
         second = jnp.einsum("nk,nthw->kthw", chunk_weights**2, made**2, precision="highest")
         return (sums[0] + first, sums[1] + second), None
 
-    zeros = jnp.zeros((scores.shape[1], *masks.shape))
+    zeros = jnp.zeros((scores.shape[1], *masks.shape), scores.dtype)
     (first, second), _ = jax.lax.scan(add_chunk, (zeros, zeros), (ids, weights))
     mean = first / num_used
-    variance = jnp.maximum(second / num_used - mean**2, 0) * num_used / jnp.maximum(num_used - 1, 1)
+    variance = jnp.maximum(second / num_used - mean**2, 0) * num_used / (num_used - 1)
     return jnp.sqrt(variance / num_used) / masks.keep_prob
 
 

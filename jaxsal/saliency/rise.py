@@ -7,15 +7,14 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.callables import call, split_callable
 from jaxsal.inputs import check_clip, check_key, check_score_fn, check_target, mask_shape
-from jaxsal.ledger import RiseLedger, fingerprint
+from jaxsal.ledger import RiseLedger, clip_logits, fingerprint
 from jaxsal.recipes import RiseOptions, resolve_options, takes_options
 from jaxsal.scoring import Progress
 from jaxsal.types import Clip, ScoreFn, Target
 
 
-@takes_options(RiseOptions)
+@takes_options("rise")
 def rise(
     key: PRNGKeyArray,
     score_fn: ScoreFn,
@@ -51,12 +50,12 @@ def rise(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    check_target(target, check_score_fn(score_fn, check_clip(clip)))
+    check_target(target, check_score_fn(score_fn, check_clip(clip, score_fn)))
     ledger = rise_ledger(key, score_fn, clip, recipe=recipe, chunk_size=chunk_size, progress=progress, **options)
     return ledger.map(target)
 
 
-@takes_options(RiseOptions)
+@takes_options("rise")
 def rise_ledger(
     key: PRNGKeyArray,
     score_fn: ScoreFn,
@@ -85,19 +84,19 @@ def rise_ledger(
 
     Raises:
       TypeError: If an argument is of the wrong kind or an option is unknown.
-      ValueError: If the clip or an option's value is not allowed, or `path` holds a ledger of another run.
+      ValueError: If the clip or an option's value is not allowed, or `path` holds a ledger of another run, clip or
+        classifier.
     """
     chosen: RiseOptions = resolve_options("rise", recipe, options)
     check_key(key)
-    clip = check_clip(clip)
+    clip = check_clip(clip, score_fn)
     num_classes = check_score_fn(score_fn, clip)
-    arrays, static = split_callable(score_fn)
     ledger = RiseLedger(
         key_data=np.asarray(jax.random.key_data(key)),
         shape=mask_shape(score_fn, clip),
         options=chosen,
         clip_fingerprint=fingerprint(clip),
-        clip_logits=np.asarray(call(arrays, clip, static)),
+        clip_logits=clip_logits(score_fn, clip),
         ids=np.zeros(0, np.int32),
         logits=np.zeros((0, num_classes), np.float32),
     )

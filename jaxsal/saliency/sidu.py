@@ -8,17 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
-from jaxsal.classifier import Classifier
 from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions, resolve_options, takes_options
 from jaxsal.scoring import Progress, score_masks
-from jaxsal.types import Clip, Target
+from jaxsal.types import Clip, FeaturesAndHead, Target
 
 
-@takes_options(SiduOptions)
+@takes_options("sidu")
 def sidu(
-    classifier: Classifier,
+    classifier: FeaturesAndHead,
     clip: Clip,
     target: Target = None,
     *,
@@ -54,7 +53,7 @@ def sidu(
       https://arxiv.org/abs/2006.03122
     """
     chosen: SiduOptions = resolve_options("sidu", recipe, options)
-    clip = check_clip(clip)
+    clip = check_clip(clip, classifier)
     target = check_target(target, check_features_and_head(classifier, clip, "sidu"))
     shape = mask_shape(classifier, clip)
     split = split_callable(classifier)
@@ -65,6 +64,7 @@ def sidu(
     masked_logits = score_masks(
         classifier, clip, masks, baseline=chosen.baseline, chunk_size=chunk_size, progress=progress
     )
+    masked_logits = jax.device_put(masked_logits, logits.sharding)
     maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
     if isinstance(target, str):
         return maps

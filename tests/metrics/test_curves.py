@@ -101,6 +101,33 @@ def test_constant_model_gives_flat_curves():
         np.testing.assert_allclose(curve.auc, expected, rtol=1e-6)
 
 
+def test_a_number_of_steps_overrides_the_recipes_step_size():
+    curve = deletion(toys.constant(3), CLIP, NOISE, recipe="canonical", num_steps=7)
+    assert len(curve.scores) == 7
+    assert len(deletion(toys.constant(3), CLIP, NOISE, recipe="canonical").scores) == 5 + 1
+
+
+def test_the_study_ranks_scalars_where_frames_share_masks():
+    """Its code for PAN does; with a mask per frame it ranks voxels. 120 of 360 steps of one scalar are one voxel's."""
+    segments = jnp.zeros((2, 5, 6))
+    shared = deletion(toys.one_voxel(VOXEL), CLIP, segments, recipe="icpr2022", num_steps=361)
+    assert len(np.unique(np.round(shared.scores, 5))) == 4
+    alone = deletion(toys.one_voxel(VOXEL), CLIP, NOISE, recipe="icpr2022", num_steps=361)
+    assert len(np.unique(np.round(alone.scores, 5))) == 2
+
+
+def test_maps_must_be_floats(no_shape_checks):
+    with pytest.raises(TypeError, match="`saliency` must be an array of floats; got uint8"):
+        deletion(toys.constant(3), CLIP, NOISE.astype(jnp.uint8))
+
+
+def test_defaults_differ_between_the_measures():
+    import inspect
+
+    starts = [inspect.signature(m).parameters["baseline"].default for m in (deletion, insertion)]
+    assert starts == ["mean", "blur"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

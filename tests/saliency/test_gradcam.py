@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import Classifier, gradcam
+from jaxsal import Classifier, gradcam, rise, score_masks, sidu
 from jaxsal.resample import resample
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
@@ -54,7 +54,7 @@ def test_weights_per_frame_see_each_frame():
     assert per_segment.shape == (2, 6, 9)
     assert per_segment[0].max() > 0
     np.testing.assert_array_equal(per_segment[1], 0)
-    np.testing.assert_allclose(gradcam(classifier(2), CLIP, 1, weights_per="clip")[1].max() > 0, True)
+    assert gradcam(classifier(2), CLIP, 1, weights_per="clip")[1].max() > 0
     assert gradcam(classifier(1), CLIP, 1).min() > 0
 
 
@@ -109,11 +109,34 @@ def test_jit_equals_eager():
     ],
 )
 def test_bad_input(arguments, error, message, no_shape_checks):
-    frames_per_mask = arguments.pop("frames_per_mask", 1) if "frames_per_mask" in arguments else 1
+    frames_per_mask = arguments.get("frames_per_mask", 1)
+    arguments = {name: value for name, value in arguments.items() if name != "frames_per_mask"}
     cells = (1, 2, 3) if frames_per_mask > 1 else (2, 2, 3)
     classifier = toys.pooling_classifier(cells=cells, head=HEAD, frames_per_mask=frames_per_mask)
     with pytest.raises(error, match=message):
         gradcam(classifier, **(dict(clip=CLIP) | arguments))
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_wrong_channels(no_shape_checks, channels):
+    classifier = toys.pooling_classifier(cells=(2, 2, 3), head=HEAD, mean=[0.5] * 3, std=[1.0] * 3)
+    clip = jnp.zeros((4, 6, 9, channels))
+    message = rf"`clip` must have 3 channels; got shape \(4, 6, 9, {channels}\)"
+    for method in (
+        gradcam,
+        sidu,
+        lambda c, x: rise(jax.random.key(0), c, x),
+        lambda c, x: score_masks(c, x, clip[None]),
+    ):
+        with pytest.raises(ValueError, match=message):
+            method(classifier, clip)
+
+
+@pytest.mark.parametrize("add_axis", [lambda a: a[None], lambda a: a[0]])
+def test_activations_must_have_four_axes(no_shape_checks, add_axis):
+    classifier = Classifier.from_functions(lambda p, x: add_axis(x * p), lambda p, a: a.mean(axis=(0, 1))[0], 1.0)
+    with pytest.raises(ValueError, match=r"`classifier.features` must return \(t, h, w, d\); got shape"):
+        gradcam(classifier, CLIP)
 
 
 def test_needs_features_and_head(no_shape_checks):
