@@ -1,0 +1,67 @@
+"""What every public function keeps to, and what the project's text says of itself."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import jaxsal
+from jaxsal.recipes import RECIPES, resolve_options
+
+ROOT = Path(__file__).parents[1]
+MODULES = [module.name for module in pkgutil.walk_packages(jaxsal.__path__, "jaxsal.")]
+METHODS = ["gradcam", "rise", "rise_ledger", "sidu", "score_masks", "deletion", "insertion"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_imports_and_says_what_it_is(name):
+    assert importlib.import_module(name).__doc__
+
+
+@pytest.mark.parametrize("name", jaxsal.__all__)
+def test_public_names_are_documented(name):
+    thing = getattr(jaxsal, name)
+    assert inspect.getdoc(thing)
+    if inspect.isfunction(thing) and name != "insertion":
+        for section in ("Args:", "Returns:", "Raises:"):
+            assert section in thing.__doc__
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_key_first_options_by_keyword(name):
+    parameters = list(inspect.signature(getattr(jaxsal, name)).parameters.values())
+    positional = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+    order = ["key", "score_fn", "classifier", "clip", "masks", "saliency", "target"]
+    assert positional == sorted(positional, key=order.index)
+    assert all(p.kind is p.KEYWORD_ONLY for p in parameters[len(positional) :])
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("method", ["gradcam", "rise", "sidu", "deletion", "insertion"])
+def test_every_recipe_has_every_method(recipe, method):
+    assert resolve_options(method, recipe, {}) == getattr(RECIPES[recipe], method)
+
+
+def test_files_are_short():
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in (ROOT / "jaxsal").rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 300
+    }
+    assert not long
+
+
+def test_importing_the_command_line_brings_in_nothing_heavy():
+    script = "import sys, jaxsal.cli; print([m for m in ('matplotlib', 'av', 'orbax', 'PIL') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_the_readmes_python_is_python():
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        compile(block, "README.md", "exec")
