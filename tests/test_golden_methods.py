@@ -9,12 +9,14 @@ import pytest
 
 import golden
 import toys
-from jaxsal import deletion, gradcam, insertion, score_masks, sidu
+from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.masks import RankMasks, RiseMasks
+from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
 from jaxsal.metrics.curves import read_curve, step_counts
+from jaxsal.models import ResNet3D18, variables_from_torch
 from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
+from jaxsal.saliency.sidu import similarity_difference, uniqueness
 
 TINY = golden.load("tiny3d")
 CLIP = jnp.asarray(TINY["x_u8"] / np.float32(255))
@@ -59,6 +61,9 @@ def test_logits_and_features():
 def test_gradcam():
     golden.assert_close("tiny3d", "gradcam.maps", gradcam(NETWORK, CLIP, "all", recipe="icpr2022"))
     golden.assert_close("tiny3d", "gradcam.map_target_none", gradcam(NETWORK, CLIP, recipe="icpr2022"))
+    logits, pull_back = jax.vjp(NETWORK.head, NETWORK.features(CLIP))
+    gradients = jax.vmap(lambda one_hot: pull_back(one_hot)[0])(jnp.eye(len(logits)))
+    golden.assert_close("tiny3d", "gradcam.grad", gradients.transpose(0, 4, 1, 2, 3))
     one = gradcam(NETWORK, CLIP, 3, recipe="icpr2022")
     np.testing.assert_allclose(one, TINY["gradcam.maps"][3], rtol=1e-4, atol=1e-6)
 
@@ -96,6 +101,28 @@ def test_sidu(name):
         np.testing.assert_array_equal(maps, 0)
     else:
         golden.assert_close("tiny3d", f"{name}.maps", maps)
+
+
+@pytest.mark.parametrize("name", TINY.meta["params"]["sidu"])
+def test_sidu_step_by_step(name):
+    """Masks, predictions under them, similarity difference and uniqueness."""
+    parameters = TINY.meta["params"]["sidu"][name]
+    normalization = "standardize" if parameters.get("fixed") else "minmax"
+    activations = NETWORK.with_normalization(normalization).features(CLIP)
+    golden.assert_close("tiny3d", f"{name}.features", activations.transpose(3, 0, 1, 2))
+    margin = np.abs(np.asarray(activations, np.float64) - parameters["tau"]).min()
+    golden.assert_close("tiny3d", f"{name}.margin", margin)
+    masks = ActivationMasks(activations, float(parameters["tau"]), CLIP.shape[:3], "corners")
+    if f"{name}.masks" in TINY:
+        golden.assert_close("tiny3d", f"{name}.masks", jax.vmap(masks)(jnp.arange(masks.num_masks)))
+    original, predictions = NETWORK(CLIP), score_masks(NETWORK, CLIP, masks)
+    if parameters.get("soft"):
+        original, predictions = jax.nn.softmax(original), jax.nn.softmax(predictions)
+    golden.assert_close("tiny3d", f"{name}.pred_org", original)
+    golden.assert_close("tiny3d", f"{name}.preds", predictions)
+    golden.assert_close("tiny3d", f"{name}.sd", similarity_difference(original, predictions, 0.25))
+    if parameters["tau"] >= 0:  # below, uniqueness is the min-max of rounding noise
+        golden.assert_close("tiny3d", f"{name}.uniq", uniqueness(predictions))
 
 
 @pytest.mark.parametrize("name", TINY.meta["params"]["curves"])
@@ -147,3 +174,17 @@ def test_published_step_counts():
         np.testing.assert_array_equal(step_counts(int(num_elements), options, row=1), counts)
         exact = step_counts(int(num_elements), resolve_options("deletion", "default", {}), row=1)
         np.testing.assert_array_equal(exact, np.arange(100) * num_elements // 99)
+
+
+def test_gradcam_of_the_published_network():
+    """r3d_18 at full width, from its torch weights."""
+    reference = golden.load("r3d18")
+    variables = variables_from_torch("resnet3d18", golden.weights("r3d18"))
+    classifier = Classifier.from_model(ResNet3D18(), variables)
+    clip = jnp.asarray(reference["x_u8"][0] / np.float32(255))
+    logits, pull_back = jax.vjp(classifier.head, classifier.features(clip))
+    target = int(reference["gradcam.target"])
+    assert int(logits.argmax()) == target
+    (gradient,) = pull_back(jax.nn.one_hot(target, 8))
+    golden.assert_close("r3d18", "gradcam.alpha", gradient.sum(axis=(0, 1, 2)))
+    golden.assert_close("r3d18", "gradcam.map", gradcam(classifier, clip, recipe="icpr2022"))

@@ -12,7 +12,7 @@ import toys
 from jaxsal import deletion, insertion, score_masks, sidu
 from jaxsal.baselines import gaussian_blur, gaussian_kernel
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.masks import RankMasks, RiseMasks
+from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
 from jaxsal.metrics.curves import read_curve, step_counts
 from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
@@ -78,6 +78,7 @@ def test_rise_scores_and_maps():
 
 
 def test_gaussian_start():
+    golden.assert_close("rise_metric", "probs_clean", jax.nn.softmax(NETWORK(CLIP)))
     golden.assert_close("rise_metric", "kernel", gaussian_kernel())
     blurred = NETWORK.normalize(gaussian_blur(CLIP, NETWORK.mean))
     golden.assert_close("rise_metric", "blurred", blurred[0].transpose(2, 0, 1))
@@ -113,6 +114,11 @@ def test_sidu_maps():
     clip = jnp.asarray(SIDU["x_u8"][None] / np.float32(255))
     classifier = network(SIDU)
     golden.assert_close("sidu_official", "features", classifier.features(clip)[0])
+    masks = ActivationMasks(classifier.features(clip), SIDU.meta["threshold"], clip.shape[:3], "mirror")
+    golden.assert_close("sidu_official", "masks", jax.vmap(masks)(jnp.arange(masks.num_masks))[:, 0])
+    golden.assert_close("sidu_official", "pred_org", jax.nn.softmax(classifier(clip)))
+    predictions = jax.nn.softmax(score_masks(classifier, clip, masks, baseline="mean"))
+    golden.assert_close("sidu_official", "preds", predictions)
     maps = sidu(classifier, clip, "all", recipe="canonical", threshold=SIDU.meta["threshold"])
     golden.assert_close("sidu_official", "maps", maps[:, 0])
 
@@ -126,5 +132,7 @@ def test_sidu_weighting(prefix):
     unique = uniqueness(scores)
     golden.assert_close("sidu_official", f"{prefix}uniq", unique)
     weights = difference * unique[:, None]
+    if not prefix:
+        golden.assert_close("sidu_official", "weights", weights)
     maps = jnp.tensordot(weights.T, SIDU[f"{prefix}masks"], axes=1) / (0.5 * len(scores))
     golden.assert_close("sidu_official", f"{prefix}maps", maps)

@@ -1,7 +1,6 @@
 """Frames of a recording, whatever file it lies in, and their resizing to the size a classifier takes."""
 
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +30,8 @@ def read_frames(
     or an array file: .npy, or .npz with one array of 3 or 4 axes, (L, H, W), (L, H, W, 1) or (L, H, W, 3).
     Grey is repeated to three channels, an alpha channel is dropped.
 
-    A video that is cut off raises where decoding fails and warns where it only ends before the number of frames
-    it announces; a container that announces none (mkv, webm, gif) can end early unnoticed.
+    A video that is cut off raises where decoding fails or where it ends before the number of frames that it
+    announces; a container that announces none (mkv, webm, gif) can end early unnoticed.
 
     Values become uint8 by `value_range`: 255 (v - low) / (high - low), rounded and clipped to 0..255.
     Without it 8-bit values stay as they are and 16-bit ones use the full range, (0, 65535). 16-bit grey
@@ -119,9 +118,11 @@ def _video_frames(path: Path, start: int, stop: int | None) -> Iterator[np.ndarr
         ) from error
     if num_read == 0:
         raise ValueError(f"`path` must hold at least one frame; got {path}.")
-    if num_read < announced:
-        message = f"{path} announces {announced} frames but holds {num_read}; it may be cut off."
-        warnings.warn(message, stacklevel=4)
+    if stop is None and num_read < announced:
+        raise ValueError(
+            f"`path` must be a whole video; got {path}, which announces {announced} frames and holds {num_read} "
+            f"(stop={num_read} reads those)."
+        )
     _check_length(path, start, stop, num_read)
 
 

@@ -232,15 +232,18 @@ def test_truncated_video_names_how_many_frames_were_read(tmp_path, name, codec, 
     assert len(read_frames(path, stop=5)) == 5
 
 
-def test_video_cut_between_two_frames_warns(tmp_path):
+def test_video_cut_between_two_frames(tmp_path):
     noise = np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)
     path = write_video(tmp_path / "a.avi", noise, "mpeg4", "yuv420p")
     with av.open(path) as container:
         positions = [packet.pos for packet in container.demux(video=0) if packet.pos]
     path.write_bytes(path.read_bytes()[: positions[12]])
-    with pytest.warns(UserWarning, match=r"a\.avi announces 20 frames but holds 12; it may be cut off"):
-        frames = read_frames(path)
-    assert len(frames) == 12
+    message = (
+        r"`path` must be a whole video; got .*a\.avi, which announces 20 frames and holds 12 \(stop=12 reads those"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_frames(path)
+    assert len(read_frames(path, stop=12)) == 12
 
 
 def test_sound_alone_is_no_video(tmp_path):

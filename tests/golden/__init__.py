@@ -47,7 +47,8 @@ def tolerance(name, key):
     if load(name)[key].dtype.kind in "iu":
         return {"rtol": 0.0, "atol": 0.0}
     tolerances = json.loads((FOLDER / "tolerances.json").read_text())
-    return tolerances["files"].get(name, {}).get(key, tolerances["default"])
+    found = tolerances["files"].get(name, {}).get(key, tolerances["default"])
+    return {"rtol": found["rtol"], "atol": found["atol"]}
 
 
 def assert_close(name, key, value):
