@@ -54,7 +54,8 @@ class Measure(NamedTuple):
       std: Population standard deviation over clips (ddof 0), as in the study.
       low: Lower end of the 95 % bootstrap interval of the mean.
       high: Its upper end.
-      difference: Mean of the method minus the random map on the same clips; None where there is no such pair.
+      difference: Mean of the method minus the random map on the same clips; None where there is no such pair, or a
+        single one.
       p_value: Of that difference, see `jaxsal.report.statistics.paired_test`.
     """
 
@@ -123,7 +124,7 @@ def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) ->
 
 
 def _measure(values: np.ndarray, chance: np.ndarray | None, seed: int) -> Measure:
-    test = (None, None) if chance is None else paired_test(values, chance, seed=seed)
+    test = (None, None) if chance is None or len(values) < 2 else paired_test(values, chance, seed=seed)
     interval = bootstrap_interval(values, seed=seed)
     return Measure(float(values.mean()), float(values.std()), *interval, *test)
 

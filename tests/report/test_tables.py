@@ -168,3 +168,9 @@ def test_bad_files(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         results_from_csv(path)
+
+
+def test_a_single_clip_is_not_tested():
+    rows = summarise(clip_results(num_clips=1))
+    assert all(row.deletion.p_value is None for row in rows)
+    assert "†" not in to_markdown(rows)
