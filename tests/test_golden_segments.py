@@ -1,0 +1,141 @@
+"""The study's methods and measures where a mask stands for a segment of four frames, number by number.
+
+The tiny network is the reference run's stand-in for PAN. "fixed" standardises its input and gives each segment its own
+slice of a mask; "published" takes the clip's range to [0, 1] instead.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import golden
+from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
+from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
+from jaxsal.masks import RiseMasks, expand_mask
+from jaxsal.saliency.readout import rise_map
+
+TINY = golden.load("tiny_pan")
+CLIP = jnp.asarray(TINY["x_u8"] / np.float32(255))
+PARAMETERS = TINY.meta["params"]
+
+
+def features(params, clip):
+    """Each segment's 4 frames x 3 colours as 12 channels: conv, ReLU, conv, ReLU."""
+    segments = clip.reshape(8, 4, *clip.shape[1:]).transpose(0, 2, 3, 1, 4)
+    activations = segments.reshape(*segments.shape[:3], 12)
+    for name in ("conv1", "conv2"):
+        kernel = params[f"{name}.weight"].transpose(2, 3, 1, 0)
+        layout = ("NHWC", "HWIO", "NHWC")
+        activations = jax.lax.conv_general_dilated(
+            activations, kernel, (2, 2), ((1, 1), (1, 1)), dimension_numbers=layout
+        )
+        activations = jax.nn.relu(activations + params[f"{name}.bias"])
+    return activations
+
+
+def head(params, activations):
+    """Linear in the mean of the segments' mean and maximum."""
+    segments = activations.mean(axis=(1, 2))
+    pooled = 0.5 * (segments.mean(axis=0) + segments.max(axis=0))
+    return params["fc.weight"] @ pooled + params["fc.bias"]
+
+
+FIXED = Classifier.from_functions(
+    features,
+    head,
+    {name: jnp.asarray(value) for name, value in TINY.group("w").items()},
+    mean=IMAGENET_MEAN,
+    std=IMAGENET_STD,
+    frames_per_mask=4,
+)
+NETWORKS = {"fixed": FIXED, "published": FIXED.with_normalization("minmax")}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class StoredMasks(RiseMasks):
+    """RISE masks whose random numbers were stored instead of drawn."""
+
+    grids: jax.Array = None
+    offsets: jax.Array = None
+
+    def grid_and_offset(self, mask_id):
+        return self.grids[mask_id] == 1, self.offsets[mask_id]
+
+
+@pytest.mark.parametrize("variant", NETWORKS)
+def test_gradcam_weighs_each_segment(variant):
+    network = NETWORKS[variant]
+    golden.assert_close("tiny_pan", f"{variant}.logits", network(CLIP))
+    golden.assert_close("tiny_pan", f"{variant}.features", network.features(CLIP).transpose(0, 3, 1, 2))
+    maps = gradcam(network, CLIP, "all", recipe="icpr2022")
+    golden.assert_close("tiny_pan", f"{variant}.gradcam.maps", maps)
+
+
+@pytest.mark.parametrize("name", PARAMETERS["rise"])
+def test_rise_masks_segments(name):
+    parameters = PARAMETERS["rise"][name]
+    group = TINY.group(parameters.get("same", name))
+    masks = StoredMasks(
+        key=jax.random.key(0),
+        num_masks=24,
+        keep_prob=parameters["p1"],
+        shape=(8, 24, 28),
+        grid_shape=group["grid"].shape[1:],
+        alignment="corners",
+        temporal_cell="spatial",
+        grids=jnp.asarray(group["grid"]),
+        offsets=jnp.asarray(group["shifts"]),
+    )
+    np.testing.assert_array_equal(masks.cell, group["cell"])
+    np.testing.assert_array_equal([len(matrix) for matrix in masks.stretch_matrices()], group["up"])
+    if name == "rise_s8":
+        golden.assert_close("tiny_pan", f"{name}.masks", jax.vmap(masks)(jnp.arange(24)))
+    scores = score_masks(FIXED, CLIP, masks)
+    scores = jax.nn.softmax(scores) if parameters.get("soft") else scores
+    golden.assert_close("tiny_pan", f"fixed.{name}.scores", scores)
+    ids = jnp.arange(24)
+    maps = rise_map(masks, ids, scores, jnp.ones(24, bool), "mean")
+    golden.assert_close("tiny_pan", f"fixed.{name}.maps", maps)
+
+
+def test_the_published_slices_go_round():
+    """Frame f of a clip got slice f mod 8 of a mask of 8 segments."""
+    mask = jnp.arange(8.0)[:, None, None] * jnp.ones((8, 2, 2))
+    np.testing.assert_array_equal(expand_mask(mask, 32, "modulo")[:, 0, 0, 0], np.arange(32) % 8)
+    np.testing.assert_array_equal(expand_mask(mask, 32)[:, 0, 0, 0], np.arange(32) // 4)
+
+
+@pytest.mark.parametrize("name", PARAMETERS["sidu"])
+def test_sidu_masks_segments(name):
+    parameters = PARAMETERS["sidu"][name]
+    options = dict(threshold=parameters["tau"], feature_normalization="same")
+    if parameters.get("soft"):
+        options["scores"] = "probabilities"
+    maps = sidu(FIXED, CLIP, "all", recipe="icpr2022", **options)
+    if parameters["tau"] < 0:
+        np.testing.assert_array_equal(maps, 0)
+    else:
+        golden.assert_close("tiny_pan", f"fixed.{name}.maps", maps)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS["curves"] if not name.startswith("TIES")])
+@pytest.mark.parametrize("variant", NETWORKS)
+def test_curves_rank_scalars(variant, name):
+    """Step counts here are multiples of 12, so the order of a voxel's 12 tied scalars does not matter."""
+    parameters = PARAMETERS["curves"][name]
+    measure = deletion if parameters["mode"] == "del" else insertion
+    options = dict(num_steps=parameters["nsteps"], blur_factor=parameters.get("factor", 16))
+    saliency = TINY[f"cam_{parameters['cam']}.map"]
+    network = NETWORKS[variant]
+    target = int(TINY[f"{variant}.target"])
+    assert int(jnp.argmax(network(CLIP))) == target
+    for unit in ("auto", "voxel"):
+        curve = measure(network, CLIP, saliency, recipe="icpr2022", unit=unit, **options)
+        expected = TINY[f"{variant}.{name}.probs"][:, target]
+        np.testing.assert_allclose(curve.scores, expected, rtol=1e-4, atol=1e-5)
+        golden.assert_close("tiny_pan", f"{variant}.{name}.auc", curve.auc)
+        np.testing.assert_allclose(curve.fractions * CLIP.size, TINY[f"{name}.k"], atol=0.05)
