@@ -1,7 +1,6 @@
 """Checkpoints: weights with the network's spec, and what training needs to go on; written whole or not at all."""
 
 import dataclasses
-import hashlib
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxsal.fingerprints import fingerprint
 from jaxsal.networks import NetworkSpec, spec_differences
 
 _VERSIONED = ("jaxsal", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
@@ -42,7 +41,7 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
     meta = dict(
         spec=dataclasses.asdict(checkpoint.spec),
         origin=checkpoint.origin,
-        fingerprint=tree_fingerprint(checkpoint.variables),
+        fingerprint=fingerprint(checkpoint.variables),
     )
     manager.save(
         checkpoint.step,
@@ -87,7 +86,7 @@ def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, p
         if progress is not None:
             items["progress"] = ocp.args.StandardRestore(_on_one_device(progress))
         restored = _restore(manager, step, directory, **items)
-    if tree_fingerprint(restored["variables"]) != meta["fingerprint"]:
+    if fingerprint(restored["variables"]) != meta["fingerprint"]:
         raise ValueError(f"`checkpoint` must be undamaged; got other weights than were saved in {directory}.")
     return Checkpoint(found, restored["variables"], step, restored.get("progress"), meta["origin"])
 
@@ -111,16 +110,6 @@ def _on_one_device(tree: Any) -> Any:
     """Shapes of a tree, to be restored on the first device whatever the checkpoint was saved from."""
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
-
-
-def tree_fingerprint(tree: Any) -> str:
-    """The SHA-256 of all arrays of a tree with their names."""
-    digest = hashlib.sha256()
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{jax.tree_util.keystr(path)}|{array.shape}|{array.dtype.str}|".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()
 
 
 def origin(**notes: Any) -> dict[str, Any]:

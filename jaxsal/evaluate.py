@@ -11,10 +11,9 @@ import numpy as np
 from jaxtyping import Float
 from tqdm import tqdm
 
-from jaxsal.checkpoint import tree_fingerprint
 from jaxsal.classifier import Classifier
 from jaxsal.explain import Explanation, check_options, explain, load_explanation, save_explanation
-from jaxsal.ledger import fingerprint
+from jaxsal.fingerprints import fingerprint
 from jaxsal.options import ExplainOptions
 
 
@@ -62,7 +61,7 @@ def explain_all(
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
-    weights = tree_fingerprint(classifier)
+    weights = fingerprint(classifier)
     explanations = []
     for case in tqdm(cases, "explain", disable=not progress, unit="clip"):
         clip = case.load()

@@ -17,9 +17,9 @@ from jaxsal.callables import call, split_callable
 from jaxsal.classifier import Classifier
 from jaxsal.files import write_atomically
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
+from jaxsal.keywords import resolve_options
 from jaxsal.metrics.curves import Curve, deletion, insertion
 from jaxsal.options import METHODS, ExplainOptions
-from jaxsal.recipes import resolve_options
 from jaxsal.report.tables import RANDOM, ClipResult
 from jaxsal.saliency.gradcam import gradcam
 from jaxsal.saliency.rise import rise

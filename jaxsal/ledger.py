@@ -1,7 +1,6 @@
 """The score ledger: what a RISE run leaves. Every map is a read-out of it, without another forward pass."""
 
 import dataclasses
-import hashlib
 import json
 import zipfile
 from dataclasses import dataclass
@@ -16,23 +15,17 @@ from jaxtyping import Array, Float, Int, UInt32
 from jaxsal.callables import call, split_callable
 from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
+from jaxsal.fingerprints import fingerprint
 from jaxsal.inputs import check_clip, check_target
 from jaxsal.masks import RiseMasks
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.readout import rise_map, rise_stderr
 from jaxsal.scoring import Progress, score_masks
-from jaxsal.types import AnyArray, Clip, ScoreFn, Target
+from jaxsal.types import Clip, ScoreFn, Target
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
 _IDENTITY = ("key", "shape", "clip", "options")
 _SAVE_EVERY_CHUNKS = 64
-
-
-def fingerprint(array: AnyArray) -> str:
-    """Tells one array from another: the SHA-256 of its shape, type and bytes."""
-    array = np.ascontiguousarray(array)
-    text = f"{array.shape}|{array.dtype.str}|".encode()
-    return hashlib.sha256(text + array.tobytes()).hexdigest()
 
 
 def clip_logits(score_fn: ScoreFn, clip: Clip) -> Float[np.ndarray, " K"]:

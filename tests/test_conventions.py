@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 import jaxsal
-from jaxsal.recipes import RECIPES, resolve_options
+from jaxsal.keywords import resolve_options
+from jaxsal.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 MODULES = [module.name for module in pkgutil.walk_packages(jaxsal.__path__, "jaxsal.")]

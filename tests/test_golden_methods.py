@@ -11,10 +11,10 @@ import golden
 import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
+from jaxsal.keywords import resolve_options
 from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
 from jaxsal.metrics.curves import read_curve, step_counts
 from jaxsal.models import ResNet3D18, variables_from_torch
-from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 

@@ -12,9 +12,9 @@ import toys
 from jaxsal import deletion, insertion, score_masks, sidu
 from jaxsal.baselines import gaussian_blur, gaussian_kernel
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
+from jaxsal.keywords import resolve_options
 from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
 from jaxsal.metrics.curves import read_curve, step_counts
-from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 

@@ -8,7 +8,8 @@ import pytest
 
 import runs
 from jaxsal import train as training
-from jaxsal.checkpoint import latest_step, load_checkpoint, tree_fingerprint
+from jaxsal.checkpoint import latest_step, load_checkpoint
+from jaxsal.fingerprints import fingerprint
 from jaxsal.options import TrainOptions
 from jaxsal.train import accuracy_by_spectrum, augment, average, init_state, train, train_step
 
@@ -35,7 +36,7 @@ def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch
     assert latest_step(tmp_path / "checkpoints") == 4
     monkeypatch.undo()
     resumed = train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
-    assert tree_fingerprint(resumed.variables) == tree_fingerprint(finished[1].variables)
+    assert fingerprint(resumed.variables) == fingerprint(finished[1].variables)
     steps = [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5, 6]
 
@@ -43,12 +44,12 @@ def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch
 def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
     monkeypatch.setattr(training, "train_step", None)
     again = train(runs.SPEC, runs.OPTIONS, CLIPS, finished[0])
-    assert tree_fingerprint(again.variables) == tree_fingerprint(finished[1].variables)
+    assert fingerprint(again.variables) == fingerprint(finished[1].variables)
 
 
 def test_another_seed_gives_other_numbers(finished, tmp_path):
     other = train(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=1), CLIPS, tmp_path)
-    assert tree_fingerprint(other.variables) != tree_fingerprint(finished[1].variables)
+    assert fingerprint(other.variables) != fingerprint(finished[1].variables)
 
 
 def test_it_learns(tmp_path):
@@ -168,7 +169,7 @@ def test_a_checkpoint_says_what_it_is(finished, tmp_path):
     assert found.spec == runs.SPEC
     assert found.step == 6
     assert found.origin["versions"]["jax"] == jax.__version__
-    assert tree_fingerprint(found.variables) == tree_fingerprint(finished[1].variables)
+    assert fingerprint(found.variables) == fingerprint(finished[1].variables)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "gone"])

@@ -15,14 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from jaxsal.datasets.figures import (
-    ACTION_PAIRS,
-    ACTIONS,
-    action_phases,
-    make_actor,
-    make_performance,
-    perform,
-)
+from jaxsal.datasets.actions import ACTION_PAIRS, ACTIONS, action_phases, perform
+from jaxsal.datasets.figures import make_actor, make_performance
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet
 from jaxsal.datasets.rendering import (
     COLDEST,

@@ -9,8 +9,9 @@ from jaxtyping import Array, Float, Int
 
 from jaxsal.baselines import make_baseline
 from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_target
+from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import RankMasks
-from jaxsal.recipes import CurveOptions, Ties, resolve_options, takes_options
+from jaxsal.recipes import CurveOptions, Ties
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
 

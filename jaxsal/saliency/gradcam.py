@@ -9,7 +9,8 @@ from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
-from jaxsal.recipes import GradCamOptions, resolve_options, takes_options
+from jaxsal.keywords import resolve_options, takes_options
+from jaxsal.recipes import GradCamOptions
 from jaxsal.resample import resample
 from jaxsal.types import Clip, FeaturesAndHead, Target
 

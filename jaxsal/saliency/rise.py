@@ -7,9 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from jaxsal.fingerprints import fingerprint
 from jaxsal.inputs import check_clip, check_key, check_score_fn, check_target, mask_shape
-from jaxsal.ledger import RiseLedger, clip_logits, fingerprint
-from jaxsal.recipes import RiseOptions, resolve_options, takes_options
+from jaxsal.keywords import resolve_options, takes_options
+from jaxsal.ledger import RiseLedger, clip_logits
+from jaxsal.recipes import RiseOptions
 from jaxsal.scoring import Progress
 from jaxsal.types import Clip, ScoreFn, Target
 

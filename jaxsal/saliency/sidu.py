@@ -9,8 +9,9 @@ from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import ActivationMasks
-from jaxsal.recipes import SiduOptions, resolve_options, takes_options
+from jaxsal.recipes import SiduOptions
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import Clip, FeaturesAndHead, Target
 

@@ -3,17 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxsal.datasets.figures import (
-    ACTION_PAIRS,
-    ACTIONS,
-    SHIN,
-    THIGH,
-    UPPER_ARM,
-    action_phases,
-    make_actor,
-    make_performance,
-    perform,
-)
+from jaxsal.datasets.actions import ACTION_PAIRS, ACTIONS, action_phases, perform
+from jaxsal.datasets.figures import SHIN, THIGH, UPPER_ARM, make_actor, make_performance
 
 RNG_SEEDS = range(5)
 LIMBS = {"thigh": (6, THIGH), "shin": (7, SHIN), "upper arm": (9, UPPER_ARM)}  # capsule of the left side, length
