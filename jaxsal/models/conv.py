@@ -34,7 +34,7 @@ def conv3d(
     those of all frames under the kernel, else by one for each frame of the kernel. The choice is made when the
     program is lowered, so one program exported for several platforms holds both.
 
-    Measured on two shared Zen 3 cores, whole 3D-ResNet18, s: XLA / joined everywhere / split everywhere / this.
+    Measured on two shared cores, whole 3D-ResNet18, s: XLA / joined everywhere / split everywhere / this.
     Forward: width 8, 4x16x112x112: 2.44 / 0.19 / 0.34 / 0.19; width 16, 2x16x112x112: - / 0.20 / 0.27 / 0.20;
     width 32, 1x16x112x112: - / 0.46 / 0.49 / 0.43; width 64, likewise: 3.5 / 1.8 / 1.4 / 1.4. Training gradient:
     width 8: - / 0.56 / 0.79 / 0.56; width 64, 1x8x56x56: 2.8 / 1.0 / 0.8 / 0.7.
