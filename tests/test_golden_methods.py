@@ -1,7 +1,5 @@
 """The study's methods and measures on its tiny 3-D network, number by number (recipe "icpr2022")."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +10,7 @@ import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.keywords import resolve_options
-from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
+from jaxsal.masks import ActivationMasks, RankMasks
 from jaxsal.metrics.curves import read_curve, step_counts
 from jaxsal.models import ResNet3D18, variables_from_torch
 from jaxsal.saliency.readout import rise_map
@@ -23,22 +21,10 @@ CLIP = jnp.asarray(TINY["x_u8"] / np.float32(255))
 NETWORK = toys.conv_classifier(TINY.group("w"), (1, 2, 2), (2, 2, 2), mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class StoredMasks(RiseMasks):
-    """RISE masks whose random numbers were stored instead of drawn."""
-
-    grids: jax.Array = None
-    offsets: jax.Array = None
-
-    def grid_and_offset(self, mask_id):
-        return self.grids[mask_id] == 1, self.offsets[mask_id]
-
-
 def stored_masks(name, parameters):
     options = resolve_options("rise", "icpr2022", {})
     grids = TINY[f"{parameters.get('same', name)}.grid"]
-    return StoredMasks(
+    return toys.StoredMasks(
         key=jax.random.key(0),
         num_masks=len(grids),
         keep_prob=parameters["p1"],

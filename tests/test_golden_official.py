@@ -1,7 +1,5 @@
 """The official RISE and SIDU code on images (clips of one frame), number by number (recipe "canonical")."""
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +11,7 @@ from jaxsal import deletion, insertion, score_masks, sidu
 from jaxsal.baselines import gaussian_blur, gaussian_kernel
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.keywords import resolve_options
-from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
+from jaxsal.masks import ActivationMasks, RankMasks
 from jaxsal.metrics.curves import read_curve, step_counts
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
@@ -31,21 +29,9 @@ def network(reference):
 NETWORK = network(METRIC)
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class StoredMasks(RiseMasks):
-    """RISE masks of one frame whose random numbers were stored instead of drawn."""
-
-    grids: jax.Array = None
-    offsets: jax.Array = None
-
-    def grid_and_offset(self, mask_id):
-        return self.grids[mask_id][None] == 1, jnp.pad(self.offsets[mask_id], (1, 0))
-
-
 def stored_masks(group, size, keep_prob):
     options = resolve_options("rise", "canonical", {})
-    return StoredMasks(
+    return toys.StoredMasks(
         key=jax.random.key(0),
         num_masks=len(group["grid"]),
         keep_prob=keep_prob,
@@ -53,8 +39,8 @@ def stored_masks(group, size, keep_prob):
         grid_shape=(1, *group["grid"].shape[1:]),
         alignment=options.alignment,
         temporal_cell=options.temporal_cell,
-        grids=jnp.asarray(group["grid"]),
-        offsets=jnp.asarray(group["shifts"]),
+        grids=jnp.asarray(group["grid"])[:, None],
+        offsets=jnp.pad(jnp.asarray(group["shifts"]), ((0, 0), (1, 0))),
     )
 
 

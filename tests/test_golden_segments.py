@@ -4,17 +4,16 @@ The tiny network is the reference run's stand-in for PAN. "fixed" standardises i
 slice of a mask; "published" takes the clip's range to [0, 1] instead.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import golden
+import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.masks import RiseMasks, expand_mask
+from jaxsal.masks import expand_mask
 from jaxsal.saliency.readout import rise_map
 
 TINY = golden.load("tiny_pan")
@@ -54,18 +53,6 @@ FIXED = Classifier.from_functions(
 NETWORKS = {"fixed": FIXED, "published": FIXED.with_normalization("minmax")}
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class StoredMasks(RiseMasks):
-    """RISE masks whose random numbers were stored instead of drawn."""
-
-    grids: jax.Array = None
-    offsets: jax.Array = None
-
-    def grid_and_offset(self, mask_id):
-        return self.grids[mask_id] == 1, self.offsets[mask_id]
-
-
 @pytest.mark.parametrize("variant", NETWORKS)
 def test_gradcam_weighs_each_segment(variant):
     network = NETWORKS[variant]
@@ -79,7 +66,7 @@ def test_gradcam_weighs_each_segment(variant):
 def test_rise_masks_segments(name):
     parameters = PARAMETERS["rise"][name]
     group = TINY.group(parameters.get("same", name))
-    masks = StoredMasks(
+    masks = toys.StoredMasks(
         key=jax.random.key(0),
         num_masks=24,
         keep_prob=parameters["p1"],

@@ -1,9 +1,12 @@
 """Models with known answers, all of clips (T, H, W, C): plain functions and classifiers without a network."""
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 
 from jaxsal import Classifier
+from jaxsal.masks import RiseMasks
 
 
 def linear_logit(weights):
@@ -106,3 +109,15 @@ def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):
         return activations.mean(axis=(0, 1, 2)) @ params["head"] + params["head_bias"]
 
     return Classifier.from_functions(features, head, params, mean=mean, std=std)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class StoredMasks(RiseMasks):
+    """RISE masks whose random numbers were stored instead of drawn."""
+
+    grids: jax.Array = None
+    offsets: jax.Array = None
+
+    def grid_and_offset(self, mask_id):
+        return self.grids[mask_id] == 1, self.offsets[mask_id]

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
+from jaxsal.checks import check_positive
+
 
 def random_window(key: PRNGKeyArray, length: int, num_frames: int, *, stride: int = 1) -> Int[np.ndarray, " T"]:
     """Chooses a window at random, every start equally likely.
@@ -26,8 +28,7 @@ def random_window(key: PRNGKeyArray, length: int, num_frames: int, *, stride: in
     Raises:
       ValueError: If `length`, `num_frames` or `stride` is less than 1.
     """
-    _check_positive(length=length, num_frames=num_frames, stride=stride)
-    num_starts = length - (num_frames - 1) * stride
+    num_starts = _num_starts(length, num_frames, stride)
     if num_starts < 1:
         return _padded_window(length, num_frames, stride)
     return int(jax.random.randint(key, (), 0, num_starts)) + stride * np.arange(num_frames)
@@ -48,8 +49,7 @@ def centre_window(length: int, num_frames: int, *, stride: int = 1) -> Int[np.nd
     Raises:
       ValueError: If `length`, `num_frames` or `stride` is less than 1.
     """
-    _check_positive(length=length, num_frames=num_frames, stride=stride)
-    num_starts = length - (num_frames - 1) * stride
+    num_starts = _num_starts(length, num_frames, stride)
     if num_starts < 1:
         return _padded_window(length, num_frames, stride)
     return (num_starts - 1) // 2 + stride * np.arange(num_frames)
@@ -77,7 +77,7 @@ def segment_indices(length: int, *, num_segments: int = 8, frames_per_segment: i
       Zhang et al., "PAN: Towards Fast Action Recognition via Learning Persistence of Appearance", 2020,
       https://arxiv.org/abs/2008.03462
     """
-    _check_positive(length=length, num_segments=num_segments, frames_per_segment=frames_per_segment)
+    _check_all_positive(length=length, num_segments=num_segments, frames_per_segment=frames_per_segment)
     starts = np.zeros(num_segments, int)
     if length > num_segments + frames_per_segment - 1:
         tick = (length - frames_per_segment + 1) / num_segments
@@ -106,7 +106,7 @@ def random_segment_indices(
     Raises:
       ValueError: If `length`, `num_segments` or `frames_per_segment` is less than 1.
     """
-    _check_positive(length=length, num_segments=num_segments, frames_per_segment=frames_per_segment)
+    _check_all_positive(length=length, num_segments=num_segments, frames_per_segment=frames_per_segment)
     num_starts = max(length - frames_per_segment + 1, 1)
     step = num_starts // num_segments
     drawn = np.asarray(jax.random.randint(key, (num_segments,), 0, step or num_starts))
@@ -131,7 +131,12 @@ def _padded_window(length: int, num_frames: int, stride: int) -> np.ndarray:
     return np.clip(stride * np.arange(num_frames) - missing // 2, 0, length - 1)
 
 
-def _check_positive(**values: int) -> None:
+def _num_starts(length: int, num_frames: int, stride: int) -> int:
+    """How many windows lie wholly in a recording; below 1 where it is too short for any."""
+    _check_all_positive(length=length, num_frames=num_frames, stride=stride)
+    return length - (num_frames - 1) * stride
+
+
+def _check_all_positive(**values: int) -> None:
     for name, value in values.items():
-        if value < 1:
-            raise ValueError(f"`{name}` must be at least 1; got {value}.")
+        check_positive(name, value)
