@@ -1,0 +1,59 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+from peer import Peer
+from timing import compare, table, times_in_turns, write_json
+
+
+def test_variants_take_turns_and_the_warm_up_is_not_timed():
+    turns = []
+
+    seconds = times_in_turns({name: lambda name=name: turns.append(name) for name in "ab"}, rounds=3, warm_up=2)
+
+    assert turns == ["a", "b"] * 5
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3}
+
+
+def test_speed_is_compared_round_by_round():
+    """In each round "ours" takes half the time; the medians alone would say otherwise."""
+    seconds = {"ours": np.asarray([1.0, 4.0, 5.0]), "theirs": np.asarray([2.0, 8.0, 10.0])}
+
+    ours, theirs = compare(seconds, against="theirs", work=8, unit="clips")
+
+    assert ours["speed"] == 2 and ours["speed_range"] == [2, 2]
+    assert ours["seconds"] == 4 and ours["clips_per_second"] == 2
+    assert theirs["speed"] == 1
+    assert table([ours, theirs]).splitlines()[2] == "| ours | 4 (1 to 5) | 2 | 2 (2 to 2) |"
+
+
+def test_json_holds_the_result_and_the_machine(tmp_path):
+    write_json(tmp_path / "new" / "result.json", {"rows": [1]})
+
+    result = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert result["rows"] == [1]
+    assert result["machine"]["cores"] >= 1
+
+
+@pytest.fixture
+def peer(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, sys\n"
+        f"sys.path.insert(0, {str(next(p for p in sys.path if p.endswith('bench')))!r})\n"
+        "from peer import serve\n"
+        "def double(x):\n    print('said on the way')\n    return 2 * x\n"
+        "serve({'double': double, 'fail': lambda: 1 / 0, 'end': lambda: os._exit(3)})\n"
+    )
+    with Peer(sys.executable, script) as peer:
+        yield peer
+
+
+def test_a_peer_answers_and_says_what_failed(peer):
+    assert peer.ask("double", x=21) == 42
+    with pytest.raises(RuntimeError, match="`fail` failed: ZeroDivisionError"):
+        peer.ask("fail")
+    assert peer.ask("double", x=[1]) == [1, 1]
+    with pytest.raises(RuntimeError, match="ended in `end` with code 3"):
+        peer.ask("end")
