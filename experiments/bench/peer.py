@@ -34,7 +34,6 @@ class Peer:
         Raises:
           RuntimeError: If the function raised, or the peer ended.
         """
-        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.write(json.dumps([name, arguments]) + "\n")
         self.process.stdin.flush()
         line = self.process.stdout.readline()
@@ -49,7 +48,6 @@ class Peer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()

@@ -8,6 +8,7 @@
 Taking turns spreads whatever else the machine does over all variants; ratios are taken round by round.
 """
 
+import contextlib
 import json
 import os
 import platform
@@ -106,13 +107,11 @@ def machine() -> dict[str, Any]:
 
 def processor_name() -> str:
     """As the system calls it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor()
-    )
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor()
 
 
 def write_json(path: str | Path, result: dict[str, Any]) -> None:

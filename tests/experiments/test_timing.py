@@ -22,8 +22,10 @@ def test_speed_is_compared_round_by_round():
 
     ours, theirs = compare(seconds, against="theirs", work=8, unit="clips")
 
-    assert ours["speed"] == 2 and ours["speed_range"] == [2, 2]
-    assert ours["seconds"] == 4 and ours["clips_per_second"] == 2
+    assert ours["speed"] == 2
+    assert ours["speed_range"] == [2, 2]
+    assert ours["seconds"] == 4
+    assert ours["clips_per_second"] == 2
     assert theirs["speed"] == 1
     assert table([ours, theirs]).splitlines()[2] == "| ours | 4 (1 to 5) | 2 | 2 (2 to 2) |"
 
