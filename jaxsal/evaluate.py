@@ -12,7 +12,8 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from jaxsal.classifier import Classifier
-from jaxsal.explain import Explanation, check_options, explain, load_explanation, save_explanation
+from jaxsal.explain import check_options, explain
+from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.options import ExplainOptions
 

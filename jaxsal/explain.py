@@ -1,86 +1,38 @@
-"""Explains one clip by several methods and measures the maps; the result is one file."""
+"""Explains one clip by several methods and measures the maps."""
 
-import json
 import time
-import zipfile
 import zlib
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
 from jaxsal.callables import call, split_callable
 from jaxsal.classifier import Classifier
-from jaxsal.files import write_atomically
+from jaxsal.explanation import Explanation
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options
-from jaxsal.metrics.curves import Curve, deletion, insertion
+from jaxsal.ledger import RiseLedger
+from jaxsal.metrics.curves import curve_baseline, deletion, insertion
 from jaxsal.options import METHODS, ExplainOptions
-from jaxsal.report.tables import RANDOM, ClipResult
+from jaxsal.recipes import CurveOptions
+from jaxsal.report.tables import RANDOM
 from jaxsal.saliency.gradcam import gradcam
-from jaxsal.saliency.rise import rise
+from jaxsal.saliency.rise import rise_ledger
 from jaxsal.saliency.sidu import sidu
-from jaxsal.types import AnyArray, Clip
+from jaxsal.types import Clip
 
+MEASURES = {"deletion": deletion, "insertion": insertion}
 _RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
-
-
-class Explanation(NamedTuple):
-    """What the methods say of one clip.
-
-    Attributes:
-      name: The clip's name.
-      spectrum: "IR" or "TV".
-      label: The true class, -1 where it is not known.
-      target: The explained class.
-      clip: (T, H, W, C), in [0, 1].
-      probabilities: Of all classes, (K,).
-      maps: By method, (T', H, W); "random" among them, to compare with.
-      curves: By method, (deletion, insertion).
-      seconds: By method, what its map took.
-    """
-
-    name: str
-    spectrum: str
-    label: int
-    target: int
-    clip: Float[AnyArray, "T H W C"]
-    probabilities: Float[AnyArray, " K"]
-    maps: Mapping[str, Float[AnyArray, "Tm H W"]]
-    curves: Mapping[str, tuple[Curve, Curve]]
-    seconds: Mapping[str, float]
-
-    def results(self) -> list[ClipResult]:
-        """One row of the table of results per method."""
-        return [
-            ClipResult(
-                clip=self.name,
-                spectrum=self.spectrum,
-                method=method,
-                label=self.label,
-                target=self.target,
-                deletion=float(removed.auc),
-                insertion=float(shown.auc),
-                floor=float(removed.scores[-1]),
-                start=float(shown.scores[0]),
-                seconds=self.seconds[method],
-            )
-            for method, (removed, shown) in self.curves.items()
-        ]
 
 
 def check_options(options: ExplainOptions) -> None:
     """Raises ValueError if an option's value is not allowed by its method, before any clip is read."""
     resolve_options("rise", options.recipe, options.overrides(*_RISE))
     resolve_options("sidu", options.recipe, options.overrides("threshold"))
-    for measure in (deletion, insertion):
-        overrides = _curve_options(options, measure)
-        del overrides["chunk_size"]
-        resolve_options(measure.__name__, overrides.pop("recipe"), overrides)
+    for measure in MEASURES:
+        curve_options(options, measure)
 
 
 def explain(
@@ -113,88 +65,71 @@ def explain(
     arrays, static = split_callable(classifier)
     probabilities = np.asarray(jax.nn.softmax(call(arrays, clip, static)))
     target = int(probabilities.argmax()) if target is None else target
-    maps, seconds = {}, {}
+    maps, seconds, ledger = {}, {}, None
     for method, run in _runs(classifier, clip, target, options).items():
         start = time.perf_counter()
-        maps[METHODS[method]] = np.asarray(run())
+        found = run()
+        if isinstance(found, RiseLedger):
+            ledger, found = found, found.map(target)
+        maps[METHODS[method]] = np.asarray(found)
         seconds[METHODS[method]] = time.perf_counter() - start
     generator = np.random.default_rng([options.seed, zlib.crc32(name.encode())])
     maps[RANDOM] = generator.random(mask_shape(classifier, clip), np.float32)
     seconds[RANDOM] = 0.0
     curves: Any = {
         method: tuple(
-            jax.tree.map(np.asarray, measure(classifier, clip, saliency, target, **_curve_options(options, measure)))
-            for measure in (deletion, insertion)
+            jax.tree.map(
+                np.asarray,
+                run(
+                    classifier,
+                    clip,
+                    saliency,
+                    target,
+                    recipe=options.recipe,
+                    chunk_size=options.chunk_size,
+                    **_curve_overrides(options, measure),
+                ),
+            )
+            for measure, run in MEASURES.items()
         )
         for method, saliency in maps.items()
     }
-    return Explanation(name, spectrum, label, target, np.asarray(clip), probabilities, maps, curves, seconds)
-
-
-def _curve_options(options: ExplainOptions, measure: Callable[..., Curve]) -> dict[str, Any]:
-    """The keywords of one of the two measures."""
-    chosen: dict[str, Any] = dict(
-        recipe=options.recipe, chunk_size=options.chunk_size, **options.overrides("num_steps")
+    num_slices = maps[RANDOM].shape[0]
+    baselines = {
+        measure: np.asarray(curve_baseline(classifier, clip, curve_options(options, measure), num_slices=num_slices))
+        for measure in MEASURES
+    }
+    clip = np.asarray(clip)
+    return Explanation(
+        name, spectrum, label, target, clip, probabilities, maps, curves, seconds, options, baselines, ledger
     )
-    baseline = getattr(options, f"{measure.__name__}_baseline")
-    return chosen if baseline is None else chosen | {"baseline": baseline}
+
+
+def curve_options(options: ExplainOptions, measure: str) -> CurveOptions:
+    """The options of one of the two measures, "deletion" or "insertion".
+
+    Raises:
+      ValueError: If one is not allowed.
+    """
+    return resolve_options(measure, options.recipe, _curve_overrides(options, measure))
+
+
+def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
+    baseline = getattr(options, f"{measure}_baseline")
+    return options.overrides("num_steps") | ({} if baseline is None else {"baseline": baseline})
 
 
 def _runs(classifier: Classifier, clip: Any, target: int, options: ExplainOptions) -> dict[str, Callable[[], Any]]:
-    """The methods that were asked for, ready to run."""
+    """The methods that were asked for, ready to run; all give a map but RISE, which gives its ledger."""
     key = jax.random.key(options.seed)
     recipe, chunk_size = options.recipe, options.chunk_size
     runs: dict[str, Callable[[], Any]] = {
         "gradcam": lambda: gradcam(classifier, clip, target, recipe=recipe),
-        "rise": lambda: rise(
-            key, classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides(*_RISE)
+        "rise": lambda: rise_ledger(
+            key, classifier, clip, recipe=recipe, chunk_size=chunk_size, **options.overrides(*_RISE)
         ),
         "sidu": lambda: sidu(
             classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides("threshold")
         ),
     }
     return {method: runs[method] for method in options.method}
-
-
-def save_explanation(path: str | Path, explanation: Explanation, identity: dict[str, Any]) -> None:
-    """Writes an explanation to one .npz file, whole or not at all.
-
-    Args:
-      path: Where to.
-      explanation: What to write.
-      identity: What the explanation came from, such as options and checkpoint; `load_explanation` compares it.
-    """
-    e = explanation
-    header = dict(name=e.name, spectrum=e.spectrum, label=e.label, target=e.target, seconds=dict(e.seconds))
-    arrays = {"clip": np.rint(255 * np.asarray(e.clip)).astype(np.uint8), "probabilities": e.probabilities}
-    for method in e.maps:
-        arrays[f"map.{method}"] = e.maps[method]
-        for measure, curve in zip(("deletion", "insertion"), e.curves[method], strict=True):
-            for field, values in zip(Curve._fields, curve, strict=True):
-                arrays[f"{measure}.{method}.{field}"] = values
-    with write_atomically(path) as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header | {"identity": identity})), **arrays)
-
-
-def load_explanation(path: str | Path, identity: dict[str, Any]) -> Explanation | None:
-    """Reads an explanation back; None if there is none, or it is damaged or came from something else."""
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-            header = json.loads(str(arrays["header"]))
-    except (FileNotFoundError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None
-    if header.pop("identity") != json.loads(json.dumps(identity)):
-        return None
-    methods = [name.removeprefix("map.") for name in arrays if name.startswith("map.")]
-
-    def curve(measure: str, method: str) -> Curve:
-        return Curve(*(jnp.asarray(arrays[f"{measure}.{method}.{field}"]) for field in Curve._fields))
-
-    return Explanation(
-        clip=arrays["clip"].astype(np.float32) / 255,
-        probabilities=arrays["probabilities"],
-        maps={method: arrays[f"map.{method}"] for method in methods},
-        curves={method: (curve("deletion", method), curve("insertion", method)) for method in methods},
-        **header,
-    )

@@ -19,7 +19,7 @@ from jaxsal.fingerprints import fingerprint
 from jaxsal.inputs import check_clip, check_target
 from jaxsal.masks import RiseMasks
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
-from jaxsal.saliency.readout import rise_map, rise_stderr
+from jaxsal.saliency.readout import rise_map, rise_profile_stderr, rise_stderr
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import Clip, ScoreFn, Target
 
@@ -98,9 +98,10 @@ class RiseLedger:
         estimator: Estimator | None = None,
         num_masks: int | None = None,
         scores: ScoreKind | None = None,
-    ) -> Float[Array, "*K Tm H W"]:
-        """The standard error of `map` at every voxel; arguments as there."""
-        return self._read(rise_stderr, target, estimator, num_masks, scores)
+        per_frame: bool = False,
+    ) -> Float[Array, "..."]:
+        """The standard error of `map` at every voxel, or of its mean over each frame; arguments as there."""
+        return self._read(rise_profile_stderr if per_frame else rise_stderr, target, estimator, num_masks, scores)
 
     def _read(self, read_out: Any, target: Target, estimator: Any, num_masks: int | None, scores: Any) -> Array:
         estimator = self.options.estimator if estimator is None else estimator

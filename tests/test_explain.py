@@ -8,8 +8,10 @@ import toys
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal import evaluate as evaluation
 from jaxsal.evaluate import Case, explain_all, file_name
-from jaxsal.explain import explain, load_explanation, save_explanation
+from jaxsal.explain import explain
+from jaxsal.explanation import load_explanation, save_explanation
 from jaxsal.options import ExplainOptions
+from jaxsal.resample import degrade
 
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
@@ -66,6 +68,16 @@ def test_methods_and_baselines_may_be_chosen():
     np.testing.assert_allclose(removed.scores, expected.scores, rtol=1e-5)
     expected = insertion(CLASSIFIER, CLIP, found.maps["random"], num_steps=9, baseline="zero")
     np.testing.assert_allclose(shown.scores, expected.scores, rtol=1e-5)
+    assert found.ledger is None
+    assert not found.baselines["insertion"].any()
+    blurred = degrade(jax.numpy.asarray(CLIP), 4, time=True)
+    np.testing.assert_allclose(found.baselines["deletion"], blurred, atol=1e-6)
+
+
+def test_rise_is_kept_for_every_class():
+    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR")
+    key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
+    np.testing.assert_allclose(found.ledger.map("all"), rise(key, CLASSIFIER, CLIP, "all", **masks), rtol=1e-5)
 
 
 def test_save_and_load(tmp_path):
@@ -76,12 +88,23 @@ def test_save_and_load(tmp_path):
     for method in found.maps:
         np.testing.assert_array_equal(again.maps[method], found.maps[method])
     np.testing.assert_allclose(again.clip, found.clip, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(again.ledger.map("all"), found.ledger.map("all"))
+    assert again.options == OPTIONS
+    for measure, baseline in found.baselines.items():
+        np.testing.assert_allclose(again.baselines[measure], baseline, atol=0.5 / 255 + 1e-6)
     assert load_explanation(tmp_path / "a.npz", {"weights": "other"}) is None
+    assert load_explanation(tmp_path / "a.npz").results() == found.results()
     assert load_explanation(tmp_path / "none.npz", {}) is None
     np.savez(tmp_path / "foreign.npz", a=np.zeros(3))
     assert load_explanation(tmp_path / "foreign.npz", {}) is None
-    (tmp_path / "a.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:500])
-    assert load_explanation(tmp_path / "a.npz", {"weights": "w"}) is None
+    ledger = tmp_path / "ledgers/a.npz"
+    for damaged in (ledger, tmp_path / "a.npz"):
+        whole = damaged.read_bytes()
+        damaged.write_bytes(whole[:500])
+        assert load_explanation(tmp_path / "a.npz", {"weights": "w"}) is None
+        damaged.write_bytes(whole)
+    ledger.unlink()
+    assert load_explanation(tmp_path / "a.npz") is None
 
 
 def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch):
@@ -97,7 +120,7 @@ def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(evaluation, "explain", killed)
     with pytest.raises(KeyboardInterrupt):
         explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["clip_0.npz", "clip_1.npz"]
+    assert sorted(file.name for file in tmp_path.glob("*.npz")) == ["clip_0.npz", "clip_1.npz"]
     done.clear()
     found = explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
     assert done == ["clip 2"]

@@ -107,14 +107,8 @@ def _curve(
     clip = check_clip(clip, score_fn)
     target = check_target(target, check_score_fn(score_fn, clip), all_classes=False)
     saliency = check_saliency(saliency, clip)
-    segmented = saliency.shape[0] < clip.shape[0]
-    blur_time = not segmented if options.blur_time is None else options.blur_time
-    baseline = make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
-    if options.unit == "scalar" or (options.unit == "auto" and segmented):
-        repeats = clip.shape[0] // saliency.shape[0]
-        saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip.shape)
-    ranks = rank(saliency, options.ties)
-    counts = step_counts(ranks.size, options, row=ranks.size // clip.shape[1])
+    baseline = curve_baseline(score_fn, clip, options, num_slices=saliency.shape[0])
+    ranks, counts = ranks_and_counts(saliency, clip.shape, options)
     logits = score_masks(
         score_fn,
         clip,
@@ -124,6 +118,26 @@ def _curve(
         progress=progress,
     )
     return read_curve(logits, counts, target, keep)
+
+
+def curve_baseline(
+    score_fn: ScoreFn, clip: Float[Array, "T H W C"], options: CurveOptions, *, num_slices: int
+) -> Float[Array, "..."]:
+    """What a curve's removed voxels become; `num_slices` is the map's T'."""
+    blur_time = num_slices == clip.shape[0] if options.blur_time is None else options.blur_time
+    return make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
+
+
+def ranks_and_counts(
+    saliency: Float[Array, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
+) -> tuple[Int[Array, "..."], Int[np.ndarray, " S"]]:
+    """The rank of every element, (T', H, W) or (T, H, W, C), and how many elements each step changes."""
+    segmented = saliency.shape[0] < clip_shape[0]
+    if options.unit == "scalar" or (options.unit == "auto" and segmented):
+        repeats = clip_shape[0] // saliency.shape[0]
+        saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip_shape)
+    ranks = rank(saliency, options.ties)
+    return ranks, step_counts(ranks.size, options, row=ranks.size // clip_shape[1])
 
 
 def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..."]:

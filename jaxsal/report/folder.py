@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jaxsal.evaluate import file_name
-from jaxsal.explain import Explanation
+from jaxsal.explanation import Explanation
 from jaxsal.files import write_atomically
 from jaxsal.report.pictures import overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves

@@ -73,6 +73,28 @@ def rise_stderr(
     return jnp.sqrt(variance / num_used) / masks.keep_prob
 
 
+@partial(jax.jit, static_argnums=(4,))
+def rise_profile_stderr(
+    masks: RiseMasks,
+    ids: Int[Array, " N"],
+    scores: Float[Array, "N K"],
+    used: Bool[Array, " N"],
+    estimator: Estimator,
+) -> Float[Array, "K Tm"]:
+    """The standard error of each frame's mean over `rise_map`, over draws of the masks.
+
+    As `rise_stderr` with the mean of M_n over each frame in the place of M_n: voxels of a frame share masks, so their
+    errors do not average out as independent ones would.
+    """
+    num_used = used.sum().astype(scores.dtype)
+    weights, _ = _weights(scores, used, estimator)
+    frame_means = jax.lax.map(lambda mask_id: masks(mask_id).mean(axis=(1, 2)), ids, batch_size=_CHUNK)
+    mean = jnp.einsum("nk,nt->kt", weights, frame_means, precision="highest") / num_used
+    square = jnp.einsum("nk,nt->kt", weights**2, frame_means**2, precision="highest") / num_used
+    variance = jnp.maximum(square - mean**2, 0) * num_used / (num_used - 1)
+    return jnp.sqrt(variance / num_used) / masks.keep_prob
+
+
 def _weights(
     scores: Float[Array, "N K"], used: Bool[Array, " N"], estimator: Estimator
 ) -> tuple[Float[Array, "N K"], Float[Array, " K"]]:

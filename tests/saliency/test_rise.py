@@ -66,6 +66,10 @@ def test_stderr_is_the_spread_over_keys(estimator):
     spread = np.std([ledger.map(0) for ledger in ledgers], axis=0, ddof=1)
     reported = np.mean([ledger.stderr(0) for ledger in ledgers], axis=0)
     np.testing.assert_allclose(np.mean(reported / spread), 1, atol=0.15)
+    of_frames = np.std([ledger.map(0).mean(axis=(1, 2)) for ledger in ledgers], axis=0, ddof=1)
+    reported = np.mean([ledger.stderr(0, per_frame=True) for ledger in ledgers], axis=0)
+    assert reported.shape == of_frames.shape
+    np.testing.assert_allclose(np.mean(reported / of_frames), 1, atol=0.15)
 
 
 def test_constant_model_gives_a_constant_map():
