@@ -131,7 +131,7 @@ def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: 
     def curve(measure: str, method: str) -> Curve:
         return Curve(*(jnp.asarray(arrays[f"{measure}.{method}.{field}"]) for field in Curve._fields))
 
-    options = {
+    options: Any = {
         name: tuple(value) if isinstance(value, list) else value for name, value in header.pop("options").items()
     }
     return Explanation(
