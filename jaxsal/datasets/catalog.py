@@ -1,6 +1,7 @@
-"""Sets of clips by name: the embedded one, or a folder of a user's own recordings."""
+"""Sets of clips by name: the embedded one, a prepared one, or a folder of a user's own recordings."""
 
 from jaxsal.datasets.paired import paired_actions
+from jaxsal.datasets.prepared import find_prepared, is_prepared_name, prepared_clips
 from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.synthetic import synthetic_actions
 
@@ -11,14 +12,18 @@ def open_clips(data: str, *, height: int, seed: int = 0) -> ClipSet:
     """Opens a set of labelled clips.
 
     Args:
-      data: "synthetic" for the embedded set, or a folder in the layout of `jaxsal.datasets.paired`.
+      data: "synthetic" for the embedded set, the name of a prepared set ("multispectral_actions", or
+        "multispectral_actions/square256" where there are several), or a folder in the layout of
+        `jaxsal.datasets.paired`.
       height: Of the frames that the embedded set renders.
       seed: Of the embedded set.
 
     Raises:
-      FileNotFoundError: If the folder or a file of its layout is missing.
-      ValueError: If the folder's table of segments is not as it must be.
+      FileNotFoundError: If the set is not prepared, or the folder or a file of its layout is missing.
+      ValueError: If the prepared set is not whole, or the folder's table of segments is not as it must be.
     """
     if data == SYNTHETIC:
         return synthetic_actions(seed=seed, takes=2, num_frames=20, height=height)
+    if is_prepared_name(data):
+        return prepared_clips(find_prepared(data).folder)
     return paired_actions(data)

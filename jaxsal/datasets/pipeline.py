@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 from tqdm import tqdm
 
 from jaxsal.checks import check_positive
-from jaxsal.datasets.clips import resize_and_crop
+from jaxsal.datasets.decoding import square_frames
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import centre_window, random_window
 
@@ -60,8 +60,7 @@ def load_clips(clip_set: ClipSet, *, size: int, num_frames: int, progress: bool 
         frames = record.load()
         if len(frames) < num_frames:
             frames = frames[centre_window(len(frames), num_frames)]
-        square = resize_and_crop(frames, short_side=size, crop=size)
-        return np.rint(255 * square).astype(np.uint8)
+        return square_frames(frames, size)
 
     with ThreadPoolExecutor(_THREADS) as pool:
         loaded = pool.map(load, clip_set.records)

@@ -1,0 +1,75 @@
+"""The study's layout: what is listed, what is read, what is refused."""
+
+import pickle
+
+import numpy as np
+import pytest
+
+import layouts
+import runs
+from jaxsal.datasets.multispectral import multispectral_folder
+
+
+@pytest.fixture
+def root(tmp_path):
+    return layouts.study_folder(tmp_path)
+
+
+def test_every_clip_is_there_in_both_spectra(root):
+    clips = multispectral_folder(root)
+    assert clips.classes == ("down", "up")
+    assert [(r.name, r.label, r.spectrum, r.split) for r in clips.records] == [
+        ("clip0-IR", 0, "IR", "train"),
+        ("clip0-TV", 0, "TV", "train"),
+        ("clip1-IR", 1, "IR", "train"),
+        ("clip1-TV", 1, "TV", "train"),
+        ("clip2-IR", 0, "IR", "test"),
+        ("clip2-TV", 0, "TV", "test"),
+        ("clip3-IR", 1, "IR", "test"),
+        ("clip3-TV", 1, "TV", "test"),
+    ]
+
+
+def test_frames_are_those_of_the_pictures(root):
+    infrared, visible = pickle.loads(pickle.dumps(multispectral_folder(root).records[2:4]))
+    np.testing.assert_array_equal(infrared.load(), runs.moving_bar(1, 1, True))
+    np.testing.assert_array_equal(visible.load(), runs.moving_bar(1, 1, False))
+
+
+def test_a_file_of_classes_sets_their_order(root):
+    (root / "classes.txt").write_text("up\nsideways\ndown\n")
+    clips = multispectral_folder(root)
+    assert clips.classes == ("up", "sideways", "down")
+    assert [r.label for r in clips.records] == [2, 2, 0, 0, 2, 2, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "error", "message"),
+    [
+        ("train.txt", "clip0\n", ValueError, "Line 1 of `train.txt` must be a clip and its action; got 'clip0'"),
+        ("test.txt", "clip0 down\n", ValueError, "`test.txt` must list clips once, in one split; got 'clip0' again"),
+        ("test.txt", "clip9 down\n", FileNotFoundError, "`test.txt` must list clips that are there; .*IR/clip9 is not"),
+        (
+            "classes.txt",
+            "down\n",
+            ValueError,
+            r"`train.txt` must name actions out of \('down',\); got 'up' for 'clip1'",
+        ),
+    ],
+)
+def test_lists_that_do_not_fit(root, file, text, error, message):
+    (root / file).write_text(text)
+    with pytest.raises(error, match=message):
+        multispectral_folder(root)
+
+
+def test_a_missing_list(root):
+    (root / "test.txt").unlink()
+    with pytest.raises(FileNotFoundError, match="`manual_dir` must hold test.txt; got"):
+        multispectral_folder(root)
+
+
+def test_a_missing_frame(root):
+    (root / "TV" / "clip0" / "0002.png").unlink()
+    with pytest.raises(ValueError, match="must hold frames numbered from 0 without a gap; 0002.png is missing"):
+        multispectral_folder(root).records[1].load()

@@ -1,0 +1,180 @@
+"""Sets prepared as shards: what goes in comes out, a network trains on it, and damage is told."""
+
+import dataclasses
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import layouts
+import runs
+from jaxsal.datasets.catalog import open_clips
+from jaxsal.datasets.decoding import square_frames
+from jaxsal.datasets.multispectral import multispectral_folder
+from jaxsal.datasets.paired import paired_actions
+from jaxsal.datasets.pipeline import load_clips
+from jaxsal.datasets.prepared import find_prepared, list_prepared, prepare_clips, prepared_clips
+from jaxsal.datasets.synthetic import synthetic_actions
+from jaxsal.fingerprints import fingerprint
+from jaxsal.train import train
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A tiny copy of the study's layout, and its data folder with the set in it."""
+    root = layouts.study_folder(tmp_path_factory.mktemp("study"))
+    data_dir = tmp_path_factory.mktemp("data")
+    return root, data_dir, prepare_clips("multispectral_actions", manual_dir=root, data_dir=data_dir)
+
+
+def listed(clips):
+    return [(record.name, record.label, record.spectrum, record.split) for record in clips.records]
+
+
+def assert_same(found, expected, change=lambda frames: frames):
+    assert found.classes == expected.classes
+    assert listed(found) == listed(expected)
+    for mine, theirs in zip(found.records, expected.records, strict=True):
+        np.testing.assert_array_equal(mine.load(), change(theirs.load()))
+
+
+def test_the_studys_layout(prepared):
+    root, _, found = prepared
+    assert found.name == "multispectral_actions/full"
+    assert_same(pickle.loads(pickle.dumps(prepared_clips(found.folder))), multispectral_folder(root))
+
+
+def test_a_network_trains_on_it(prepared, monkeypatch, tmp_path):
+    root, data_dir, _ = prepared
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    splits = [
+        clips.select(split="train")
+        for clips in (open_clips("multispectral_actions/full", height=1), multispectral_folder(root))
+    ]
+    ends = []
+    for number, clips in enumerate(splits):
+        loaded = load_clips(clips, size=runs.SPEC.size, num_frames=runs.SPEC.num_frames)
+        options = dataclasses.replace(runs.OPTIONS, num_steps=1)
+        ends.append(train(runs.SPEC, options, loaded, tmp_path / str(number)))
+    assert [end.step for end in ends] == [1, 1]
+    assert fingerprint(ends[0].variables) == fingerprint(ends[1].variables)
+
+
+def test_squares_are_those_that_training_cuts(prepared):
+    root, data_dir, _ = prepared
+    found = prepare_clips("multispectral_actions", manual_dir=root, data_dir=data_dir, size=10)
+    assert found.name == "multispectral_actions/square10"
+    assert_same(prepared_clips(found.folder), multispectral_folder(root), lambda frames: square_frames(frames, 10))
+    assert [p.name for p in list_prepared(data_dir)] == ["multispectral_actions/full", "multispectral_actions/square10"]
+    message = r"`data` must name one of \('multispectral_actions/full', 'multispectral_actions/square10'\)"
+    with pytest.raises(ValueError, match=message):
+        find_prepared("multispectral_actions", data_dir)
+    assert find_prepared("multispectral_actions/square10", data_dir) == found
+
+
+def test_antialiased_squares(prepared, tmp_path):
+    root = prepared[0]
+    found = prepare_clips("multispectral_actions", manual_dir=root, data_dir=tmp_path, size=7, antialias=True)
+    assert found.name == "multispectral_actions/square7-antialias"
+    loaded = prepared_clips(found.folder).records[1].load()
+    frames = multispectral_folder(root).records[1].load()
+    np.testing.assert_array_equal(loaded, square_frames(frames, 7, antialias=True))
+    assert (loaded != square_frames(frames, 7)).any()
+
+
+def test_recordings_of_ones_own(tmp_path):
+    root = layouts.recordings_folder(tmp_path / "recordings")
+    found = prepare_clips("paired_actions", manual_dir=root, data_dir=tmp_path, config="mine")
+    assert found.name == "paired_actions/mine"
+    assert_same(prepared_clips(found.folder), paired_actions(root))
+
+
+def test_the_embedded_set(tmp_path, monkeypatch):
+    def fewer(**options):
+        return synthetic_actions(**(options | dict(takes=1, actors=(0, 8))))
+
+    monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", fewer)
+    found = prepare_clips("synthetic_actions", data_dir=tmp_path, size=8)
+    assert_same(prepared_clips(found.folder), fewer(num_frames=20, height=8), lambda frames: square_frames(frames, 8))
+
+
+def test_a_config_holds_one_set(prepared, tmp_path):
+    root, data_dir, found = prepared
+    assert prepare_clips("multispectral_actions", manual_dir=root, data_dir=data_dir) == found
+    other = layouts.study_folder(tmp_path / "other")
+    message = "`config` must be new; got 'multispectral_actions/full', which has source .*, not .*other"
+    with pytest.raises(ValueError, match=message):
+        prepare_clips("multispectral_actions", manual_dir=other, data_dir=data_dir)
+    prepare_clips("multispectral_actions", manual_dir=root, data_dir=tmp_path, size=8, config="small")
+    with pytest.raises(ValueError, match="'multispectral_actions/small', which has size 8, not 9"):
+        prepare_clips("multispectral_actions", manual_dir=root, data_dir=tmp_path, size=9, config="small")
+
+
+@pytest.fixture
+def copied(prepared, tmp_path):
+    import shutil
+
+    folder = tmp_path / "copy"
+    shutil.copytree(prepared[2].folder, folder)
+    return folder
+
+
+def test_a_missing_shard(copied):
+    next(copied.glob("*-test.array_record*")).unlink()
+    with pytest.raises(ValueError, match="`data` must be whole; multispectral_actions-test.array_record.* is missing"):
+        prepared_clips(copied)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip"])
+def test_a_damaged_shard(copied, damage):
+    shard = next(copied.glob("*-train.array_record*"))
+    content = bytearray(shard.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 0x40
+    shard.write_bytes(content if damage == "flip" else content[: len(content) // 2])
+    records = prepared_clips(copied).select(split="train").records
+    with pytest.raises(ValueError, match="`data` must be whole; clip clip.* cannot be read"):
+        [record.load() for record in records]
+
+
+def test_a_killed_preparation_leaves_no_set(tmp_path):
+    root = layouts.study_folder(tmp_path / "study")
+    (root / "TV" / "clip3" / "0001.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match="0001.png"):
+        prepare_clips("multispectral_actions", manual_dir=root, data_dir=tmp_path)
+    assert list_prepared(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error", "message"),
+    [
+        ("kinetics", {}, ValueError, "`name` must be one of .*; got 'kinetics'"),
+        ("multispectral_actions", {}, ValueError, "`manual_dir` must be the folder of the recordings for multi.*None"),
+        ("synthetic_actions", dict(manual_dir="x"), ValueError, "`manual_dir` must be left out for synthetic.*got x"),
+        ("paired_actions", dict(manual_dir="nowhere"), FileNotFoundError, "`manual_dir` must be a folder; got nowhere"),
+        (
+            "synthetic_actions",
+            dict(size=9, config="full"),
+            ValueError,
+            "`config` must not be 'full', .* a `size`; got 9",
+        ),
+        ("synthetic_actions", dict(antialias=True), ValueError, "`antialias` must come with a `size` to resize to"),
+        ("synthetic_actions", dict(size=0), ValueError, "`size` must be at least 1; got 0"),
+    ],
+)
+def test_what_cannot_be_prepared(tmp_path, name, options, error, message):
+    with pytest.raises(error, match=message):
+        prepare_clips(name, data_dir=tmp_path, **options)
+
+
+def test_a_set_that_is_not_prepared(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="`data` must be prepared .`jaxsal data prepare synthetic_actions`"):
+        open_clips("synthetic_actions", height=1)
+
+
+def test_importing_jaxsal_registers_nothing():
+    script = "import sys, jaxsal, jaxsal.datasets.catalog; print('tensorflow_datasets' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"
