@@ -91,6 +91,12 @@ def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, p
     return Checkpoint(found, restored["variables"], step, restored.get("progress"), meta["origin"])
 
 
+def open_checkpoint(folder: str | Path) -> Checkpoint:
+    """The newest checkpoint of a run's folder, or of the folder of checkpoints itself; errors as `load_checkpoint`."""
+    inner = Path(folder) / "checkpoints"
+    return load_checkpoint(inner if inner.is_dir() else folder)
+
+
 def latest_step(directory: str | Path) -> int | None:
     """The step of the newest whole checkpoint of a folder, None if there is none."""
     path = Path(directory)

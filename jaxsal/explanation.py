@@ -51,6 +51,11 @@ class Explanation(NamedTuple):
     baselines: Mapping[str, Float[AnyArray, "..."]]
     ledger: RiseLedger | None = None
 
+    def most_probable(self, count: int) -> list[tuple[int, float]]:
+        """The most probable classes with their probabilities, best first."""
+        order = np.argsort(-self.probabilities)[:count]
+        return [(int(k), float(self.probabilities[k])) for k in order]
+
     def results(self) -> list[ClipResult]:
         """One row of the table of results per method."""
         return [

@@ -58,7 +58,9 @@ def test_files_are_short():
 
 
 def test_importing_the_command_line_brings_in_nothing_heavy():
-    script = "import sys, jaxsal.cli; print([m for m in ('matplotlib', 'av', 'orbax', 'PIL') if m in sys.modules])"
+    script = (
+        "import sys, jaxsal.cli; print([m for m in ('jax', 'matplotlib', 'av', 'orbax', 'PIL') if m in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

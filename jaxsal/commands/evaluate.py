@@ -1,0 +1,51 @@
+"""`jaxsal evaluate`: the table of the study's layout, for the test clips of a set."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxsal.checks import check_positive
+from jaxsal.commands.provenance import made_by
+from jaxsal.options import ExplainOptions
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Explains the test clips of a set with a trained network, and prints the table of the study's layout.
+
+    Example: jaxsal evaluate --checkpoint runs/mine --data recordings/ --output runs/mine/table
+    """
+
+    checkpoint: Path
+    """Folder of a run of `jaxsal demo` or `jaxsal train`."""
+    data: str = "synthetic"
+    """"synthetic", or a folder with IR/, TV/ and segments.csv."""
+    output: Path = Path("runs/evaluate")
+    """Folder for the table, the curves and the overlays; a killed evaluation goes on where it was."""
+    clips_per_spectrum: int = 16
+    """Test clips to explain, of each spectrum."""
+    options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
+
+    def run(self) -> None:
+        """Explains test clips of every spectrum that the set has, and prints the table."""
+        from jaxsal.checkpoint import open_checkpoint
+        from jaxsal.datasets.catalog import open_clips
+        from jaxsal.demo import test_cases
+        from jaxsal.evaluate import explain_all
+        from jaxsal.explain import check_options
+        from jaxsal.report.folder import write_folder
+
+        check_options(self.options)
+        check_positive("clips_per_spectrum", self.clips_per_spectrum)
+        checkpoint = open_checkpoint(self.checkpoint)
+        spec = checkpoint.spec
+        clip_set = open_clips(self.data, height=spec.size, seed=checkpoint.origin["options"]["seed"])
+        if clip_set.classes != spec.classes:
+            raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
+        cases = test_cases(spec, clip_set, self.clips_per_spectrum)
+        classifier = spec.classifier(checkpoint.variables)
+        found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
+        table = write_folder(self.output, found, spec.classes, made_by(self.options, checkpoint))
+        print(f"{table}\nTables, curves and overlays: {self.output}")

@@ -1,0 +1,90 @@
+"""`jaxsal explain`: one recording of the user's, in one spectrum or in both."""
+
+import sys
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from jaxsal.checks import check_choice
+from jaxsal.commands.provenance import made_by
+from jaxsal.options import ExplainOptions
+
+
+@dataclass(frozen=True)
+class Explain:
+    """Explains one recording, in one spectrum or in both, and measures the maps.
+
+    Example: jaxsal explain walk.mp4 --infrared walk_ir.mp4 --checkpoint runs/demo --method rise
+    """
+
+    clip: Annotated[Path, tyro.conf.Positional]
+    """A video file, a folder of numbered images, or an array file (.npy, .npz)."""
+    checkpoint: Path
+    """Folder of a run of `jaxsal demo` or `jaxsal train`."""
+    infrared: Path | None = None
+    """The same scene in the infrared; CLIP is then the visible one."""
+    spectrum: str = "TV"
+    """What CLIP is: TV (visible) or IR."""
+    output: Path = Path("runs/explain")
+    """Folder for the table, the curves and the overlays."""
+    target: str | None = None
+    """Class to explain, by name or number; the predicted class if left out."""
+    start: int = 0
+    """First frame of the recording to use."""
+    stop: int | None = None
+    """One past the last frame to use; the end if left out."""
+    value_range: tuple[float, float] | None = None
+    """Raw values that become black and white where frames are not 8 bits; with --infrared, of that recording."""
+    animation: str = "gif"
+    """Overlays as gif or mp4."""
+    options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
+
+    def run(self) -> None:
+        """Explains, and prints the prediction and the measures."""
+        from jaxsal.checkpoint import open_checkpoint
+        from jaxsal.datasets.clips import read_frames
+        from jaxsal.datasets.records import SPECTRA, TRAINING_SPECTRA
+        from jaxsal.evaluate import Case, explain_all
+        from jaxsal.explain import check_options
+        from jaxsal.report.folder import write_folder
+
+        check_options(self.options)
+        check_choice("spectrum", self.spectrum, SPECTRA)
+        check_choice("animation", self.animation, ("gif", "mp4"))
+        if self.infrared is not None and self.spectrum == "IR":
+            raise ValueError("`--infrared` must come with a visible CLIP; got --spectrum IR.")
+        checkpoint = open_checkpoint(self.checkpoint)
+        spec = checkpoint.spec
+        target = class_number(self.target, spec.classes)
+        recordings = {self.spectrum: self.clip}
+        if self.infrared is not None:
+            recordings["IR"] = self.infrared
+        cases = []
+        for spectrum, path in sorted(recordings.items()):
+            if spectrum not in TRAINING_SPECTRA[spec.spectra]:
+                print(f"jaxsal: note: the network was trained on {spec.spectra}, not on {spectrum}.", file=sys.stderr)
+            value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
+            frames = read_frames(path, start=self.start, stop=self.stop, value_range=value_range)
+            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, partial(spec.centre_clip, frames), target))
+        classifier = spec.classifier(checkpoint.variables)
+        found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
+        how = made_by(self.options, checkpoint)
+        table = write_folder(self.output, found, spec.classes, how, animation=self.animation)
+        for explanation in found:
+            guesses = ", ".join(f"{spec.classes[k]} {share:.2f}" for k, share in explanation.most_probable(3))
+            print(f"{explanation.name}: {guesses}; explained: {spec.classes[explanation.target]}")
+        print(f"\n{table}\nTables, curves and overlays: {self.output}")
+
+
+def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:
+    """A class by name or number, checked."""
+    if target is None:
+        return None
+    if target in classes:
+        return classes.index(target)
+    if target.isdigit() and int(target) < len(classes):
+        return int(target)
+    raise ValueError(f"`target` must be one of {classes} or a number below {len(classes)}; got {target!r}.")
