@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 SPECTRA = ("IR", "TV")
 TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV")}
@@ -23,6 +23,7 @@ class ClipRecord:
       spectrum: "IR" or "TV".
       split: "train" or "test".
       load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
+      load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ClipRecord:
     spectrum: str
     split: str
     load: Callable[[], Frames]
+    load_mask: Callable[[], Bool[np.ndarray, "L H W"]] | None = None
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,7 @@ def synthetic_actions(
             spectrum=spectrum,
             split="train" if actor in TRAIN_ACTORS else "test",
             load=partial(render_clip, action, actor, camera, take, spectrum, **options),
+            load_mask=partial(actor_mask, action, actor, camera, take, spectrum, **options),
         )
         for actor in actors
         for take in range(takes)

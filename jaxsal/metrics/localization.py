@@ -1,0 +1,121 @@
+"""Where a saliency map puts its credit, against the known pixels of the actor."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from jaxsal.inputs import check_frames
+from jaxsal.types import AnyArray, SaliencyMap
+
+Mask = Bool[AnyArray, "T H W"]
+"""The actor's pixels, frame by frame."""
+
+
+class Localization(NamedTuple):
+    """How well a map finds the actor; what a map without evidence gets stands in brackets.
+
+    Attributes:
+      pointing: 1 if the most salient voxel lies on the actor, else 0 (the actor's share of the clip).
+      energy: Share of the credit that lies on the actor (the actor's share of the clip).
+      space: AUC of telling the actor's pixels from the others of the same frame, mean over frames (0.5).
+      time: AUC of telling when the actor covers a pixel from when not, mean over pixels (0.5).
+    """
+
+    pointing: Float[Array, ""]
+    energy: Float[Array, ""]
+    space: Float[Array, ""]
+    time: Float[Array, ""]
+
+
+@jax.jit
+def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
+    """All measures of one map.
+
+    Args:
+      saliency: The map, (T', H, W), T' divides T; a slice stands for all frames of its segment.
+      mask: The actor's pixels, (T, H, W).
+
+    Raises:
+      ValueError: If the shapes do not fit.
+    """
+    voxels, mask = _aligned(saliency, mask)
+    pixels = voxels.reshape(len(voxels), -1), mask.reshape(len(mask), -1)
+    return Localization(
+        pointing_game(voxels, mask),
+        energy_inside(voxels, mask),
+        _mean_where_known(jax.lax.map(lambda frame: localization_auc(*frame), pixels)),
+        _mean_where_known(jax.vmap(localization_auc, in_axes=1)(*pixels)),
+    )
+
+
+def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
+    """1 if the most salient voxel lies on the actor, else 0; of several most salient ones the share that does.
+
+    Args:
+      saliency: The map, (T', H, W).
+      mask: The actor's pixels, (T, H, W).
+
+    Raises:
+      ValueError: If the shapes do not fit.
+
+    References:
+      Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016, https://arxiv.org/abs/1608.00507
+    """
+    voxels, mask = _aligned(saliency, mask)
+    highest = voxels == voxels.max()
+    return (highest & mask).sum(dtype=jnp.float32) / highest.sum(dtype=jnp.float32)
+
+
+def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
+    """Share of the credit above the map's least value that lies on the actor; the actor's own share if there is none.
+
+    The energy-based pointing game on S - min S, since the zero of a RISE map has no meaning.
+
+    Args:
+      saliency: The map, (T', H, W).
+      mask: The actor's pixels, (T, H, W).
+
+    Raises:
+      ValueError: If the shapes do not fit.
+
+    References:
+      Wang et al., "Score-CAM", 2020, https://arxiv.org/abs/1910.01279
+    """
+    voxels, mask = _aligned(saliency, mask)
+    credit = voxels - voxels.min()
+    credit = jnp.where(credit.max() > 0, credit, jnp.ones_like(credit))
+    return jnp.where(mask, credit, 0).sum() / credit.sum()
+
+
+def localization_auc(saliency: Float[AnyArray, " n"], inside: Bool[AnyArray, " n"]) -> Float[Array, ""]:
+    """The chance that an element inside is more salient than one outside, an equal one counting half (ROC AUC).
+
+    Args:
+      saliency: Values, (n,).
+      inside: Which elements are inside, (n,).
+
+    Returns:
+      In [0, 1]; NaN where all elements are inside, or none.
+    """
+    outside = jnp.sort(jnp.where(inside, jnp.inf, saliency))
+    below = jnp.searchsorted(outside, saliency, side="left")
+    up_to = jnp.searchsorted(outside, saliency, side="right")
+    num_inside = inside.sum(dtype=jnp.float32)
+    wins = jnp.where(inside, (below + up_to).astype(jnp.float32) / 2, 0)
+    return wins.sum() / num_inside / (inside.size - num_inside)
+
+
+def _aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], Bool[Array, "T H W"]]:
+    """The map with one slice a frame, after checking the shapes."""
+    if mask.ndim != 3 or saliency.shape[1:] != mask.shape[1:]:
+        raise ValueError(f"`mask` must have shape (T, {', '.join(map(str, saliency.shape[1:]))}); got {mask.shape}.")
+    check_frames(mask.shape[0], saliency.shape[0], "saliency")
+    return jnp.repeat(jnp.asarray(saliency), mask.shape[0] // saliency.shape[0], axis=0), jnp.asarray(mask)
+
+
+def _mean_where_known(values: Float[Array, " n"]) -> Float[Array, ""]:
+    """The mean of what is not NaN; NaN if nothing is."""
+    known = ~jnp.isnan(values)
+    return jnp.where(known, values, 0).sum() / known.sum(dtype=jnp.float32)
