@@ -15,6 +15,7 @@ from jaxsal.classifier import Classifier
 from jaxsal.explain import check_options, explain
 from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
+from jaxsal.keywords import resolve_options
 from jaxsal.options import ExplainOptions
 
 
@@ -42,6 +43,7 @@ def explain_all(
     options: ExplainOptions,
     directory: str | Path,
     *,
+    ledgers: str | Path | None = None,
     progress: bool = False,
 ) -> list[Explanation]:
     """Explains clip after clip; what `directory` holds of the same clips, weights and options is not redone.
@@ -51,6 +53,8 @@ def explain_all(
       cases: The clips.
       options: Methods, recipe and their options.
       directory: Each clip's explanation goes to "NAME.npz" there.
+      ledgers: Folder of RISE's scores, which options that differ in the number of masks alone share; a run that was
+        killed amid a clip goes on there. Nothing is kept if None.
       progress: Whether to show a bar on standard error.
 
     Raises:
@@ -86,10 +90,18 @@ def explain_all(
                 spectrum=case.spectrum,
                 label=case.label,
                 target=case.target,
+                ledger_path=None if ledgers is None else Path(ledgers) / ledger_name(case.name, options),
             )
             save_explanation(path, explanation, identity)
         explanations.append(explanation)
     return explanations
+
+
+def ledger_name(name: str, options: ExplainOptions) -> str:
+    """The file of a clip's RISE scores: the same for options that only read them differently."""
+    chosen = resolve_options("rise", options.recipe, options.overrides("grid_shape", "keep_prob"))
+    grid = "x".join(map(str, chosen.grid_shape))
+    return f"{file_name(name)}-{options.recipe}-{grid}-p{chosen.keep_prob:g}-seed{options.seed}.npz"
 
 
 def file_name(name: str) -> str:

@@ -1,12 +1,15 @@
 """Explains one clip by several methods and measures the maps."""
 
+import dataclasses
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from jaxsal.callables import call, split_callable
 from jaxsal.classifier import Classifier
@@ -17,7 +20,6 @@ from jaxsal.ledger import RiseLedger
 from jaxsal.metrics.curves import curve_baseline, deletion, insertion
 from jaxsal.options import METHODS, ExplainOptions
 from jaxsal.recipes import CurveOptions
-from jaxsal.report.tables import RANDOM
 from jaxsal.saliency.gradcam import gradcam
 from jaxsal.saliency.rise import rise_ledger
 from jaxsal.saliency.sidu import sidu
@@ -44,6 +46,7 @@ def explain(
     spectrum: str,
     label: int = -1,
     target: int | None = None,
+    ledger_path: Path | None = None,
 ) -> Explanation:
     """Runs the methods and both measures on one clip.
 
@@ -55,6 +58,7 @@ def explain(
       spectrum: "IR" or "TV", for the tables.
       label: The true class, -1 where it is not known.
       target: The class to explain; the predicted one if None.
+      ledger_path: Where RISE's scores are saved as they come, and taken up if they are there; nowhere if None.
 
     Raises:
       ValueError: If the clip, the target or an option is not allowed.
@@ -66,16 +70,17 @@ def explain(
     probabilities = np.asarray(jax.nn.softmax(call(arrays, clip, static)))
     target = int(probabilities.argmax()) if target is None else target
     maps, seconds, ledger = {}, {}, None
-    for method, run in _runs(classifier, clip, target, options).items():
+    for method, run in _runs(classifier, clip, target, options, ledger_path).items():
         start = time.perf_counter()
         found = run()
         if isinstance(found, RiseLedger):
             ledger, found = found, found.map(target)
         maps[METHODS[method]] = np.asarray(found)
         seconds[METHODS[method]] = time.perf_counter() - start
-    generator = np.random.default_rng([options.seed, zlib.crc32(name.encode())])
-    maps[RANDOM] = generator.random(mask_shape(classifier, clip), np.float32)
-    seconds[RANDOM] = 0.0
+    shape = mask_shape(classifier, clip)
+    for reference in options.references:
+        maps[reference] = reference_map(reference, name, shape, options.seed)
+        seconds[reference] = 0.0
     curves: Any = {
         method: tuple(
             jax.tree.map(
@@ -94,15 +99,21 @@ def explain(
         )
         for method, saliency in maps.items()
     }
-    num_slices = maps[RANDOM].shape[0]
     baselines = {
-        measure: np.asarray(curve_baseline(classifier, clip, curve_options(options, measure), num_slices=num_slices))
+        measure: np.asarray(curve_baseline(classifier, clip, curve_options(options, measure), num_slices=shape[0]))
         for measure in MEASURES
     }
     clip = np.asarray(clip)
     return Explanation(
         name, spectrum, label, target, clip, probabilities, maps, curves, seconds, options, baselines, ledger
     )
+
+
+def reference_map(reference: str, name: str, shape: tuple[int, int, int], seed: int) -> Float[np.ndarray, "Tm H W"]:
+    """A map that knows nothing of the clip: noise that its name and the seed determine, or the same everywhere."""
+    if reference == "constant":
+        return np.zeros(shape, np.float32)
+    return np.random.default_rng([seed, zlib.crc32(name.encode())]).random(shape, np.float32)
 
 
 def curve_options(options: ExplainOptions, measure: str) -> CurveOptions:
@@ -119,17 +130,29 @@ def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
     return options.overrides("num_steps") | ({} if baseline is None else {"baseline": baseline})
 
 
-def _runs(classifier: Classifier, clip: Any, target: int, options: ExplainOptions) -> dict[str, Callable[[], Any]]:
+def _runs(
+    classifier: Classifier, clip: Any, target: int, options: ExplainOptions, ledger_path: Path | None
+) -> dict[str, Callable[[], Any]]:
     """The methods that were asked for, ready to run; all give a map but RISE, which gives its ledger."""
     key = jax.random.key(options.seed)
     recipe, chunk_size = options.recipe, options.chunk_size
+    masks = options.overrides(*_RISE)
+    num_masks = resolve_options("rise", recipe, masks).num_masks  # an earlier run may have left more
     runs: dict[str, Callable[[], Any]] = {
         "gradcam": lambda: gradcam(classifier, clip, target, recipe=recipe),
-        "rise": lambda: rise_ledger(
-            key, classifier, clip, recipe=recipe, chunk_size=chunk_size, **options.overrides(*_RISE)
+        "rise": lambda: _first_masks(
+            rise_ledger(key, classifier, clip, recipe=recipe, path=ledger_path, chunk_size=chunk_size, **masks),
+            num_masks,
         ),
         "sidu": lambda: sidu(
             classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides("threshold")
         ),
     }
     return {method: runs[method] for method in options.method}
+
+
+def _first_masks(ledger: RiseLedger, num_masks: int) -> RiseLedger:
+    """The part of a ledger that a run of so many masks would have left."""
+    kept = ledger.ids < num_masks
+    options = dataclasses.replace(ledger.options, num_masks=num_masks)
+    return dataclasses.replace(ledger, options=options, ids=ledger.ids[kept], logits=ledger.logits[kept])

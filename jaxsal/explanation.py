@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
       target: The explained class.
       clip: (T, H, W, C), in [0, 1].
       probabilities: Of all classes, (K,).
-      maps: By method, (T', H, W); "random" among them, to compare with.
+      maps: By method, (T', H, W); the references among them.
       curves: By method, (deletion, insertion).
       seconds: By method, what its map took.
       options: How the clip was explained.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from jaxsal.checks import check_choice, check_positive
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
+REFERENCES = ("random", "constant")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class ExplainOptions:
 
     Attributes:
       method: Which of gradcam, rise and sidu to run.
+      references: Maps that know nothing to measure beside them: random, constant.
       recipe: "default", "icpr2022" (the study's code) or "canonical" (each method's own code).
       num_masks: RISE: N.
       grid_shape: RISE: cells of the grid in time, height and width.
@@ -60,6 +62,7 @@ class ExplainOptions:
     """
 
     method: tuple[str, ...] = tuple(METHODS)
+    references: tuple[str, ...] = ("random",)
     recipe: str = "default"
     num_masks: int | None = None
     grid_shape: tuple[int, int, int] | None = None
@@ -77,6 +80,8 @@ class ExplainOptions:
             raise ValueError(f"`method` must name at least one of {tuple(METHODS)}; got none.")
         for method in self.method:
             check_choice("method", method, tuple(METHODS))
+        for reference in self.references:
+            check_choice("references", reference, REFERENCES)
         check_positive("chunk_size", self.chunk_size)
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0; got {self.seed}.")

@@ -7,6 +7,7 @@ import pytest
 import toys
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal import evaluate as evaluation
+from jaxsal import ledger as rise_scores
 from jaxsal.evaluate import Case, explain_all, file_name
 from jaxsal.explain import explain
 from jaxsal.explanation import load_explanation, save_explanation
@@ -78,6 +79,35 @@ def test_rise_is_kept_for_every_class():
     found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR")
     key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
     np.testing.assert_allclose(found.ledger.map("all"), rise(key, CLASSIFIER, CLIP, "all", **masks), rtol=1e-5)
+
+
+def test_references_may_be_chosen_and_know_nothing():
+    options = dataclasses.replace(OPTIONS, method=("gradcam",), references=("random", "constant"))
+    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    assert list(found.maps) == ["Grad-CAM", "random", "constant"]
+    assert np.ptp(found.maps["constant"]) == 0
+    assert (found.maps["random"] != explain(CLASSIFIER, CLIP, options, name="b", spectrum="IR").maps["random"]).all()
+    assert list(
+        explain(CLASSIFIER, CLIP, dataclasses.replace(options, references=()), name="a", spectrum="IR").maps
+    ) == ["Grad-CAM"]
+
+
+def test_runs_with_more_masks_take_up_the_ledger_of_fewer(tmp_path, monkeypatch):
+    scored = []
+    counted = rise_scores.score_masks
+    monkeypatch.setattr(rise_scores, "score_masks", lambda *a, **k: scored.append(len(k["ids"])) or counted(*a, **k))
+    options = dataclasses.replace(OPTIONS, method=("rise",), references=())
+    expected = {
+        n: rise(jax.random.key(0), CLASSIFIER, CLIP, num_masks=n, grid_shape=(2, 3, 3), keep_prob=0.5)
+        for n in (8, 20, 30)
+    }
+    scored.clear()
+    for num_masks in (20, 30, 8):
+        numbered = dataclasses.replace(options, num_masks=num_masks)
+        (found,) = explain_all(CLASSIFIER, cases(1), numbered, tmp_path / str(num_masks), ledgers=tmp_path / "ledgers")
+        np.testing.assert_allclose(found.maps["RISE"], expected[num_masks], rtol=1e-4, atol=1e-6)
+    assert scored == [20, 10]
+    assert [path.name for path in (tmp_path / "ledgers").iterdir()] == ["clip_0-default-2x3x3-p0.5-seed0.npz"]
 
 
 def test_save_and_load(tmp_path):
@@ -153,6 +183,7 @@ def test_names_become_files():
     [
         (dict(method=("lime",)), r"`method` must be one of .*gradcam.*got 'lime'"),
         (dict(method=()), "`method` must name at least one of"),
+        (dict(references=("noise",)), r"`references` must be one of \('random', 'constant'\); got 'noise'"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(seed=-1), "`seed` must be at least 0; got -1"),
         (dict(deletion_baseline="grey"), r"`baseline` must be one of .*got 'grey'"),

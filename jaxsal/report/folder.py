@@ -10,9 +10,10 @@ import numpy as np
 from jaxsal.evaluate import file_name
 from jaxsal.explanation import Explanation
 from jaxsal.files import write_atomically
+from jaxsal.options import REFERENCES
 from jaxsal.report.pictures import overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
-from jaxsal.report.tables import RANDOM, results_to_csv, summarise, to_csv, to_markdown
+from jaxsal.report.tables import results_to_csv, summarise, to_csv, to_markdown
 
 
 def write_folder(
@@ -69,8 +70,9 @@ def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str
             method: np.stack([np.asarray(e.curves[method][number].scores) for e in explanations])
             for method in explanations[0].curves
         }
-        fractions = np.asarray(explanations[0].curves[RANDOM][number].fractions)
-        floor = np.mean([e.curves[RANDOM][0].scores[-1] for e in explanations])
+        any_method = next(iter(curves))
+        fractions = np.asarray(explanations[0].curves[any_method][number].fractions)
+        floor = np.mean([e.curves[any_method][0].scores[-1] for e in explanations])
         panels[measure] = CurvePanel(fractions, curves, float(floor) if measure == "deletion" else None)
     plot_curves(path, panels, title=f"{spectrum}, {len(explanations)} clips")
 
@@ -80,7 +82,7 @@ def draw_overlays(directory: Path, explanation: Explanation, classes: Sequence[s
     clip = np.asarray(explanation.clip)
     rows = {"input": np.rint(255 * clip).astype(np.uint8)}
     for method, saliency in explanation.maps.items():
-        if method != RANDOM:
+        if method not in REFERENCES:
             rows[method] = overlay(clip, saliency)
     predicted = f"{classes[explanation.target]}-{explanation.probabilities[explanation.target]:.2f}"
     stem = file_name(f"{explanation.name}-as-{predicted}")

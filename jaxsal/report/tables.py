@@ -10,9 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxsal.datasets.records import SPECTRA
+from jaxsal.options import REFERENCES
 from jaxsal.report.statistics import bootstrap_interval, paired_test
 
-RANDOM = "random"
+RANDOM = REFERENCES[0]
 FLOOR = "floor"
 _SIGNIFICANT = 0.05
 _FOOTNOTE = f"† Not better than the random map: the difference has the wrong sign or p > {_SIGNIFICANT}."
@@ -103,9 +104,9 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
-    """The results of one spectrum under each method, sorted by clip, the random map last."""
+    """The results of one spectrum under each method, sorted by clip, the references last."""
     methods = list(dict.fromkeys(result.method for result in results))
-    methods.sort(key=lambda method: method == RANDOM)
+    methods.sort(key=lambda method: REFERENCES.index(method) + 1 if method in REFERENCES else 0)
     return {
         method: sorted((result for result in results if result.method == method), key=lambda result: result.clip)
         for method in methods

@@ -126,6 +126,8 @@ def test_records_load_their_clip_also_after_pickling():
 
     expected = render_clip("lower_arms", 9, 1, 0, "TV", seed=0, num_frames=2, height=24)
     np.testing.assert_array_equal(frames, expected)
+    mask = actor_mask("lower_arms", 9, 1, 0, "TV", seed=0, num_frames=2, height=24)
+    np.testing.assert_array_equal(record.load_mask(), mask)
     assert record.split == "test"
 
 

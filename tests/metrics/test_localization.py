@@ -34,7 +34,7 @@ def test_a_constant_map_gets_the_actors_share():
 
 
 def test_a_still_map_knows_where_but_not_when():
-    """Rows 0, 1, 2 with credit 2, 1, 0: in frames 0 and 3 both other rows are below, in frame 1 one, in frame 2 none."""
+    """Rows 0, 1, 2 with credit 2, 1, 0: frames 0 and 3 have both other rows below, 1 has one, 2 none."""
     still = jnp.broadcast_to(jnp.array([2.0, 1.0, 0.0])[None, :, None], SHAPE)
     found = localize(still, moving_mask())
     assert found.space == pytest.approx((1 + 0.5 + 0 + 1) / 4)
