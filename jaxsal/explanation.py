@@ -94,7 +94,7 @@ def save_explanation(path: str | Path, explanation: Explanation, identity: dict[
         has_ledger=e.ledger is not None,
         identity=identity,
     )
-    arrays = {"clip": _to_bytes(e.clip), "probabilities": e.probabilities}
+    arrays: dict[str, Any] = {"clip": _to_bytes(e.clip), "probabilities": e.probabilities}
     for method in e.maps:
         arrays[f"map.{method}"] = e.maps[method]
         for measure, curve in zip(("deletion", "insertion"), e.curves[method], strict=True):
