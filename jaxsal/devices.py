@@ -1,28 +1,82 @@
-"""Work laid over all devices of this process: one axis of the data is split, everything else is on each of them."""
+"""Work laid over devices: one axis of the data is split, everything else is on each of them.
+
+The devices are those of all processes that `jax.distributed` has joined. Every process then runs the same calls on
+the same data, takes its own parts of it, and gets the whole result.
+"""
 
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array
+
+_alone: ContextVar[bool] = ContextVar("alone", default=False)
+
+
+@contextmanager
+def this_process_alone() -> Iterator[None]:
+    """Inside, work is laid over the devices of this process only, so processes can do different things."""
+    token = _alone.set(True)
+    try:
+        yield
+    finally:
+        _alone.reset(token)
 
 
 def device_mesh(multiple_of: int | None = None) -> Mesh:
-    """All local devices in a row, or as many of them as divide `multiple_of`."""
-    devices = jax.local_devices()
+    """All devices in a row, or as many of them as divide `multiple_of`.
+
+    Raises:
+      ValueError: If the devices of several processes do not divide `multiple_of`, so that some had nothing to do.
+    """
+    devices = jax.local_devices() if _alone.get() else jax.devices()
     count = len(devices) if multiple_of is None else math.gcd(len(devices), multiple_of)
+    if count < len(devices) and len({device.process_index for device in devices}) > 1:
+        raise ValueError(f"What is split must be a multiple of the {len(devices)} devices; got {multiple_of}.")
     return jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
 def on_every_device(tree: Any, mesh: Mesh) -> Any:
     """The arrays of a tree, copied to every device of the mesh that does not have them."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec()))
+    return _lay(tree, NamedSharding(mesh, PartitionSpec()))
 
 
 def split_axis(tree: Any, mesh: Mesh, axis: int = 0) -> Any:
     """The arrays of a tree, one part of `axis` on each device; its length must be a multiple of the devices."""
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, "split")))
+    return _lay(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, "split")))
+
+
+def on_one_device(array: Array) -> Array:
+    """An array of a mesh, whole, on the first device of this process."""
+    if not array.is_fully_addressable:
+        from jax.experimental.multihost_utils import process_allgather
+
+        array = process_allgather(array, tiled=True)
+    return jax.device_put(array, jax.local_devices()[0])
+
+
+def _lay(tree: Any, sharding: NamedSharding) -> Any:
+    """Puts arrays that every process has in whole where the sharding says."""
+    if sharding.is_fully_addressable:
+        return jax.device_put(tree, sharding)
+
+    def lay(leaf: Any) -> Array:
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return jax.device_put(leaf, sharding)
+        leaf = jnp.asarray(leaf)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(lay(jax.random.key_data(leaf)), impl=jax.random.key_impl(leaf))
+        whole = np.asarray(leaf)
+        return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+
+    return jax.tree.map(lay, tree)
 
 
 def use_all_cores() -> None:

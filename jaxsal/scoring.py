@@ -1,9 +1,9 @@
 """The engine: what does a classifier say about a clip when these voxels are replaced?
 
 One compiled loop over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
-under `vmap`, split over all local devices; only scores leave it. The weights, the clip and the masks' own data are
-arguments, so another checkpoint, clip, key or number of masks compiles nothing, and memory does not depend on how
-many masks there are.
+under `vmap`, split over all devices of all processes; only scores leave it. The weights, the clip and the masks' own
+data are arguments, so another checkpoint, clip, key or number of masks compiles nothing, and memory does not depend
+on how many masks there are.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.checks import check_positive
-from jaxsal.devices import device_mesh, on_every_device, split_axis
+from jaxsal.devices import device_mesh, on_every_device, on_one_device, split_axis
 from jaxsal.inputs import check_clip, check_frames, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
@@ -83,7 +83,7 @@ def score_masks(
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
-    return jax.device_put(jnp.concatenate(scores)[: len(ids)], mesh.devices.flat[0])
+    return on_one_device(jnp.concatenate(scores)[: len(ids)])
 
 
 def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:

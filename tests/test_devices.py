@@ -1,19 +1,14 @@
-"""The same numbers on one, two and four devices; each count needs a process of its own."""
-
-import os
-import subprocess
-import sys
-from pathlib import Path
+"""The same numbers on one, two, four and eight devices; each count needs a process of its own."""
 
 import numpy as np
 import pytest
 
+import processes
+
 SCRIPT = """
-import sys
-import jax, numpy as np
-sys.path.insert(0, {tests!r})
+import numpy as np
 import runs, toys
-from jaxsal import deletion, rise, sidu
+from jaxsal import deletion, rise, rise_ledger, sidu
 from jaxsal.train import train
 
 assert jax.device_count() == {count}
@@ -23,9 +18,15 @@ maps = dict(
     rise=rise(jax.random.key(0), classifier, clip, num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4),
     sidu=sidu(classifier, clip, 1),
 )
+options = dict(num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4)
+for chunk_size in (7, 64):
+    ledger = rise_ledger(jax.random.key(0), classifier, clip, chunk_size=chunk_size, **options)
+    maps["logits" + str(chunk_size)] = ledger.logits
 curve = deletion(classifier, clip, maps["rise"], num_steps=11).scores
-trained = train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r})
-bias = trained.variables["params"]["fc"]["bias"]
+bias = np.ones(1)
+if {count} < 8:
+    trained = train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r})
+    bias = trained.variables["params"]["fc"]["bias"]
 np.savez({output!r}, curve=curve, bias=bias, **maps)
 """
 
@@ -34,21 +35,30 @@ np.savez({output!r}, curve=curve, bias=bias, **maps)
 def by_device_count(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
     found = {}
-    for count in (1, 2, 4):
+    for count in (1, 2, 4, 8):
         output = folder / f"{count}.npz"
-        tests = str(Path(__file__).parent)
-        script = SCRIPT.format(tests=tests, count=count, folder=str(folder / f"run{count}"), output=str(output))
-        flags = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={count}", "JAX_PLATFORMS": "cpu"}
-        subprocess.run([sys.executable, "-c", script], env=os.environ | flags, check=True, capture_output=True)
+        script = SCRIPT.format(count=count, folder=str(folder / f"run{count}"), output=str(output))
+        processes.finish(processes.start(script, devices=count))
         found[count] = np.load(output)
     return found
 
 
-@pytest.mark.parametrize("name", ["rise", "sidu", "curve", "bias"])
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("name", ["rise", "sidu", "curve", "logits7", "logits64"])
+@pytest.mark.parametrize("count", [2, 4, 8])
 def test_device_count_changes_nothing(by_device_count, count, name):
     one, several = by_device_count[1][name], by_device_count[count][name]
     assert np.abs(one).max() > 0
-    np.testing.assert_allclose(
-        several, one, rtol=1e-3 if name == "bias" else 1e-5, atol=1e-4 if name == "bias" else 1e-6
-    )
+    np.testing.assert_allclose(several, one, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+def test_chunk_size_changes_nothing(by_device_count, count):
+    found = by_device_count[count]
+    np.testing.assert_allclose(found["logits7"], found["logits64"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_device_count_changes_no_training(by_device_count, count):
+    one, several = by_device_count[1]["bias"], by_device_count[count]["bias"]
+    assert np.abs(one).max() > 0
+    np.testing.assert_allclose(several, one, rtol=1e-3, atol=1e-4)
