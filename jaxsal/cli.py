@@ -4,13 +4,14 @@ import sys
 
 import tyro
 
+from jaxsal.commands.data import Data
 from jaxsal.commands.demo import Demo
 from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
 from jaxsal.commands.provenance import note_command_line
 from jaxsal.commands.train import Train
 
-Command = Demo | Explain | Train | Evaluate
+Command = Demo | Explain | Train | Evaluate | Data
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ class Evaluate:
     checkpoint: Path
     """Folder of a run of `jaxsal demo` or `jaxsal train`."""
     data: str = "synthetic"
-    """"synthetic", or a folder with IR/, TV/ and segments.csv."""
+    """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     output: Path = Path("runs/evaluate")
     """Folder for the table, the curves and the overlays; a killed evaluation goes on where it was."""
     clips_per_spectrum: int = 16

@@ -20,7 +20,7 @@ class Train:
     output: Path
     """Folder of the run; a run that was killed goes on where it was."""
     data: str = "synthetic"
-    """"synthetic", or a folder with IR/, TV/ and segments.csv."""
+    """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     spectra: str = "IRTV"
     """What to train on: IR, TV, or IRTV for both."""
     arch: str = "resnet3d18"

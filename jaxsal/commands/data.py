@@ -1,0 +1,105 @@
+"""`jaxsal data`: sets of clips prepared as shards, listed and described."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """Writes a set as shards, to be trained and evaluated on by its name.
+
+    Example: jaxsal data prepare multispectral_actions --manual-dir recordings/ --size 256
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """multispectral_actions (the study's set), paired_actions (your own recordings), or synthetic_actions."""
+    manual_dir: Path | None = None
+    """Folder of the recordings, in the layout of data/README.md or data/multispectral_actions/README.md."""
+    data_dir: Path | None = None
+    """Where to; $TFDS_DATA_DIR or data/tfds if left out."""
+    size: int | None = None
+    """Store squares of this side, as training at this size cuts them; frames as they are if left out."""
+    antialias: bool = False
+    """Antialias the resizing, as training of PAN does it."""
+    config: str | None = None
+    """Tells sets of one name apart; "full" or "square" with the size if left out."""
+
+    def run(self) -> None:
+        """Prepares, and describes what is there."""
+        from jaxsal.datasets.prepared import prepare_clips
+
+        options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, config=self.config)
+        found = prepare_clips(self.name, manual_dir=self.manual_dir, data_dir=self.data_dir, **options)
+        _describe(found)
+
+
+@dataclass(frozen=True)
+class List:
+    """Names the sets that are prepared.
+
+    Example: jaxsal data list
+    """
+
+    data_dir: Path | None = None
+    """Where they lie; $TFDS_DATA_DIR or data/tfds if left out."""
+
+    def run(self) -> None:
+        """Prints a line per set."""
+        from jaxsal.datasets.prepared import default_data_dir, list_prepared
+
+        found = list_prepared(self.data_dir)
+        for prepared in found:
+            print(f"{prepared.name}  {prepared.folder}")
+        if not found:
+            print(f"Nothing is prepared in {self.data_dir or default_data_dir()}.")
+
+
+@dataclass(frozen=True)
+class Info:
+    """Says how many clips of each class, split and spectrum a prepared set has.
+
+    Example: jaxsal data info multispectral_actions
+    """
+
+    name: Annotated[str, tyro.conf.Positional]
+    """Of a prepared set; with its config where there are several."""
+    data_dir: Path | None = None
+    """Where it lies; $TFDS_DATA_DIR or data/tfds if left out."""
+
+    def run(self) -> None:
+        """Prints a table."""
+        from jaxsal.datasets.prepared import find_prepared
+
+        _describe(find_prepared(self.name, self.data_dir))
+
+
+@dataclass(frozen=True)
+class Data:
+    """Prepares sets of clips, lists and describes them.
+
+    Example: jaxsal data prepare paired_actions --manual-dir recordings/ --size 128
+    """
+
+    job: Annotated[Prepare | List | Info, tyro.conf.arg(name="")]
+
+    def run(self) -> None:
+        """Does the one that was asked for."""
+        self.job.run()
+
+
+def _describe(prepared: Any) -> None:
+    from jaxsal.datasets.prepared import prepared_clips
+    from jaxsal.datasets.records import SPECTRA, SPLITS
+
+    clips = prepared_clips(prepared.folder)
+    counts = Counter((clips.classes[record.label], record.split, record.spectrum) for record in clips.records)
+    cells = [(split, spectrum) for split in SPLITS for spectrum in SPECTRA]
+    print(f"{prepared.name} in {prepared.folder}: {len(clips.records)} clips\n")
+    print("| class |", " | ".join(f"{split} {spectrum}" for split, spectrum in cells), "|")
+    print("|---|", "|".join("--:" for _ in cells), "|", sep="")
+    for name in clips.classes:
+        print("|", " | ".join([name, *(str(counts[name, *cell]) for cell in cells)]), "|")
