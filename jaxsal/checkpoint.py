@@ -43,14 +43,10 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
         origin=checkpoint.origin,
         fingerprint=fingerprint(checkpoint.variables),
     )
-    manager.save(
-        checkpoint.step,
-        args=ocp.args.Composite(
-            variables=ocp.args.StandardSave(checkpoint.variables),
-            progress=ocp.args.StandardSave(checkpoint.progress),
-            meta=ocp.args.JsonSave(meta),
-        ),
-    )
+    items = {"variables": ocp.args.StandardSave(checkpoint.variables), "meta": ocp.args.JsonSave(meta)}
+    if checkpoint.progress is not None:
+        items["progress"] = ocp.args.StandardSave(checkpoint.progress)
+    manager.save(checkpoint.step, args=ocp.args.Composite(**items))
 
 
 def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManager:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -83,6 +84,16 @@ def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.
     if differing:
         raise ValueError(f"`variables` must be those of {arch}; got a difference in {', '.join(differing)}.")
     return {name: _to_torch(np.asarray(flat[path])) for name, path in paths.items()}
+
+
+def model_from_torch(arch: str, state_dict: Mapping[str, Any]) -> nn.Module:
+    """The network that a state dict is of; width, number of classes and form are told by the tensors' shapes.
+
+    Args:
+      arch: As in `variables_from_torch`.
+      state_dict: One that `variables_from_torch` takes.
+    """
+    return _architecture(arch).model(_tensors(state_dict))
 
 
 def _architecture(arch: str) -> Architecture:

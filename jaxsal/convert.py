@@ -1,0 +1,101 @@
+"""Trained weights from PyTorch's files to a checkpoint, and from a checkpoint to a file for PyTorch."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsal.checkpoint import Checkpoint, latest_step, open_manager, origin, save_checkpoint
+from jaxsal.checks import check_choice
+from jaxsal.files import write_atomically
+from jaxsal.models import pan_from_resnet50, variables_from_torch, variables_to_torch
+from jaxsal.models.torch_files import read_tensors
+from jaxsal.models.torch_weights import model_from_torch
+from jaxsal.networks import NETWORKS, NetworkSpec
+
+
+def checkpoint_from_torch(
+    source: str | Path,
+    *,
+    arch: str = "resnet3d18",
+    classes: tuple[str, ...] | None = None,
+    from_resnet50: bool = False,
+    seed: int = 0,
+    **spec: Any,
+) -> Checkpoint:
+    """Reads a trained network from a torch or safetensors file; torch is not needed.
+
+    Args:
+      source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
+      arch: What the network is, a key of `jaxsal.networks.NETWORKS`.
+      classes: Names of the classes, in the order of the logits; "class-0" and so on if None.
+      from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
+        PA module are drawn anew and know nothing yet.
+      seed: Of those new parts.
+      **spec: Further fields of `NetworkSpec`: how clips are cut and normalised for the weights.
+
+    Returns:
+      The network at step 0.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If the file is damaged or holds more than tensors, if tensors are missing, surplus or of a wrong
+        shape (the message names them), or if the classes or another field do not fit the network.
+    """
+    check_choice("arch", arch, tuple(NETWORKS))
+    if from_resnet50 and (arch != "pan" or not classes):
+        raise ValueError(f"`from_resnet50` must come with the architecture pan and its classes; got {arch}, {classes}.")
+    tensors = read_tensors(source)
+    stored = "resnet50" if from_resnet50 else arch
+    variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
+    if classes is None:
+        classes = tuple(f"class-{number}" for number in range(model.num_classes))
+    if from_resnet50:
+        variables = pan_from_resnet50(variables, len(classes), key=jax.random.key(seed))
+    elif len(classes) != model.num_classes:
+        raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
+    found = NetworkSpec(classes, arch=arch, width=model.width, **spec)
+    if not from_resnet50 and model != found.model():
+        raise ValueError(f"`source` must hold the network {found.model()}; got {model}.")
+    return Checkpoint(found, variables, 0, None, origin(converted_from=Path(source).name))
+
+
+def save_as_run(checkpoint: Checkpoint, directory: str | Path) -> None:
+    """Writes a checkpoint where `jaxsal explain` and `evaluate` look for the one of a run.
+
+    Raises:
+      ValueError: If the folder holds one already.
+    """
+    inner = Path(directory) / "checkpoints"
+    if latest_step(inner) is not None:
+        raise ValueError(f"`output` must be a folder without a checkpoint; got {directory}.")
+    with open_manager(inner) as manager:
+        save_checkpoint(manager, checkpoint)
+
+
+def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.ndarray]:
+    """Writes a network's weights to a safetensors file that its PyTorch original loads strictly.
+
+    Args:
+      checkpoint: The network.
+      path: A `.safetensors` file; its metadata holds the fields of the checkpoint's `NetworkSpec` as JSON.
+
+    Returns:
+      The state dict that was written, torch name to array.
+
+    Raises:
+      ValueError: If the file's name has another suffix.
+    """
+    from safetensors.numpy import save
+
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"`output` must be a .safetensors file; got {path}.")
+    state_dict = variables_to_torch(checkpoint.spec.arch, checkpoint.variables)
+    fields = dataclasses.asdict(checkpoint.spec)
+    metadata = {"format": "pt"} | {name: json.dumps(value) for name, value in fields.items()}
+    with write_atomically(path) as file:
+        file.write(save(state_dict, metadata))
+    return state_dict
