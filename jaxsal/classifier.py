@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -129,8 +130,8 @@ class Classifier:
         check_choice("normalization", normalization, get_args(Normalization))
         return dataclasses.replace(self, normalization=normalization)
 
-    def normalize(self, clip: Clip) -> Float[Array, "T H W C"]:
-        """The clip as the network takes it."""
+    def normalize(self, clip: Float[AnyArray, "*B T H W C"]) -> Float[Array, "*B T H W C"]:
+        """The clip as the network takes it; "minmax" takes several clips as one."""
         clip = jnp.asarray(clip)
         if self.normalization == "minmax":
             return (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
@@ -147,3 +148,8 @@ class Classifier:
     def __call__(self, clip: Clip) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""
         return self.head(self.features(clip))
+
+    def score_batch(self, clips: Float[Array, "B T H W C"]) -> Float[Array, "B K"]:
+        """Logits of several clips that are normalised as one, so that with "minmax" each depends on all of them."""
+        activations = jax.vmap(partial(self.features_fn, self.params))(self.normalize(clips))
+        return jax.vmap(self.head)(activations)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsal.callables import call, call_parts, split_callable
+from jaxsal.checks import check_positive
 from jaxsal.types import Clip, SaliencyMap, ScoreFn, Target
 
 
@@ -57,6 +58,20 @@ def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
         raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
     arrays, static = split_callable(score_fn)
     return _num_classes(call.eval_shape(arrays, clip, static), "score_fn")
+
+
+def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
+    """Checks that clips can be scored in batches of that size, or each by itself (None).
+
+    Raises:
+      TypeError: If `score_fn` has no `score_batch`.
+      ValueError: If the size is below 1.
+    """
+    if batch_size is None:
+        return
+    check_positive("batch_size", batch_size)
+    if not callable(getattr(score_fn, "score_batch", None)):
+        raise TypeError(f"`score_fn` must have score_batch for `batch_size`; {type(score_fn).__name__} lacks it.")
 
 
 def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:

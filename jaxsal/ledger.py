@@ -20,7 +20,7 @@ from jaxsal.inputs import check_clip, check_target
 from jaxsal.masks import RiseMasks
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.readout import rise_map, rise_profile_stderr, rise_stderr
-from jaxsal.scoring import Progress, score_masks
+from jaxsal.scoring import Progress, score_masks, whole_batches
 from jaxsal.types import Clip, ScoreFn, Target
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
@@ -140,8 +140,7 @@ class RiseLedger:
             )
         ids, first = np.unique(np.concatenate([self.ids, other.ids]), return_index=True)
         logits = np.concatenate([self.logits, other.logits])[first]
-        num_masks = max(self.options.num_masks, other.options.num_masks)
-        options = dataclasses.replace(self.options, num_masks=num_masks)
+        options = dataclasses.replace(self.options, num_masks=max(self.options.num_masks, other.options.num_masks))
         return dataclasses.replace(self, ids=ids, logits=logits, options=options)
 
     def identity(self) -> tuple[Any, ...]:
@@ -163,7 +162,7 @@ class RiseLedger:
         chunk_size: int = 16,
         progress: Progress | None = None,
     ) -> "RiseLedger":
-        """A ledger grown to `num_masks` masks; those that this one holds are not scored again.
+        """A ledger grown to `num_masks` masks; those it holds are scored again only in a cut batch.
 
         Args:
           score_fn: What scored the masks it holds.
@@ -181,11 +180,14 @@ class RiseLedger:
             raise ValueError("`clip` must be the one that the ledger is of; got another.")
         options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
         found = clip_logits(score_fn, clip)
-        logits = np.zeros((0, len(found)), np.float32)
-        ledger = dataclasses.replace(self, clip_logits=found, options=options, ids=self.ids[:0], logits=logits)
-        ledger = self.merge(ledger)
-        missing = np.setdiff1d(np.arange(num_masks, dtype=np.int32), self.ids)
-        portion = max(len(missing), 1) if path is None else _SAVE_EVERY_CHUNKS * chunk_size
+        empty = dict(ids=self.ids[:0], logits=np.zeros((0, len(found)), np.float32))
+        ledger = self.merge(dataclasses.replace(self, clip_logits=found, options=options, **empty))
+        wanted, batch_size = np.arange(num_masks, dtype=np.int32), options.batch_size
+        if batch_size is not None and not np.isin(wanted, self.ids).all():
+            whole = whole_batches(self.ids, batch_size)  # the scores of other batches change with what fills them
+            ledger = dataclasses.replace(ledger, ids=self.ids[whole], logits=self.logits[whole])
+        missing = np.setdiff1d(wanted, ledger.ids)
+        portion = max(len(missing), 1) if path is None else _SAVE_EVERY_CHUNKS * (batch_size or chunk_size)
         for start in range(0, len(missing), portion):
             ids = missing[start : start + portion]
             scores = score_masks(
@@ -195,6 +197,7 @@ class RiseLedger:
                 ids=ids,
                 baseline=self.options.baseline,
                 frame_slices=self.options.frame_slices,
+                batch_size=batch_size,
                 chunk_size=chunk_size,
                 progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
             )

@@ -70,6 +70,8 @@ class RiseOptions:
         study's code for PAN).
       estimator: "mean" is 1/(N p) sum_n w_n M_n, the paper's; "centered" subtracts the mean score from the
         weights and adds it back to the map: the same expectation, far less variance.
+      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
+        (the study's code for PAN: 24 with min-max); None scores each by itself.
     """
 
     num_masks: int = 1000
@@ -81,6 +83,7 @@ class RiseOptions:
     temporal_cell: TemporalCell = "own"
     frame_slices: FrameSlices = "aligned"
     estimator: Estimator = "mean"
+    batch_size: int | None = None
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
@@ -97,6 +100,7 @@ class RiseOptions:
             estimator=get_args(Estimator),
         )
         _check_baseline(self.baseline)
+        _check_batch(self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class SiduOptions:
       alignment: How masks are stretched, see `jaxsal.resample`.
       feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
         or "minmax" (the study's code).
+      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
+        (the study's code for PAN: 64 with min-max); None scores each by itself.
     """
 
     threshold: float = 0.5
@@ -120,6 +126,7 @@ class SiduOptions:
     baseline: str | AnyArray = "mean"
     alignment: Alignment = "mirror"
     feature_normalization: Literal["same", "minmax"] = "same"
+    batch_size: int | None = None
 
     def __post_init__(self):
         if math.isnan(self.threshold):
@@ -133,6 +140,7 @@ class SiduOptions:
             feature_normalization=("same", "minmax"),
         )
         _check_baseline(self.baseline)
+        _check_batch(self.batch_size)
 
 
 @dataclass(frozen=True)
@@ -152,6 +160,7 @@ class CurveOptions:
         "auto" takes scalars where frames share maps in segments (the study's code for PAN).
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
+      nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
     """
 
     num_steps: int = 100
@@ -162,6 +171,7 @@ class CurveOptions:
     blur_time: bool | None = None
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
+    nan_as_zero: bool = False
 
     def __post_init__(self):
         if self.num_steps < 2:
@@ -173,6 +183,11 @@ class CurveOptions:
         check_positive("blur_factor", self.blur_factor)
         _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar", "auto"), ties=get_args(Ties))
         _check_baseline(self.baseline)
+
+
+def _check_batch(batch_size: int | None) -> None:
+    if batch_size is not None:
+        check_positive("batch_size", batch_size)
 
 
 def _check_baseline(baseline: str | AnyArray) -> None:
@@ -203,8 +218,8 @@ RECIPES = {
             frame_slices="modulo",
         ),
         sidu=SiduOptions(scores="logits", baseline="zero", alignment="corners", feature_normalization="minmax"),
-        deletion=CurveOptions(baseline="zero", step_rounding="float32", unit="auto"),
-        insertion=CurveOptions(baseline="blur", step_rounding="float32", unit="auto"),
+        deletion=CurveOptions(baseline="zero", step_rounding="float32", unit="auto", nan_as_zero=True),
+        insertion=CurveOptions(baseline="blur", step_rounding="float32", unit="auto", nan_as_zero=True),
     ),
     "canonical": Recipe(
         rise=RiseOptions(num_masks=6000),

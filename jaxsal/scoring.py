@@ -13,13 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.checks import check_positive
 from jaxsal.devices import device_mesh, on_every_device, on_one_device, split_axis
-from jaxsal.inputs import check_clip, check_frames, check_score_fn
+from jaxsal.inputs import check_batches, check_clip, check_frames, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
 
@@ -35,6 +35,7 @@ def score_masks(
     ids: Sequence[int] | Int[np.ndarray, " N"] | None = None,
     baseline: str | AnyArray = "zero",
     frame_slices: FrameSlices = "aligned",
+    batch_size: int | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
 ) -> Float[Array, "N K"]:
@@ -47,6 +48,8 @@ def score_masks(
       ids: The numbers of the masks to score; all if None.
       baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
       frame_slices: Which slice of a mask a frame gets, see `jaxsal.masks.expand_mask`.
+      batch_size: Masked clips that `score_fn.score_batch` gets at once, counted from the first of `ids`, where
+        their scores depend on each other; takes the place of `chunk_size`. None scores each clip by itself.
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
 
@@ -54,12 +57,13 @@ def score_masks(
       What `score_fn` returns, one row per mask.
 
     Raises:
-      TypeError: If `score_fn` cannot be called or the clip holds no floats.
+      TypeError: If `score_fn` cannot be called, or not in batches where they are wanted, or the clip holds no floats.
       ValueError: If a shape, a value or a name does not fit; the message names the argument.
     """
     check_positive("chunk_size", chunk_size)
     clip = check_clip(clip, score_fn)
     check_score_fn(score_fn, clip)
+    check_batches(score_fn, batch_size)
     family = _as_family(masks, clip)
     ids = np.asarray(range(family.num_masks) if ids is None else ids, np.int32)
     if ids.ndim != 1 or len(ids) == 0:
@@ -67,8 +71,10 @@ def score_masks(
     replacement = make_baseline(baseline, clip, score_fn)
     arrays, static = split_callable(score_fn)
 
-    mesh = device_mesh()
-    if len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
+    mesh = device_mesh(batch_size)
+    if batch_size is not None:
+        chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is
+    elif len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
         chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
     per_program = _CHUNKS_PER_PROGRAM * chunk_size
@@ -79,11 +85,17 @@ def score_masks(
         num_chunks = -(-len(portion) // chunk_size)
         padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(-1, chunk_size)
         chunks = split_axis(padded, mesh, axis=1)
-        scores.append(_score_chunks(*everywhere, chunks, num_chunks, static, frame_slices))
+        scores.append(_score_chunks(*everywhere, chunks, num_chunks, static, frame_slices, batch_size))
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
     return on_one_device(jnp.concatenate(scores)[: len(ids)])
+
+
+def whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarray, " N"]:
+    """Which of these masks are in a batch that is there as a whole, batches being counted from mask 0."""
+    batches = ids // batch_size
+    return (np.bincount(batches) == batch_size)[batches]
 
 
 def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
@@ -104,7 +116,7 @@ def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
     return masks
 
 
-@partial(jax.jit, static_argnums=(6, 7))
+@partial(jax.jit, static_argnums=(6, 7, 8))
 def _score_chunks(
     arrays: list[Any],
     clip: Float[Array, "T H W C"],
@@ -114,16 +126,18 @@ def _score_chunks(
     num_chunks: int | Int[Array, ""],
     static: Any,
     frame_slices: FrameSlices,
+    batch_size: int | None,
 ) -> Float[Array, "N K"]:
     """Logits for the masks of the first `num_chunks` rows of `ids`; rows beyond are not scored."""
-    score_fn = join_callable(arrays, static)
+    score_fn: Any = join_callable(arrays, static)
+    score_clips = jax.vmap(score_fn) if batch_size is None else score_fn.score_batch
 
-    def score_mask(mask_id):
+    def masked_clip(mask_id):
         mask = expand_mask(family(mask_id), clip.shape[0], frame_slices)
-        return score_fn(mask * clip + (1 - mask) * baseline)
+        return mask * clip + (1 - mask) * baseline
 
     def score_chunk(chunk, scores):
-        return scores.at[chunk].set(jax.vmap(score_mask)(jnp.asarray(ids)[chunk]))
+        return scores.at[chunk].set(score_clips(jax.vmap(masked_clip)(jnp.asarray(ids)[chunk])))
 
     result = jax.eval_shape(score_fn, clip)
     scores = jnp.zeros((*ids.shape, *result.shape), result.dtype)

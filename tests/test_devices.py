@@ -8,15 +8,17 @@ import processes
 SCRIPT = """
 import numpy as np
 import runs, toys
-from jaxsal import deletion, rise, rise_ledger, sidu
+from jaxsal import deletion, rise, rise_ledger, score_masks, sidu
 from jaxsal.train import train
 
 assert jax.device_count() == {count}
 clip = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
 classifier = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
+masks = jax.random.uniform(jax.random.key(2), (20, 4, 6, 9))
 maps = dict(
     rise=rise(jax.random.key(0), classifier, clip, num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4),
     sidu=sidu(classifier, clip, 1),
+    batches=score_masks(classifier.with_normalization("minmax"), clip, masks, batch_size=6),
 )
 options = dict(num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4)
 for chunk_size in (7, 64):
@@ -43,7 +45,7 @@ def by_device_count(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("name", ["rise", "sidu", "curve", "logits7", "logits64"])
+@pytest.mark.parametrize("name", ["rise", "sidu", "batches", "curve", "logits7", "logits64"])
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_device_count_changes_nothing(by_device_count, count, name):
     one, several = by_device_count[1][name], by_device_count[count][name]

@@ -1,7 +1,8 @@
 """The study's methods and measures where a mask stands for a segment of four frames, number by number.
 
 The tiny network is the reference run's stand-in for PAN. "fixed" standardises its input and gives each segment its own
-slice of a mask; "published" takes the clip's range to [0, 1] instead.
+slice of a mask; "published" takes the range of a clip, or of a whole batch of masked clips, to [0, 1] instead, and
+gives the slices to the frames in turn.
 """
 
 import jax
@@ -12,8 +13,11 @@ import pytest
 import golden
 import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
+from jaxsal.baselines import make_baseline
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.masks import expand_mask
+from jaxsal.keywords import resolve_options
+from jaxsal.masks import ActivationMasks, RankMasks, expand_mask
+from jaxsal.metrics.curves import read_curve, step_counts
 from jaxsal.saliency.readout import rise_map
 
 TINY = golden.load("tiny_pan")
@@ -63,7 +67,8 @@ def test_gradcam_weighs_each_segment(variant):
 
 
 @pytest.mark.parametrize("name", PARAMETERS["rise"])
-def test_rise_masks_segments(name):
+@pytest.mark.parametrize("variant", NETWORKS)
+def test_rise_masks_segments(variant, name):
     parameters = PARAMETERS["rise"][name]
     group = TINY.group(parameters.get("same", name))
     masks = toys.StoredMasks(
@@ -81,12 +86,13 @@ def test_rise_masks_segments(name):
     np.testing.assert_array_equal([len(matrix) for matrix in masks.stretch_matrices()], group["up"])
     if name == "rise_s8":
         golden.assert_close("tiny_pan", f"{name}.masks", jax.vmap(masks)(jnp.arange(24)))
-    scores = score_masks(FIXED, CLIP, masks)
+    options = dict(frame_slices="modulo", batch_size=parameters.get("gpu_batch", 24)) if variant == "published" else {}
+    scores = score_masks(NETWORKS[variant], CLIP, masks, **options)
     scores = jax.nn.softmax(scores) if parameters.get("soft") else scores
-    golden.assert_close("tiny_pan", f"fixed.{name}.scores", scores)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.scores", scores)
     ids = jnp.arange(24)
     maps = rise_map(masks, ids, scores, jnp.ones(24, bool), "mean")
-    golden.assert_close("tiny_pan", f"fixed.{name}.maps", maps)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.maps", maps)
 
 
 def test_the_published_slices_go_round():
@@ -97,16 +103,23 @@ def test_the_published_slices_go_round():
 
 
 @pytest.mark.parametrize("name", PARAMETERS["sidu"])
-def test_sidu_masks_segments(name):
+@pytest.mark.parametrize("variant", NETWORKS)
+def test_sidu_masks_segments(variant, name):
     parameters = PARAMETERS["sidu"][name]
     options = dict(threshold=parameters["tau"], feature_normalization="same")
+    if variant == "published":
+        options["batch_size"] = parameters.get("batch_size", 64)
     if parameters.get("soft"):
         options["scores"] = "probabilities"
-    maps = sidu(FIXED, CLIP, "all", recipe="icpr2022", **options)
+    maps = sidu(NETWORKS[variant], CLIP, "all", recipe="icpr2022", **options)
     if parameters["tau"] < 0:
         np.testing.assert_array_equal(maps, 0)
     else:
-        golden.assert_close("tiny_pan", f"fixed.{name}.maps", maps)
+        golden.assert_close("tiny_pan", f"{variant}.{name}.maps", maps)
+        masks = ActivationMasks(NETWORKS[variant].features(CLIP), float(parameters["tau"]), (8, 24, 28), "corners")
+        logits = score_masks(NETWORKS[variant], CLIP, masks, batch_size=options.get("batch_size"))
+        scores = jax.nn.softmax(logits) if parameters.get("soft") else logits
+        golden.assert_close("tiny_pan", f"{variant}.{name}.preds", scores)
 
 
 @pytest.mark.parametrize("name", [name for name in PARAMETERS["curves"] if not name.startswith("TIES")])
@@ -126,3 +139,26 @@ def test_curves_rank_scalars(variant, name):
         np.testing.assert_allclose(curve.scores, expected, rtol=1e-4, atol=1e-5)
         golden.assert_close("tiny_pan", f"{variant}.{name}.auc", curve.auc)
         np.testing.assert_allclose(curve.fractions * CLIP.size, TINY[f"{name}.k"], atol=0.05)
+
+
+@pytest.mark.parametrize("name", [name for name in PARAMETERS["curves"] if name.startswith("TIES")])
+@pytest.mark.parametrize("variant", NETWORKS)
+def test_curves_in_the_order_that_the_original_gave_to_ties(variant, name):
+    """Its order counts along (segment, frame, colour, H, W)."""
+    parameters = PARAMETERS["curves"][name]
+    measure = "deletion" if parameters["mode"] == "del" else "insertion"
+    chosen = resolve_options(measure, "icpr2022", dict(num_steps=parameters["nsteps"]))
+    order = TINY[f"cam_{parameters['cam']}.order"]
+    ranks = np.empty(order.size, np.int32)
+    ranks[order] = np.arange(order.size)
+    ranks = ranks.reshape(32, 3, *CLIP.shape[1:3]).transpose(0, 2, 3, 1)
+    counts = step_counts(order.size, chosen, row=1)
+    np.testing.assert_array_equal(counts, TINY[f"{name}.k"])
+    baseline = make_baseline(
+        chosen.baseline, CLIP, NETWORKS[variant], blur_factor=parameters.get("factor", 4), blur_time=False
+    )
+    masks = RankMasks(jnp.asarray(ranks), jnp.asarray(counts, jnp.int32), measure == "insertion")
+    logits = score_masks(NETWORKS[variant], CLIP, masks, baseline=baseline)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.probs", jax.nn.softmax(logits))
+    curve = read_curve(logits, counts, int(TINY[f"{variant}.target"]), measure == "insertion")
+    golden.assert_close("tiny_pan", f"{variant}.{name}.auc", curve.auc)

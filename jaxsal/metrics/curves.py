@@ -117,7 +117,7 @@ def _curve(
         chunk_size=chunk_size,
         progress=progress,
     )
-    return read_curve(logits, counts, target, keep)
+    return read_curve(logits, counts, target, keep, nan_as_zero=options.nan_as_zero)
 
 
 def curve_baseline(
@@ -178,7 +178,14 @@ def step_counts(num_elements: int, options: CurveOptions, *, row: int) -> Int[np
     return position.astype(np.float32).astype(np.int64)
 
 
-def read_curve(logits: Float[Array, "S K"], counts: Int[np.ndarray, " S"], target: Target, keep: bool) -> Curve:
+def read_curve(
+    logits: Float[Array, "S K"],
+    counts: Int[np.ndarray, " S"],
+    target: Target,
+    keep: bool,
+    *,
+    nan_as_zero: bool = False,
+) -> Curve:
     """The curve of a class from the logits of all steps.
 
     Args:
@@ -186,9 +193,11 @@ def read_curve(logits: Float[Array, "S K"], counts: Int[np.ndarray, " S"], targe
       counts: Elements changed at every step.
       target: The class; None is the predicted class of the untouched clip, which is one of the steps.
       keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
+      nan_as_zero: Whether a probability that is no number counts as 0.
     """
     clean = logits[-1 if keep else 0]
     label = jnp.argmax(clean) if target is None else target
     scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
+    scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
     auc = (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
     return Curve(jnp.asarray(counts / counts[-1], jnp.float32), scores, auc)

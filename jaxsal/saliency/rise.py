@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.fingerprints import fingerprint
-from jaxsal.inputs import check_clip, check_key, check_score_fn, check_target, mask_shape
+from jaxsal.inputs import check_batches, check_clip, check_key, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.recipes import RiseOptions
@@ -93,6 +93,7 @@ def rise_ledger(
     check_key(key)
     clip = check_clip(clip, score_fn)
     num_classes = check_score_fn(score_fn, clip)
+    check_batches(score_fn, chosen.batch_size)
     ledger = RiseLedger(
         key_data=np.asarray(jax.random.key_data(key)),
         shape=mask_shape(score_fn, clip),

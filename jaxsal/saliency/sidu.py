@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
-from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions
@@ -56,6 +56,7 @@ def sidu(
     chosen: SiduOptions = resolve_options("sidu", recipe, options)
     clip = check_clip(clip, classifier)
     target = check_target(target, check_features_and_head(classifier, clip, "sidu"))
+    check_batches(classifier, chosen.batch_size)
     shape = mask_shape(classifier, clip)
     split = split_callable(classifier)
     activations, logits = _features_and_logits(
@@ -63,7 +64,13 @@ def sidu(
     )
     masks = ActivationMasks(activations, float(chosen.threshold), shape, chosen.alignment)
     masked_logits = score_masks(
-        classifier, clip, masks, baseline=chosen.baseline, chunk_size=chunk_size, progress=progress
+        classifier,
+        clip,
+        masks,
+        baseline=chosen.baseline,
+        batch_size=chosen.batch_size,
+        chunk_size=chunk_size,
+        progress=progress,
     )
     masked_logits = jax.device_put(masked_logits, logits.sharding)
     maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
