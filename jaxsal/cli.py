@@ -1,5 +1,6 @@
 """The command line: one verb a job. Results go to standard output, progress to standard error."""
 
+import json
 import sys
 
 import tyro
@@ -13,23 +14,48 @@ from jaxsal.commands.train import Train
 
 Command = Demo | Explain | Train | Evaluate | Data
 
+EVERYWHERE = {
+    "--json": "print the result as one JSON object instead of text",
+    "--no-cache": "do not keep compiled programs in the user's cache folder",
+    "--debug": "show where an error came from",
+}
+DESCRIPTION = "Saliency maps for multispectral video classifiers.\n\nWith every verb:\n" + "\n".join(
+    f"  {word:11} {meaning}" for word, meaning in EVERYWHERE.items()
+)
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs one command; an error is one line on standard error and exit status 1."""
-    words = sys.argv[1:] if arguments is None else arguments
-    rest = [word for word in words if word != "--debug"]
-    note_command_line(rest)
-    try:
-        command = tyro.cli(Command, prog="jaxsal", args=rest)
-        from jaxsal.devices import use_all_cores
+    """Runs one command.
 
-        use_all_cores()
-        command.run()
+    Exit status: 0 done; 1 an error in what was asked for or found, one line on standard error; 2 words that are no
+    command; 130 interrupted, the same command goes on where it was.
+    """
+    typed = sys.argv[1:] if arguments is None else arguments
+    switches = {word for word in typed if word in EVERYWHERE}
+    note_command_line(typed)
+    words = [word for word in typed if word not in switches]
+    try:
+        _run(tyro.cli(Command, prog="jaxsal", description=DESCRIPTION, args=words), switches)
+    except KeyboardInterrupt:
+        print("jaxsal: interrupted; the same command goes on where it was.", file=sys.stderr)
+        sys.exit(130)
     except (ValueError, TypeError, OSError) as error:
-        if "--debug" in words:
+        if "--debug" in switches:
             raise
         print(f"jaxsal: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _run(command: Command, switches: set[str]) -> None:
+    from jaxsal.devices import use_all_cores
+
+    use_all_cores()
+    if "--no-cache" not in switches:
+        from jaxsal.compilation import keep_programs
+
+        keep_programs()
+    output = command.run()
+    print(json.dumps(output.data) if "--json" in switches else output.text)
 
 
 if __name__ == "__main__":

@@ -158,3 +158,34 @@ def test_missing_files_are_named(run_folder, tmp_path, capsys):
 def test_debug_shows_where(run_folder, tmp_path):
     with pytest.raises(FileNotFoundError):
         cli.main(["explain", str(tmp_path / "none.mp4"), "--checkpoint", str(run_folder), "--debug"])
+
+
+def test_json_for_machines(run_folder, tmp_path, capsys):
+    np.save(tmp_path / "seen.npy", runs.moving_bar(1, 5, False))
+    arguments = [str(tmp_path / "seen.npy"), "--checkpoint", str(run_folder), "--output", str(tmp_path / "out")]
+    cli.main(["explain", *arguments, "--method", "gradcam", "--num-steps", "3", "--json"])
+    (clip,) = json.loads(capsys.readouterr().out)["clips"]
+    assert clip["name"] == "seen-TV"
+    assert sum(clip["probabilities"].values()) == pytest.approx(1)
+    assert set(clip["methods"]) == {"Grad-CAM", "random"}
+    assert 0 <= clip["methods"]["Grad-CAM"]["deletion"] <= 1
+    typed = json.loads((tmp_path / "out" / "run.json").read_text())["command"]
+    assert typed.startswith("jaxsal explain")
+
+
+def test_words_that_are_no_command_end_with_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["demonstrate"])
+    assert stopped.value.code == 2
+    assert "demo" in capsys.readouterr().err
+
+
+def test_an_interrupted_run_ends_with_130(monkeypatch, capsys):
+    def interrupt(command):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.Demo, "run", interrupt)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["demo"])
+    assert stopped.value.code == 130
+    assert "goes on where it was" in capsys.readouterr().err

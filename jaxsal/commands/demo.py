@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from jaxsal.commands.output import Output
 from jaxsal.commands.provenance import command_line
 
 
@@ -22,8 +23,8 @@ class Demo:
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum."""
 
-    def run(self) -> None:
-        """Runs the demo and prints its table."""
+    def run(self) -> Output:
+        """Runs the demo; its table."""
         from jaxsal.demo import run_demo
 
         found = run_demo(
@@ -33,8 +34,10 @@ class Demo:
             clips_per_spectrum=self.clips_per_spectrum,
             command=command_line(),
         )
-        for spectrum, (share, count) in found["accuracy"].items():
-            print(f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on.")
-        print(f"\n{found['table']}")
+        accuracy = "\n".join(
+            f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on."
+            for spectrum, (share, count) in found["accuracy"].items()
+        )
         stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found["seconds"].items())
-        print(f"{stages}. Tables, curves and overlays: {self.output}")
+        where = f"{stages}. Tables, curves and overlays: {self.output}"
+        return Output(f"{accuracy}\n\n{found['table']}\n{where}", found | dict(output=str(self.output)))

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from jaxsal.checks import check_positive
+from jaxsal.commands.output import Output, explained
 from jaxsal.commands.provenance import made_by
 from jaxsal.options import ExplainOptions
 
@@ -28,8 +29,8 @@ class Evaluate:
     """Test clips to explain, of each spectrum."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
-    def run(self) -> None:
-        """Explains test clips of every spectrum that the set has, and prints the table."""
+    def run(self) -> Output:
+        """Explains test clips of every spectrum that the set has; the table."""
         from jaxsal.checkpoint import open_checkpoint
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.demo import test_cases
@@ -48,4 +49,5 @@ class Evaluate:
         classifier = spec.classifier(checkpoint.variables)
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         table = write_folder(self.output, found, spec.classes, made_by(self.options, checkpoint))
-        print(f"{table}\nTables, curves and overlays: {self.output}")
+        text = f"{table}\nTables, curves and overlays: {self.output}"
+        return Output(text, dict(clips=explained(found, spec.classes), output=str(self.output)))

@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from jaxsal.checks import check_choice
+from jaxsal.commands.output import Output, explained
 from jaxsal.commands.provenance import made_by
 from jaxsal.options import ExplainOptions
 
@@ -42,8 +43,8 @@ class Explain:
     """Overlays as gif or mp4."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
-    def run(self) -> None:
-        """Explains, and prints the prediction and the measures."""
+    def run(self) -> Output:
+        """Explains; the predictions and the measures."""
         from jaxsal.checkpoint import open_checkpoint
         from jaxsal.datasets.clips import read_frames
         from jaxsal.datasets.records import SPECTRA, TRAINING_SPECTRA
@@ -73,10 +74,12 @@ class Explain:
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         how = made_by(self.options, checkpoint)
         table = write_folder(self.output, found, spec.classes, how, animation=self.animation)
+        lines = []
         for explanation in found:
             guesses = ", ".join(f"{spec.classes[k]} {share:.2f}" for k, share in explanation.most_probable(3))
-            print(f"{explanation.name}: {guesses}; explained: {spec.classes[explanation.target]}")
-        print(f"\n{table}\nTables, curves and overlays: {self.output}")
+            lines.append(f"{explanation.name}: {guesses}; explained: {spec.classes[explanation.target]}")
+        text = "\n".join([*lines, "", table, f"Tables, curves and overlays: {self.output}"])
+        return Output(text, dict(clips=explained(found, spec.classes), output=str(self.output)))
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

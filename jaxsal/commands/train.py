@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from jaxsal.checks import check_choice
+from jaxsal.commands.output import Output
 from jaxsal.options import TrainOptions
 
 
@@ -35,12 +36,11 @@ class Train:
     """Side of the square that is cut out, in pixels."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="")] = field(default_factory=TrainOptions)
 
-    def run(self) -> None:
-        """Trains on one split, tests on the other, and prints the accuracy of every spectrum there is."""
+    def run(self) -> Output:
+        """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.datasets.records import TRAINING_SPECTRA
-        from jaxsal.demo import print_accuracy
         from jaxsal.networks import NetworkSpec
         from jaxsal.train import accuracy_by_spectrum, train
 
@@ -60,10 +60,10 @@ class Train:
         test_clips = load_clips(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
         trained = train(spec, self.options, load_clips(chosen, **shared), self.output, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
-        print_accuracy(accuracy)
         chance = 1 / len(spec.classes)
-        for spectrum, (share, count) in accuracy.items():
-            print(
-                f"{spec.spectra} network, {spectrum} clips: test accuracy {share:.3f} of {count}, chance {chance:.3f}"
-            )
-        print(f"Checkpoint: {self.output}")
+        lines = [
+            f"{spec.spectra} network, {spectrum} clips: test accuracy {share:.3f} of {count}, chance {chance:.3f}"
+            for spectrum, (share, count) in accuracy.items()
+        ]
+        text = "\n".join([*lines, f"Checkpoint: {self.output}"])
+        return Output(text, dict(accuracy=accuracy, chance=chance, checkpoint=str(self.output)))
