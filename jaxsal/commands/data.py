@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from jaxsal.commands.output import Output
+
 
 @dataclass(frozen=True)
 class Prepare:
@@ -28,13 +30,13 @@ class Prepare:
     config: str | None = None
     """Tells sets of one name apart; "full" or "square" with the size if left out."""
 
-    def run(self) -> None:
-        """Prepares, and describes what is there."""
+    def run(self) -> Output:
+        """Prepares; what is there then."""
         from jaxsal.datasets.prepared import prepare_clips
 
         options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, config=self.config)
         found = prepare_clips(self.name, manual_dir=self.manual_dir, data_dir=self.data_dir, **options)
-        _describe(found)
+        return _describe(found)
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,14 @@ class List:
     data_dir: Path | None = None
     """Where they lie; $TFDS_DATA_DIR or data/tfds if left out."""
 
-    def run(self) -> None:
-        """Prints a line per set."""
+    def run(self) -> Output:
+        """A line per set."""
         from jaxsal.datasets.prepared import default_data_dir, list_prepared
 
         found = list_prepared(self.data_dir)
-        for prepared in found:
-            print(f"{prepared.name}  {prepared.folder}")
-        if not found:
-            print(f"Nothing is prepared in {self.data_dir or default_data_dir()}.")
+        lines = [f"{prepared.name}  {prepared.folder}" for prepared in found]
+        nothing = f"Nothing is prepared in {self.data_dir or default_data_dir()}."
+        return Output("\n".join(lines) or nothing, {prepared.name: str(prepared.folder) for prepared in found})
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,11 @@ class Info:
     data_dir: Path | None = None
     """Where it lies; $TFDS_DATA_DIR or data/tfds if left out."""
 
-    def run(self) -> None:
-        """Prints a table."""
+    def run(self) -> Output:
+        """A table."""
         from jaxsal.datasets.prepared import find_prepared
 
-        _describe(find_prepared(self.name, self.data_dir))
+        return _describe(find_prepared(self.name, self.data_dir))
 
 
 @dataclass(frozen=True)
@@ -86,20 +87,27 @@ class Data:
 
     job: Annotated[Prepare | List | Info, tyro.conf.arg(name="")]
 
-    def run(self) -> None:
+    def run(self) -> Output:
         """Does the one that was asked for."""
-        self.job.run()
+        return self.job.run()
 
 
-def _describe(prepared: Any) -> None:
+def _describe(prepared: Any) -> Output:
     from jaxsal.datasets.prepared import prepared_clips
     from jaxsal.datasets.records import SPECTRA, SPLITS
 
     clips = prepared_clips(prepared.folder)
     counts = Counter((clips.classes[record.label], record.split, record.spectrum) for record in clips.records)
     cells = [(split, spectrum) for split in SPLITS for spectrum in SPECTRA]
-    print(f"{prepared.name} in {prepared.folder}: {len(clips.records)} clips\n")
-    print("| class |", " | ".join(f"{split} {spectrum}" for split, spectrum in cells), "|")
-    print("|---|", "|".join("--:" for _ in cells), "|", sep="")
+    lines = [
+        f"{prepared.name} in {prepared.folder}: {len(clips.records)} clips\n",
+        "| class | " + " | ".join(f"{split} {spectrum}" for split, spectrum in cells) + " |",
+        "|---|" + "|".join("--:" for _ in cells) + "|",
+    ]
     for name in clips.classes:
-        print("|", " | ".join([name, *(str(counts[name, *cell]) for cell in cells)]), "|")
+        lines.append("| " + " | ".join([name, *(str(counts[name, *cell]) for cell in cells)]) + " |")
+    by_class = {
+        name: {f"{split} {spectrum}": counts[name, split, spectrum] for split, spectrum in cells}
+        for name in clips.classes
+    }
+    return Output("\n".join(lines), dict(name=prepared.name, folder=str(prepared.folder), clips=by_class))
