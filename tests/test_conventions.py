@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import jaxsal
+from jaxsal import cli
+from jaxsal.commands.output import Output
 from jaxsal.keywords import resolve_options
 from jaxsal.recipes import RECIPES
 
@@ -46,6 +49,12 @@ def test_key_first_options_by_keyword(name):
 @pytest.mark.parametrize("method", ["gradcam", "rise", "sidu", "deletion", "insertion"])
 def test_every_recipe_has_every_method(recipe, method):
     assert resolve_options(method, recipe, {}) == getattr(RECIPES[recipe], method)
+
+
+@pytest.mark.parametrize("verb", get_args(cli.Command))
+def test_every_verb_shows_an_example_and_gives_an_output(verb):
+    assert "\n    Example: jaxsal " in verb.__doc__
+    assert inspect.signature(verb.run).return_annotation is Output
 
 
 def test_files_are_short():
