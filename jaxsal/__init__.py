@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from jaxsal.classifier import Classifier
     from jaxsal.ledger import RiseLedger
     from jaxsal.metrics.curves import Curve, deletion, insertion
+    from jaxsal.report.view import view
     from jaxsal.saliency.gradcam import gradcam
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
@@ -25,6 +26,7 @@ _HOMES = {
     "rise_ledger": "jaxsal.saliency.rise",
     "score_masks": "jaxsal.scoring",
     "sidu": "jaxsal.saliency.sidu",
+    "view": "jaxsal.report.view",
 }
 """Where each public name lives; imported when it is first asked for, so that the command line starts without JAX."""
 
@@ -40,6 +42,7 @@ __all__ = [
     "rise_ledger",
     "score_masks",
     "sidu",
+    "view",
 ]
 
 

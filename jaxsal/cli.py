@@ -10,9 +10,10 @@ from jaxsal.commands.demo import Demo
 from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
 from jaxsal.commands.provenance import note_command_line
+from jaxsal.commands.report import Report
 from jaxsal.commands.train import Train
 
-Command = Demo | Explain | Train | Evaluate | Data
+Command = Demo | Explain | Train | Evaluate | Report | Data
 
 EVERYWHERE = {
     "--json": "print the result as one JSON object instead of text",

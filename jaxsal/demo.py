@@ -13,6 +13,7 @@ from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.evaluate import Case, explain_all
+from jaxsal.fingerprints import fingerprint
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
 from jaxsal.report.folder import write_folder
@@ -79,6 +80,7 @@ def run_demo(
         training=dataclasses.asdict(training),
         explaining=dataclasses.asdict(explaining),
         accuracy=accuracy,
+        weights_sha256=fingerprint(trained.variables),
         **trained.origin,
     )
     table = write_folder(output, explanations, spec.classes, made_by)

@@ -24,6 +24,8 @@ def made_by(options: Any, checkpoint: Any) -> dict[str, Any]:
       options: `jaxsal.options.ExplainOptions`.
       checkpoint: `jaxsal.checkpoint.Checkpoint`.
     """
+    from jaxsal.fingerprints import fingerprint
+
     return dict(
         command=command_line(),
         seed=options.seed,
@@ -31,4 +33,5 @@ def made_by(options: Any, checkpoint: Any) -> dict[str, Any]:
         network=dataclasses.asdict(checkpoint.spec),
         training=checkpoint.origin,
         step=checkpoint.step,
+        weights_sha256=fingerprint(checkpoint.variables),
     )

@@ -169,6 +169,11 @@ def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndar
     return matplotlib.colormaps[colormap](values)[..., :3]
 
 
+def colour_table(colormap: str) -> UInt8[np.ndarray, "256 3"]:
+    """The 256 colours of a colour map."""
+    return np.rint(255 * _colour(np.linspace(0, 1, 256), colormap)).astype(np.uint8)
+
+
 def _draw_colour_bar(sheet: "Image", pen: "ImageDraw", colormap: str, top: int) -> None:
     """Draws "saliency low .. high" at the right end of the sheet's last line."""
     from PIL import Image

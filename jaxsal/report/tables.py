@@ -130,26 +130,31 @@ def _measure(values: np.ndarray, chance: np.ndarray | None, seed: int) -> Measur
     return Measure(float(values.mean()), float(values.std()), *interval, *test)
 
 
-def to_markdown(rows: Sequence[SummaryRow]) -> str:
-    """The table in Markdown; a dagger marks what is not better than the random map.
-
-    Args:
-      rows: Of `summarise`.
-
-    Returns:
-      The table and, where a dagger occurs, a line that explains it; ends with a line break.
-    """
-    table = [
-        "| spectrum | method | n | deletion ↓ mean ± std [95 %] | p vs random "
-        "| insertion ↑ mean ± std [95 %] | p vs random |",
-        "|---|---|--:|--:|--:|--:|--:|",
-    ]
+def table_cells(rows: Sequence[SummaryRow]) -> list[list[str]]:
+    """The table as text: the heading, then a line for each row; a dagger marks what is not better than random."""
+    heading = ["spectrum", "method", "n"]
+    for name in ("deletion ↓", "insertion ↑"):
+        heading += [f"{name} mean ± std [95 %]", "p vs random"]
+    lines = []
     for row in rows:
         measured = [_mean_cell(row.deletion), _p_cell(row.deletion, good_sign=-1)]
         measured += [_mean_cell(row.insertion), _p_cell(row.insertion, good_sign=1)]
-        table.append("| " + " | ".join([row.spectrum, row.method, str(row.num_clips), *measured]) + " |")
-    if any("†" in line for line in table):
-        table += ["", _FOOTNOTE]
+        lines.append([row.spectrum, row.method, str(row.num_clips), *measured])
+    return [heading, *lines]
+
+
+def footnote(cells: Sequence[Sequence[str]]) -> str:
+    """What a dagger means, where there is one."""
+    return _FOOTNOTE if any("†" in text for line in cells for text in line) else ""
+
+
+def to_markdown(rows: Sequence[SummaryRow]) -> str:
+    """The table in Markdown and, where a dagger occurs, a line that explains it; ends with a line break."""
+    cells = table_cells(rows)
+    heading, *lines = [f"| {' | '.join(line)} |" for line in cells]
+    table = [heading, "|---|---|--:|--:|--:|--:|--:|", *lines]
+    if note := footnote(cells):
+        table += ["", note]
     return "\n".join(table) + "\n"
 
 

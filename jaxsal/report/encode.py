@@ -1,0 +1,84 @@
+"""Clips, maps and orders of removal as text, for a page that carries all it shows."""
+
+import base64
+import io
+import zlib
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt, UInt8
+
+from jaxsal.types import AnyArray
+
+_MAX_SIDE = 224
+
+
+def encode_frames(clip: Float[AnyArray, "T H W 3"]) -> list[str]:
+    """Every frame as a WebP picture of at most 224 pixels a side, base64."""
+    from PIL import Image
+
+    pictures = []
+    for frame in np.rint(255 * np.asarray(clip)).astype(np.uint8):
+        image, file = Image.fromarray(frame), io.BytesIO()
+        image.resize(picture_size(clip)[::-1], Image.Resampling.BOX).save(file, format="WebP", quality=90)
+        pictures.append(_base64(file.getvalue()))
+    return pictures
+
+
+def picture_size(clip: Float[AnyArray, "T H W 3"]) -> tuple[int, int]:
+    """(H, W) of the frames as pictures, the longer side 224 at most."""
+    height, width = np.shape(clip)[1:3]
+    scale = min(1, _MAX_SIDE / max(height, width))
+    return max(1, round(scale * height)), max(1, round(scale * width))
+
+
+def encode_baseline(baseline: Float[AnyArray, "..."], clip: Float[AnyArray, "T H W 3"]) -> dict[str, Any]:
+    """One colour (0 to 255) where a baseline is that, else its frames."""
+    baseline = np.asarray(baseline)
+    if baseline.size in (1, 3) and baseline.shape[-1:] in ((), (1,), (3,)):
+        return {"colour": np.rint(255 * np.broadcast_to(baseline.ravel(), 3)).astype(int).tolist()}
+    return {"frames": encode_frames(np.broadcast_to(baseline, np.shape(clip)))}
+
+
+def encode_map(values: Float[AnyArray, "Tm H W"], *, every: int = 1) -> dict[str, Any]:
+    """A map in 256 steps from its least to its greatest value, at every n-th row and column."""
+    values = np.asarray(values, np.float32)
+    low, high = float(values.min()), float(values.max())
+    scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return {"low": low, "high": high} | _encode_volume(_thin(np.rint(255 * scaled).astype(np.uint8), every))
+
+
+def encode_order(changed_at: Int[AnyArray, "..."], *, every: int = 1) -> dict[str, Any]:
+    """Steps as bytes, or as pairs of bytes where there are more than 255."""
+    steps = np.asarray(changed_at)
+    steps = _thin(steps, every).astype(np.uint8 if steps.max() < 256 else "<u2")
+    return _encode_volume(steps if steps.ndim == 4 else steps[..., None])
+
+
+def _thin(volume: np.ndarray, every: int) -> np.ndarray:
+    """The middle ones of every `every` rows and columns."""
+    rows, columns = (np.arange(min(every // 2, size - 1), size, every) for size in volume.shape[1:3])
+    return volume[:, rows][:, :, columns]
+
+
+def _encode_volume(volume: UInt8[np.ndarray, "..."] | UInt[np.ndarray, "..."]) -> dict[str, Any]:
+    """Differences along time, rows and columns, which wrap around and pack well; packed, as base64."""
+    differences = volume
+    for axis in range(3):
+        first = np.zeros_like(differences.take([0], axis))
+        differences = np.diff(differences, axis=axis, prepend=first)
+    packed = zlib.compress(np.ascontiguousarray(differences).tobytes(), 9)
+    return {"shape": list(volume.shape), "bytes": volume.itemsize, "data": _base64(packed)}
+
+
+def decode_volume(encoded: dict[str, Any]) -> UInt[np.ndarray, "..."]:
+    """The numbers of an encoded map or order, as the page reads them."""
+    raw = zlib.decompress(base64.b64decode(encoded["data"]))
+    volume = np.frombuffer(raw, "<u2" if encoded["bytes"] == 2 else np.uint8).reshape(encoded["shape"])
+    for axis in range(3):
+        volume = volume.cumsum(axis, dtype=volume.dtype)
+    return volume
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

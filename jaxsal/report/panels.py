@@ -1,0 +1,173 @@
+"""What a player shows: scenes of one or two spectra, each with its clip, maps and curves."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.explain import MEASURES, curve_options
+from jaxsal.explanation import Explanation
+from jaxsal.ledger import RiseLedger
+from jaxsal.metrics.curves import ranks_and_counts
+from jaxsal.options import METHODS
+from jaxsal.recipes import CurveOptions
+from jaxsal.types import AnyArray
+
+_MAX_CLASSES = 8
+
+
+class PanelMap(NamedTuple):
+    """One saliency map.
+
+    Attributes:
+      method: Its name.
+      target: The class it explains; None where that is not known.
+      values: (T', H, W), raw units.
+      profile_error: Standard error of each frame's mean, (T',), where it is known.
+    """
+
+    method: str
+    target: str | None
+    values: Float[AnyArray, "Tm H W"]
+    profile_error: Float[AnyArray, " Tm"] | None = None
+
+
+class PanelCurve(NamedTuple):
+    """One deletion or insertion curve.
+
+    Attributes:
+      method: Whose map was measured.
+      measure: "deletion" or "insertion".
+      fractions: Share of the clip that is changed at each step, (S,).
+      scores: The target's probability, (S,).
+      auc: The area under it.
+      changed_at: The step at which an element is changed, 1 to S - 1, (T', H, W) or (T, H, W, C); None where that is
+        not known.
+    """
+
+    method: str
+    measure: str
+    fractions: Float[AnyArray, " S"]
+    scores: Float[AnyArray, " S"]
+    auc: float
+    changed_at: Int[AnyArray, "..."] | None = None
+
+
+class Panel(NamedTuple):
+    """One clip in one spectrum, and what was found.
+
+    Attributes:
+      caption: The spectrum, or any other caption.
+      clip: (T, H, W, 3), in [0, 1].
+      maps: At least one.
+      curves: Those that were measured, all of the class `target`.
+      probabilities: By class.
+      target: The explained class.
+      label: The true class.
+      baselines: By measure, what replaced removed voxels; broadcasts to the clip.
+    """
+
+    caption: str
+    clip: Float[AnyArray, "T H W 3"]
+    maps: Sequence[PanelMap]
+    curves: Sequence[PanelCurve] = ()
+    probabilities: Mapping[str, float] = {}
+    target: str | None = None
+    label: str | None = None
+    baselines: Mapping[str, Float[AnyArray, "..."]] = {}
+
+
+class Scene(NamedTuple):
+    """Panels of one scene, of equally many frames; a pair where it was recorded in both spectra."""
+
+    name: str
+    panels: Sequence[Panel]
+
+
+def changing_steps(
+    saliency: Float[AnyArray, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
+) -> Int[np.ndarray, "..."]:
+    """The step of a curve at which each element is changed, from 1 on."""
+    ranks, counts = ranks_and_counts(jnp.asarray(saliency), clip_shape, options)
+    return np.searchsorted(counts, np.asarray(ranks), side="right")
+
+
+def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
+    """The panel of an explanation: RISE for the most probable classes, other methods for the explained class.
+
+    Args:
+      explanation: What was found.
+      classes: Names of the classes.
+    """
+    e, target = explanation, classes[explanation.target]
+    maps: list[PanelMap] = []
+    for method, values in e.maps.items():
+        if method == METHODS["rise"] and e.ledger is not None:
+            others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
+            maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]})
+        elif method not in e.options.references:
+            maps.append(PanelMap(method, target, values))
+    curves = [
+        PanelCurve(
+            method,
+            measure,
+            np.asarray(curve.fractions),
+            np.asarray(curve.scores),
+            float(curve.auc),
+            changing_steps(e.maps[method], np.shape(e.clip), curve_options(e.options, measure)),
+        )
+        for method, both in e.curves.items()
+        for measure, curve in zip(MEASURES, both, strict=True)
+    ]
+    probabilities = {classes[k]: float(p) for k, p in enumerate(e.probabilities)}
+    label = classes[e.label] if e.label >= 0 else None
+    return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines)
+
+
+def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> list[PanelMap]:
+    """RISE's maps of some classes, with the errors of their profiles, read out of the scores."""
+    maps = []
+    for number, name in targets.items():
+        error = np.asarray(ledger.stderr(number, per_frame=True))
+        maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error if np.isfinite(error).all() else None))
+    return maps
+
+
+def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, num_scenes: int) -> list[Scene]:
+    """Some scenes, evenly spread over all; the infrared and the visible clip of one scene side by side.
+
+    Clips are of one scene if their names differ in the spectrum alone, or if there are but two, one of each spectrum.
+
+    Args:
+      explanations: Of any number of clips.
+      classes: Names of the classes.
+      num_scenes: How many to show at most.
+    """
+    groups: dict[Any, list[Explanation]] = {}
+    explanations = list(explanations)
+    only_pair = len(explanations) == 2
+    for explanation in explanations:
+        key = "" if only_pair else scene_name(explanation)
+        groups.setdefault((key, len(explanation.clip)), []).append(explanation)
+    chosen = []
+    for group in groups.values():
+        spectra = [explanation.spectrum for explanation in group]
+        chosen += [group] if len(set(spectra)) == len(spectra) else [[explanation] for explanation in group]
+    places = np.linspace(0, len(chosen) - 1, min(num_scenes, len(chosen))).round().astype(int)
+    return [_scene(chosen[place], classes) for place in places]
+
+
+def _scene(group: list[Explanation], classes: Sequence[str]) -> Scene:
+    ordered = sorted(group, key=lambda explanation: SPECTRA.index(explanation.spectrum))
+    name = " and ".join(dict.fromkeys(scene_name(explanation) for explanation in ordered))
+    return Scene(name, [panel_of(explanation, classes) for explanation in ordered])
+
+
+def scene_name(explanation: Explanation) -> str:
+    """A clip's name without its spectrum."""
+    spectrum = rf"(?<![A-Za-z0-9]){explanation.spectrum}(?![A-Za-z0-9])"
+    return re.sub(spectrum, "", explanation.name).strip("-_./ ") or explanation.name
