@@ -56,6 +56,7 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     made_by = json.loads((tmp_path / "table" / "run.json").read_text())
     assert made_by["network"]["spectra"] == "TV"
     assert made_by["training"]["versions"]["jaxsal"]
+    assert len(made_by["weights_sha256"]) == 64
 
 
 def test_explain_both_spectra(run_folder, tmp_path, capsys):
