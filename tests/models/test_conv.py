@@ -77,7 +77,9 @@ def test_vmap_over_clips_merges_into_the_batch(name, with_gradient):
     assert many.count("stablehlo.transpose") == one.count("stablehlo.transpose")
 
 
-@pytest.mark.parametrize(("name", "on_cpu"), [("wide", 3), ("wide, one frame", 1), ("shortcut", 0)])
+@pytest.mark.parametrize(
+    ("name", "on_cpu"), [("plain", 5), ("strided", 1), ("wide, strided", 3), ("wide, one frame", 1), ("shortcut", 0)]
+)
 def test_each_platform_gets_its_own_form(name, on_cpu):
     inputs, kernel, strides, padding = random_layer(name)
     traced = jax.jit(lambda x, w: conv3d(x, w, strides=strides, padding=padding)).trace(inputs, kernel)
