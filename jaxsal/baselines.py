@@ -1,5 +1,6 @@
 """What stands in for removed voxels, all in the clip's own [0, 1] space."""
 
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -72,6 +73,7 @@ def gaussian_kernel(size: int = 11, sigma: float = 5.0) -> Float[np.ndarray, "si
     return gaussian_filter(delta, sigma)
 
 
+@partial(jax.jit, static_argnames=("size", "sigma"))
 def gaussian_blur(
     clip: Float[Array, "T H W C"], mean: Float[Array, " C"], size: int = 11, sigma: float = 5.0
 ) -> Float[Array, "T H W C"]:

@@ -14,6 +14,7 @@ None of them antialiases.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import jax
@@ -99,6 +100,7 @@ def resample(
     return stretch(values, matrices)
 
 
+@partial(jax.jit, static_argnames=("factor", "time"))
 def degrade(clip: Float[Array, "T H W C"], factor: int, *, time: bool = True) -> Float[Array, "T H W C"]:
     """A clip down to 1 / `factor` of its size and back, by plain linear point sampling (the study's blur).
 

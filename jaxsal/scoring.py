@@ -108,12 +108,18 @@ def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
         masks = DenseMasks(jnp.asarray(masks, clip.dtype))
     if masks.num_masks < 1:
         raise ValueError(f"`masks` must hold at least one mask; got {masks.num_masks}.")
-    mask = jax.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
+    mask = _mask.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
     if mask.ndim == 3:
         check_frames(clip.shape[0], mask.shape[0], "masks")
     if mask.shape[1:3] != clip.shape[1:3]:
         raise ValueError(f"`masks` must fit a clip of {clip.shape}; got masks of {mask.shape}.")
     return masks
+
+
+@jax.jit
+def _mask(family: MaskFamily, mask_id: Int[Array, ""]) -> Float[Array, "..."]:
+    """One mask; `_mask.eval_shape` is traced once for masks of one kind and shape."""
+    return family(mask_id)
 
 
 @partial(jax.jit, static_argnums=(6, 7, 8))

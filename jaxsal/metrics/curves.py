@@ -1,5 +1,6 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -140,6 +141,7 @@ def ranks_and_counts(
     return ranks, step_counts(ranks.size, options, row=ranks.size // clip_shape[1])
 
 
+@partial(jax.jit, static_argnames=("ties",))
 def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..."]:
     """The place of every element in descending order of saliency, 0 for the most salient.
 
@@ -195,9 +197,16 @@ def read_curve(
       keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
       nan_as_zero: Whether a probability that is no number counts as 0.
     """
+    fractions = jnp.asarray(counts / counts[-1], jnp.float32)
+    return Curve(fractions, *_scores_and_auc(logits, target, keep, nan_as_zero))
+
+
+@partial(jax.jit, static_argnums=(2, 3))
+def _scores_and_auc(
+    logits: Float[Array, "S K"], target: Target, keep: bool, nan_as_zero: bool
+) -> tuple[Float[Array, " S"], Float[Array, ""]]:
     clean = logits[-1 if keep else 0]
     label = jnp.argmax(clean) if target is None else target
     scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
     scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
-    auc = (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
-    return Curve(jnp.asarray(counts / counts[-1], jnp.float32), scores, auc)
+    return scores, (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
