@@ -180,8 +180,9 @@ class RiseLedger:
             raise ValueError("`clip` must be the one that the ledger is of; got another.")
         options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
         found = clip_logits(score_fn, clip)
-        empty = dict(ids=self.ids[:0], logits=np.zeros((0, len(found)), np.float32))
-        ledger = self.merge(dataclasses.replace(self, clip_logits=found, options=options, **empty))
+        none = np.zeros((0, len(found)), np.float32)
+        empty = dataclasses.replace(self, clip_logits=found, options=options, ids=self.ids[:0], logits=none)
+        ledger = self.merge(empty)
         wanted, batch_size = np.arange(num_masks, dtype=np.int32), options.batch_size
         if batch_size is not None and not np.isin(wanted, self.ids).all():
             whole = whole_batches(self.ids, batch_size)  # the scores of other batches change with what fills them
