@@ -48,6 +48,15 @@ def uniform(bound: float) -> Callable[..., Float[Array, "..."]]:
     return init
 
 
+def normal(std: float) -> Callable[..., Float[Array, "..."]]:
+    """Initialiser of values drawn from N(0, std^2)."""
+
+    def init(key: PRNGKeyArray, shape: tuple[int, ...], dtype: object = None) -> Float[Array, "..."]:
+        return _draw(key, shape, lambda generator: std * generator.standard_normal(shape, np.float32))
+
+    return init
+
+
 def _draw(key: PRNGKeyArray, shape: tuple[int, ...], sample: Callable[[np.random.Generator], np.ndarray]) -> jax.Array:
     """Calls `sample` on the host with a generator seeded by `key`; the same values traced or not."""
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.checks import check_choice
+from jaxsal.models.initialise import normal
 from jaxsal.models.resnet import Backbone
 from jaxsal.types import ScoreFn
 
@@ -21,7 +22,7 @@ SHIFT_DIVISOR = 8  # one in so many channels comes from the next segment, as man
 
 Variant = Literal["lite", "rgb", "pa"]
 
-_small = nn.initializers.normal(0.001)
+_small = normal(0.001)
 
 
 class PAN(nn.Module):
@@ -168,7 +169,12 @@ def temporal_shift(activations: Float[Array, "N h w C"], num_segments: int) -> F
 
 
 def pan_from_resnet50(
-    variables: Mapping[str, Any], num_classes: int, *, variant: Variant = "lite", key: PRNGKeyArray | None = None
+    variables: Mapping[str, Any],
+    num_classes: int,
+    *,
+    variant: Variant = "lite",
+    num_segments: int = 8,
+    key: PRNGKeyArray | None = None,
 ) -> dict:
     """Variables of a PAN that starts from a trained ResNet-50, as its authors start from ImageNet's weights.
 
@@ -177,11 +183,12 @@ def pan_from_resnet50(
     Args:
       variables: Of a `ResNet50`; its `fc` is not used.
       num_classes: K of the PAN.
-      variant: As in `PAN`, with 8 segments of 4 frames.
+      variant: As in `PAN`.
+      num_segments: As in `PAN`.
       key: Random key for the new parts, the PA module and the head; that of seed 0 if None.
 
     Returns:
-      {"params": ..., "batch_stats": ...} of PAN(num_classes, width, variant=variant).
+      {"params": ..., "batch_stats": ...} of PAN(num_classes, width, num_segments, variant=variant).
 
     Raises:
       ValueError: If the variables are not those of a `ResNet50`, or the variant is unknown.
@@ -192,7 +199,7 @@ def pan_from_resnet50(
     key = jax.random.key(0) if key is None else key
     backbone = dict(params["backbone"])
     kernel = backbone["conv1"]["kernel"]
-    model = PAN(num_classes, width=kernel.shape[-1], variant=variant)
+    model = PAN(num_classes, kernel.shape[-1], num_segments, variant=variant)
     clips = jnp.zeros((1, model.num_segments * model.frames_per_mask, 1, 1, 3))
     images, pa = model.init_with_output(key, clips, method="segment_images")
     head = model.init(key, jnp.zeros((1, model.num_segments, 1, 1, 32 * model.width)), method="head")
