@@ -1,11 +1,14 @@
 """Options of training and of explaining, as frozen dataclasses that configs and the command line share."""
 
+import dataclasses
 from dataclasses import dataclass
 
 from jaxsal.checks import check_choice, check_positive
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
 REFERENCES = ("random", "constant")
+OPTIMIZERS = ("adamw", "sgd")
+CROPPING = ("random", "multiscale")
 
 
 @dataclass(frozen=True)
@@ -14,18 +17,28 @@ class TrainOptions:
 
     Attributes:
       num_steps: Gradient steps.
+      num_epochs: Passes over the training clips, each of as many steps as there are whole batches; it takes the
+        place of `num_steps`.
       batch_size: Clips of a step.
-      learning_rate: Peak of a linear warm-up (a tenth of the steps) and a cosine decay to 0.
-      weight_decay: Of AdamW.
+      optimizer: "adamw", with a linear warm-up over a tenth of the steps and a cosine decay to 0; or "sgd", the
+        study's, with momentum 0.9, gradients clipped to norm 20, a learning rate that falls to a tenth after 3/5
+        and again after 4/5 of the steps, and groups of parameters with rates of their own.
+      learning_rate: The highest.
+      weight_decay: Of AdamW, or times the weights added to SGD's gradient.
+      cropping: "random" squares of the network's size, or "multiscale": squares and near-squares of several sizes
+        from 13 positions, resized.
       flip_prob: Chance of mirroring a clip from left to right.
-      seed: Of the starting weights, the order of clips, the windows and the augmentation.
+      seed: Of the starting weights, the order of clips, the choice of frames, the augmentation and dropout.
       save_every: Steps between checkpoints.
     """
 
     num_steps: int = 2000
+    num_epochs: int | None = None
     batch_size: int = 16
+    optimizer: str = "adamw"
     learning_rate: float = 3e-3
     weight_decay: float = 0.01
+    cropping: str = "random"
     flip_prob: float = 0.5
     seed: int = 0
     save_every: int = 200
@@ -33,12 +46,76 @@ class TrainOptions:
     def __post_init__(self):
         for name in ("num_steps", "batch_size", "save_every"):
             check_positive(name, getattr(self, name))
+        if self.num_epochs is not None:
+            check_positive("num_epochs", self.num_epochs)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("cropping", self.cropping, CROPPING)
         if not self.learning_rate > 0:
             raise ValueError(f"`learning_rate` must be above 0; got {self.learning_rate}.")
         if not self.weight_decay >= 0:
             raise ValueError(f"`weight_decay` must be at least 0; got {self.weight_decay}.")
         if not 0 <= self.flip_prob <= 1:
             raise ValueError(f"`flip_prob` must be in [0, 1]; got {self.flip_prob}.")
+
+    def on_clips(self, num_clips: int) -> "TrainOptions":
+        """The options with the steps that `num_epochs` stands for on so many training clips."""
+        if self.num_epochs is None:
+            return self
+        return dataclasses.replace(self, num_steps=self.num_epochs * max(num_clips // self.batch_size, 1))
+
+
+TRAIN_RECIPES = {
+    "default": TrainOptions(),
+    "icpr2022": TrainOptions(
+        num_epochs=50,
+        batch_size=22,
+        optimizer="sgd",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        cropping="multiscale",
+    ),
+}
+"""By name: this project's, and what the study trained PAN with."""
+
+
+def train_options(
+    recipe: str = "default",
+    *,
+    num_steps: int | None = None,
+    num_epochs: int | None = None,
+    batch_size: int | None = None,
+    optimizer: str | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    cropping: str | None = None,
+    flip_prob: float | None = None,
+    seed: int = 0,
+    save_every: int = 200,
+) -> TrainOptions:
+    """The options of a recipe, with single ones replaced; None leaves an option to the recipe.
+
+    Args:
+      recipe: "default", or "icpr2022" for what the study trained PAN with: 50 epochs of SGD in batches of 22.
+      num_steps: Gradient steps; they take the place of the recipe's epochs.
+      num_epochs: Passes over the training clips instead of steps.
+      batch_size: Clips of a step.
+      optimizer: adamw or sgd.
+      learning_rate: The highest.
+      weight_decay: Of AdamW, or times the weights added to SGD's gradient.
+      cropping: random or multiscale.
+      flip_prob: Chance of mirroring a clip from left to right.
+      seed: Of the starting weights, the order of clips, the choice of frames, the augmentation and dropout.
+      save_every: Steps between checkpoints.
+
+    Raises:
+      ValueError: If the recipe is unknown, or an option's value is not allowed.
+    """
+    given = dict(locals())
+    check_choice("recipe", given.pop("recipe"), tuple(TRAIN_RECIPES))
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "num_steps" in chosen:
+        chosen = {"num_epochs": None} | chosen
+    return dataclasses.replace(TRAIN_RECIPES[recipe], **chosen)
 
 
 @dataclass(frozen=True)

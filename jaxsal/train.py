@@ -1,4 +1,4 @@
-"""Training: one pure step, augmentation on the device, checkpoints that a killed run goes on from."""
+"""Training: one pure step, checkpoints that a killed run goes on from."""
 
 import dataclasses
 import hashlib
@@ -15,6 +15,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 from tqdm import tqdm
 
+from jaxsal.augment import augment
 from jaxsal.checkpoint import (
     Checkpoint,
     latest_step,
@@ -26,19 +27,14 @@ from jaxsal.checkpoint import (
 from jaxsal.datasets.pipeline import LoadedClips, ordered_batches, training_batch
 from jaxsal.devices import device_mesh, on_every_device, split_axis
 from jaxsal.files import write_atomically
+from jaxsal.fingerprints import fingerprint
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
+from jaxsal.optimizer import make_optimizer
 from jaxsal.options import TrainOptions
 
 Metrics = dict[str, tuple[Float[Array, ""], Float[Array, ""]]]
 """By name, (sum, count): metrics of parts add up to those of the whole."""
-
-
-def make_optimizer(options: TrainOptions) -> optax.GradientTransformation:
-    """AdamW with a linear warm-up over a tenth of the steps and a cosine decay to 0."""
-    warm_up = max(options.num_steps // 10, 1)
-    schedule = optax.warmup_cosine_decay_schedule(0, options.learning_rate, warm_up, max(options.num_steps, 2))
-    return optax.adamw(schedule, weight_decay=options.weight_decay)
 
 
 class TrainState(NamedTuple):
@@ -49,23 +45,14 @@ class TrainState(NamedTuple):
     opt_state: Any
 
 
-def init_state(spec: NetworkSpec, options: TrainOptions) -> TrainState:
-    """The state before the first step."""
-    key = jax.random.fold_in(jax.random.key(options.seed), 0)
-    variables = init_variables(spec.model(), key, (1, *spec.clip_shape))
+def init_state(spec: NetworkSpec, options: TrainOptions, start: Any = None) -> TrainState:
+    """The state before the first step, with the weights of `start`, or random ones."""
+    if start is None:
+        key = jax.random.fold_in(jax.random.key(options.seed), 0)
+        variables = init_variables(spec.model(), key, (1, *spec.clip_shape))
+    else:
+        variables = jax.tree.map(jnp.array, start)  # copies: a training step gives its buffers up
     return TrainState(jnp.zeros((), jnp.int32), variables, make_optimizer(options).init(variables["params"]))
-
-
-def augment(
-    key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int, flip_prob: float
-) -> Float[Array, "T crop crop 3"]:
-    """A random crop, one for all frames, mirrored with some chance; in [0, 1]."""
-    corner_key, flip_key = jax.random.split(key)
-    size = clip.shape[1]
-    row, column = jax.random.randint(corner_key, (2,), 0, size - crop + 1)
-    clip = jax.lax.dynamic_slice(clip, (0, row, column, 0), (clip.shape[0], crop, crop, 3))
-    clip = jnp.where(jax.random.bernoulli(flip_key, flip_prob), clip[:, :, ::-1], clip)
-    return clip.astype(jnp.float32) / 255
 
 
 @partial(jax.jit, static_argnums=(4, 5), donate_argnums=(0,))
@@ -77,7 +64,7 @@ def train_step(
     spec: NetworkSpec,
     options: TrainOptions,
 ) -> tuple[TrainState, Metrics]:
-    """One step of AdamW on the cross-entropy of a batch.
+    """One step on the cross-entropy of a batch; running statistics and dropout are part of it.
 
     Args:
       state: The state; its buffers are given up.
@@ -91,13 +78,14 @@ def train_step(
       The next state, and the batch's loss and accuracy as (sum, count).
     """
     model, optimizer = spec.model(), make_optimizer(options)
-    keys = jax.random.split(jax.random.fold_in(key, state.step), len(clips))
-    inputs = jax.vmap(partial(augment, crop=spec.crop, flip_prob=options.flip_prob))(keys, jnp.asarray(clips))
+    keys = jax.random.split(jax.random.fold_in(key, state.step), len(clips) + 1)
+    inputs = jax.vmap(partial(augment, crop=spec.crop, options=options))(keys[:-1], jnp.asarray(clips))
     inputs = (inputs - jnp.asarray(spec.mean)) / jnp.asarray(spec.std)
 
     def loss_fn(params):
+        variables = {**state.variables, "params": params}
         logits, updates = model.apply(
-            {**state.variables, "params": params}, inputs, train=True, mutable=["batch_stats"]
+            variables, inputs, train=True, mutable=["batch_stats"], rngs={"dropout": keys[-1]}
         )
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses.mean(), (updates, losses, logits)
@@ -118,6 +106,7 @@ def train(
     clips: LoadedClips,
     directory: str | Path,
     *,
+    start: Any = None,
     progress: bool = False,
 ) -> Checkpoint:
     """Trains a network, or goes on with the training that `directory` holds.
@@ -127,22 +116,26 @@ def train(
     Args:
       spec: What is trained.
       options: How.
-      clips: What on; frames of `spec.size`, windows of `spec.num_frames`.
+      clips: What on; frames of `spec.size`, chosen by `spec.sampler`.
       directory: Where checkpoints ("checkpoints/") and the history ("history.jsonl") go.
+      start: Variables to start from; random ones if None.
       progress: Whether to show a bar with loss and accuracy on standard error.
 
     Returns:
       The last checkpoint.
 
     Raises:
-      ValueError: If `directory` holds a run of another network, with other options or clips, or is damaged.
+      ValueError: If `directory` holds a run of another network, with other options, clips or starting variables, or
+        is damaged.
     """
     directory = Path(directory)
+    options = options.on_clips(len(clips.frames))
+    notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
     key = jax.random.fold_in(jax.random.key(options.seed), 1)
     mesh = device_mesh(multiple_of=options.batch_size)
-    key, state = on_every_device((key, _resume(spec, options, clips, directory) or init_state(spec, options)), mesh)
+    state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
+    key, state = on_every_device((key, state), mesh)
     first_step = int(state.step)
-    notes = origin(options=dataclasses.asdict(options), data=_describe(clips))
     history: list[tuple[int, Metrics]] = []
     bar = tqdm(
         range(first_step, options.num_steps),
@@ -170,28 +163,30 @@ def train(
     return Checkpoint(spec, variables, int(state.step), None, notes)
 
 
-def _describe(clips: LoadedClips) -> str:
-    """Tells one training set from another: the SHA-256 of its clips' names and labels."""
+def _identity(clips: LoadedClips, start: Any) -> dict[str, Any]:
+    """Tells one training from another: SHA-256 of the clips' names and labels and of the starting variables."""
     described = json.dumps([(record.name, record.label) for record in clips.clip_set.records])
-    return hashlib.sha256(described.encode()).hexdigest()
+    return dict(
+        data=hashlib.sha256(described.encode()).hexdigest(), start=None if start is None else fingerprint(start)
+    )
 
 
-def _resume(spec: NetworkSpec, options: TrainOptions, clips: LoadedClips, directory: Path) -> TrainState | None:
+def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], directory: Path) -> TrainState | None:
     """The state that an earlier run left, None if there is none."""
     folder = directory / "checkpoints"
     if latest_step(folder) is None:
         return None
     opt_state = jax.eval_shape(lambda: init_state(spec, options).opt_state)
     found = load_checkpoint(folder, spec=spec, progress={"opt_state": opt_state})
-    before = found.origin["options"]
-    asked = json.loads(json.dumps(dataclasses.asdict(options)))
-    changed = [
-        f"{name}: {before.get(name)} instead of {value}" for name, value in asked.items() if before.get(name) != value
-    ]
+    before = dataclasses.asdict(TrainOptions()) | found.origin["options"]
+    asked = json.loads(json.dumps(notes["options"]))
+    changed = [f"{name}: {before[name]} instead of {value}" for name, value in asked.items() if before[name] != value]
     if changed:
         raise ValueError(f"`options` must be those of the run in {directory}; it has {'; '.join(changed)}.")
-    if found.origin["data"] != _describe(clips):
+    if found.origin["data"] != notes["data"]:
         raise ValueError(f"`clips` must be those of the run in {directory}; got others.")
+    if found.origin.get("start") != notes["start"]:
+        raise ValueError(f"`start` must be that of the run in {directory}; got another.")
     return TrainState(jnp.asarray(found.step, jnp.int32), found.variables, found.progress["opt_state"])
 
 
@@ -214,7 +209,7 @@ def _write_history(path: Path, history: list[tuple[int, Metrics]]) -> None:
 def accuracy_by_spectrum(
     spec: NetworkSpec, variables: Any, clips: LoadedClips, *, batch_size: int = 32
 ) -> dict[str, tuple[float, int]]:
-    """Share of clips whose predicted class is right, on centre windows and centre crops.
+    """Share of clips whose predicted class is right, on frames for testing and centre crops.
 
     Returns:
       By spectrum: (accuracy, number of clips).

@@ -10,8 +10,8 @@ import runs
 from jaxsal import train as training
 from jaxsal.checkpoint import latest_step, load_checkpoint
 from jaxsal.fingerprints import fingerprint
-from jaxsal.options import TrainOptions
-from jaxsal.train import accuracy_by_spectrum, augment, average, init_state, train, train_step
+from jaxsal.options import TrainOptions, train_options
+from jaxsal.train import accuracy_by_spectrum, average, init_state, train, train_step
 
 CLIPS = runs.loaded()
 
@@ -78,23 +78,6 @@ def test_a_step_against_its_definition():
     assert [float(part) for part in metrics["accuracy"]] == [int((logits.argmax(-1) == labels).sum()), 4]
 
 
-def test_augmentation_cuts_and_mirrors_all_frames_alike():
-    clip = jnp.asarray(np.random.default_rng(0).integers(0, 255, (3, 8, 8, 3), dtype=np.uint8))
-    seen = set()
-    for seed in range(60):
-        cut = np.rint(255 * np.asarray(augment(jax.random.key(seed), clip, 6, 0.5)))
-        matches = [
-            (row, column, flip)
-            for row in range(3)
-            for column in range(3)
-            for flip in (1, -1)
-            if (cut == np.asarray(clip)[:, row : row + 6, column : column + 6][:, :, ::flip]).all()
-        ]
-        assert len(matches) == 1
-        seen |= set(matches)
-    assert len(seen) >= 15
-
-
 def test_metrics_add_up():
     parts = [{"loss": (jnp.float32(3), jnp.float32(2))}, {"loss": (jnp.float32(1), jnp.float32(6))}]
     assert average(parts) == {"loss": 0.5}
@@ -124,6 +107,8 @@ def test_other_clips_do_not_go_on(finished):
         (dict(classes=()), "`classes` must name at least one class; got none"),
         (dict(spectra="UV"), r"`spectra` must be one of .*IRTV.*got 'UV'"),
         (dict(width=0), "`width` must be at least 1; got 0"),
+        (dict(arch="pan", num_frames=12), "`num_frames` must be 4 times 2, 4, 8 .* for pan; got 12"),
+        (dict(arch="pan", num_frames=30), "`num_frames` must be 4 times 2, 4, 8 .* for pan; got 30"),
     ],
 )
 def test_bad_specs(change, message):
@@ -137,12 +122,63 @@ def test_bad_specs(change, message):
         (dict(num_steps=0), "`num_steps` must be at least 1; got 0"),
         (dict(learning_rate=0.0), "`learning_rate` must be above 0; got 0.0"),
         (dict(weight_decay=-1.0), "`weight_decay` must be at least 0; got -1.0"),
+        (dict(num_epochs=0), "`num_epochs` must be at least 1; got 0"),
+        (dict(optimizer="adam"), r"`optimizer` must be one of \('adamw', 'sgd'\); got 'adam'"),
+        (dict(cropping="centre"), r"`cropping` must be one of \('random', 'multiscale'\); got 'centre'"),
         (dict(flip_prob=1.2), r"`flip_prob` must be in \[0, 1\]; got 1.2"),
     ],
 )
 def test_bad_options(change, message):
     with pytest.raises(ValueError, match=message):
         TrainOptions(**change)
+
+
+def test_another_start_does_not_go_on(finished):
+    start = init_state(runs.SPEC, runs.OPTIONS).variables
+    with pytest.raises(ValueError, match="`start` must be that of the run in .*; got another"):
+        train(runs.SPEC, runs.OPTIONS, CLIPS, finished[0], start=start)
+
+
+def test_a_run_of_before_an_option_was_there_goes_on(finished, tmp_path):
+    """Its missing options and its missing start are today's defaults."""
+    folder = copy_of(finished, tmp_path)
+    meta = folder / "6" / "meta" / "metadata"
+    content = json.loads(meta.read_text())
+    for name in ("optimizer", "cropping", "num_epochs"):
+        del content["origin"]["options"][name]
+    del content["origin"]["start"]
+    meta.write_text(json.dumps(content))
+    assert train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path).step == 6
+
+
+def test_training_starts_from_given_weights(tmp_path):
+    """After no step worth the name, the weights are those given, and the given ones are still there."""
+    start = init_state(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=5)).variables
+    options = dataclasses.replace(runs.OPTIONS, num_steps=1, learning_rate=1e-12)
+    trained = train(runs.SPEC, options, CLIPS, tmp_path, start=start)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), trained.variables["params"], start["params"])
+
+
+def test_epochs_are_whole_batches():
+    """50 epochs of 100 clips in batches of 22: 4 each."""
+    options = train_options("icpr2022")
+    assert options.on_clips(100).num_steps == 200
+    assert options.on_clips(3).num_steps == 50
+    assert train_options("icpr2022", num_steps=7).on_clips(100).num_steps == 7
+
+
+def test_recipes_and_what_replaces_them():
+    assert train_options() == TrainOptions()
+    options = train_options("icpr2022", learning_rate=0.0034)
+    assert (options.optimizer, options.cropping, options.num_epochs, options.batch_size) == (
+        "sgd",
+        "multiscale",
+        50,
+        22,
+    )
+    assert (options.learning_rate, options.weight_decay, options.flip_prob) == (0.0034, 1e-4, 0.5)
+    with pytest.raises(ValueError, match="`recipe` must be one of .*icpr2022.*; got 'paper'"):
+        train_options("paper")
 
 
 def test_a_checkpoint_of_another_network(finished):
@@ -193,5 +229,5 @@ def test_an_unknown_architecture_is_named(finished, tmp_path):
     folder = copy_of(finished, tmp_path)
     meta = folder / "6" / "meta" / "metadata"
     meta.write_text(meta.read_text().replace("resnet3d18", "perceiver"))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18',\); got 'perceiver'"):
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'pan'\); got 'perceiver'"):
         load_checkpoint(folder)

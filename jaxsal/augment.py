@@ -1,0 +1,83 @@
+"""Random crops and mirroring of training clips, on the device: one draw for all frames of a clip."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+
+from jaxsal.options import TrainOptions
+
+SCALES = (1.0, 0.875, 0.75, 0.66)
+MAX_DISTORT = 1  # steps in `SCALES` between the height and the width of a crop
+# Corners of a crop, in quarters of the room left beside it: corners, centre, middles of the sides, and between.
+POSITIONS = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3))
+
+
+def augment(
+    key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int, options: TrainOptions
+) -> Float[Array, "T crop crop 3"]:
+    """A random crop as `options.cropping` says, mirrored with the chance `options.flip_prob`; in [0, 1]."""
+    crop_key, flip_key = jax.random.split(key)
+    clip = CROPS[options.cropping](crop_key, clip, crop)
+    return jnp.where(jax.random.bernoulli(flip_key, options.flip_prob), clip[:, :, ::-1], clip)
+
+
+def random_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int) -> Float[Array, "T crop crop 3"]:
+    """A square of the wanted size from anywhere."""
+    row, column = jax.random.randint(key, (2,), 0, clip.shape[1] - crop + 1)
+    clip = jax.lax.dynamic_slice(clip, (0, row, column, 0), (clip.shape[0], crop, crop, 3))
+    return clip.astype(jnp.float32) / 255
+
+
+def multi_scale_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int) -> Float[Array, "T crop crop 3"]:
+    """One of several sizes from one of 13 positions, resized to the wanted size with antialiasing.
+
+    Height and width are two of S times `SCALES`, at most one step apart; a side within 2 pixels of `crop` is `crop`.
+
+    References:
+      Wang et al., "Temporal Segment Networks: Towards Good Practices for Deep Action Recognition", 2016,
+      https://arxiv.org/abs/1608.00859
+    """
+    size_key, position_key = jax.random.split(key)
+    size = clip.shape[1]
+    sides = jax.random.choice(size_key, jnp.asarray(crop_sizes(size, crop)))
+    quarters = jax.random.choice(position_key, jnp.asarray(POSITIONS))
+    corner = quarters * ((size - sides) // 4)
+    rows, columns = (resize_weights(size, crop, corner[axis], sides[axis]) for axis in (0, 1))
+    return jnp.einsum("ih,thwc,jw->tijc", rows, clip.astype(jnp.float32) / 255, columns)
+
+
+def crop_sizes(size: int, crop: int) -> Int[np.ndarray, "pairs 2"]:
+    """Heights and widths that `multi_scale_crop` draws from, all as likely."""
+    sides = [int(size * scale) for scale in SCALES]
+    sides = [crop if abs(side - crop) < 3 else side for side in sides]
+    steps = range(len(sides))
+    return np.array([(sides[i], sides[j]) for i in steps for j in steps if abs(i - j) <= MAX_DISTORT], np.int32)
+
+
+def resize_weights(
+    size: int, new_size: int, start: Int[Array, ""], length: Int[Array, ""]
+) -> Float[Array, "new_size size"]:
+    """The matrix that resizes a part of an axis, as `resize_and_crop` does with antialiasing.
+
+    Args:
+      size: Of the axis.
+      new_size: Of the result.
+      start: First index of the part; may be traced.
+      length: Of the part; may be traced. Nothing outside of it is looked at.
+    """
+    first, end = start.astype(jnp.float32), (start + length).astype(jnp.float32)
+    scale = (end - first) / new_size
+    centres = first + (jnp.arange(new_size, dtype=jnp.float32) + 0.5) * scale - 0.5
+    index = jnp.arange(size, dtype=jnp.float32)
+    weights = jnp.maximum(0, 1 - jnp.abs(index - centres[:, None]) / jnp.maximum(scale, 1))
+    weights = jnp.where((index >= first) & (index < end), weights, 0)
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+CROPS: dict[str, Callable[..., Float[Array, "T crop crop 3"]]] = {
+    "random": random_crop,
+    "multiscale": multi_scale_crop,
+}
