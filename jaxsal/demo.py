@@ -60,7 +60,7 @@ def run_demo(
     spec = NetworkSpec(clip_set.classes, "IRTV", width=WIDTH, num_frames=NUM_FRAMES, size=SIZE, crop=CROP)
     seconds, start = {}, time.perf_counter()
     splits = {
-        split: load_clips(clip_set.select(split=split), size=SIZE, num_frames=NUM_FRAMES, progress=True)
+        split: load_clips(clip_set.select(split=split), size=SIZE, sampler=spec.sampler, progress=True)
         for split in ("train", "test")
     }
     seconds["render"], start = time.perf_counter() - start, time.perf_counter()

@@ -41,4 +41,4 @@ def clip_set(per_class=4):
 
 
 def loaded(split="train", per_class=4):
-    return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, num_frames=SPEC.num_frames)
+    return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, sampler=SPEC.sampler)

@@ -8,7 +8,7 @@ import tyro
 
 from jaxsal.checks import check_choice
 from jaxsal.commands.output import Output
-from jaxsal.options import TrainOptions
+from jaxsal.options import TrainOptions, train_options
 
 
 @dataclass(frozen=True)
@@ -25,40 +25,48 @@ class Train:
     spectra: str = "IRTV"
     """What to train on: IR, TV, or IRTV for both."""
     arch: str = "resnet3d18"
-    """The architecture."""
+    """The architecture, resnet3d18 or pan."""
     width: int = 64
     """Channels of its first layer; 64 is the published network."""
-    num_frames: int = 16
-    """Frames of a clip."""
+    num_frames: int | None = None
+    """Frames of a clip; those of the published network, 16 or 32, if left out."""
     size: int = 256
     """Shorter side of the resized frames, in pixels."""
     crop: int = 224
     """Side of the square that is cut out, in pixels."""
-    options: Annotated[TrainOptions, tyro.conf.arg(name="")] = field(default_factory=TrainOptions)
+    init: Path | None = None
+    """Weights to start from: a torch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or a run's folder."""
+    options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
+        default_factory=train_options
+    )
 
     def run(self) -> Output:
         """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.datasets.records import TRAINING_SPECTRA
-        from jaxsal.networks import NetworkSpec
+        from jaxsal.networks import NETWORKS, NetworkSpec
+        from jaxsal.starts import starting_variables
         from jaxsal.train import accuracy_by_spectrum, train
 
         check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
-        clip_set = open_clips(self.data, height=self.size, seed=self.options.seed)
+        check_choice("arch", self.arch, tuple(NETWORKS))
+        num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
+        clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
         spec = NetworkSpec(
             clip_set.classes,
             self.spectra,
             arch=self.arch,
             width=self.width,
-            num_frames=self.num_frames,
+            num_frames=num_frames,
             size=self.size,
             crop=self.crop,
         )
-        shared: Any = dict(size=spec.size, num_frames=spec.num_frames, progress=True)
+        shared: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
+        start = None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)
         chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
         test_clips = load_clips(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
-        trained = train(spec, self.options, load_clips(chosen, **shared), self.output, progress=True)
+        trained = train(spec, self.options, load_clips(chosen, **shared), self.output, start=start, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
         chance = 1 / len(spec.classes)
         lines = [

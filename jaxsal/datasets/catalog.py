@@ -6,9 +6,10 @@ from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.synthetic import synthetic_actions
 
 SYNTHETIC = "synthetic"
+SPARE_FRAMES = 4
 
 
-def open_clips(data: str, *, height: int, seed: int = 0) -> ClipSet:
+def open_clips(data: str, *, height: int, num_frames: int = 16, seed: int = 0) -> ClipSet:
     """Opens a set of labelled clips.
 
     Args:
@@ -16,6 +17,7 @@ def open_clips(data: str, *, height: int, seed: int = 0) -> ClipSet:
         "multispectral_actions/square256" where there are several), or a folder in the layout of
         `jaxsal.datasets.paired`.
       height: Of the frames that the embedded set renders.
+      num_frames: Of a network's clips; the embedded set renders four more, so that training can choose among them.
       seed: Of the embedded set.
 
     Raises:
@@ -23,7 +25,7 @@ def open_clips(data: str, *, height: int, seed: int = 0) -> ClipSet:
       ValueError: If the prepared set is not whole, or the folder's table of segments is not as it must be.
     """
     if data == SYNTHETIC:
-        return synthetic_actions(seed=seed, takes=2, num_frames=20, height=height)
+        return synthetic_actions(seed=seed, takes=2, num_frames=num_frames + SPARE_FRAMES, height=height)
     if is_prepared_name(data):
         return prepared_clips(find_prepared(data).folder)
     return paired_actions(data)

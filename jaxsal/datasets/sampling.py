@@ -1,12 +1,82 @@
 """Which frames of a recording make a clip: frame indices, without reading a frame."""
 
 import warnings
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
 from jaxsal.checks import check_positive
+
+
+@runtime_checkable
+class FrameSampler(Protocol):
+    """How the frames of a clip are chosen: always alike for testing, by a key for training."""
+
+    @property
+    def num_frames(self) -> int:
+        """T, the frames of a clip."""
+
+    def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
+        """Of a recording of `length` frames, those that the network is tested and explained on."""
+
+    def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
+        """Of a recording of `length` frames, those of one training clip; they depend on the key alone."""
+
+
+@dataclass(frozen=True)
+class WindowSampler:
+    """One window of consecutive frames: the middle one for testing, any for training.
+
+    Attributes:
+      num_frames: T.
+    """
+
+    num_frames: int = 16
+
+    def __post_init__(self):
+        check_positive("num_frames", self.num_frames)
+
+    def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
+        """As `centre_window`."""
+        return centre_window(length, self.num_frames)
+
+    def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
+        """As `random_window`."""
+        return random_window(key, length, self.num_frames)
+
+
+@dataclass(frozen=True)
+class SegmentSampler:
+    """Some consecutive frames of each of several segments, spread over the whole recording.
+
+    Attributes:
+      num_segments: Segments.
+      frames_per_segment: F, consecutive frames of each.
+    """
+
+    num_segments: int = 8
+    frames_per_segment: int = 4
+
+    def __post_init__(self):
+        _check_all_positive(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
+
+    @property
+    def num_frames(self) -> int:
+        """T, the frames of a clip."""
+        return self.num_segments * self.frames_per_segment
+
+    def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
+        """As `segment_indices`."""
+        options = dict(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
+        return segment_indices(length, **options)
+
+    def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
+        """As `random_segment_indices`."""
+        options = dict(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
+        return random_segment_indices(key, length, **options)
 
 
 def random_window(key: PRNGKeyArray, length: int, num_frames: int, *, stride: int = 1) -> Int[np.ndarray, " T"]:

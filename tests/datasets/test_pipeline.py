@@ -5,6 +5,7 @@ import pytest
 import runs
 from jaxsal.datasets.pipeline import load_clips, ordered_batches, training_batch
 from jaxsal.datasets.records import ClipSet
+from jaxsal.datasets.sampling import SegmentSampler, WindowSampler
 
 KEY = jax.random.key(3)
 
@@ -51,21 +52,43 @@ def test_ordered_batches_take_everything_in_order():
     np.testing.assert_array_equal(batches[0].clips[0], clips.frames[0][1:5])
 
 
-def test_short_clips_repeat_their_edges():
-    with pytest.warns(UserWarning, match="4 of 10 frames"):
-        clips = load_clips(runs.clip_set().select(split="test", spectra=("IR",)), size=18, num_frames=10)
-    assert {len(frames) for frames in clips.frames} == {10}
-    np.testing.assert_array_equal(clips.frames[0][0], clips.frames[0][1])
+@pytest.mark.parametrize(
+    ("sampler", "message", "chosen"),
+    [
+        (WindowSampler(10), "4 of 10 frames", [0, 0, 0, 1, 2, 3, 4, 5, 5, 5]),
+        (SegmentSampler(2, 8), "2 of 8 frames", [0, 1, 2, 3, 4, 5, 5, 5] * 2),
+    ],
+)
+def test_short_clips_repeat_frames(sampler, message, chosen):
+    clips = load_clips(runs.clip_set().select(split="test", spectra=("IR",)), size=18, sampler=sampler)
+    with pytest.warns(UserWarning, match=message):
+        batches = [next(ordered_batches(clips, 2)), training_batch(clips, KEY, 0, 2)]
+    for batch in batches:
+        frames = clips.frames[batch.records[0]]
+        np.testing.assert_array_equal(batch.clips[0], frames[chosen])
+
+
+def test_segments_of_training_clips():
+    """Six frames in two segments of two: starts 0 or 1, and 2 or 3, for testing 1 and 3."""
+    clips = load_clips(runs.clip_set(), size=18, sampler=SegmentSampler(2, 2))
+    first = next(ordered_batches(clips, 1))
+    np.testing.assert_array_equal(first.clips[0], clips.frames[0][[1, 2, 3, 4]])
+    starts = set()
+    for step in range(8):
+        batch = training_batch(clips, KEY, step, 8)
+        for clip, record in zip(batch.clips, batch.records, strict=True):
+            frames = clips.frames[record]
+            starts |= {(i, j) for i in (0, 1) for j in (2, 3) if (clip == frames[[i, i + 1, j, j + 1]]).all()}
+    assert starts == {(0, 2), (0, 3), (1, 2), (1, 3)}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (dict(size=0), "`size` must be at least 1; got 0"),
-        (dict(num_frames=0), "`num_frames` must be at least 1; got 0"),
         (dict(clip_set=ClipSet(runs.CLASSES, ())), "`clip_set` must hold at least one clip; got none"),
     ],
 )
 def test_bad_input(options, message):
     with pytest.raises(ValueError, match=message):
-        load_clips(**(dict(clip_set=runs.clip_set(), size=18, num_frames=4) | options))
+        load_clips(**(dict(clip_set=runs.clip_set(), size=18, sampler=WindowSampler(4)) | options))
