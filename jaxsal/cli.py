@@ -5,6 +5,7 @@ import sys
 
 import tyro
 
+from jaxsal.commands.convert import Convert
 from jaxsal.commands.data import Data
 from jaxsal.commands.demo import Demo
 from jaxsal.commands.evaluate import Evaluate
@@ -13,7 +14,7 @@ from jaxsal.commands.provenance import note_command_line
 from jaxsal.commands.report import Report
 from jaxsal.commands.train import Train
 
-Command = Demo | Explain | Train | Evaluate | Report | Data
+Command = Demo | Explain | Train | Evaluate | Report | Data | Convert
 
 EVERYWHERE = {
     "--json": "print the result as one JSON object instead of text",

@@ -45,20 +45,22 @@ def checkpoint_from_torch(
       ValueError: If the file is damaged or holds more than tensors, if tensors are missing, surplus or of a wrong
         shape (the message names them), or if the classes or another field do not fit the network.
     """
-    check_choice("arch", arch, tuple(NETWORKS))
     if from_resnet50 and (arch != "pan" or not classes):
         raise ValueError(f"`from_resnet50` must come with the architecture pan and its classes; got {arch}, {classes}.")
+    check_choice("arch", arch, tuple(NETWORKS))
     tensors = read_tensors(source)
     stored = "resnet50" if from_resnet50 else arch
     variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
     if classes is None:
         classes = tuple(f"class-{number}" for number in range(model.num_classes))
+    spec = {"num_frames": NETWORKS[arch].num_frames} | spec
+    found = NetworkSpec(classes, arch=arch, width=model.width, **spec)
     if from_resnet50:
-        variables = pan_from_resnet50(variables, len(classes), key=jax.random.key(seed))
+        segments = found.model().num_segments
+        variables = pan_from_resnet50(variables, len(classes), num_segments=segments, key=jax.random.key(seed))
     elif len(classes) != model.num_classes:
         raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
-    found = NetworkSpec(classes, arch=arch, width=model.width, **spec)
-    if not from_resnet50 and model != found.model():
+    elif model != found.model():
         raise ValueError(f"`source` must hold the network {found.model()}; got {model}.")
     return Checkpoint(found, variables, 0, None, origin(converted_from=Path(source).name))
 

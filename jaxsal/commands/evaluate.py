@@ -42,9 +42,8 @@ class Evaluate:
         check_positive("clips_per_spectrum", self.clips_per_spectrum)
         checkpoint = open_checkpoint(self.checkpoint)
         spec = checkpoint.spec
-        clip_set = open_clips(
-            self.data, height=spec.size, num_frames=spec.num_frames, seed=checkpoint.origin["options"]["seed"]
-        )
+        training = checkpoint.origin.get("options", {"seed": 0})  # a converted network was not trained here
+        clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])
         if clip_set.classes != spec.classes:
             raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
         cases = test_cases(spec, clip_set, self.clips_per_spectrum)

@@ -1,0 +1,81 @@
+"""`jaxsal convert`: trained weights from PyTorch's files, and back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Convert:
+    """Makes a checkpoint of a PyTorch file, or a file for PyTorch of a checkpoint.
+
+    Example: jaxsal convert C3D_IRTV_15.pth runs/study --classes-file classes.txt
+    """
+
+    source: Annotated[Path, tyro.conf.Positional]
+    """A .pth, .pt, .pth.tar or .safetensors file with torchvision's names or those of PAN's authors; or the folder of
+    a run of `jaxsal train`, `demo` or `convert`."""
+    output: Annotated[Path, tyro.conf.Positional]
+    """The folder of the new run; or, for a run, the .safetensors file to write. Further options are for the former."""
+    arch: str | None = None
+    """The architecture; resnet3d18 if left out, or pan with --from-resnet50."""
+    from_resnet50: bool = False
+    """SOURCE is a ResNet-50 that a PAN starts from; its head and PA module are new and have to be trained."""
+    classes: tuple[str, ...] = ()
+    """Names of the classes, in the order of the logits; class-0, class-1 and so on if left out."""
+    classes_file: Path | None = None
+    """A text file with a name per line, instead of --classes."""
+    spectra: str = "IRTV"
+    """What the network was trained on: IR, TV, or IRTV for both."""
+    num_frames: int | None = None
+    """Frames of a clip; the published network's if left out."""
+    size: int = 256
+    """Shorter side of the resized frames, in pixels."""
+    crop: int = 224
+    """Side of the square that is cut out, in pixels."""
+    mean: Triple | None = None
+    """Of the training data per channel, in [0, 1]; ImageNet's, as in the study, if left out."""
+    std: Triple | None = None
+    """As --mean."""
+    seed: int = 0
+    """Of the new parts with --from-resnet50."""
+
+    def run(self) -> None:
+        """Converts, and says what it found."""
+        from jaxsal.checkpoint import open_checkpoint
+        from jaxsal.convert import checkpoint_from_torch, save_as_run, write_for_torch
+
+        if self.source.is_dir():
+            written = write_for_torch(open_checkpoint(self.source), self.output)
+            print(f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}")
+            return
+        given = dict(num_frames=self.num_frames, mean=self.mean, std=self.std)
+        checkpoint = checkpoint_from_torch(
+            self.source,
+            arch=self.arch or ("pan" if self.from_resnet50 else "resnet3d18"),
+            classes=self.class_names(),
+            from_resnet50=self.from_resnet50,
+            seed=self.seed,
+            spectra=self.spectra,
+            size=self.size,
+            crop=self.crop,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+        save_as_run(checkpoint, self.output)
+        spec = checkpoint.spec
+        print(f"{spec.arch}, width {spec.width}, {len(spec.classes)} classes ({', '.join(spec.classes[:3])}, ..).")
+        print(f"Clips: {spec.num_frames} frames of {spec.crop}x{spec.crop}, mean {spec.mean}, std {spec.std}.")
+        print(f"Checkpoint: {self.output}")
+
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names that were given, None if none were."""
+        if self.classes and self.classes_file is not None:
+            raise ValueError("`--classes` must not come with --classes-file; got both.")
+        if self.classes_file is not None:
+            lines = self.classes_file.read_text(encoding="utf-8").splitlines()
+            return tuple(line.strip() for line in lines if line.strip())
+        return self.classes or None
