@@ -1,10 +1,12 @@
 """`jaxsal convert`: trained weights from PyTorch's files, and back."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from jaxsal.commands.output import Output
 
 Triple = tuple[float, float, float]
 
@@ -44,15 +46,15 @@ class Convert:
     seed: int = 0
     """Of the new parts with --from-resnet50."""
 
-    def run(self) -> None:
-        """Converts, and says what it found."""
+    def run(self) -> Output:
+        """Converts; what was found."""
         from jaxsal.checkpoint import open_checkpoint
         from jaxsal.convert import checkpoint_from_torch, save_as_run, write_for_torch
 
         if self.source.is_dir():
             written = write_for_torch(open_checkpoint(self.source), self.output)
-            print(f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}")
-            return
+            text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
+            return Output(text, dict(tensors=list(written), output=str(self.output)))
         given = dict(num_frames=self.num_frames, mean=self.mean, std=self.std)
         checkpoint = checkpoint_from_torch(
             self.source,
@@ -67,9 +69,12 @@ class Convert:
         )
         save_as_run(checkpoint, self.output)
         spec = checkpoint.spec
-        print(f"{spec.arch}, width {spec.width}, {len(spec.classes)} classes ({', '.join(spec.classes[:3])}, ..).")
-        print(f"Clips: {spec.num_frames} frames of {spec.crop}x{spec.crop}, mean {spec.mean}, std {spec.std}.")
-        print(f"Checkpoint: {self.output}")
+        text = (
+            f"{spec.arch}, width {spec.width}, {len(spec.classes)} classes ({', '.join(spec.classes[:3])}, ..).\n"
+            f"Clips: {spec.num_frames} frames of {spec.crop}x{spec.crop}, mean {spec.mean}, std {spec.std}.\n"
+            f"Checkpoint: {self.output}"
+        )
+        return Output(text, dict(network=asdict(spec), output=str(self.output)))
 
     def class_names(self) -> tuple[str, ...] | None:
         """The names that were given, None if none were."""
