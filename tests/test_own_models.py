@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -17,7 +18,7 @@ CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
 def readme_example(library):
     """What the README's code block of that library defines, given a clip."""
     (code,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.S) if library in block)
-    names = {"clip": CLIP, "jax": jax, "jnp": jnp}
+    names = {"clip": CLIP, "jax": jax, "jaxsal": jaxsal, "jnp": jnp}
     exec(code, names)
     return names
 
