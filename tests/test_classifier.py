@@ -3,6 +3,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 import toys
 from jaxsal import Classifier, gradcam, rise, sidu
@@ -97,3 +98,24 @@ class NoHead(nn.Module):
 def test_bad_input(call, error, message, no_shape_checks):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_bfloat16_weights_and_activations_float32_logits():
+    """Rounded to 8 bits: logits within some hundredths of the largest, and not equal; the maps' order stays."""
+    model = ResNet3D18(num_classes=4, width=4)
+    variables = init_variables(model, jax.random.key(0), (1, *CLIP.shape))
+    exact = Classifier.from_model(model, variables)
+    rounded = exact.with_precision("bfloat16")
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params)} == {jnp.dtype("bfloat16")}
+    logits, expected = rounded(CLIP), exact(CLIP)
+    assert logits.dtype == rounded.features(CLIP).dtype == jnp.float32
+    error = np.abs(logits - expected).max() / np.abs(expected).max()
+    assert 1e-6 < error < 0.05
+    options = dict(num_masks=64, grid_shape=(2, 4, 4), keep_prob=0.5, estimator="centered")
+    maps = [rise(jax.random.key(1), classifier, CLIP, 0, **options) for classifier in (exact, rounded)]
+    assert spearmanr(*(np.ravel(saliency) for saliency in maps)).statistic > 0.9
+
+
+def test_unknown_precision_is_refused(no_shape_checks):
+    with pytest.raises(ValueError, match=r"`precision` must be one of .*got 'float8'"):
+        toys.pooling_classifier().with_precision("float8")
