@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Collection
 
 import tyro
 
@@ -10,11 +11,12 @@ from jaxsal.commands.data import Data
 from jaxsal.commands.demo import Demo
 from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
+from jaxsal.commands.paper import Paper
 from jaxsal.commands.provenance import note_command_line
 from jaxsal.commands.report import Report
 from jaxsal.commands.train import Train
 
-Command = Demo | Explain | Train | Evaluate | Report | Data | Convert
+Command = Demo | Explain | Train | Evaluate | Paper | Report | Data | Convert
 
 EVERYWHERE = {
     "--json": "print the result as one JSON object instead of text",
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     note_command_line(typed)
     words = [word for word in typed if word not in switches]
     try:
-        _run(tyro.cli(Command, prog="jaxsal", description=DESCRIPTION, args=words), switches)
+        run_command(tyro.cli(Command, prog="jaxsal", description=DESCRIPTION, args=words), switches)
     except KeyboardInterrupt:
         print("jaxsal: interrupted; the same command goes on where it was.", file=sys.stderr)
         sys.exit(130)
@@ -48,7 +50,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _run(command: Command, switches: set[str]) -> None:
+def run_command(command: Command, switches: Collection[str] = ()) -> None:
+    """Runs a verb on all cores and prints what it gives.
+
+    Args:
+      command: The verb with its options.
+      switches: Out of `EVERYWHERE`.
+    """
     from jaxsal.devices import use_all_cores
 
     use_all_cores()

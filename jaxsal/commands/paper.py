@@ -1,0 +1,46 @@
+"""`jaxsal paper`: the whole study, networks, tables and conclusions, at one of two scales."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxsal.commands.output import Output
+from jaxsal.commands.provenance import command_line
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Reproduces the study: trains six networks, fills every table beside the published numbers, tests its conclusions.
+
+    Example: jaxsal paper --preset small --output runs/paper
+    """
+
+    output: Path = Path("runs/paper")
+    """Folder of the run; a run that was killed goes on where it was."""
+    preset: str = "small"
+    """small: 56x56 pixels and narrow networks, for two processor cores; full: the published sizes, for accelerators."""
+    recipe: str = "default"
+    """default, or icpr2022 (the study's code, quirk for quirk); both use the same networks."""
+    data: str = "synthetic"
+    """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
+    only: tuple[str, ...] = ()
+    """Names of the tables to make, such as results-ir or rise-grid; all if left out."""
+    seed: int = 0
+    """Of the embedded clips, the trainings, the masks and the random maps."""
+
+    def run(self) -> Output:
+        """Runs the study; its report."""
+        from jaxsal.checks import check_choice
+        from jaxsal.paper.config import PRESETS
+        from jaxsal.paper.run import run_study
+
+        check_choice("preset", self.preset, tuple(PRESETS))
+        found = run_study(
+            PRESETS[self.preset].with_seed(self.seed),
+            self.output,
+            recipe=self.recipe,
+            data=self.data,
+            only=self.only,
+            command=command_line(),
+        )
+        folder = self.output / self.recipe
+        return Output(f"{found.report}\nReport and tables: {folder}", dict(tables=found.tables, output=str(folder)))

@@ -1,0 +1,139 @@
+"""The cells of the study's tables: which network on which clips, by which method with which options."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.options import METHODS, REFERENCES, ExplainOptions
+from jaxsal.paper.config import ARCHITECTURES, Study
+
+
+class Cell(NamedTuple):
+    """One method with one set of options on the test clips of one spectrum.
+
+    Attributes:
+      arch: The network's architecture.
+      spectra: What it was trained on.
+      spectrum: Of the clips, "IR" or "TV".
+      method: A key of `METHODS`, or one of `REFERENCES`.
+      options: How the clips are explained; cells with the same options share one run.
+    """
+
+    arch: str
+    spectra: str
+    spectrum: str
+    method: str
+    options: ExplainOptions
+
+    @property
+    def label(self) -> str:
+        """The method as results name it."""
+        return METHODS.get(self.method, self.method)
+
+
+class Row(NamedTuple):
+    """One row of a table.
+
+    Attributes:
+      labels: What its leading columns say.
+      cell: Where its numbers come from.
+      setting: What the row varies, as the published numbers name it.
+      is_floor: Whether it shows the fully removed clips' scores instead of a method's.
+    """
+
+    labels: tuple[str, ...]
+    cell: Cell
+    setting: str
+    is_floor: bool = False
+
+
+class Table(NamedTuple):
+    """One table of the study.
+
+    Attributes:
+      name: Of its files.
+      title: Its heading.
+      note: What a reader must know.
+      columns: The names of the leading columns.
+      rows: Its rows.
+    """
+
+    name: str
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str, method: str, **change: Any) -> Cell:
+    """A cell of the two main tables, or one with single options changed."""
+    options = study.options(recipe)
+    changed = dataclasses.replace(options, **change)
+    if changed != options:
+        options = dataclasses.replace(changed, method=(method,), references=())
+    return Cell(arch, spectra, spectrum, method, options)
+
+
+def study_tables(study: Study, recipe: str) -> tuple[Table, ...]:
+    """All tables of the study, in its order."""
+    grids, probs = study.grid_shapes, study.keep_probs
+    counts = f"One run of {study.mask_counts[-1]} masks a clip; smaller numbers are its first masks."
+    return (
+        _results(study, recipe, "IR"),
+        _results(study, recipe, "TV"),
+        _sweep(study, recipe, "rise-masks", "RISE: number of masks N", "rise", "num_masks", study.mask_counts, counts),
+        _sweep(study, recipe, "rise-grid", "RISE: grid, time x height x width", "rise", "grid_shape", grids),
+        _sweep(study, recipe, "rise-probability", "RISE: flip probability p", "rise", "keep_prob", probs),
+        _sweep(
+            study,
+            recipe,
+            "sidu-threshold",
+            "SIDU: threshold tau",
+            "sidu",
+            "threshold",
+            study.thresholds,
+            "Below 0 every mask keeps everything: the map is constant, voxels go in a fixed random order.",
+        ),
+    )
+
+
+def _results(study: Study, recipe: str, spectrum: str) -> Table:
+    rows = []
+    for arch, network in ARCHITECTURES.items():
+        for spectra in (spectrum, "IRTV"):
+            cells = [make_cell(study, recipe, arch, spectra, spectrum, name) for name in (*METHODS, *REFERENCES)]
+            rows += [Row((network, spectra, cell.label), cell, cell.method) for cell in cells]
+            rows.append(Row((network, spectra, "floor"), cells[0], "floor", is_floor=True))
+    columns = ("network", "trained on", "method")
+    return Table(f"results-{spectrum.lower()}", f"Results on {spectrum} clips", "", columns, tuple(rows))
+
+
+def _sweep(
+    study: Study,
+    recipe: str,
+    name: str,
+    title: str,
+    method: str,
+    option: str,
+    values: Iterable[Any],
+    note: str = "",
+) -> Table:
+    """One option of one method varied, with the networks trained on both spectra."""
+    values, rows = tuple(values), []
+    for arch, network in ARCHITECTURES.items():
+        for spectrum in SPECTRA:
+            at = (study, recipe, arch, "IRTV", spectrum)
+            for value in values:
+                setting = value_name(value)
+                rows.append(Row((network, spectrum, setting), make_cell(*at, method, **{option: value}), setting))
+            rows += [Row((network, spectrum, other), make_cell(*at, other), other) for other in REFERENCES]
+            rows.append(Row((network, spectrum, "floor"), make_cell(*at, method), "floor", is_floor=True))
+    held = "The networks trained on IRTV; other options as in the main tables."
+    columns = ("network", "input", title.split(": ")[1].split(",")[0])
+    return Table(name, title, f"{held} {note}".strip(), columns, tuple(rows))
+
+
+def value_name(value: Any) -> str:
+    """An option's value in a table: 2x8x8, 0.25, 1000."""
+    return "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"

@@ -1,0 +1,166 @@
+"""What a run of the study consists of, small for two processor cores and full for accelerators."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxsal.checks import check_choice, check_positive
+from jaxsal.datasets.records import TRAINING_SPECTRA
+from jaxsal.networks import NetworkSpec
+from jaxsal.options import METHODS, REFERENCES, ExplainOptions, TrainOptions
+from jaxsal.recipes import RECIPES
+
+ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
+RECIPE_NAMES = ("default", "icpr2022")
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """One of the six networks: its size and its training.
+
+    Attributes:
+      arch: A key of `ARCHITECTURES`.
+      spectra: What it is trained on: "IR", "TV", or "IRTV" for both.
+      width: Channels of the first layer.
+      num_frames: T.
+      size: The shorter side of frames after resizing.
+      crop: Height and width of a clip.
+      training: How it is trained.
+    """
+
+    arch: str
+    spectra: str
+    width: int
+    num_frames: int
+    size: int
+    crop: int
+    training: TrainOptions
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.arch}-{self.spectra}"
+
+    def spec(self, classes: Sequence[str]) -> NetworkSpec:
+        """The network for these classes."""
+        return NetworkSpec(
+            tuple(classes),
+            self.spectra,
+            arch=self.arch,
+            width=self.width,
+            num_frames=self.num_frames,
+            size=self.size,
+            crop=self.crop,
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """All numbers that a scale of the study sets.
+
+    Attributes:
+      networks: Both architectures, each trained on IR, on TV and on both.
+      clips_per_spectrum: Test clips behind every cell of a table.
+      num_masks: RISE's N in all tables but that of N.
+      mask_counts: The values of N in its table, the largest last; they are read out of one run.
+      grid_shapes: Of RISE's grid.
+      keep_probs: RISE's p, which the study calls the flip probability.
+      thresholds: SIDU's tau.
+      num_steps: Scores of a deletion or insertion curve.
+      chunk_size: Forward passes at once.
+      seed: Of the embedded set, the trainings, the masks and the random maps.
+    """
+
+    networks: tuple[NetworkConfig, ...]
+    clips_per_spectrum: int
+    num_masks: int
+    mask_counts: tuple[int, ...]
+    grid_shapes: tuple[tuple[int, int, int], ...] = ((2, 8, 8), (4, 8, 8), (8, 8, 8))
+    keep_probs: tuple[float, ...] = (0.1, 0.25, 0.5)
+    thresholds: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
+    num_steps: int = 100
+    chunk_size: int = 16
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("clips_per_spectrum", "num_masks"):
+            check_positive(name, getattr(self, name))
+        wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]
+        found = [(network.arch, network.spectra) for network in self.networks]
+        if sorted(found) != sorted(wanted):
+            raise ValueError(f"`networks` must be one of each of {wanted}; got {found}.")
+        if list(self.mask_counts) != sorted(set(self.mask_counts)):
+            raise ValueError(f"`mask_counts` must ascend; got {self.mask_counts}.")
+
+    def network(self, arch: str, spectra: str) -> NetworkConfig:
+        """The network of an architecture that was trained on `spectra`."""
+        return next(network for network in self.networks if (network.arch, network.spectra) == (arch, spectra))
+
+    def with_seed(self, seed: int) -> "Study":
+        """The same study with another seed, of its trainings too."""
+        networks = tuple(
+            dataclasses.replace(network, training=dataclasses.replace(network.training, seed=seed))
+            for network in self.networks
+        )
+        return dataclasses.replace(self, networks=networks, seed=seed)
+
+    def options(self, recipe: str) -> ExplainOptions:
+        """How the clips of the two main tables are explained: all methods, by the recipe, and both references."""
+        check_choice("recipe", recipe, RECIPE_NAMES)
+        return ExplainOptions(
+            method=tuple(METHODS),
+            references=REFERENCES,
+            recipe=recipe,
+            num_masks=self.num_masks,
+            grid_shape=RECIPES[recipe].rise.grid_shape,
+            keep_prob=RECIPES[recipe].rise.keep_prob,
+            threshold=RECIPES[recipe].sidu.threshold,
+            num_steps=self.num_steps,
+            chunk_size=self.chunk_size,
+            seed=self.seed,
+        )
+
+
+def _six(sizes: dict[str, dict[str, int]], trainings: dict[tuple[str, str], TrainOptions]) -> tuple[NetworkConfig, ...]:
+    return tuple(
+        NetworkConfig(arch, spectra, **sizes[arch], training=training)
+        for (arch, spectra), training in trainings.items()
+    )
+
+
+_SMALL_3D = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
+_SMALL_PAN = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
+_FULL_3D = TrainOptions(num_epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05)
+_FULL_PAN = TrainOptions(num_epochs=60, batch_size=22, learning_rate=1e-3, weight_decay=0.05)
+
+PRESETS = {
+    "small": Study(
+        networks=_six(
+            {
+                "resnet3d18": dict(width=8, num_frames=16, size=64, crop=56),
+                "pan": dict(width=8, num_frames=32, size=64, crop=56),
+            },
+            {("resnet3d18", spectra): _SMALL_3D for spectra in TRAINING_SPECTRA}
+            | {("pan", spectra): _SMALL_PAN for spectra in TRAINING_SPECTRA},
+        ),
+        clips_per_spectrum=8,
+        num_masks=200,
+        mask_counts=(50, 200, 800),
+        num_steps=15,
+    ),
+    "full": Study(
+        networks=_six(
+            {
+                "resnet3d18": dict(width=64, num_frames=16, size=256, crop=224),
+                "pan": dict(width=64, num_frames=32, size=256, crop=224),
+            },
+            {("resnet3d18", spectra): _FULL_3D for spectra in TRAINING_SPECTRA}
+            | {("pan", spectra): _FULL_PAN for spectra in TRAINING_SPECTRA},
+        ),
+        clips_per_spectrum=64,
+        num_masks=1000,
+        mask_counts=(100, 1000, 10_000),
+        chunk_size=64,
+    ),
+}
+"""By name: "small" takes half an hour on two processor cores, "full" is the study's scale, for accelerators."""

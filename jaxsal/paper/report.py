@@ -1,0 +1,96 @@
+"""The report of a run of the study: one Markdown page, every table as Markdown, CSV and LaTeX too."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxsal.files import write_atomically
+from jaxsal.paper.cells import Table
+from jaxsal.paper.conclusions import conclusion_sheets
+from jaxsal.paper.config import Study
+from jaxsal.paper.published import SOURCE
+from jaxsal.paper.sheets import Sheet, records, to_csv, to_latex, to_markdown
+from jaxsal.paper.tables import Results, clips_csv, table_sheet
+from jaxsal.paper.training import TrainedNetwork, networks_sheet
+from jaxsal.paper.truth import Located, truth_sheets
+
+
+class Findings(NamedTuple):
+    """What a run found.
+
+    Attributes:
+      study: Its scale.
+      recipe: "default" or "icpr2022".
+      tables: Those that were made.
+      networks: The six.
+      results: The values of every cell, clip by clip.
+      located: Every map of the main tables against the actor's pixels.
+    """
+
+    study: Study
+    recipe: str
+    tables: Sequence[Table]
+    networks: Sequence[TrainedNetwork]
+    results: Results
+    located: Sequence[Located]
+
+
+class Report(NamedTuple):
+    """What a run tells.
+
+    Attributes:
+      report: The page, as Markdown.
+      tables: The same numbers by table, one mapping a row.
+    """
+
+    report: str
+    tables: dict[str, list[dict[str, Any]]]
+
+
+def report_sheets(findings: Findings) -> list[Sheet]:
+    """The sections of the report: networks, tables, ground truth, conclusions."""
+    seed = findings.study.seed
+    sheets = [networks_sheet(list(findings.networks))]
+    sheets += [table_sheet(table, findings.results, seed=seed) for table in findings.tables]
+    if findings.located:
+        sheets += truth_sheets(findings.located, seed=seed)
+    return sheets + list(conclusion_sheets(findings.study, findings.recipe, findings.results) or ())
+
+
+def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -> Report:
+    """Writes report.md, tables/NAME.md, .csv and .tex, clips.csv (every value) and run.json (how it was made)."""
+    sheets = report_sheets(findings)
+    for sheet in sheets:
+        for suffix, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
+            _write(directory / "tables" / f"{sheet.name}.{suffix}", write(sheet))
+    report = "\n".join([_introduction(findings, made_by), *map(_section, sheets)])
+    _write(directory / "report.md", report)
+    _write(directory / "clips.csv", clips_csv(findings.tables, findings.results))
+    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    return Report(report, {sheet.name: records(sheet) for sheet in sheets})
+
+
+def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
+    study, network = findings.study, findings.study.networks[0]
+    stages = ", ".join(f"{stage} {seconds / 60:.1f} min" for stage, seconds in made_by["seconds"].items())
+    return (
+        f"# The study by Bayer et al., recipe {findings.recipe}\n\n"
+        f"`{made_by['command']}`: clips of {made_by['data']} at {network.crop}x{network.crop} pixels, networks of "
+        f"width {network.width}, {study.clips_per_spectrum} test clips per spectrum, {study.num_masks} RISE masks, "
+        f"curves of {study.num_steps} steps, seed {study.seed}. The last start took: {stages}.\n\n"
+        "Cells are mean ± standard deviation over clips (ddof 0) with the 95 % bootstrap interval of the mean. The "
+        "explained class is the predicted one. The random map is noise; the constant map leaves the order of voxels to "
+        "one fixed permutation; the floor is the target's probability for the fully removed clip, where every deletion "
+        f"curve ends. {SOURCE} The study's data are another set, so its numbers are a background, not a target.\n"
+    )
+
+
+def _section(sheet: Sheet) -> str:
+    note = f"{sheet.note}\n\n" if sheet.note else ""
+    return f"## {sheet.title}\n\n{note}{to_markdown(sheet)}"
+
+
+def _write(path: Path, text: str) -> None:
+    with write_atomically(path) as file:
+        file.write(text.encode())

@@ -1,0 +1,120 @@
+"""A run of the study: trains the networks, explains the clips of every cell, writes the report."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jaxsal.checkpoint import origin
+from jaxsal.checks import check_choice
+from jaxsal.datasets.catalog import open_clips
+from jaxsal.datasets.records import ClipSet
+from jaxsal.demo import test_cases
+from jaxsal.evaluate import explain_all
+from jaxsal.options import ExplainOptions
+from jaxsal.paper.cells import Cell, Table, study_tables
+from jaxsal.paper.config import NetworkConfig, Study
+from jaxsal.paper.report import Findings, Report, write_report
+from jaxsal.paper.training import TrainedNetwork, train_networks
+from jaxsal.paper.truth import Located, locate
+from jaxsal.report.tables import ClipResult
+
+
+def run_study(
+    study: Study,
+    output: Path,
+    *,
+    recipe: str = "default",
+    data: str = "synthetic",
+    only: Sequence[str] = (),
+    command: str = "",
+) -> Report:
+    """Runs the study, or goes on with the run that `output` holds, and writes its report.
+
+    Args:
+      study: Its scale.
+      output: Folder of the run; "networks" in it serves both recipes, each recipe has a folder of its own.
+      recipe: "default" or "icpr2022".
+      data: "synthetic", a prepared set, or a folder of recordings, see `jaxsal.datasets.catalog.open_clips`.
+      only: Names of the tables to make; all if empty.
+      command: What was typed, for run.json.
+
+    Returns:
+      The report; it is in `output`/`recipe`/report.md too, beside the tables as Markdown, CSV and LaTeX.
+
+    Raises:
+      ValueError: If the recipe or a table is unknown, or `output` holds another run.
+    """
+    study.options(recipe)
+    tables = study_tables(study, recipe)
+    for name in only:
+        check_choice("only", name, tuple(table.name for table in tables))
+    tables = tuple(table for table in tables if not only or table.name in only)
+    seconds, start = {}, time.perf_counter()
+
+    def open_set(config: NetworkConfig) -> ClipSet:
+        return open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
+
+    networks = train_networks(study, open_set, output / "networks")
+    seconds["networks"], start = time.perf_counter() - start, time.perf_counter()
+    results, located = explain_cells(study, tables, networks, output / recipe)
+    seconds["explaining"] = time.perf_counter() - start
+    made_by: dict[str, Any] = dict(
+        command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
+    )
+    findings = Findings(study, recipe, tables, networks, results, located)
+    return write_report(output / recipe, findings, made_by)
+
+
+def explain_cells(
+    study: Study, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
+) -> tuple[dict[Cell, list[ClipResult]], list[Located]]:
+    """Explains and measures the clips of every cell, one file per clip as soon as it is known.
+
+    Cells that share a network, a spectrum and options share a run; those that differ in the number of masks alone share
+    RISE's scores.
+
+    Returns:
+      The values of every cell, and every map of the main tables against the actor's pixels where those are known.
+    """
+    by_name = {(network.config.arch, network.config.spectra): network for network in networks}
+    groups: dict[tuple[str, str, str, ExplainOptions], list[Cell]] = {}
+    for cell in dict.fromkeys(row.cell for table in tables for row in table.rows):
+        groups.setdefault((cell.arch, cell.spectra, cell.spectrum, cell.options), []).append(cell)
+    results: dict[Cell, list[ClipResult]] = {}
+    located: list[Located] = []
+    for number, ((arch, spectra, spectrum, options), cells) in enumerate(groups.items(), start=1):
+        network = by_name[arch, spectra]
+        folder = directory / network.config.name
+        print(
+            f"run {number} of {len(groups)}: {network.config.name} on {spectrum}, {cell_name(options)}", file=sys.stderr
+        )
+        cases = [
+            c for c in test_cases(network.spec, network.clip_set, study.clips_per_spectrum) if c.spectrum == spectrum
+        ]
+        explanations = explain_all(
+            network.classifier,
+            cases,
+            options,
+            folder / f"{spectrum}-{cell_name(options)}",
+            ledgers=folder / "ledgers",
+            progress=True,
+        )
+        found = [result for explanation in explanations for result in explanation.results()]
+        for cell in cells:
+            results[cell] = [result for result in found if result.method == cell.label]
+        if len(options.method) > 1:
+            located += locate(arch, network.spec, explanations, network.clip_set.records)
+    return results, located
+
+
+def cell_name(options: ExplainOptions) -> str:
+    """Tells the options of the study's runs apart, for people: the methods and what RISE and SIDU use."""
+    if len(options.method) > 1:
+        return "main"
+    if options.method == ("sidu",):
+        return f"sidu-tau{options.threshold:g}"
+    assert options.grid_shape is not None
+    return f"rise-{options.num_masks}-{'x'.join(map(str, options.grid_shape))}-p{options.keep_prob:g}"

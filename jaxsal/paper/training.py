@@ -1,0 +1,131 @@
+"""The six networks: trained once, taken up where a killed run left them."""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxsal.checkpoint import load_checkpoint
+from jaxsal.classifier import Classifier
+from jaxsal.datasets.pipeline import LoadedClips, load_clips
+from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
+from jaxsal.files import write_atomically
+from jaxsal.networks import NetworkSpec
+from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
+from jaxsal.paper.published import published
+from jaxsal.paper.sheets import Sheet
+from jaxsal.train import accuracy_by_spectrum, train
+
+
+class TrainedNetwork(NamedTuple):
+    """A network of the study.
+
+    Attributes:
+      config: Its configuration.
+      spec: What it is.
+      clip_set: What it is trained and tested on.
+      classifier: With its weights.
+      accuracy: By spectrum, the share of right test clips and their number.
+      steps: Gradient steps taken.
+      minutes: What the training took since it was last started.
+    """
+
+    config: NetworkConfig
+    spec: NetworkSpec
+    clip_set: ClipSet
+    classifier: Classifier
+    accuracy: dict[str, tuple[float, int]]
+    steps: int
+    minutes: float
+
+
+def train_networks(study: Study, open_set: Callable[[NetworkConfig], ClipSet], directory: Path) -> list[TrainedNetwork]:
+    """Trains what is not trained yet, network after network, each in a folder of its name.
+
+    Args:
+      study: Its networks.
+      open_set: Opens the clips for a network; those of one architecture get the same.
+      directory: Where the folders are.
+    """
+    trained = []
+    for arch in ARCHITECTURES:
+        configs = [config for config in study.networks if config.arch == arch]
+        clip_set = open_set(configs[0])
+        decode = decoder(configs[0].spec(clip_set.classes), clip_set)
+        trained += [train_network(config, clip_set, decode, directory / config.name) for config in configs]
+    return trained
+
+
+def decoder(spec: NetworkSpec, clip_set: ClipSet) -> Callable[[str], LoadedClips]:
+    """Decodes a split for a network when it is first asked for."""
+    sizes: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+    return cache(lambda split: load_clips(clip_set.select(split=split), **sizes, progress=True))
+
+
+def train_network(
+    config: NetworkConfig, clip_set: ClipSet, decode: Callable[[str], LoadedClips], directory: Path
+) -> TrainedNetwork:
+    """Trains one network and tests it; what `directory` holds of the same training is not redone.
+
+    Raises:
+      ValueError: If `directory` holds another training.
+    """
+    spec = config.spec(clip_set.classes)
+    chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[config.spectra])
+    identity = _identity(config, clip_set)
+    record = directory / "trained.json"
+    finished = json.loads(record.read_text()) if record.exists() else None
+    if finished is not None and finished["identity"] == identity:
+        checkpoint = load_checkpoint(directory / "checkpoints", spec=spec)
+    else:
+        print(f"network {config.name}", file=sys.stderr)
+        start = time.perf_counter()
+        checkpoint = train(spec, config.training, only(decode("train"), chosen), directory, progress=True)
+        minutes = (time.perf_counter() - start) / 60
+        accuracy = accuracy_by_spectrum(spec, checkpoint.variables, decode("test"))
+        finished = dict(identity=identity, accuracy=accuracy, minutes=minutes)
+        with write_atomically(record) as file:
+            file.write(json.dumps(finished, indent=2).encode())
+    accuracy = {spectrum: (share, count) for spectrum, (share, count) in finished["accuracy"].items()}
+    classifier = spec.classifier(checkpoint.variables)
+    return TrainedNetwork(config, spec, clip_set, classifier, accuracy, checkpoint.step, finished["minutes"])
+
+
+def only(clips: LoadedClips, chosen: ClipSet) -> LoadedClips:
+    """The loaded clips of some of the records, in their order."""
+    frames = dict(zip((record.name for record in clips.clip_set.records), clips.frames, strict=True))
+    return clips._replace(clip_set=chosen, frames=tuple(frames[record.name] for record in chosen.records))
+
+
+def _identity(config: NetworkConfig, clip_set: ClipSet) -> dict[str, Any]:
+    """What a training must share to be the same: its configuration, and the names, labels and splits of the clips."""
+    described = json.dumps([(record.name, record.label, record.split) for record in clip_set.records])
+    values = dict(dataclasses.asdict(config), clips=hashlib.sha256(described.encode()).hexdigest())
+    return json.loads(json.dumps(values))
+
+
+def networks_sheet(networks: list[TrainedNetwork]) -> Sheet:
+    """Test accuracy of the networks, beside the study's."""
+    lines = tuple(
+        (
+            ARCHITECTURES[network.config.arch],
+            network.config.spectra,
+            spectrum,
+            network.accuracy[spectrum][1],
+            network.accuracy[spectrum][0],
+            published("networks", network.config.arch, network.config.spectra, spectrum, "", "accuracy"),
+            network.steps,
+            network.minutes,
+        )
+        for network in networks
+        for spectrum in TRAINING_SPECTRA[network.config.spectra]
+        if spectrum in network.accuracy
+    )
+    columns = ("network", "trained on", "tested on", "test clips", "accuracy", "published", "steps", "minutes")
+    note = "Accuracy on clips of people not trained on; minutes of training in the last start."
+    return Sheet("networks", "The six networks", note, columns, lines)

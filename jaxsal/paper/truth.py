@@ -1,0 +1,133 @@
+"""Maps against the actor's known pixels, beside deletion and insertion."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool
+from scipy.stats import rankdata
+
+from jaxsal.datasets.records import ClipRecord
+from jaxsal.explanation import Explanation
+from jaxsal.metrics.localization import Localization, localize
+from jaxsal.networks import NetworkSpec
+from jaxsal.paper.config import ARCHITECTURES
+from jaxsal.paper.sheets import Sheet, Value, measure
+
+MEASURES = ("deletion", "insertion")
+
+
+class Located(NamedTuple):
+    """One map against its clip's actor.
+
+    Attributes:
+      arch: The network's architecture.
+      spectra: What it was trained on.
+      spectrum: Of the clip.
+      clip: Its name.
+      method: As results name it.
+      pointing: See `jaxsal.metrics.localization.Localization`, as the next three.
+      energy: Share of the credit on the actor.
+      space: AUC within frames.
+      time: AUC over time.
+      deletion: Area under the deletion curve.
+      insertion: Area under the insertion curve.
+    """
+
+    arch: str
+    spectra: str
+    spectrum: str
+    clip: str
+    method: str
+    pointing: float
+    energy: float
+    space: float
+    time: float
+    deletion: float
+    insertion: float
+
+
+def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
+    """The pixels of a clip, as the network takes it, that the actor covers by half or more; None if not known."""
+    if record.load_mask is None:
+        return None
+    frames = np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
+    return spec.centre_clip(frames)[..., 0] >= 0.5
+
+
+def locate(
+    arch: str, spec: NetworkSpec, explanations: Sequence[Explanation], records: Iterable[ClipRecord]
+) -> list[Located]:
+    """Every map of every clip whose actor is known, of one network."""
+    by_name = {record.name: record for record in records}
+    found = []
+    for explanation in explanations:
+        mask = actor_pixels(spec, by_name[explanation.name])
+        if mask is None:
+            continue
+        for result in explanation.results():
+            located = localize(jnp.asarray(explanation.maps[result.method]), jnp.asarray(mask))
+            place = (arch, spec.spectra, result.spectrum, result.clip, result.method)
+            measures = (*map(float, located), result.deletion, result.insertion)
+            found.append(Located._make((*place, *measures)))
+    return found
+
+
+def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, Sheet]:
+    """The measures of every method, and how far deletion and insertion rank the maps of a clip as they do.
+
+    Args:
+      located: Of all networks.
+      seed: Of the bootstrap.
+    """
+    groups = _grouped(located, "arch", "spectra", "spectrum", "method")
+    columns = ("network", "trained on", "input", "method", "n", *Localization._fields, "deletion ↓", "insertion ↑")
+    lines = tuple(
+        (
+            ARCHITECTURES[arch],
+            *rest,
+            len(group),
+            *(measure([getattr(one, name) for one in group], seed=seed) for name in (*Localization._fields, *MEASURES)),
+        )
+        for (arch, *rest), group in groups.items()
+    )
+    note = (
+        "Pointing: the most salient voxel lies on the actor; energy: share of the credit on the actor; space: AUC of "
+        "the actor's pixels within a frame; time: AUC of when the actor covers a pixel. All four: higher is better."
+    )
+    return Sheet("truth", "Where the actor is", note, columns, lines), _agreement_sheet(located, seed)
+
+
+def _agreement_sheet(located: Sequence[Located], seed: int) -> Sheet:
+    lines: list[tuple[Value, ...]] = []
+    for (arch,), group in _grouped(located, "arch").items():
+        clips = list(_grouped([one for one in group if one.method != "constant"], "spectra", "clip").values())
+        for name in MEASURES:
+            sign = -1 if name == "deletion" else 1
+            correlations = [
+                measure([rank_correlation(maps, name, truth, sign) for maps in clips], seed=seed)
+                for truth in Localization._fields
+            ]
+            lines.append((ARCHITECTURES[arch], name, len(clips), *correlations))
+    note = (
+        "Spearman's rank correlation over the maps of a clip (the methods' and the random one), mean over clips; 1: "
+        "the measure ranks them as the actor's pixels do. Clips where a measure cannot rank them are left out."
+    )
+    columns = ("network", "measure", "clips", *Localization._fields)
+    return Sheet("truth-agreement", "Deletion and insertion against the actor's pixels", note, columns, tuple(lines))
+
+
+def rank_correlation(maps: Sequence[Located], measured: str, truth: str, sign: int) -> float:
+    """Spearman's correlation of `sign` times a measure with a measure of the truth; NaN where one does not vary."""
+    ranks = [rankdata([factor * getattr(one, name) for one in maps]) for factor, name in ((sign, measured), (1, truth))]
+    if min(map(np.ptp, ranks)) == 0:
+        return float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _grouped(located: Sequence[Located], *names: str) -> dict[tuple[str, ...], list[Located]]:
+    groups: dict[tuple[str, ...], list[Located]] = {}
+    for one in located:
+        groups.setdefault(tuple(getattr(one, name) for name in names), []).append(one)
+    return groups

@@ -1,0 +1,117 @@
+"""Verdicts on values with a known answer."""
+
+import numpy as np
+import pytest
+
+from jaxsal.options import METHODS
+from jaxsal.paper.cells import study_tables
+from jaxsal.paper.conclusions import MARGIN, Comparison, advantages, conclusion_sheets, effect_size, verdict
+from jaxsal.paper.config import PRESETS
+from jaxsal.report.tables import ClipResult
+
+STUDY = PRESETS["small"]
+NOISE = np.linspace(-0.01, 0.01, 8)
+
+
+def results_by(score, num_scenes=8):
+    """Insertion by a rule of the cell, deletion its complement, on scenes in both spectra."""
+    cells = [row.cell for table in study_tables(STUDY, "default") for row in table.rows]
+    return {
+        cell: [
+            ClipResult(
+                f"scene {n}-{cell.spectrum}",
+                cell.spectrum,
+                cell.label,
+                0,
+                0,
+                deletion=1 - score(cell) - NOISE[n],
+                insertion=score(cell) + NOISE[n] * (1 + len(cell.method)),
+                floor=0.1,
+                start=0.1,
+                seconds=0.0,
+            )
+            for n in range(num_scenes)
+        ]
+        for cell in cells
+    }
+
+
+def as_the_study_says(cell):
+    options = cell.options
+    value = {"gradcam": 0.8, "rise": 0.6, "sidu": 0.5}.get(cell.method, 0.3)
+    value += 0.05 * (cell.spectra == "IRTV")
+    if cell.method == "rise" and len(options.method) == 1:
+        value += 0.05 * np.log10(options.num_masks / STUDY.num_masks) - 0.02 * (options.grid_shape[0] - 2)
+    if cell.method == "sidu" and options.threshold < 0:
+        value -= 0.3
+    return value
+
+
+def verdicts(score):
+    summary, evidence = conclusion_sheets(STUDY, "default", results_by(score))
+    assert len(summary.lines) == 14
+    assert {line[:2] for line in evidence.lines} == {line[:2] for line in summary.lines}
+    return {line[0]: line[2] for line in summary.lines if line[1] == "PAN"}
+
+
+def test_all_conclusions_hold_where_the_study_is_right():
+    assert set(verdicts(as_the_study_says).values()) == {"holds"}
+
+
+def test_no_difference_decides_nothing_but_likeness():
+    found = verdicts(lambda cell: 0.5)
+    assert [text for text, verdict in found.items() if verdict == "holds"] == [
+        f"p matters little (by less than {MARGIN})",
+        f"tau = 0.5 is near the best (within {MARGIN})",
+    ]
+    assert found["Grad-CAM is the best method"] == "undecided"
+    assert found[f"tau < 0 is much worse (by over {MARGIN})"] == "does not"
+
+
+def test_the_opposite_does_not_hold():
+    found = verdicts(lambda cell: 1 - as_the_study_says(cell) + 0.4 * (cell.options.keep_prob == 0.5))
+    assert set(found.values()) == {"does not"}
+
+
+def test_conclusions_without_their_cells_are_left_out():
+    everything = results_by(as_the_study_says)
+    some = {cell: found for cell, found in everything.items() if cell.method == "sidu" and cell.spectra == "IRTV"}
+    summary, _ = conclusion_sheets(STUDY, "default", some)
+    assert {line[0][:5] for line in summary.lines} == {"tau =", "tau <"}
+    assert conclusion_sheets(STUDY, "default", {}) is None
+
+
+def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
+    results = results_by(lambda cell: {"IR": 0.4, "TV": 0.6}[cell.spectrum] * (cell.method == "rise"))
+    cells = [cell for cell in results if cell.spectra == "IRTV" and len(cell.options.method) == len(METHODS)]
+    pairs = [
+        tuple(next(c for c in cells if (c.arch, c.method, c.spectrum) == ("pan", m, s)) for m in ("rise", "sidu"))
+        for s in ("IR", "TV")
+    ]
+    for measure in ("deletion", "insertion"):
+        values = advantages(Comparison("", measure, tuple(pairs)), results)
+        np.testing.assert_allclose(values, np.full(8, 0.5), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("shift", "limits", "expected"),
+    [
+        (0.1, {}, "holds"),
+        (0.0, {}, "undecided"),
+        (-0.1, {}, "does not"),
+        (0.05, dict(least=-0.07, most=0.07), "holds"),
+        (0.2, dict(least=-0.07, most=0.07), "does not"),
+        (0.07, dict(least=-0.07, most=0.07), "undecided"),
+        (0.05, dict(least=0.07), "does not"),
+    ],
+)
+def test_verdicts(shift, limits, expected):
+    found, p_value = verdict(shift + NOISE, **limits)
+    assert found == expected
+    assert (p_value <= 0.05) == (expected != "undecided")
+
+
+def test_effect_size():
+    assert effect_size(np.array([1.0, 2.0, 3.0])) == pytest.approx(2.0)
+    assert effect_size(np.ones(3)) is None
+    assert effect_size(np.ones(1)) is None

@@ -1,0 +1,161 @@
+"""The whole study on tiny clips and on classifiers without a network: every table, resumed, and what it refuses."""
+
+import csv
+import dataclasses
+import json
+from functools import partial
+
+import numpy as np
+import pytest
+
+import runs
+import toys
+from jaxsal.datasets.records import ClipSet
+from jaxsal.options import TrainOptions
+from jaxsal.paper import run
+from jaxsal.paper.cells import study_tables
+from jaxsal.paper.config import ARCHITECTURES, PRESETS, NetworkConfig, Study
+from jaxsal.paper.run import run_study
+from jaxsal.paper.training import TrainedNetwork, decoder, train_network
+
+SIZES = dict(width=2, num_frames=4, size=18, crop=16)
+STUDY = Study(
+    networks=tuple(
+        NetworkConfig(arch, spectra, **SIZES, training=runs.OPTIONS)
+        for arch in ARCHITECTURES
+        for spectra in ("IR", "TV", "IRTV")
+    ),
+    clips_per_spectrum=2,
+    num_masks=6,
+    mask_counts=(3, 6, 9),
+    grid_shapes=((2, 8, 8), (4, 8, 8)),
+    thresholds=(-1.0, 0.5),
+    num_steps=4,
+)
+SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
+SHEETS += ["truth", "truth-agreement", "conclusions", "conclusions-evidence"]
+
+
+def read_csv(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def bar_mask(label):
+    """The pixels of the bar of `runs.moving_bar`."""
+    return runs.moving_bar(label, 0, True)[..., 0] == 230
+
+
+def clip_set():
+    whole = runs.clip_set()
+    return ClipSet(
+        whole.classes,
+        tuple(dataclasses.replace(record, load_mask=partial(bar_mask, record.label)) for record in whole.records),
+    )
+
+
+def toy_networks(study, open_set, directory):
+    head = np.array([[4.0, -4], [2, 1], [-3, 2]], np.float32)
+    return [
+        TrainedNetwork(
+            config,
+            dataclasses.replace(runs.SPEC, spectra=config.spectra),
+            open_set(config),
+            toys.pooling_classifier(cells=(2, 2, 2), head=head * (number + 1)),
+            {spectrum: (0.5, 4) for spectrum in ("IR", "TV") if spectrum in config.spectra},
+            steps=6,
+            minutes=0.25,
+        )
+        for number, config in enumerate(study.networks)
+    ]
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    monkeypatch.setattr(run, "open_clips", lambda *args, **options: clip_set())
+    monkeypatch.setattr(run, "train_networks", toy_networks)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_whole_study(tmp_path, monkeypatch):
+    report, tables = run_study(STUDY, tmp_path, command="jaxsal paper")
+
+    assert list(tables) == SHEETS
+    folder = tmp_path / "default"
+    assert (folder / "report.md").read_text() == report
+    assert sorted(path.stem for path in (folder / "tables").glob("*.tex")) == sorted(SHEETS)
+    for name in SHEETS:
+        assert len((folder / "tables" / f"{name}.md").read_text().splitlines()) > 2
+        assert (folder / "tables" / f"{name}.md").read_text() in report
+    run_file = json.loads((folder / "run.json").read_text())
+    assert run_file["command"] == "jaxsal paper"
+    assert run_file["study"]["num_masks"] == 6
+    rows = read_csv(folder / "tables" / "results-ir.csv")
+    assert [row["method"] for row in rows] == ["Grad-CAM", "RISE", "SIDU", "random", "constant", "floor"] * 4
+    assert {row["n"] for row in rows} == {"2"}
+    clips = read_csv(folder / "clips.csv")
+    chosen = [
+        float(clip["insertion"])
+        for clip in clips
+        if (clip["table"], clip["arch"], clip["trained on"], clip["setting"]) == ("results-ir", "pan", "IRTV", "rise")
+    ]
+    row = next(r for r in rows if (r["network"], r["trained on"], r["method"]) == ("PAN", "IRTV", "RISE"))
+    assert float(row["insertion ↑ mean"]) == pytest.approx(np.mean(chosen))
+
+    monkeypatch.setattr("jaxsal.evaluate.explain", pytest.fail)
+    again = run_study(STUDY, tmp_path, command="jaxsal paper")
+    assert again.report.split("\n## ", 1)[1] == report.split("\n## ", 1)[1]
+
+
+@pytest.mark.usefixtures("tiny")
+def test_one_table_alone_and_the_other_recipe(tmp_path):
+    report, _ = run_study(STUDY, tmp_path, recipe="icpr2022", only=["sidu-threshold"])
+    assert "## SIDU: threshold tau" in report
+    assert "tau < 0 is much worse" in report
+    assert "## Results" not in report
+    assert {path.name for path in (tmp_path / "icpr2022" / "tables").glob("*.csv")} >= {"sidu-threshold.csv"}
+    with pytest.raises(ValueError, match=r"`only` must be one of \('results-ir', .*; got 'rise'"):
+        run_study(STUDY, tmp_path, only=["rise"])
+    with pytest.raises(ValueError, match=r"`recipe` must be one of \('default', 'icpr2022'\); got 'canonical'"):
+        run_study(STUDY, tmp_path, recipe="canonical")
+
+
+def test_cells_share_runs():
+    tables = {table.name: table for table in study_tables(STUDY, "default")}
+    options = [row.cell.options for table in tables.values() for row in table.rows]
+    assert len(set(options)) == 1 + 2 + 1 + 2 + 1
+    defaults = [("rise-masks", "6"), ("rise-grid", "2x8x8"), ("rise-probability", "0.1"), ("sidu-threshold", "0.5")]
+    for name, setting in defaults:
+        row = next(row for row in tables[name].rows if row.setting == setting)
+        assert row.cell.options == tables["results-ir"].rows[0].cell.options
+
+
+def test_a_network_is_trained_once(tmp_path, monkeypatch):
+    config = NetworkConfig("resnet3d18", "IR", **SIZES, training=TrainOptions(num_steps=2, batch_size=4, save_every=2))
+    clips = clip_set()
+    first = train_network(config, clips, decoder(config.spec(clips.classes), clips), tmp_path)
+    assert first.steps == 2
+    assert first.accuracy["IR"][1] == 4
+    monkeypatch.setattr("jaxsal.paper.training.train", pytest.fail)
+    again = train_network(config, clips, pytest.fail, tmp_path)
+    assert again.accuracy == first.accuracy
+    np.testing.assert_array_equal(
+        again.classifier(np.zeros((4, 16, 16, 3))), first.classifier(np.zeros((4, 16, 16, 3)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (dict(networks=STUDY.networks[1:]), "`networks` must be one of each of"),
+        (dict(mask_counts=(6, 3)), r"`mask_counts` must ascend; got \(6, 3\)"),
+        (dict(clips_per_spectrum=0), "`clips_per_spectrum` must be at least 1; got 0"),
+    ],
+)
+def test_bad_studies(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(STUDY, **change)
+
+
+def test_seeds_reach_the_trainings():
+    study = PRESETS["small"].with_seed(3)
+    assert {network.training.seed for network in study.networks} == {3} == {study.options("default").seed}
