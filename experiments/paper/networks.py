@@ -1,0 +1,100 @@
+"""The six networks of the study, one config each; trains the one that is named.
+
+    python experiments/paper/networks.py resnet3d18-irtv --output runs/paper
+
+`jaxsal paper` trains the same networks into the same folders and takes up what is there.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import tyro
+
+from jaxsal.cli import run_command
+from jaxsal.commands.output import Output
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of the study; the presets of `jaxsal.paper.config` hold its size and its training."""
+
+    arch: ClassVar[str]
+    spectra: ClassVar[str]
+    output: Path = Path("runs/paper")
+    """Folder of the study's run."""
+    preset: str = "small"
+    """small or full."""
+    data: str = "synthetic"
+    """As for `jaxsal paper`."""
+    seed: int = 0
+    """Of the embedded clips and the training."""
+
+    def run(self) -> Output:
+        """Trains the network; its test accuracy."""
+        from jaxsal.checks import check_choice
+        from jaxsal.datasets.catalog import open_clips
+        from jaxsal.paper.config import PRESETS
+        from jaxsal.paper.sheets import records, to_markdown
+        from jaxsal.paper.training import decoder, networks_sheet, train_network
+
+        check_choice("preset", self.preset, tuple(PRESETS))
+        config = PRESETS[self.preset].with_seed(self.seed).network(self.arch, self.spectra)
+        clip_set = open_clips(self.data, height=config.size, num_frames=config.num_frames, seed=self.seed)
+        decode = decoder(config.spec(clip_set.classes), clip_set)
+        sheet = networks_sheet([train_network(config, clip_set, decode, self.output / "networks" / config.name)])
+        return Output(to_markdown(sheet), dict(networks=records(sheet)))
+
+
+@dataclass(frozen=True)
+class ResNet3D18IR(Network):
+    """3D-ResNet18 on infrared clips."""
+
+    arch: ClassVar[str] = "resnet3d18"
+    spectra: ClassVar[str] = "IR"
+
+
+@dataclass(frozen=True)
+class ResNet3D18TV(Network):
+    """3D-ResNet18 on visible clips."""
+
+    arch: ClassVar[str] = "resnet3d18"
+    spectra: ClassVar[str] = "TV"
+
+
+@dataclass(frozen=True)
+class ResNet3D18IRTV(Network):
+    """3D-ResNet18 on both."""
+
+    arch: ClassVar[str] = "resnet3d18"
+    spectra: ClassVar[str] = "IRTV"
+
+
+@dataclass(frozen=True)
+class PanIR(Network):
+    """PAN on infrared clips."""
+
+    arch: ClassVar[str] = "pan"
+    spectra: ClassVar[str] = "IR"
+
+
+@dataclass(frozen=True)
+class PanTV(Network):
+    """PAN on visible clips."""
+
+    arch: ClassVar[str] = "pan"
+    spectra: ClassVar[str] = "TV"
+
+
+@dataclass(frozen=True)
+class PanIRTV(Network):
+    """PAN on both."""
+
+    arch: ClassVar[str] = "pan"
+    spectra: ClassVar[str] = "IRTV"
+
+
+CONFIGS = {f"{config.arch}-{config.spectra.lower()}": config for config in Network.__subclasses__()}
+
+if __name__ == "__main__":
+    run_command(tyro.extras.subcommand_cli_from_dict(CONFIGS))

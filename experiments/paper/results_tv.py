@@ -1,0 +1,27 @@
+"""The study's results on visible clips: method x training spectrum x network.
+
+    python experiments/paper/results_tv.py --output runs/paper
+
+Grad-CAM, RISE, SIDU, a random and a constant map, for networks trained on TV and on IRTV.
+
+Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Expected: every insertion above the random map's; deletion near the floor where any removal ends the prediction.
+"""
+
+from dataclasses import dataclass
+
+import tyro
+
+from jaxsal.cli import run_command
+from jaxsal.commands.paper import Paper
+
+
+@dataclass(frozen=True)
+class ResultsTV(Paper):
+    """The study's results on visible clips: method x training spectrum x network."""
+
+    only: tuple[str, ...] = ("results-tv",)
+
+
+if __name__ == "__main__":
+    run_command(tyro.cli(ResultsTV))
