@@ -6,9 +6,9 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from jaxsal.checks import check_positive
+from jaxsal.checks import check_choice, check_positive
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
@@ -19,48 +19,82 @@ from jaxsal.options import ExplainOptions, TrainOptions
 from jaxsal.report.folder import write_folder
 from jaxsal.train import accuracy_by_spectrum, train
 
-SIZE, CROP, NUM_FRAMES, WIDTH = 64, 56, 16, 8
-TRAINING = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
+
+class Preset(NamedTuple):
+    """A small network that learns the embedded set on a CPU, and how it is trained and explained.
+
+    Attributes:
+      network: Fields of `NetworkSpec` beside classes and spectra.
+      training: How it is trained.
+      explaining: How its clips are explained.
+    """
+
+    network: dict[str, Any]
+    training: TrainOptions
+    explaining: ExplainOptions
+
+
 EXPLAINING = ExplainOptions(
     num_masks=160,
     estimator="centered",
-    threshold=3.0,  # about the upper seventh of the activations of this network
     num_steps=15,
     deletion_baseline="blur",  # with the mean colour any removal, random too, looks strange and ends the prediction
     chunk_size=8,
 )
+PRESETS = {
+    "resnet3d18": Preset(
+        dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
+        TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160),
+        dataclasses.replace(EXPLAINING, threshold=3.0),  # about the upper seventh of this network's activations
+    ),
+    "pan": Preset(
+        dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
+        TrainOptions(num_steps=800, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=100),
+        EXPLAINING,
+    ),
+}
 
 
 def run_demo(
     output: Path,
     *,
+    network: str = "resnet3d18",
     seed: int = 0,
-    num_steps: int = TRAINING.num_steps,
+    num_steps: int | None = None,
     clips_per_spectrum: int = 16,
     command: str = "",
 ) -> dict[str, Any]:
-    """Trains a small IRTV 3D-ResNet18 on the embedded set and explains clips of actors it has not seen.
+    """Trains a small IRTV network on the embedded set and explains clips of actors it has not seen.
 
     A run that was killed goes on where it was when it is started again with the same output folder.
 
     Args:
       output: The folder of the run: checkpoints, explanations, table, curves, overlays.
+      network: Which of `PRESETS`.
       seed: Of the set, the training and the explaining.
-      num_steps: Training steps.
+      num_steps: Training steps; those of the preset if None.
       clips_per_spectrum: Test clips to explain, of each spectrum; 32 at most.
       command: What was typed, for run.json.
 
     Returns:
       Test accuracy by spectrum, the table as Markdown, and seconds by stage.
+
+    Raises:
+      ValueError: If the network is unknown or a number is below 1.
     """
     check_positive("clips_per_spectrum", clips_per_spectrum)
-    training = dataclasses.replace(TRAINING, num_steps=num_steps, seed=seed)
-    explaining = dataclasses.replace(EXPLAINING, seed=seed)
-    clip_set = open_clips(SYNTHETIC, height=SIZE, seed=seed)
-    spec = NetworkSpec(clip_set.classes, "IRTV", width=WIDTH, num_frames=NUM_FRAMES, size=SIZE, crop=CROP)
+    check_choice("network", network, tuple(PRESETS))
+    preset = PRESETS[network]
+    training = dataclasses.replace(preset.training, seed=seed)
+    if num_steps is not None:
+        training = dataclasses.replace(training, num_steps=num_steps)
+    explaining = dataclasses.replace(preset.explaining, seed=seed)
+    fields = preset.network
+    clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=seed)
+    spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
     seconds, start = {}, time.perf_counter()
     splits = {
-        split: load_clips(clip_set.select(split=split), size=SIZE, sampler=spec.sampler, progress=True)
+        split: load_clips(clip_set.select(split=split), size=spec.size, sampler=spec.sampler, progress=True)
         for split in ("train", "test")
     }
     seconds["render"], start = time.perf_counter() - start, time.perf_counter()

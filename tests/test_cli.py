@@ -76,18 +76,23 @@ def test_explain_both_spectra(run_folder, tmp_path, capsys):
     assert suffixes == [".gif", ".gif", ".png", ".png"]
 
 
-def test_demo_writes_its_folder(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("network", "sizes"),
+    [("resnet3d18", dict(num_frames=4, size=20, crop=16)), ("pan", dict(num_frames=8, size=36, crop=32))],
+)
+def test_demo_writes_its_folder(tmp_path, monkeypatch, capsys, network, sizes):
     """The demo's own code on fewer, smaller clips of the embedded set."""
     import dataclasses
 
     from jaxsal import demo
 
-    monkeypatch.setattr(demo, "SIZE", 20)
-    monkeypatch.setattr(demo, "CROP", 16)
-    monkeypatch.setattr(demo, "NUM_FRAMES", 4)
-    monkeypatch.setattr(demo, "WIDTH", 2)
-    monkeypatch.setattr(demo, "EXPLAINING", dataclasses.replace(demo.EXPLAINING, num_masks=8, num_steps=3))
-    monkeypatch.setattr(demo, "TRAINING", dataclasses.replace(demo.TRAINING, batch_size=4))
+    preset = demo.PRESETS[network]
+    smaller = demo.Preset(
+        preset.network | dict(width=2) | sizes,
+        dataclasses.replace(preset.training, batch_size=4),
+        dataclasses.replace(preset.explaining, num_masks=8, num_steps=3),
+    )
+    monkeypatch.setitem(demo.PRESETS, network, smaller)
     whole = demo.open_clips
 
     def fewer(*arguments, **options):
@@ -95,7 +100,7 @@ def test_demo_writes_its_folder(tmp_path, monkeypatch, capsys):
         return dataclasses.replace(clip_set, records=tuple(r for r in clip_set.records if "take0-" in r.name)[::3])
 
     monkeypatch.setattr(demo, "open_clips", fewer)
-    cli.main(["demo", "--output", str(tmp_path), "--num-steps", "2", "--clips-per-spectrum", "2"])
+    cli.main(["demo", "--network", network, "--output", str(tmp_path), "--num-steps", "2", "--clips-per-spectrum", "2"])
     printed = capsys.readouterr().out
     assert "Test accuracy IR" in printed
     assert "Grad-CAM" in printed

@@ -9,17 +9,19 @@ from jaxsal.commands.provenance import command_line
 
 @dataclass(frozen=True)
 class Demo:
-    """Trains a small 3D-ResNet18 on the embedded clips of both spectra, explains held-out actors, measures the maps.
+    """Trains a small network on the embedded clips of both spectra, explains held-out actors, measures the maps.
 
     Example: jaxsal demo --output runs/demo
     """
 
     output: Path = Path("runs/demo")
     """Folder of the run; a run that was killed goes on where it was."""
+    network: str = "resnet3d18"
+    """resnet3d18, or pan."""
     seed: int = 0
     """Of the clips, the training and the explaining."""
-    num_steps: int = 640
-    """Training steps."""
+    num_steps: int | None = None
+    """Training steps; as many as the network needs, 640 or 800, if left out."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum."""
 
@@ -29,6 +31,7 @@ class Demo:
 
         found = run_demo(
             self.output,
+            network=self.network,
             seed=self.seed,
             num_steps=self.num_steps,
             clips_per_spectrum=self.clips_per_spectrum,
