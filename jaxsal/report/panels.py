@@ -147,18 +147,24 @@ def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, nu
       classes: Names of the classes.
       num_scenes: How many to show at most.
     """
+    chosen = group_by_scene(explanations)
+    places = np.linspace(0, len(chosen) - 1, min(num_scenes, len(chosen))).round().astype(int)
+    return [_scene(chosen[place], classes) for place in places]
+
+
+def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
+    """Explanations of one scene together, as `scenes_of` says."""
     groups: dict[Any, list[Explanation]] = {}
     explanations = list(explanations)
     only_pair = len(explanations) == 2
     for explanation in explanations:
         key = "" if only_pair else scene_name(explanation)
         groups.setdefault((key, len(explanation.clip)), []).append(explanation)
-    chosen = []
+    found = []
     for group in groups.values():
         spectra = [explanation.spectrum for explanation in group]
-        chosen += [group] if len(set(spectra)) == len(spectra) else [[explanation] for explanation in group]
-    places = np.linspace(0, len(chosen) - 1, min(num_scenes, len(chosen))).round().astype(int)
-    return [_scene(chosen[place], classes) for place in places]
+        found += [group] if len(set(spectra)) == len(spectra) else [[explanation] for explanation in group]
+    return found
 
 
 def _scene(group: list[Explanation], classes: Sequence[str]) -> Scene:

@@ -51,14 +51,20 @@ def plot_curves(
     Raises:
       ValueError: If the suffix is unknown, or as of `draw_curves`.
     """
+    suffix = check_suffix(path)
+    figure = draw_curves(panels, title=title, ylabel=ylabel)
+    with write_atomically(path) as file:
+        figure.savefig(file, format=suffix, dpi=150)
+
+
+def check_suffix(path: str | Path) -> str:
+    """The format that a figure's suffix names; raises ValueError, listing the known ones, if there is none."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     suffix, known = Path(path).suffix.lower(), tuple(f".{name}" for name in sorted(FigureCanvasAgg.filetypes))
     if suffix not in known:
         raise ValueError(f"`path` must end in one of {known}; got {str(path)!r}.")
-    figure = draw_curves(panels, title=title, ylabel=ylabel)
-    with write_atomically(path) as file:
-        figure.savefig(file, format=suffix[1:], dpi=150)
+    return suffix[1:]
 
 
 def draw_curves(

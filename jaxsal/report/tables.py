@@ -67,6 +67,11 @@ class Measure(NamedTuple):
     difference: float | None = None
     p_value: float | None = None
 
+    def better(self, good_sign: int) -> bool:
+        """Whether the difference from the random map is significant and has the good sign, 1 or -1."""
+        significant = self.p_value is not None and self.p_value <= _SIGNIFICANT
+        return significant and (self.difference or 0) * good_sign > 0
+
 
 class SummaryRow(NamedTuple):
     """One row of the table; the "floor" row has no insertion."""
@@ -165,11 +170,10 @@ def _mean_cell(measure: Measure | None) -> str:
 
 
 def _p_cell(measure: Measure | None, good_sign: int) -> str:
-    if measure is None or measure.p_value is None or measure.difference is None:
+    if measure is None or measure.p_value is None:
         return ""
     text = f"{measure.p_value:.3f}" if measure.p_value >= 0.001 else "< 0.001"
-    better = measure.difference * good_sign > 0 and measure.p_value <= _SIGNIFICANT
-    return text if better else f"{text} †"
+    return text if measure.better(good_sign) else f"{text} †"
 
 
 def to_csv(rows: Sequence[SummaryRow]) -> str:

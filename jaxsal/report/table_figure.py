@@ -1,0 +1,87 @@
+"""The results table as a figure: every mean over clips with its interval, spectrum by spectrum."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jaxsal.files import write_atomically
+from jaxsal.report.plots import check_suffix
+from jaxsal.report.tables import FLOOR, Measure, SummaryRow
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MEASURES = {"deletion": "deletion, low is good", "insertion": "insertion, high is good"}
+_INK, _REFERENCE = "#0072B2", "#777777"
+_ROOM_FOR_NUMBERS = 1.75
+
+
+def plot_table(path: str | Path, rows: Sequence[SummaryRow]) -> None:
+    """Saves the figure of `draw_table`.
+
+    Args:
+      path: Where to; the suffix names the format, any that matplotlib writes, such as .png, .pdf or .svg.
+      rows: Of `jaxsal.report.tables.summarise`.
+
+    Raises:
+      ValueError: If the suffix is unknown, or as of `draw_table`.
+    """
+    suffix = check_suffix(path)
+    figure = draw_table(rows)
+    with write_atomically(path) as file:
+        figure.savefig(file, format=suffix, dpi=150)
+
+
+def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
+    """Draws the table: a point for each mean, a line for its 95 % bootstrap interval, the numbers beside them.
+
+    All panels have the axis from 0 to 1. Filled points are better than the random map on the same clips (p <= 0.05),
+    references are grey.
+
+    Args:
+      rows: Of `jaxsal.report.tables.summarise`.
+
+    Returns:
+      The matplotlib figure, known to no window and no pyplot.
+
+    Raises:
+      ValueError: If there are no rows.
+    """
+    from matplotlib.figure import Figure
+
+    if not rows:
+        raise ValueError("`rows` must hold at least one row; got none.")
+    spectra = {row.spectrum: [r for r in rows if r.spectrum == row.spectrum] for row in rows}
+    heights = [len(chosen) for chosen in spectra.values()]
+    figure = Figure(figsize=(10, 1.1 + 0.32 * sum(heights) + 0.5 * len(heights)), layout="constrained")
+    axes = figure.subplots(len(spectra), 2, squeeze=False, height_ratios=heights)
+    for line, (spectrum, chosen) in zip(axes, spectra.items(), strict=True):
+        for axis, (name, title) in zip(line, _MEASURES.items(), strict=True):
+            _draw_rows(axis, chosen, name)
+            axis.set_title(f"{spectrum}, {chosen[0].num_clips} clips: {title}", loc="left", fontsize=10)
+        line[1].set_yticklabels([])
+    for axis in axes[-1]:
+        axis.set_xlabel("area under the curve, mean and 95 % interval", loc="left")
+    return figure
+
+
+def _draw_rows(axis: "Axes", rows: Sequence[SummaryRow], name: str) -> None:
+    for place, row in enumerate(rows):
+        measure: Measure | None = getattr(row, name)
+        if measure is None:
+            continue
+        reference = row.method == FLOOR or measure.p_value is None
+        colour = _REFERENCE if reference else _INK
+        filled = reference or measure.better(1 if name == "insertion" else -1)
+        axis.plot([measure.low, measure.high], [place, place], color=colour, linewidth=2, solid_capstyle="butt")
+        face = colour if filled else "white"
+        axis.plot([measure.mean], [place], "o", color=colour, markerfacecolor=face, markersize=7, markeredgewidth=1.6)
+        text = f"{measure.mean:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
+        axis.text(1.05, place, text, va="center", fontsize=9, color="#222222")
+    axis.set(xlim=(0, _ROOM_FOR_NUMBERS), ylim=(len(rows) - 0.5, -0.5), xticks=[0, 0.25, 0.5, 0.75, 1])
+    axis.set_yticks(range(len(rows)), [row.method for row in rows])
+    axis.grid(axis="x", color="#DDDDDD", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)

@@ -1,0 +1,58 @@
+"""The figure of the table has its numbers at their place."""
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+
+from jaxsal.report.table_figure import draw_table, plot_table
+from jaxsal.report.tables import ClipResult, summarise
+
+NUM_CLIPS = 12
+
+
+def results():
+    """RISE is better than the random map in deletion alone, Grad-CAM the other way round."""
+    rng = np.random.default_rng(0)
+    centres = {"RISE": (0.2, 0.4), "Grad-CAM": (0.9, 0.8), "random": (0.5, 0.5)}
+    return [
+        ClipResult(f"{clip}", spectrum, method, 0, 0, *(np.array(centre) + rng.normal(0, 0.02, 2)), 0.1, 0.1, 1.0)
+        for spectrum in ("IR", "TV")
+        for method, centre in centres.items()
+        for clip in range(NUM_CLIPS)
+    ]
+
+
+def test_points_lines_and_texts_are_the_numbers():
+    rows = summarise(results())
+    axes = np.reshape(draw_table(rows).axes, (2, 2))
+    for line, spectrum in zip(axes, ("IR", "TV"), strict=True):
+        for axis, name in zip(line, ("deletion", "insertion"), strict=True):
+            measures = [getattr(row, name) for row in rows if row.spectrum == spectrum and getattr(row, name)]
+            assert axis.get_title("left").startswith(f"{spectrum}, {NUM_CLIPS} clips: {name}")
+            intervals, points = axis.lines[::2], axis.lines[1::2]
+            for place, (measure, interval, point, text) in enumerate(
+                zip(measures, intervals, points, axis.texts, strict=True)
+            ):
+                np.testing.assert_array_equal(interval.get_xydata(), [[measure.low, place], [measure.high, place]])
+                np.testing.assert_array_equal(point.get_xydata(), [[measure.mean, place]])
+                assert text.get_text() == f"{measure.mean:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
+    names = [label.get_text() for label in axes[0, 0].get_yticklabels()]
+    assert names == ["RISE", "Grad-CAM", "random", "floor"]
+
+
+def test_points_are_filled_where_a_method_is_better_than_random():
+    deletion, insertion, *_ = draw_table(summarise(results())).axes
+    faces = [[to_hex(line.get_markerfacecolor()) for line in axis.lines[1::2]] for axis in (deletion, insertion)]
+    assert [face == "#ffffff" for face in faces[0]] == [False, True, False, False]
+    assert [face == "#ffffff" for face in faces[1]] == [True, False, False]
+    assert faces[0][2] != faces[0][0]
+
+
+def test_files_and_errors(tmp_path):
+    plot_table(tmp_path / "figures/table.svg", summarise(results()))
+    assert (tmp_path / "figures/table.svg").read_bytes().startswith(b"<?xml")
+    with pytest.raises(ValueError, match="`rows` must hold at least one row; got none"):
+        plot_table(tmp_path / "table.png", [])
+    with pytest.raises(ValueError, match=r"`path` must end in one of \(.*'\.png'.*\); got '.*table\.gif2'"):
+        plot_table(tmp_path / "table.gif2", summarise(results()))
+    assert not (tmp_path / "table.png").exists()
