@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import jax
@@ -51,6 +52,27 @@ def on_every_device(tree: Any, mesh: Mesh) -> Any:
 def split_axis(tree: Any, mesh: Mesh, axis: int = 0) -> Any:
     """The arrays of a tree, one part of `axis` on each device; its length must be a multiple of the devices."""
     return _lay(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, "split")))
+
+
+def own_part(mesh: Mesh, length: int) -> slice:
+    """The part of an axis of `length`, split over a mesh, that the devices of this process hold."""
+    places = NamedSharding(mesh, PartitionSpec("split")).devices_indices_map((length,))
+    parts = [places[device][0].indices(length) for device in mesh.local_devices]
+    return slice(min(start for start, _, _ in parts), max(stop for _, stop, _ in parts))
+
+
+def join_parts(tree: Any, mesh: Mesh) -> Any:
+    """Arrays of which every process has its own part of the first axis, laid over the mesh as one."""
+    sharding = NamedSharding(mesh, PartitionSpec("split"))
+    return jax.tree.map(partial(jax.make_array_from_process_local_data, sharding), tree)
+
+
+def host_device() -> jax.Device:
+    """The processor; a device of the accelerator where JAX was started without the processor."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return jax.local_devices()[0]
 
 
 def on_one_device(array: Array) -> Array:

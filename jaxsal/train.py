@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 from tqdm import tqdm
 
 from jaxsal.augment import augment
@@ -24,17 +24,14 @@ from jaxsal.checkpoint import (
     origin,
     save_checkpoint,
 )
-from jaxsal.datasets.pipeline import LoadedClips, ordered_batches, training_batch
-from jaxsal.devices import device_mesh, on_every_device, split_axis
-from jaxsal.files import write_atomically
+from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
+from jaxsal.devices import device_mesh, join_parts, on_every_device, own_part
 from jaxsal.fingerprints import fingerprint
+from jaxsal.history import Entry, Metrics, StepClock, summary, write_history
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
 from jaxsal.optimizer import make_optimizer
 from jaxsal.options import TrainOptions
-
-Metrics = dict[str, tuple[Float[Array, ""], Float[Array, ""]]]
-"""By name, (sum, count): metrics of parts add up to those of the whole."""
 
 
 class TrainState(NamedTuple):
@@ -103,7 +100,7 @@ def train_step(
 def train(
     spec: NetworkSpec,
     options: TrainOptions,
-    clips: LoadedClips,
+    clips: ClipSource,
     directory: str | Path,
     *,
     start: Any = None,
@@ -129,32 +126,36 @@ def train(
         is damaged.
     """
     directory = Path(directory)
-    options = options.on_clips(len(clips.frames))
+    options = options.on_clips(len(clips.clip_set.records))
     notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
     key = jax.random.fold_in(jax.random.key(options.seed), 1)
     mesh = device_mesh(multiple_of=options.batch_size)
     state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
+    steps = range(int(state.step), options.num_steps)
+    batches = training_batches(clips, key, steps, options.batch_size, rows=own_part(mesh, options.batch_size))
     key, state = on_every_device((key, state), mesh)
-    first_step = int(state.step)
-    history: list[tuple[int, Metrics]] = []
+    history: list[Entry] = []
+    metrics: Metrics = {}
+    clock = StepClock()
     bar = tqdm(
-        range(first_step, options.num_steps),
+        steps,
         "train",
         options.num_steps,
-        initial=first_step,
+        initial=steps.start,
         disable=not progress,
         unit="step",
     )
     with open_manager(directory / "checkpoints") as manager:
         for step in bar:
-            batch = training_batch(clips, key, step, options.batch_size)
-            parts = split_axis((batch.clips, batch.labels), mesh)
+            batch, before = clock.next_input(batches, metrics), metrics
+            parts = join_parts((batch.clips, batch.labels), mesh)
             state, metrics = train_step(state, key, *parts, spec, options)
-            history.append((step + 1, metrics))
+            times = clock.end_step(before)
+            history.append(Entry(step + 1, metrics, times if step > steps.start else None))
             if (step + 1) % 10 == 0:
-                bar.set_postfix(average([entry for _, entry in history[-10:]]))
+                bar.set_postfix(summary(history[-10:]))
             if (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
-                _write_history(directory / "history.jsonl", history)
+                write_history(directory / "history.jsonl", history)
                 history.clear()
                 checkpoint = Checkpoint(spec, state.variables, step + 1, {"opt_state": state.opt_state}, notes)
                 save_checkpoint(manager, checkpoint)
@@ -163,7 +164,7 @@ def train(
     return Checkpoint(spec, variables, int(state.step), None, notes)
 
 
-def _identity(clips: LoadedClips, start: Any) -> dict[str, Any]:
+def _identity(clips: ClipSource, start: Any) -> dict[str, Any]:
     """Tells one training from another: SHA-256 of the clips' names and labels and of the starting variables."""
     described = json.dumps([(record.name, record.label) for record in clips.clip_set.records])
     return dict(
@@ -190,24 +191,8 @@ def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], dir
     return TrainState(jnp.asarray(found.step, jnp.int32), found.variables, found.progress["opt_state"])
 
 
-def average(metrics: list[Metrics]) -> dict[str, float]:
-    """Means of metrics over several batches."""
-    sums = jax.tree.map(lambda *parts: float(np.sum(parts)), *metrics)
-    return {name: round(total / count, 4) for name, (total, count) in sums.items()}
-
-
-def _write_history(path: Path, history: list[tuple[int, Metrics]]) -> None:
-    """Appends one line per step; lines of steps that were taken again are cut off first."""
-    first = history[0][0]
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["step"] < first]
-    kept += [json.dumps({"step": step, **average([metrics])}) for step, metrics in history]
-    with write_atomically(path) as file:
-        file.write(("\n".join(kept) + "\n").encode())
-
-
 def accuracy_by_spectrum(
-    spec: NetworkSpec, variables: Any, clips: LoadedClips, *, batch_size: int = 32
+    spec: NetworkSpec, variables: Any, clips: ClipSource, *, batch_size: int = 32
 ) -> dict[str, tuple[float, int]]:
     """Share of clips whose predicted class is right, on frames for testing and centre crops.
 

@@ -10,8 +10,9 @@ import runs
 from jaxsal import train as training
 from jaxsal.checkpoint import latest_step, load_checkpoint
 from jaxsal.fingerprints import fingerprint
+from jaxsal.history import average
 from jaxsal.options import TrainOptions, train_options
-from jaxsal.train import accuracy_by_spectrum, average, init_state, train, train_step
+from jaxsal.train import accuracy_by_spectrum, init_state, train, train_step
 
 CLIPS = runs.loaded()
 
@@ -23,14 +24,13 @@ def finished(tmp_path_factory):
 
 
 def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
-    whole = training.training_batch
+    whole = training.training_batches
 
-    def killed(clips, key, step, batch_size):
-        if step == 5:
-            raise KeyboardInterrupt
-        return whole(clips, key, step, batch_size)
+    def killed(clips, key, steps, batch_size, rows):
+        yield from whole(clips, key, range(steps.start, 5), batch_size, rows=rows)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "training_batch", killed)
+    monkeypatch.setattr(training, "training_batches", killed)
     with pytest.raises(KeyboardInterrupt):
         train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
     assert latest_step(tmp_path / "checkpoints") == 4

@@ -12,6 +12,7 @@ from jaxsal.checks import check_positive
 
 
 @runtime_checkable
+@runtime_checkable
 class FrameSampler(Protocol):
     """How the frames of a clip are chosen: always alike for testing, by a key for training."""
 
@@ -77,6 +78,11 @@ class SegmentSampler:
         """As `random_segment_indices`."""
         options = dict(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
         return random_segment_indices(key, length, **options)
+
+
+def choose_frames(sampler: FrameSampler, length: int, key: PRNGKeyArray | None) -> Int[np.ndarray, " T"]:
+    """The frames of one clip of a recording: drawn by a key, or those for testing without one."""
+    return sampler.test_indices(length) if key is None else sampler.train_indices(key, length)
 
 
 def random_window(key: PRNGKeyArray, length: int, num_frames: int, *, stride: int = 1) -> Int[np.ndarray, " T"]:
