@@ -25,7 +25,7 @@ from jaxsal.checkpoint import (
     save_checkpoint,
 )
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
-from jaxsal.devices import device_mesh, join_parts, on_every_device, own_part
+from jaxsal.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
 from jaxsal.fingerprints import fingerprint
 from jaxsal.history import Entry, Metrics, StepClock, summary, write_history
 from jaxsal.models import init_variables
@@ -155,12 +155,13 @@ def train(
             if (step + 1) % 10 == 0:
                 bar.set_postfix(summary(history[-10:]))
             if (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
-                write_history(directory / "history.jsonl", history)
+                if jax.process_index() == 0:
+                    write_history(directory / "history.jsonl", history)
                 history.clear()
                 checkpoint = Checkpoint(spec, state.variables, step + 1, {"opt_state": state.opt_state}, notes)
                 save_checkpoint(manager, checkpoint)
                 manager.wait_until_finished()
-    variables = jax.device_put(state.variables, jax.local_devices()[0])
+    variables = jax.tree.map(on_one_device, state.variables)
     return Checkpoint(spec, variables, int(state.step), None, notes)
 
 
