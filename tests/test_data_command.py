@@ -1,5 +1,8 @@
 """`jaxsal data` as a user types it, and a training on what it prepared."""
 
+import json
+import re
+
 import pytest
 
 import layouts
@@ -21,7 +24,7 @@ def data_dir(tmp_path, monkeypatch):
 
 
 def test_prepare_list_info_train(tmp_path, data_dir, capsys):
-    root = layouts.study_folder(tmp_path / "study")
+    root, losses = layouts.study_folder(tmp_path / "study"), []
     cli.main(["data", "list"])
     assert capsys.readouterr().out == f"Nothing is prepared in {data_dir}.\n"
     cli.main(["data", "prepare", "multispectral_actions", "--manual-dir", str(root), "--size", "18"])
@@ -33,9 +36,16 @@ def test_prepare_list_info_train(tmp_path, data_dir, capsys):
     cli.main(["data", "list"])
     assert capsys.readouterr().out == f"multispectral_actions/square18  {folder}\n"
     sizes = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
-    steps = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2", "--output", str(tmp_path / "run")]
-    cli.main(["train", "--data", "multispectral_actions", "--spectra", "TV", *steps, *sizes])
-    assert "TV network, TV clips: test accuracy" in capsys.readouterr().out
+    steps = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
+    for way in ([], ["--stream"]):
+        folder = tmp_path / f"run{len(way)}"
+        words = ["--data", "multispectral_actions", "--spectra", "TV", "--output", str(folder)]
+        cli.main(["train", *words, *steps, *sizes, *way])
+        assert re.search(
+            r"TV network, TV clips: test accuracy.*\nWaited for input: \d+.\d % of", capsys.readouterr().out
+        )
+        losses.append([json.loads(line)["loss"] for line in (folder / "history.jsonl").read_text().splitlines()])
+    assert losses[0] == losses[1]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """`jaxsal train`: a network on the embedded clips or on a user's own recordings."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,10 @@ class Train:
     """Side of the square that is cut out, in pixels."""
     init: Path | None = None
     """Weights to start from: a torch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or a run's folder."""
+    stream: bool = False
+    """Read clips as batches need them, for sets that do not fit into memory."""
+    num_workers: int = 0
+    """With --stream: processes that read; 0 reads in threads."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
@@ -45,12 +50,16 @@ class Train:
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.datasets.records import TRAINING_SPECTRA
+        from jaxsal.datasets.streaming import stream_clips
+        from jaxsal.history import input_wait_share
         from jaxsal.networks import NETWORKS, NetworkSpec
         from jaxsal.starts import starting_variables
         from jaxsal.train import accuracy_by_spectrum, train
 
         check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
         check_choice("arch", self.arch, tuple(NETWORKS))
+        if self.num_workers and not self.stream:
+            raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
         clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
         spec = NetworkSpec(
@@ -62,16 +71,22 @@ class Train:
             size=self.size,
             crop=self.crop,
         )
-        shared: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
+        shared: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+        read = (
+            partial(stream_clips, num_workers=self.num_workers) if self.stream else partial(load_clips, progress=True)
+        )
         start = None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)
         chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
-        test_clips = load_clips(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
-        trained = train(spec, self.options, load_clips(chosen, **shared), self.output, start=start, progress=True)
+        test_clips = read(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
+        trained = train(spec, self.options, read(chosen, **shared), self.output, start=start, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
         chance = 1 / len(spec.classes)
         lines = [
             f"{spec.spectra} network, {spectrum} clips: test accuracy {share:.3f} of {count}, chance {chance:.3f}"
             for spectrum, (share, count) in accuracy.items()
         ]
-        text = "\n".join([*lines, f"Checkpoint: {self.output}"])
-        return Output(text, dict(accuracy=accuracy, chance=chance, checkpoint=str(self.output)))
+        wait = input_wait_share(self.output / "history.jsonl")
+        text = "\n".join(
+            [*lines, f"Waited for input: {100 * wait:.1f} % of the step time.", f"Checkpoint: {self.output}"]
+        )
+        return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))

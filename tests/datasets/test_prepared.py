@@ -55,7 +55,7 @@ def test_a_network_trains_on_it(prepared, monkeypatch, tmp_path):
     ]
     ends = []
     for number, clips in enumerate(splits):
-        loaded = load_clips(clips, size=runs.SPEC.size, num_frames=runs.SPEC.num_frames)
+        loaded = load_clips(clips, size=runs.SPEC.size, sampler=runs.SPEC.sampler)
         options = dataclasses.replace(runs.OPTIONS, num_steps=1)
         ends.append(train(runs.SPEC, options, loaded, tmp_path / str(number)))
     assert [end.step for end in ends] == [1, 1]
