@@ -42,14 +42,24 @@ def launch(command, **variables):
     )
 
 
-def finish(processes, *, timeout=300):
+def finish(processes, *, timeout=500):
     """Waits for all of them; returns what each printed."""
     printed = []
-    for process in processes:
-        output, errors = process.communicate(timeout=timeout)
-        assert process.returncode == 0, errors[-3000:]
-        printed.append(output)
+    try:
+        for process in processes:
+            output, errors = process.communicate(timeout=timeout)
+            assert process.returncode == 0, errors[-3000:]
+            printed.append(output)
+    finally:
+        stop(processes)
     return printed
+
+
+def stop(processes):
+    """Ends those that still run, without a chance to tidy up."""
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
 def free_port():
