@@ -14,9 +14,10 @@ from jaxsal.commands.explain import Explain
 from jaxsal.commands.paper import Paper
 from jaxsal.commands.provenance import note_command_line
 from jaxsal.commands.report import Report
+from jaxsal.commands.sweep import Sweep
 from jaxsal.commands.train import Train
 
-Command = Demo | Explain | Train | Evaluate | Paper | Report | Data | Convert
+Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert
 
 EVERYWHERE = {
     "--json": "print the result as one JSON object instead of text",

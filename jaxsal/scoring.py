@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int
 
 from jaxsal.baselines import make_baseline
@@ -69,27 +70,71 @@ def score_masks(
     if ids.ndim != 1 or len(ids) == 0:
         raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
     replacement = make_baseline(baseline, clip, score_fn)
-    arrays, static = split_callable(score_fn)
-
-    mesh = device_mesh(batch_size)
     if batch_size is not None:
         chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is
     elif len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
         chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
+    options: Any = dict(frame_slices=frame_slices, batch_size=batch_size, chunk_size=chunk_size)
+    return score_ids(score_fn, clip, family, ids, replacement, **options, progress=progress)
+
+
+def score_ids(
+    score_fn: ScoreFn,
+    clip: Float[Array, "T H W C"],
+    family: MaskFamily,
+    ids: Int[np.ndarray, " N"],
+    baseline: Float[Array, "..."],
+    *,
+    frame_slices: FrameSlices = "aligned",
+    batch_size: int | None = None,
+    chunk_size: int,
+    progress: Progress | None = None,
+) -> Float[Array, "N K"]:
+    """`score_masks` without its checks, and by the same program whatever the number of ids; arguments as there.
+
+    `baseline` is an array, and `chunk_size` is rounded up to a multiple of the devices.
+    """
+    mesh = device_mesh(batch_size)
+    arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
     per_program = _CHUNKS_PER_PROGRAM * chunk_size
-    everywhere = on_every_device((arrays, clip, replacement, family), mesh)
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
         portion = ids[start : start + per_program]
         num_chunks = -(-len(portion) // chunk_size)
         padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(-1, chunk_size)
         chunks = split_axis(padded, mesh, axis=1)
-        scores.append(_score_chunks(*everywhere, chunks, num_chunks, static, frame_slices, batch_size))
+        scores.append(_score_chunks(*arguments, chunks, num_chunks, static, frame_slices, batch_size))
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
     return on_one_device(jnp.concatenate(scores)[: len(ids)])
+
+
+def program_bytes(
+    score_fn: ScoreFn,
+    clip: Float[Array, "T H W C"],
+    family: MaskFamily,
+    baseline: Float[Array, "..."],
+    *,
+    chunk_size: int,
+) -> int:
+    """The memory that the program of `score_ids` takes on each device, in bytes, as its compiler says."""
+    mesh = device_mesh()
+    arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
+    chunk_size = -(-chunk_size // mesh.size) * mesh.size
+    chunks = split_axis(np.zeros((_CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
+    compiled = _score_chunks.lower(*arguments, chunks, 1, static, "aligned", None).compile()
+    memory: Any = compiled.memory_analysis()
+    return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
+
+
+def _on_every_device(
+    score_fn: ScoreFn, clip: Array, baseline: Array, family: MaskFamily, mesh: Mesh
+) -> tuple[tuple[Any, ...], Any]:
+    """The leading arguments of the compiled loop, and its static part."""
+    arrays, static = split_callable(score_fn)
+    return on_every_device((arrays, clip, baseline, family), mesh), static
 
 
 def whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarray, " N"]:

@@ -1,11 +1,12 @@
 """What a sweep runs over, as frozen dataclasses; from a TOML, JSON or Python file, where a misspelt field fails."""
 
 import dataclasses
+import itertools
 import json
 import tomllib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,8 @@ class MethodGrid:
         for name, values in self.options.items():
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"`options.{name}` must be a list of values to try; got {values!r}.")
-            for value in values:
-                resolve_options(self.method, self.recipe, {name: value})
-        resolve_options(self.method, self.recipe, {})
+        for options in self.combinations():
+            resolve_options(self.method, self.recipe, options)
         for target in self.target:
             if isinstance(target, str):
                 check_choice("target", target, ("predicted", "label"))
@@ -70,6 +70,12 @@ class MethodGrid:
             raise ValueError(f"`frames_per_mask` must be left out for {self.method}; got {self.frames_per_mask}.")
         for frames in self.frames_per_mask:
             check_positive("frames_per_mask", frames)
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Every combination of the options, as keywords of the method."""
+        for values in itertools.product(*self.options.values()):
+            tuples = [tuple(value) if isinstance(value, list) else value for value in values]
+            yield dict(zip(self.options, tuples, strict=True))
 
 
 @dataclass(frozen=True)

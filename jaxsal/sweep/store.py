@@ -16,7 +16,7 @@ A chunk concerns one clip and is written by one process, whole or not at all; xa
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ import numpy as np
 import tensorstore as ts
 
 
-class Damaged(ValueError):
+class DamagedError(ValueError):
     """A chunk that cannot be decoded or does not have its checksum."""
 
 
@@ -49,6 +49,7 @@ class Store:
         except ValueError as error:
             raise ValueError(f"`store` must be a folder or a URL of TensorStore's; got {url} ({error}).") from error
         self._arrays: dict[str, Any] = {}
+        self.read_only = False  # where another process writes the same
         if not create and self.attributes("") is None:
             raise FileNotFoundError(f"`store` must hold a sweep; got {url}.")
 
@@ -69,15 +70,14 @@ class Store:
         return sorted(name for name in names if self.attributes(_join(path, name)) is not None)
 
     def make_array(
-        self, path: str, shape: Sequence[int], chunks: Sequence[int], dimensions: Sequence[str], fill: Any = "NaN"
+        self, path: str, shape: Sequence[int], chunks: Sequence[int], dimensions: Sequence[str], kind: str = "float32"
     ) -> None:
-        """Makes an array, or lengthens one that is there, to at least `shape`; floats, or integers if `fill` is 0."""
-        kind = {"NaN": "float32" if dimensions[-1] != "field" else "float64"}.get(fill, "int32")
+        """Makes an array, or lengthens one that is there, to at least `shape`; NaN at first, or 0 for integers."""
         metadata = dict(
             shape=list(shape),
             data_type=kind,
             chunk_grid=dict(name="regular", configuration=dict(chunk_shape=list(chunks))),
-            fill_value=fill,
+            fill_value="NaN" if kind.startswith("float") else 0,
             dimension_names=list(dimensions),
             codecs=[dict(name="bytes", configuration=dict(endian="little")), dict(name="crc32c")],
         )
@@ -103,12 +103,12 @@ class Store:
         """A part of an array.
 
         Raises:
-          Damaged: If a chunk is cut off or altered.
+          DamagedError: If a chunk is cut off or altered.
         """
         try:
             return self._open(path)[index].read().result()
         except ValueError as error:
-            raise Damaged(f"{self.url}/{path} at {index}: {_reason(error)}") from error
+            raise DamagedError(f"{self.url}/{path} at {index}: {_reason(error)}") from error
 
     def write(self, path: str, index: Any, values: Any) -> None:
         """Writes a part of an array; back when it is on the disk.
@@ -130,7 +130,8 @@ class Store:
 
     def delete_file(self, path: str) -> None:
         """Removes a file; it need not be there."""
-        self._files.delete_range(ts.KvStore.KeyRange(path, path + "\0")).result()
+        if not self.read_only:
+            self._files.delete_range(ts.KvStore.KeyRange(path, path + "\0")).result()
 
     def forget(self) -> None:
         """Drops open arrays, since another process may have lengthened them."""
@@ -139,17 +140,17 @@ class Store:
     def _open(self, path: str) -> Any:
         if path not in self._arrays:
             context = ts.Context(dict(cache_pool=dict(total_bytes_limit=0)))
-            self._arrays[path] = ts.open(
-                dict(driver="zarr3", kvstore=self._kvstore(path)), context=context
-            ).result()
+            self._arrays[path] = ts.open(dict(driver="zarr3", kvstore=self._kvstore(path)), context=context).result()
         return self._arrays[path]
 
     def _kvstore(self, path: str) -> Any:
         return (self._files / f"{path}/").spec().to_json()
 
-    def _guarded(self, action: Any, path: str) -> Any:
+    def _guarded(self, action: Callable[[], Any], path: str) -> None:
+        if self.read_only:
+            return
         try:
-            return action()
+            action()
         except (ValueError, OSError) as error:
             raise OSError(
                 f"`store` must take what is written; got {_reason(error)} at {self.url}/{path}. What was committed "
