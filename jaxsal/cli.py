@@ -66,7 +66,10 @@ def run_command(command: Command, switches: Collection[str] = ()) -> None:
 
         keep_programs()
     output = command.run()
-    print(json.dumps(output.data) if "--json" in switches else output.text)
+    from jaxsal.processes import is_first
+
+    if is_first():
+        print(json.dumps(output.data) if "--json" in switches else output.text)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def join_processes(asked: bool = False) -> None:
 
 def is_first() -> bool:
     """Whether this is the process that writes what there is one of."""
-    return jax.process_index() == 0
+    return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
 def wait_for_all(place: str) -> None:

@@ -9,7 +9,7 @@ import sweeps
 from jaxsal import cli, rise_ledger
 from jaxsal.sweep import work
 from jaxsal.sweep.config import MethodGrid
-from jaxsal.sweep.export import export_results, status_text
+from jaxsal.sweep.export import export_results, status
 from jaxsal.sweep.run import share_out
 from jaxsal.sweep.store import Store
 
@@ -111,7 +111,7 @@ def test_every_method_and_curves(inputs, tmp_path, capsys):
     assert all(0 <= float(row["deletion"]) <= 1 for row in rows)
     assert json.loads(rows[0]["options"]).keys() <= {"num_masks", "grid_shape", "estimator"}
     assert pyarrow.parquet.read_table(tmp_path / "a.parquet").num_rows == 33
-    assert status_text(config).count("3 of 3 clips") == 11
+    assert status(config).text.count("3 of 3 clips") == 11
 
 
 def test_xarray_opens_it(done):
@@ -133,12 +133,12 @@ def test_a_clip_that_cannot_be_read_is_recorded_and_passed_over(tmp_path, capsys
     config = sweeps.config(tmp_path)
     sweeps.run(config)
     assert "clip r2:0-end:IR is passed over: `path` must be a readable array" in capsys.readouterr().err
-    text = status_text(config)
+    text = status(config).text
     assert "not used: r2:0-end:IR: `path` must be" in text
     assert text.count("2 of 3 clips") == 8
     broken.write_bytes(whole)
     sweeps.run(config)
-    assert "not used" not in status_text(config)
+    assert "not used" not in status(config).text
 
 
 def test_another_clip_under_the_same_name(tmp_path):

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import tyro
 
+from jaxsal.commands.output import Output
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -25,30 +27,25 @@ class Sweep:
     distributed: bool = False
     """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
 
-    def run(self) -> None:
-        """Runs the sweep, or does what was asked instead."""
+    def run(self) -> Output:
+        """Runs the sweep, or does what was asked instead; how far every cell is."""
         from jaxsal.processes import join_processes
         from jaxsal.sweep.config import load_config
+        from jaxsal.sweep.export import export_results, status
 
         config = load_config(self.config)
         if self.export is not None:
-            from jaxsal.sweep.export import export_results
-
-            print(f"{export_results(config, self.export):,} results: {self.export}")
-        elif self.status:
-            from jaxsal.sweep.export import status_text
-
-            print(status_text(config))
-        elif self.merge:
+            count = export_results(config, self.export)
+            return Output(f"{count:,} results: {self.export}", dict(results=count, output=str(self.export)))
+        if self.merge:
             from jaxsal.sweep.merge import merge_stores
 
-            print(merge_stores(config, self.merge))
-        else:
+            merged = merge_stores(config, self.merge)
+            return Output(f"{merged['masks']:,} masks and {merged['results']:,} results taken over", merged)
+        if not self.status:
             join_processes(self.distributed)
-            from jaxsal.processes import is_first
-            from jaxsal.sweep.export import status_text
             from jaxsal.sweep.run import run_sweep
 
             run_sweep(config)
-            if is_first():
-                print(status_text(config))
+        found = status(config)
+        return Output(found.text, found.data)

@@ -5,33 +5,41 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
 from jaxsal.sweep import records
 from jaxsal.sweep.config import SweepConfig
-from jaxsal.sweep.progress import failures_text
 from jaxsal.sweep.store import Store
 
 
-def status_text(config: SweepConfig) -> str:
+class Status(NamedTuple):
+    """How far a sweep is, for people and for machines."""
+
+    text: str
+    data: dict[str, Any]
+
+
+def status(config: SweepConfig) -> Status:
     """How many results every cell has, what ledgers hold, and which clips could not be used.
 
     Raises:
       FileNotFoundError: If there is no store yet.
     """
     store = Store(config.store)
-    lines = []
+    cells = []
     for name in store.groups("cells"):
-        about = _about(store, f"cells/{name}")
         rows = records.rows(store, f"cells/{name}")
         done = sum(records.read_result(store, f"cells/{name}", row) is not None for row in rows.values())
-        lines.append(f"{done:6,} of {len(rows):,} clips  {describe(about)}")
-    masks = sum(int(store.read(f"ledgers/{name}/scored").sum()) for name in store.groups("ledgers"))
-    lines.append(f"{masks:,} masks scored in {len(store.groups('ledgers'))} ledgers: {store.url}")
-    failures = [(found["clip"], found["reason"]) for found in store.files("failures").values()]
-    return "\n".join(lines) + ("\n" + failures_text(failures) if failures else "")
+        cells.append(dict(cell=name, what=describe(_about(store, f"cells/{name}")), done=done, clips=len(rows)))
+    ledgers = store.groups("ledgers")
+    masks = sum(int(store.read(f"ledgers/{name}/scored").sum()) for name in ledgers)
+    failures = list(store.files("failures").values())
+    lines = [f"{cell['done']:6,} of {cell['clips']:,} clips  {cell['what']}" for cell in cells]
+    lines.append(f"{masks:,} masks scored in {len(ledgers)} ledgers: {store.url}")
+    lines += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
+    return Status("\n".join(lines), dict(store=store.url, cells=cells, masks=masks, failures=failures))
 
 
 def export_results(config: SweepConfig, path: Path) -> int:

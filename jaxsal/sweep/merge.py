@@ -11,7 +11,7 @@ from jaxsal.sweep.run import check_store, open_groups
 from jaxsal.sweep.store import DamagedError, Store
 
 
-def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Group] | None = None) -> str:
+def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Group] | None = None) -> dict[str, int]:
     """Takes over the scores and results that other stores hold and the config's store lacks.
 
     Chunk by chunk, each whole or not at all: a merge that was interrupted is finished by doing it again.
@@ -22,7 +22,7 @@ def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Gr
       groups: The cells of the sweep, if they are open already.
 
     Returns:
-      What was taken, in words.
+      How many masks and results were taken.
 
     Raises:
       FileNotFoundError: If one of the others is no store.
@@ -44,7 +44,7 @@ def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Gr
                 masks += _merge_ledger(store, source, ledger, group, config.masks_per_commit)
             for cell in group.cells:
                 results += _merge_cell(store, source, cell, group)
-    return f"{masks:,} masks and {results:,} results taken over"
+    return dict(masks=masks, results=results)
 
 
 def _merge_ledger(store: Store, source: Store, ledger: Ledger, group: Group, per_commit: int) -> int:

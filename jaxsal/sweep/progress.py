@@ -2,7 +2,6 @@
 
 import sys
 import time
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxsal.sweep.programs import Meter
@@ -95,8 +94,3 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def failures_text(failures: Sequence[tuple[str, str]]) -> str:
-    """What could not be used, one line each."""
-    return "\n".join(f"not used: {clip}: {reason}" for clip, reason in failures)
