@@ -13,15 +13,17 @@ sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", {devices})
 if {count} > 1:
-    jax.distributed.initialize("127.0.0.1:{port}", num_processes={count}, process_id={number})
+    jax.distributed.initialize(
+        "127.0.0.1:{port}", num_processes={count}, process_id={number}, heartbeat_timeout_seconds={heartbeat}
+    )
 """
 
 
-def start(script, *, count=1, devices=1):
+def start(script, *, count=1, devices=1, heartbeat=100):
     """Starts `count` processes of `devices` CPU devices each; they keep compiled programs between runs."""
     port = free_port()
     starts = [
-        _START.format(tests=str(TESTS), count=count, devices=devices, port=port, number=number)
+        _START.format(tests=str(TESTS), count=count, devices=devices, port=port, number=number, heartbeat=heartbeat)
         for number in range(count)
     ]
     return [launch([sys.executable, "-c", start + script]) for start in starts]

@@ -114,10 +114,9 @@ def read_result(store: Store, cell_path: str, row: int) -> dict[str, float] | No
         found = store.read(f"{cell_path}/results", row)
         if np.isnan(found[0]):
             return None
-        store.read(f"{cell_path}/saliency", row)
-        for measure in MEASURES:
-            if store.has(f"{cell_path}/{measure}"):
-                store.read(f"{cell_path}/{measure}", row)
+        names = ["saliency", *(name for name in MEASURES if store.has(f"{cell_path}/{name}"))]
+        if any(np.isnan(store.read(f"{cell_path}/{name}", row)).any() for name in names):
+            return None
     except DamagedError:
         return None
     return dict(zip(FIELDS, found.tolist(), strict=True))
