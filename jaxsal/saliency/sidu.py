@@ -5,7 +5,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
@@ -63,20 +64,38 @@ def sidu(
         split.arrays, clip, split.static, chosen.feature_normalization == "minmax"
     )
     masks = ActivationMasks(activations, float(chosen.threshold), shape, chosen.alignment)
+    ids, places = _distinct_masks(masks, chunk_size if chosen.batch_size is None else None)
     masked_logits = score_masks(
         classifier,
         clip,
         masks,
+        ids=ids,
         baseline=chosen.baseline,
         batch_size=chosen.batch_size,
         chunk_size=chunk_size,
         progress=progress,
-    )
+    )[places]
     masked_logits = jax.device_put(masked_logits, logits.sharding)
     maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
     if isinstance(target, str):
         return maps
     return maps[jnp.argmax(logits) if target is None else target]
+
+
+def _distinct_masks(
+    masks: ActivationMasks, chunk_size: int | None
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " d"]]:
+    """The numbers of masks of which no two are alike, filled up to whole chunks, and where each mask is among them.
+
+    Many channels share a mask, such as one of nothing; they need to be scored once. All masks are taken where
+    `chunk_size` is None, since scores depend on their batch, and where the activations are not known yet.
+    """
+    every = np.arange(masks.num_masks)
+    if chunk_size is None or isinstance(masks.activations, jax.core.Tracer):
+        return every, every
+    columns = np.asarray(masks.binary()).reshape(-1, masks.num_masks).T
+    _, first, places = np.unique(columns, axis=0, return_index=True, return_inverse=True)
+    return np.pad(first, (0, -len(first) % chunk_size), mode="edge"), places
 
 
 @partial(jax.jit, static_argnums=(2, 3))

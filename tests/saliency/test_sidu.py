@@ -6,6 +6,7 @@ import pytest
 import toys
 from jaxsal import sidu
 from jaxsal.resample import resample
+from jaxsal.saliency import sidu as sidu_module
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=10 * np.eye(3, 4, dtype=np.float32))
@@ -37,6 +38,23 @@ def test_against_a_plain_numpy_twin(recipe):
 @pytest.mark.parametrize("threshold", [-1.0, -0.5, 2.0])
 def test_masks_that_are_all_alike_give_zeros(threshold):
     np.testing.assert_array_equal(sidu(CLASSIFIER, CLIP, "all", threshold=threshold), 0)
+
+
+def test_masks_that_are_alike_are_scored_once(monkeypatch):
+    """Seven channels that see one of two things: two masks, in one chunk of four."""
+    scored = []
+    score = sidu_module.score_masks
+    monkeypatch.setattr(sidu_module, "score_masks", lambda *a, **k: scored.append(len(k["ids"])) or score(*a, **k))
+    head = jax.random.normal(jax.random.key(3), (7, 4))
+    bright = jnp.asarray([0, 1, 1, 0, 1, 0, 0])
+    clip = jnp.where(bright, CLIP[..., :1], 1 - CLIP[..., :1])
+    options = dict(threshold=0.5, chunk_size=4, baseline="zero")
+    maps = sidu(toys.pooling_classifier(cells=(2, 2, 3), head=head, channels=7), clip, "all", **options)
+    assert scored == [4]
+    monkeypatch.setattr(sidu_module, "_distinct_masks", lambda masks, _: (np.arange(7), np.arange(7)))
+    expected = sidu(toys.pooling_classifier(cells=(2, 2, 3), head=head, channels=7), clip, "all", **options)
+    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
+    assert expected.max() > 0.01
 
 
 def test_constant_model_gives_zeros():
