@@ -1,4 +1,4 @@
-"""RISE with 10^2, 10^3 and 10^4 masks (50, 200 and 800 with preset small).
+"""RISE with 10^2, 10^3 and 10^4 masks (32, 128 and 512 with preset small).
 
     python experiments/paper/rise_masks.py --output runs/paper
 
@@ -18,7 +18,7 @@ from jaxsal.commands.paper import Paper
 
 @dataclass(frozen=True)
 class RiseMasks(Paper):
-    """RISE with 10^2, 10^3 and 10^4 masks (50, 200 and 800 with preset small)."""
+    """RISE with 10^2, 10^3 and 10^4 masks (32, 128 and 512 with preset small)."""
 
     only: tuple[str, ...] = ("rise-masks",)
 

@@ -128,8 +128,11 @@ def _six(sizes: dict[str, dict[str, int]], trainings: dict[tuple[str, str], Trai
     )
 
 
-_SMALL_3D = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
-_SMALL_PAN = TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160)
+def _small(num_steps: int) -> TrainOptions:
+    return TrainOptions(num_steps=num_steps, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=80)
+
+
+_SMALL_STEPS = {"IR": 320, "TV": 320, "IRTV": 640}  # ten epochs each
 _FULL_3D = TrainOptions(num_epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05)
 _FULL_PAN = TrainOptions(num_epochs=60, batch_size=22, learning_rate=1e-3, weight_decay=0.05)
 
@@ -140,13 +143,12 @@ PRESETS = {
                 "resnet3d18": dict(width=8, num_frames=16, size=64, crop=56),
                 "pan": dict(width=8, num_frames=32, size=64, crop=56),
             },
-            {("resnet3d18", spectra): _SMALL_3D for spectra in TRAINING_SPECTRA}
-            | {("pan", spectra): _SMALL_PAN for spectra in TRAINING_SPECTRA},
+            {(arch, spectra): _small(steps) for arch in ARCHITECTURES for spectra, steps in _SMALL_STEPS.items()},
         ),
         clips_per_spectrum=8,
-        num_masks=200,
-        mask_counts=(50, 200, 800),
-        num_steps=15,
+        num_masks=128,
+        mask_counts=(32, 128, 512),
+        num_steps=12,
     ),
     "full": Study(
         networks=_six(
