@@ -1,6 +1,6 @@
 // Line charts as SVG, with a cursor that the pointer can move.
 
-const PLOT = { width: 300, height: 170, left: 44, right: 8, top: 8, bottom: 34 };
+const PLOT = { width: 300, height: 170, left: 54, right: 8, top: 8, bottom: 34 };
 const DASHES = ["", "7 3", "2 3", "7 3 2 3", "4 2", "1 2"];
 
 function escapeText(text) {
