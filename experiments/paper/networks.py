@@ -48,7 +48,12 @@ class Network:
 
 @dataclass(frozen=True)
 class ResNet3D18IR(Network):
-    """3D-ResNet18 on infrared clips."""
+    """3D-ResNet18 on infrared clips.
+
+    Command: python experiments/paper/networks.py resnet3d18-ir
+    Hardware and time: Two processor cores; preset small: 320 steps of 8 clips, some 3 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "resnet3d18"
     spectra: ClassVar[str] = "IR"
@@ -56,7 +61,12 @@ class ResNet3D18IR(Network):
 
 @dataclass(frozen=True)
 class ResNet3D18TV(Network):
-    """3D-ResNet18 on visible clips."""
+    """3D-ResNet18 on visible clips.
+
+    Command: python experiments/paper/networks.py resnet3d18-tv
+    Hardware and time: Two processor cores; preset small: 320 steps of 8 clips, some 3 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "resnet3d18"
     spectra: ClassVar[str] = "TV"
@@ -64,7 +74,12 @@ class ResNet3D18TV(Network):
 
 @dataclass(frozen=True)
 class ResNet3D18IRTV(Network):
-    """3D-ResNet18 on both."""
+    """3D-ResNet18 on both.
+
+    Command: python experiments/paper/networks.py resnet3d18-irtv
+    Hardware and time: Two processor cores; preset small: 640 steps of 8 clips, some 5 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "resnet3d18"
     spectra: ClassVar[str] = "IRTV"
@@ -72,7 +87,12 @@ class ResNet3D18IRTV(Network):
 
 @dataclass(frozen=True)
 class PanIR(Network):
-    """PAN on infrared clips."""
+    """PAN on infrared clips.
+
+    Command: python experiments/paper/networks.py pan-ir
+    Hardware and time: Two processor cores; preset small: 320 steps of 8 clips, some 4 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "pan"
     spectra: ClassVar[str] = "IR"
@@ -80,7 +100,12 @@ class PanIR(Network):
 
 @dataclass(frozen=True)
 class PanTV(Network):
-    """PAN on visible clips."""
+    """PAN on visible clips.
+
+    Command: python experiments/paper/networks.py pan-tv
+    Hardware and time: Two processor cores; preset small: 320 steps of 8 clips, some 4 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "pan"
     spectra: ClassVar[str] = "TV"
@@ -88,7 +113,12 @@ class PanTV(Network):
 
 @dataclass(frozen=True)
 class PanIRTV(Network):
-    """PAN on both."""
+    """PAN on both.
+
+    Command: python experiments/paper/networks.py pan-irtv
+    Hardware and time: Two processor cores; preset small: 640 steps of 8 clips, some 8 minutes of processor time.
+    Expected test accuracy: the study has 0.9 for all six.
+    """
 
     arch: ClassVar[str] = "pan"
     spectra: ClassVar[str] = "IRTV"

@@ -4,7 +4,7 @@
 
 Grad-CAM, RISE, SIDU, a random and a constant map, for networks trained on IR and on IRTV.
 
-Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Hardware and time: the networks first (networks.py), then minutes on two processor cores (preset small).
 Expected: every insertion above the random map's; deletion near the floor where any removal ends the prediction.
 """
 

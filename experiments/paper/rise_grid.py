@@ -4,7 +4,7 @@
 
 Cells in time as long as the recipe says.
 
-Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Hardware and time: the networks first (networks.py), then minutes on two processor cores (preset small).
 Expected: the study: the coarser grid in time is better.
 """
 

@@ -4,7 +4,7 @@
 
 One run of the largest number; the others are read out of the same scores.
 
-Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Hardware and time: the networks first (networks.py), then minutes on two processor cores (preset small).
 Expected: the study: more masks are better; the standard error of a map falls as 1 / sqrt(N).
 """
 

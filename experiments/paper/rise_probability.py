@@ -4,7 +4,7 @@
 
 Masks are drawn anew for each probability, from the same key.
 
-Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Hardware and time: the networks first (networks.py), then minutes on two processor cores (preset small).
 Expected: the study: little effect.
 """
 

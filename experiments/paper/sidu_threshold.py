@@ -4,7 +4,7 @@
 
 Below 0 every mask keeps everything and the map is constant.
 
-Hardware and time: the networks first (networks.py), then minutes with preset small on two processor cores.
+Hardware and time: the networks first (networks.py), then minutes on two processor cores (preset small).
 Expected: the study: 0.5 near the best, below 0 much worse.
 """
 
