@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.checks import check_choice
+from jaxsal.models.conv import Conv2D
 from jaxsal.models.initialise import normal
 from jaxsal.models.resnet import Backbone
 from jaxsal.types import ScoreFn
@@ -117,8 +118,9 @@ class PersistenceOfAppearance(nn.Module):
     @nn.compact
     def __call__(self, segments: Float[Array, "N m H W 3"]) -> Float[Array, "N H W pairs"]:
         """The m - 1 maps of each segment, computed in float32."""
-        conv = nn.Conv(PA_CHANNELS, (7, 7), padding=3, kernel_init=_small, dtype=jnp.float32, name="conv")
-        responses = conv(segments)
+        frames = segments.reshape(-1, *segments.shape[2:]).astype(jnp.float32)
+        responses = Conv2D(PA_CHANNELS, 7, use_bias=True, kernel_init=_small, name="conv")(frames)
+        responses = responses.reshape(*segments.shape[:-1], -1)
         differences = responses[:, :-1] - responses[:, 1:] + PA_EPSILON
         maps = jnp.sqrt((differences**2).sum(axis=-1))
         return jnp.moveaxis(maps, 1, -1).astype(segments.dtype)

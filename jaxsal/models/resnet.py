@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import flax.linen as nn
 import jax
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from jaxsal.models.initialise import kaiming_fan_out, uniform
+from jaxsal.models.conv import Conv2D
+from jaxsal.models.initialise import uniform
 
 Shift = Callable[[jax.Array], jax.Array]
 
@@ -68,7 +69,7 @@ class Backbone(nn.Module):
     shift: Shift | None = None
 
     def setup(self):  # noqa: D102
-        self.conv1 = _conv(self.width, 7, 2)
+        self.conv1 = Conv2D(self.width, 7, 2)
         self.norm1 = _batch_norm()
         self.layer1 = _layer(self.width, 3, 1, self.shift)
         self.layer2 = _layer(2 * self.width, 4, 2, self.shift)
@@ -109,30 +110,20 @@ class Bottleneck(nn.Module):
     def __call__(self, activations: Float[Array, "B H W C"], train: bool = False) -> Float[Array, "B H2 W2 D"]:
         """Runs the block; `train` as in `Backbone`."""
         branch = activations if self.shift is None else self.shift(activations)
-        branch = _conv(self.features, 1, name="conv1")(branch)
+        branch = Conv2D(self.features, 1, name="conv1")(branch)
         branch = nn.relu(_batch_norm("norm1")(branch, use_running_average=not train))
-        branch = _conv(self.features, 3, self.stride, name="conv2")(branch)
+        branch = Conv2D(self.features, 3, self.stride, name="conv2")(branch)
         branch = nn.relu(_batch_norm("norm2")(branch, use_running_average=not train))
-        branch = _conv(4 * self.features, 1, name="conv3")(branch)
+        branch = Conv2D(4 * self.features, 1, name="conv3")(branch)
         branch = _batch_norm("norm3")(branch, use_running_average=not train)
         if branch.shape != activations.shape:
-            activations = _conv(4 * self.features, 1, self.stride, name="shortcut_conv")(activations)
+            activations = Conv2D(4 * self.features, 1, self.stride, name="shortcut_conv")(activations)
             activations = _batch_norm("shortcut_norm")(activations, use_running_average=not train)
         return nn.relu(branch + activations)
 
 
 def _layer(features: int, num_blocks: int, stride: int, shift: Shift | None) -> list[Bottleneck]:
     return [Bottleneck(features, 1 if block else stride, shift) for block in range(num_blocks)]
-
-
-def _conv(features: int, size: int, stride: int = 1, name: str | None = None) -> nn.Conv:
-    """A bias-free convolution padded alike on all sides, unlike XLA's "SAME" with a stride."""
-    taps, strides, padding = (size, size), (stride, stride), size // 2
-    return nn.Conv(features, taps, strides, padding, use_bias=False, kernel_init=_kaiming, name=name)
-
-
-def _kaiming(key: PRNGKeyArray, shape: tuple[int, ...], dtype: object = None) -> Float[Array, "..."]:
-    return kaiming_fan_out(key, shape)
 
 
 def _batch_norm(name: str | None = None) -> nn.BatchNorm:

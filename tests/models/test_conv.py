@@ -1,10 +1,13 @@
+import re
+
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
-from jaxsal.models.conv import Conv3D, conv3d
+from jaxsal.models.conv import Conv2D, Conv3D, conv3d
 
 LAYERS = {
     "plain": ((2, 5, 6, 7, 3), (3, 3, 3, 3, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
@@ -130,3 +133,50 @@ def test_conv3d_layer_has_one_kernel_and_runs_conv3d():
     assert jax.tree.map(jnp.shape, variables) == {"params": {"kernel": (3, 3, 3, 3, 4)}}
     expected = conv3d(inputs, variables["params"]["kernel"], strides=strides, padding=padding)
     np.testing.assert_array_equal(layer.apply(variables, inputs), expected)
+
+
+IMAGE_LAYERS = {
+    "1x1": ((2, 5, 6, 3), 4, 1, 1),
+    "1x1, strided": ((2, 5, 6, 3), 4, 1, 2),
+    "3x3, strided": ((2, 5, 6, 3), 4, 3, 2),
+    "few outputs": ((2, 9, 8, 3), 4, 7, 1),
+    "few outputs, odd": ((2, 5, 7, 3), 2, 5, 1),
+    "stem": ((2, 12, 9, 3), 4, 7, 2),
+}
+
+
+@pytest.mark.parametrize("name", IMAGE_LAYERS)
+def test_conv2d_layer_and_its_gradients_equal_flaxs(name):
+    shape, features, size, stride = IMAGE_LAYERS[name]
+    images = jnp.asarray(np.random.default_rng(0).standard_normal(shape), jnp.float32)
+    layer = Conv2D(features, size, stride, use_bias=True)
+    theirs = nn.Conv(features, (size, size), (stride, stride), size // 2)
+    variables = layer.init(jax.random.key(0), images)
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, theirs.init(jax.random.key(0), images))
+
+    outputs, vjp = jax.vjp(layer.apply, variables, images)
+    expected, expected_vjp = jax.vjp(theirs.apply, variables, images)
+
+    np.testing.assert_allclose(outputs, expected, atol=1e-5)
+    for gradient, expected_gradient in zip(
+        jax.tree.leaves(vjp(expected)), jax.tree.leaves(expected_vjp(expected)), strict=True
+    ):
+        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "shapes"), [("1x1", []), ("few outputs", [(8, 8, 3, 16)]), ("3x3, strided", [(3, 3, 3, 4)])]
+)
+def test_conv2d_on_cpu_and_elsewhere(name, shapes):
+    shape, features, size, stride = IMAGE_LAYERS[name]
+    layer, images = Conv2D(features, size, stride), jnp.zeros(shape)
+    traced = jax.jit(layer.apply).trace(layer.init(jax.random.key(0), images), images)
+
+    def kernels(platform):
+        text = traced.lower(lowering_platforms=(platform,)).as_text()
+        lines = [line for line in text.splitlines() if "stablehlo.convolution" in line]
+        found = [re.findall(r"tensor<([0-9x]+)xf32>", line)[1] for line in lines]
+        return [tuple(map(int, kernel.split("x"))) for kernel in found]
+
+    assert kernels("cpu") == shapes
+    assert kernels("cuda") == kernels("tpu") == [(size, size, 3, features)]
