@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -110,7 +111,7 @@ class Conv2D(nn.Module):
         """Convolves images with the layer's kernel."""
         kernel = self.param("kernel", self.kernel_init, (self.size, self.size, images.shape[-1], self.features))
         images, kernel = nn.dtypes.promote_dtype(images, kernel)
-        options = dict(strides=(self.stride,) * 2, padding=((self.size // 2,) * 2,) * 2)
+        options: Any = dict(strides=(self.stride,) * 2, padding=((self.size // 2,) * 2,) * 2)
         outputs = lax.platform_dependent(
             images, kernel, cpu=partial(image_convolution, **options), default=partial(convolve_images, **options)
         )
