@@ -40,24 +40,24 @@ try:
 except KeyboardInterrupt:
     training.training_batches = whole
 trained = training.train(runs.SPEC, runs.OPTIONS, clips, {folder!r})
-if jax.process_index() == {number}:
-    np.savez({output!r}, *jax.tree.leaves(trained.variables))
-    print(json.dumps(read))
+np.savez(f"{{{folder!r}}}/weights-{{jax.process_index()}}.npz", *jax.tree.leaves(trained.variables))
+print(json.dumps(read))
 """
 
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    """Weights and names of what was read: of one process with two devices, and of each of two with one."""
+    """Weights, what was read, and the history: of one process with two devices, and of each of two with one."""
     results = {}
-    for name, count, number in (("one", 1, 0), ("first", 2, 0), ("second", 2, 1)):
-        folder = tmp_path_factory.mktemp(name)
-        output = str(folder / "weights.npz")
-        script = SCRIPT.format(cache=str(CACHE), number=number, folder=str(folder), output=output)
+    for names in (["one"], ["first", "second"]):
+        folder, count = tmp_path_factory.mktemp(names[0]), len(names)
+        script = SCRIPT.format(cache=str(CACHE), folder=str(folder))
         printed = processes.finish(processes.start(script, count=count, devices=2 // count), timeout=300)
-        weights = np.load(output)
         history = [json.loads(line)["step"] for line in (folder / "history.jsonl").read_text().splitlines()]
-        results[name] = [weights[key] for key in weights.files], json.loads(printed[number].splitlines()[-1]), history
+        for number, name in enumerate(names):
+            weights = np.load(folder / f"weights-{number}.npz")
+            read = json.loads(printed[number].splitlines()[-1])
+            results[name] = [weights[key] for key in weights.files], read, history
     return results
 
 
