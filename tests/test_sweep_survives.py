@@ -1,0 +1,151 @@
+"""Sweeps that are killed, find damaged chunks, a full disk, or other devices and processes when they go on."""
+
+import dataclasses
+import errno
+import multiprocessing
+import random
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+import sweep_worker
+import sweeps
+from jaxsal.sweep.merge import merge_stores
+from jaxsal.sweep.records import read_result
+from jaxsal.sweep.store import Store
+
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sweep")
+    sweeps.make_recordings(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(inputs):
+    """What a sweep holds that nothing disturbed, and its store."""
+    from jaxtyping import config as checks
+
+    checks.update("jaxtyping_disable", True)
+    config = sweep_worker.survivor(inputs, "whole.zarr")
+    sweeps.run(config)
+    checks.update("jaxtyping_disable", False)
+    return config.store, sweeps.contents(config.store)
+
+
+def copy_of(store, folder):
+    shutil.copytree(store, folder / "store.zarr")
+    return folder / "store.zarr"
+
+
+def test_killed_at_ten_moments(inputs, whole, tmp_path):
+    """SIGKILL, anywhere between the first write and the last: the store ends as if nothing had happened."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["jaxsal.sweep.run", "jaxsal.checkpoint"])
+    generator, killed = random.Random(3), 0
+    store = tmp_path / "store.zarr"
+    while killed < 10:
+        process = context.Process(target=sweep_worker.work, args=(str(inputs), str(store)))
+        process.start()
+        before = num_files(store)
+        while process.is_alive() and num_files(store) == before:
+            time.sleep(0.005)
+        process.join(generator.uniform(0.0, 0.15))
+        if process.exitcode is None:
+            process.kill()
+            killed += 1
+        else:  # it was done before its time
+            assert process.exitcode == 0
+            shutil.rmtree(store)
+        process.join()
+    sweeps.run(sweep_worker.survivor(inputs, str(store)))
+    sweeps.assert_same(sweeps.contents(store), whole[1])
+
+
+def num_files(folder):
+    return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+
+
+@pytest.mark.parametrize("damage", ["cut off", "one bit", "empty", "gone"])
+def test_damaged_chunks_are_made_again(inputs, whole, tmp_path, damage, capsys):
+    config = sweep_worker.survivor(inputs, "unused")
+    config = dataclasses.replace(config, store=str(copy_of(whole[0], tmp_path)))
+    cell = sweeps.toy_groups(config)[0].cells[0]
+    for path in (f"{cell.ledger.path}/logits/c/1/3/0", f"{cell.path}/saliency/c/1/0/0/0"):
+        file = tmp_path / "store.zarr" / path
+        content = bytearray(file.read_bytes())
+        content[5] ^= 8
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes({"cut off": bytes(content[:9]), "one bit": bytes(content), "empty": b""}[damage])
+    assert read_result(Store(config.store), cell.path, 1) is None
+    sweeps.run(config)
+    assert ("damaged scores are made again" in capsys.readouterr().err) == (damage != "gone")
+    sweeps.assert_same(sweeps.contents(config.store), whole[1])
+
+
+def test_a_full_disk(inputs, whole, tmp_path, monkeypatch):
+    config = dataclasses.replace(sweep_worker.survivor(inputs), store=str(tmp_path / "store.zarr"))
+    writes, write = [], Store.write
+
+    def full(self, path, index, values):
+        writes.append(path)
+        if len(writes) < 40:
+            return write(self, path, index, values)
+
+        def fail():
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        return self._guarded(fail, path)
+
+    monkeypatch.setattr(Store, "write", full)
+    with pytest.raises(OSError, match="`store` must take what is written; got .*No space left.*goes on from there"):
+        sweeps.run(config)
+    monkeypatch.setattr(Store, "write", write)
+    sweeps.run(config)
+    sweeps.assert_same(sweeps.contents(config.store), whole[1])
+
+
+def test_an_interrupted_merge(inputs, whole, tmp_path, monkeypatch):
+    """Two machines without a common disk: one ran the first masks, the other all; a merge that stops is done again."""
+    first = dataclasses.replace(sweep_worker.survivor(inputs, masks=(37,)), store=str(tmp_path / "first"))
+    sweeps.run(first)
+    config = dataclasses.replace(sweep_worker.survivor(inputs), store=str(tmp_path / "merged"))
+    groups = sweeps.toy_groups(config)
+    writes, write = [], Store.write
+
+    def interrupted(self, path, index, values):
+        writes.append(path)
+        if len(writes) > 100:
+            raise KeyboardInterrupt
+        return write(self, path, index, values)
+
+    monkeypatch.setattr(Store, "write", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        merge_stores(config, [str(tmp_path / "first"), whole[0]], groups)
+    monkeypatch.setattr(Store, "write", write)
+    taken = merge_stores(config, [str(tmp_path / "first"), whole[0]], groups)
+    assert 0 < taken["masks"] < 3 * 2 * 203
+    sweeps.assert_same(sweeps.contents(config.store), whole[1])
+    assert merge_stores(config, [whole[0]], groups) == dict(masks=0, results=0)
+
+
+def test_merging_what_does_not_fit(inputs, whole, tmp_path):
+    other = tmp_path / "data"
+    shutil.copytree(inputs / "data", other)
+    np.save(other / "IR" / "r0.npy", 255 - np.load(other / "IR" / "r0.npy"))
+    config = sweep_worker.survivor(inputs, "unused")
+    with pytest.raises(FileNotFoundError, match="`store` must hold a sweep; got .*none"):
+        merge_stores(dataclasses.replace(config, store=str(tmp_path / "a")), [str(tmp_path / "none")], [])
+    altered = copy_of(whole[0], tmp_path)
+    path = next(iter(sweeps.toy_groups(config)[0].ledgers))
+    Store(str(altered)).write(f"{path}/digest", 0, np.arange(8, dtype=np.int32) + 1)
+    target = dataclasses.replace(config, store=whole[0])
+    with pytest.raises(ValueError, match="`merge` must name stores of the same clips; got another r0"):
+        merge_stores(target, [str(altered)], sweeps.toy_groups(target))
