@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+import processes
 import sweep_worker
 import sweeps
 from jaxsal.sweep.merge import merge_stores
@@ -149,3 +150,35 @@ def test_merging_what_does_not_fit(inputs, whole, tmp_path):
     target = dataclasses.replace(config, store=whole[0])
     with pytest.raises(ValueError, match="`merge` must name stores of the same clips; got another r0"):
         merge_stores(target, [str(altered)], sweeps.toy_groups(target))
+
+
+RUN = """
+import pathlib, sweep_worker, sweeps
+sweeps.run(sweep_worker.survivor(pathlib.Path({folder!r}), {store!r}, masks={masks}))
+"""
+
+
+def test_other_devices_and_processes_go_on(inputs, whole, tmp_path):
+    """A part on one device, more on four, the rest by two processes, three clips between them."""
+    for masks, settings in (((13,), dict(devices=1)), ((37,), dict(devices=4)), ((37, 203), dict(count=2))):
+        script = RUN.format(folder=str(inputs), store=str(tmp_path / "store.zarr"), masks=masks)
+        processes.finish(processes.start(script, **settings))
+    found = sweeps.contents(tmp_path / "store.zarr")
+    kept = {key: values for key, values in found.items() if key in whole[1]}
+    sweeps.assert_same(kept, whole[1], rtol=2e-5)
+
+
+def test_losing_one_of_two_processes(inputs, whole, tmp_path):
+    """The other one stops with an error instead of waiting for ever; the same command goes on."""
+    script = RUN.format(folder=str(inputs), store=str(tmp_path / "store.zarr"), masks=(37, 203))
+    running = processes.start(script, count=2, heartbeat=5)
+    deadline = time.monotonic() + 200
+    while num_files(tmp_path / "store.zarr" / "ledgers") < 40 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running[1].kill()
+    try:
+        assert running[0].wait(timeout=200) != 0
+    finally:
+        processes.stop(running)
+    sweeps.run(sweep_worker.survivor(inputs, str(tmp_path / "store.zarr")))
+    sweeps.assert_same(sweeps.contents(tmp_path / "store.zarr"), whole[1], rtol=2e-5)
