@@ -28,7 +28,7 @@ def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
 
 
 def takes_options(method: str) -> Callable[[Callable], Callable]:
-    """Shows a method's options, with their defaults, in the signature of a function that takes **options."""
+    """Shows a method's options, with their defaults, in the signature of a function that takes `**options`."""
     defaults = getattr(RECIPES["default"], method)
 
     def decorate(function: Callable) -> Callable:

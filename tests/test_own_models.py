@@ -1,4 +1,4 @@
-"""Models of other libraries: the README's examples, run as they stand there."""
+"""Models of other libraries: the examples of the documentation, run as they stand there."""
 
 import re
 from pathlib import Path
@@ -11,13 +11,13 @@ import pytest
 import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "model.md").read_text()
 CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
 
 
-def readme_example(library):
-    """What the README's code block of that library defines, given a clip."""
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", README, re.S) if library in block)
+def shown_example(library):
+    """What the page's code block of that library defines, given a clip."""
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if library in block)
     names = {"clip": CLIP, "jax": jax, "jaxsal": jaxsal, "jnp": jnp}
     exec(code, names)
     return names
@@ -29,7 +29,7 @@ def weights_of(model):
 
 @pytest.mark.parametrize("library", ["from flax import nnx", "import equinox"])
 def test_every_method_takes_models_of_other_libraries(library):
-    names = readme_example(library)
+    names = shown_example(library)
     model = names["model"]
     np.testing.assert_allclose(names["cam"], gradcam(model, CLIP), rtol=1e-5)
     maps = [
@@ -52,7 +52,7 @@ def test_their_weights_are_arguments_of_the_compiled_programs(library):
     """Other weights of the same model compile nothing and change the maps."""
     from jaxsal.scoring import _score_chunks
 
-    model = readme_example(library)["model"]
+    model = shown_example(library)["model"]
     assert len(weights_of(model)) == 4
 
     def other(leaf):
