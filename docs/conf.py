@@ -60,7 +60,9 @@ def docstring_as_rst(app, what, name, obj, options, lines):
     """Makes what is Markdown in a docstring readable as reStructuredText: tables, bars, results with a colon."""
     found = []
     for previous, line in zip(["", *lines], lines, strict=False):
-        if line.startswith("|"):
+        if line.lstrip().startswith((">>>", "...")):
+            pass
+        elif line.startswith("|"):
             found += [] if previous.startswith("|") else ["::", ""]
             line = "   " + line
         elif previous.strip() == "Returns:" and ":" in line:

@@ -114,6 +114,14 @@ class Classifier:
 
         Raises:
           ValueError: If only one of `mean` and `std` is given, or `frames_per_mask` is below 1.
+
+        Example:
+          >>> import jax.numpy as jnp, jaxsal
+          >>> features = lambda params, clip: clip - params["dark"]
+          >>> head = lambda params, activations: activations.mean(axis=(0, 1, 2))
+          >>> classifier = jaxsal.Classifier.from_functions(features, head, {"dark": jnp.float32(0.25)})
+          >>> classifier(jnp.ones((2, 4, 4, 3))).tolist()
+          [0.75, 0.75, 0.75]
         """
         if (mean is None) != (std is None):
             raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")

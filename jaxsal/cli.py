@@ -27,6 +27,14 @@ EVERYWHERE = {
 DESCRIPTION = "Saliency maps for multispectral video classifiers.\n\nWith every verb:\n" + "\n".join(
     f"  {word:11} {meaning}" for word, meaning in EVERYWHERE.items()
 )
+DESCRIPTION += """
+
+Exit status: 0 done; 1 an error in what was asked for or found; 2 words that are no command; 130 interrupted.
+
+Shell completion: jaxsal --tyro-print-completion bash (or zsh, tcsh) prints a script for the shell.
+
+Example: jaxsal demo --output runs/demo
+"""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -60,6 +60,12 @@ def score_masks(
     Raises:
       TypeError: If `score_fn` cannot be called, or not in batches where they are wanted, or the clip holds no floats.
       ValueError: If a shape, a value or a name does not fit; the message names the argument.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> keep = jnp.stack([jnp.ones((2, 4, 4)), jnp.zeros((2, 4, 4))])  # everything, nothing
+      >>> jaxsal.score_masks(lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), keep).tolist()
+      [[1.0], [0.0]]
     """
     check_positive("chunk_size", chunk_size)
     clip = check_clip(clip, score_fn)

@@ -97,5 +97,5 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch):
         exec(compile(block, f"{page}.md", "exec"), names)
     if page == "howto/results":
         assert names["maps"].shape == (4, 4, 4, 16, 16)
-        np.testing.assert_allclose(names["maps"].sel(method="RISE")[0], names["found"][0].maps["RISE"])
+        np.testing.assert_allclose(names["maps"].sel({"method": "RISE"})[0], names["found"][0].maps["RISE"])
         assert set(names["results"]["target"]) <= set(runs.CLASSES)

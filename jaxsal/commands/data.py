@@ -24,7 +24,7 @@ class Prepare:
     data_dir: Path | None = None
     """Where to; $TFDS_DATA_DIR or data/tfds if left out."""
     size: int | None = None
-    """Store squares of this side, as training at this size cuts them; frames as they are if left out."""
+    """Store squares of this side in pixels, as training at this size cuts them; frames as they are if left out."""
     antialias: bool = False
     """Antialias the resizing, as training of PAN does it."""
     config: str | None = None

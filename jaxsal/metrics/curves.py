@@ -67,6 +67,18 @@ def deletion(
       TypeError: If an argument is of the wrong kind or an option is unknown.
       ValueError: If the clip, the map, the target or an option's value is not allowed.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> def score_fn(clip):
+      ...     return jnp.stack([9 * clip[0, 1, 2].mean(), 0.0])  # looks at one voxel
+      >>> clip = jnp.ones((2, 4, 4, 3))
+      >>> right = jnp.zeros((2, 4, 4)).at[0, 1, 2].set(1.0)
+      >>> curve = jaxsal.deletion(score_fn, clip, right, num_steps=9)
+      >>> curve.scores.shape, float(curve.fractions[-1])
+      ((9,), 1.0)
+      >>> bool(curve.auc < jaxsal.deletion(score_fn, clip, -right, num_steps=9).auc)
+      True
+
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
@@ -90,6 +102,14 @@ def insertion(
 
     As `deletion`, from the other end: step s shows the k_s most salient voxels of the clip, else the baseline.
     Arguments, result and errors as there.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> score_fn = lambda clip: jnp.stack([9 * clip[0].mean(), 0.0])  # looks at the first of two frames
+      >>> first, last = jnp.eye(2)[:, :, None, None] * jnp.ones((4, 4))
+      >>> aucs = [jaxsal.insertion(score_fn, jnp.ones((2, 4, 4, 3)), m, baseline="zero").auc for m in (first, last)]
+      >>> bool(aucs[0] > aucs[1])
+      True
     """
     chosen = resolve_options("insertion", recipe, options)
     return _curve(score_fn, clip, saliency, target, chosen, True, chunk_size, progress)

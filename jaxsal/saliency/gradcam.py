@@ -38,6 +38,20 @@ def gradcam(
       TypeError: If the classifier has no `features` and `head`, or an option is unknown.
       ValueError: If the clip, the target or an option's value is not allowed.
 
+    Example:
+      The classes are the colours' means, so one bright red voxel is all that is red:
+
+      >>> import jax.numpy as jnp, jaxsal
+      >>> red = jaxsal.Classifier.from_functions(
+      ...     lambda params, clip: clip, lambda params, a: a.mean(axis=(0, 1, 2)) @ params, jnp.eye(3)
+      ... )
+      >>> clip = jnp.zeros((2, 4, 4, 3)).at[0, 1, 2, 0].set(1.0)
+      >>> saliency = jaxsal.gradcam(red, clip, 0)
+      >>> saliency.shape
+      (2, 4, 4)
+      >>> int(saliency.argmax()) == (0 * 4 + 1) * 4 + 2
+      True
+
     References:
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """

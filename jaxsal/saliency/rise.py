@@ -49,6 +49,17 @@ def rise(
       TypeError: If an argument is of the wrong kind or an option is unknown.
       ValueError: If the clip, the target or an option's value is not allowed.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxsal
+      >>> def score_fn(clip):
+      ...     return jnp.stack([9 * clip[0, 1, 2, 0], 0.0])  # looks at one voxel
+      >>> clip = jnp.ones((2, 4, 4, 3))
+      >>> saliency = jaxsal.rise(jax.random.key(0), score_fn, clip, 0, num_masks=200, estimator="centered")
+      >>> saliency.shape
+      (2, 4, 4)
+      >>> bool(saliency[0, 1, 2] > saliency[1, 3, 0])
+      True
+
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
@@ -82,12 +93,22 @@ def rise_ledger(
       **options: Fields of `jaxsal.recipes.RiseOptions`.
 
     Returns:
-      The ledger: `.map(target)`, `.stderr(target)`, `.save(path)`.
+      The ledger, with `.map(target)`, `.stderr(target)` and `.save(path)`.
 
     Raises:
       TypeError: If an argument is of the wrong kind or an option is unknown.
       ValueError: If the clip or an option's value is not allowed, or `path` holds a ledger of another run, clip or
         classifier.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxsal
+      >>> score_fn = lambda clip: jnp.stack([clip[:1].mean(), clip[1:].mean()])
+      >>> clip = jnp.ones((2, 4, 4, 3))
+      >>> ledger = jaxsal.rise_ledger(jax.random.key(0), score_fn, clip, num_masks=16)
+      >>> ledger.map("all").shape, ledger.map(1, num_masks=8).shape, ledger.stderr(1).shape
+      ((2, 2, 4, 4), (2, 4, 4), (2, 4, 4))
+      >>> len(ledger.extend(score_fn, clip, 24).ids)
+      24
     """
     chosen: RiseOptions = resolve_options("rise", recipe, options)
     check_key(key)

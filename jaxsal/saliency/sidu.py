@@ -50,6 +50,16 @@ def sidu(
       TypeError: If the classifier has no `features` and `head`, or an option is unknown.
       ValueError: If the clip, the target or an option's value is not allowed.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> colours = jaxsal.Classifier.from_functions(
+      ...     lambda params, clip: clip, lambda params, a: a.mean(axis=(0, 1, 2)) @ params, 9 * jnp.eye(3)
+      ... )
+      >>> clip = jnp.zeros((2, 4, 4, 3)).at[:, :2, :, 0].set(1.0).at[:, :, 3, 1].set(1.0)  # red top, green side
+      >>> saliency = jaxsal.sidu(colours, clip, 0)
+      >>> bool(saliency[:, :2, :3].mean() > saliency[:, 2:, :3].mean())
+      True
+
     References:
       Muddamsetty et al., "SIDU: Similarity Difference and Uniqueness Method for Explainable AI", ICIP 2020,
       https://arxiv.org/abs/2006.03122

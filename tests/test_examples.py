@@ -1,0 +1,43 @@
+"""The examples in docstrings say what comes out."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import jaxsal
+
+
+def _documented():
+    """Every function and method of the package that has an example, by its full name."""
+    found = {}
+    for module in pkgutil.walk_packages(jaxsal.__path__, "jaxsal."):
+        for name, thing in vars(importlib.import_module(module.name)).items():
+            if getattr(thing, "__module__", None) != module.name:
+                continue
+            members = vars(thing).items() if inspect.isclass(thing) else ()
+            for title, member in ((name, thing), *((f"{name}.{part}", member) for part, member in members)):
+                text = inspect.cleandoc(getattr(getattr(member, "__func__", member), "__doc__", None) or "")
+                if ">>> " in text:
+                    found[f"{module.name}.{title}"] = text
+    return found
+
+
+EXAMPLES = _documented()
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_gives_what_it_shows(name):
+    test = doctest.DocTestParser().get_doctest(EXAMPLES[name], {}, name, None, None)
+    assert test.examples
+    report = []
+    doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("name", ["deletion", "gradcam", "insertion", "rise", "rise_ledger", "score_masks", "sidu"])
+def test_the_main_functions_have_one(name):
+    function = getattr(jaxsal, name)
+    assert f"{function.__module__}.{name}" in EXAMPLES
