@@ -19,8 +19,9 @@ def _documented():
                 continue
             members = vars(thing).items() if inspect.isclass(thing) else ()
             for title, member in ((name, thing), *((f"{name}.{part}", member) for part, member in members)):
-                text = inspect.cleandoc(getattr(getattr(member, "__func__", member), "__doc__", None) or "")
-                if ">>> " in text:
+                member = getattr(member, "__func__", member)
+                text = inspect.cleandoc(getattr(member, "__doc__", None) or "")
+                if callable(member) and ">>> " in text:
                     found[f"{module.name}.{title}"] = text
     return found
 
