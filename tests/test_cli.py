@@ -70,8 +70,9 @@ def test_explain_both_spectra(run_folder, tmp_path, capsys):
     assert "explained: up" in printed
     files = {file.relative_to(tmp_path / "out").parts[0] for file in (tmp_path / "out").rglob("*.*")}
     assert files == {
-        "results.csv", "table.md", "table.csv", "run.json", "curves-IR.png", "curves-TV.png", "overlays", "explanations"
-    }  # fmt: skip
+        *("results.csv", "table.md", "table.csv", "table.png", "run.json"),
+        *("curves-IR.png", "curves-TV.png", "overlays", "explanations"),
+    }
     suffixes = sorted(file.suffix for file in (tmp_path / "out" / "overlays").iterdir())
     assert suffixes == [".gif", ".gif", ".png", ".png"]
 

@@ -33,7 +33,7 @@ def test_scoring(parts, family, no_shape_checks):
     }[family]
     ids = jnp.zeros((2, 5), jnp.int32)
     exported = jax.export.export(_score_chunks, platforms=PLATFORMS)(
-        parts.arrays, CLIP, jnp.zeros(3), masks, ids, jnp.int32(2), parts.static, "aligned"
+        parts.arrays, CLIP, jnp.zeros(3), masks, ids, jnp.int32(2), parts.static, "aligned", None
     )
     assert exported.platforms == tuple(PLATFORMS)
     assert exported.out_avals[0].shape == (10, 2)
