@@ -3,16 +3,13 @@
 import dataclasses
 import sys
 import time
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.checks import check_choice, check_positive
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
-from jaxsal.datasets.records import ClipRecord, ClipSet
-from jaxsal.evaluate import Case, explain_all
+from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.fingerprints import fingerprint
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
@@ -93,17 +90,15 @@ def run_demo(
     clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=seed)
     spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
     seconds, start = {}, time.perf_counter()
-    splits = {
-        split: load_clips(clip_set.select(split=split), size=spec.size, sampler=spec.sampler, progress=True)
-        for split in ("train", "test")
-    }
+    cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+    splits = {split: load_clips(clip_set.select(split=split), **cutting, progress=True) for split in ("train", "test")}
     seconds["render"], start = time.perf_counter() - start, time.perf_counter()
     trained = train(spec, training, splits["train"], output, progress=True)
     accuracy = accuracy_by_spectrum(spec, trained.variables, splits["test"])
     seconds["train"], start = time.perf_counter() - start, time.perf_counter()
     print_accuracy(accuracy)
 
-    cases = test_cases(spec, clip_set, clips_per_spectrum)
+    cases = select_cases(spec, clip_set.select(split="test"), clips_per_spectrum)
     classifier = spec.classifier(trained.variables)
     explanations = explain_all(classifier, cases, explaining, output / "explanations", progress=True)
     seconds["explain"], start = time.perf_counter() - start, time.perf_counter()
@@ -120,36 +115,6 @@ def run_demo(
     table = write_folder(output, explanations, spec.classes, made_by)
     seconds["report"] = time.perf_counter() - start
     return dict(accuracy=accuracy, table=table, seconds=seconds)
-
-
-def test_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> list[Case]:
-    """Some test clips of every spectrum that a set has, cut as the network takes them."""
-    by_spectrum: dict[str, list[ClipRecord]] = {}
-    for record in clip_set.select(split="test").records:
-        by_spectrum.setdefault(record.spectrum, []).append(record)
-    return [
-        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record))
-        for spectrum in sorted(by_spectrum)
-        for record in spread(by_spectrum[spectrum], per_spectrum)
-    ]
-
-
-def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Any:
-    return spec.centre_clip(record.load())
-
-
-def spread(records: Sequence[ClipRecord], count: int) -> list[ClipRecord]:
-    """Some records, every class alike: class by class, taken evenly from each."""
-    by_label: dict[int, list[ClipRecord]] = {}
-    for record in records:
-        by_label.setdefault(record.label, []).append(record)
-    share, rest = divmod(min(count, len(records)), len(by_label))
-    chosen = []
-    for place, label in enumerate(sorted(by_label)):
-        wanted = min(share + (place < rest), len(by_label[label]))
-        step = len(by_label[label]) / max(wanted, 1)
-        chosen += [by_label[label][int(i * step)] for i in range(wanted)]
-    return chosen
 
 
 def print_accuracy(accuracy: dict[str, tuple[float, int]]) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,10 +13,12 @@ from jaxtyping import Float
 from tqdm import tqdm
 
 from jaxsal.classifier import Classifier
+from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread
 from jaxsal.explain import check_options, explain
 from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
+from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions
 
 
@@ -35,6 +38,25 @@ class Case(NamedTuple):
     label: int
     load: Callable[[], Float[np.ndarray, "T H W C"]]
     target: int | None = None
+
+
+def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> list[Case]:
+    """Some clips of every spectrum that a set has, cut as the network is tested on them; see `spread` for which.
+
+    Raises:
+      ValueError: If the set's classes are not the network's.
+    """
+    if clip_set.classes != spec.classes:
+        raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
+    return [
+        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record))
+        for spectrum in SPECTRA
+        for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)
+    ]
+
+
+def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Float[np.ndarray, "T H W C"]:
+    return spec.centre_clip(record.load())
 
 
 def explain_all(

@@ -128,11 +128,11 @@ def train(
     directory = Path(directory)
     options = options.on_clips(len(clips.clip_set.records))
     notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
-    key = jax.random.fold_in(jax.random.key(options.seed), 1)
+    clips_key, key = (jax.random.fold_in(jax.random.key(options.seed), stream) for stream in (1, 2))
     mesh = device_mesh(multiple_of=options.batch_size)
     state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
     steps = range(int(state.step), options.num_steps)
-    batches = training_batches(clips, key, steps, options.batch_size, rows=own_part(mesh, options.batch_size))
+    batches = training_batches(clips, clips_key, steps, options.batch_size, rows=own_part(mesh, options.batch_size))
     key, state = on_every_device((key, state), mesh)
     history: list[Entry] = []
     metrics: Metrics = {}

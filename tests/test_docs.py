@@ -16,8 +16,7 @@ import runs
 from jaxsal import cli
 from jaxsal.checkpoint import Checkpoint
 from jaxsal.convert import save_as_run
-from jaxsal.demo import test_cases as cases_of
-from jaxsal.evaluate import explain_all
+from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.models import init_variables
 from jaxsal.options import ExplainOptions
 from jaxsal.report.folder import write_folder
@@ -78,7 +77,7 @@ def folder(tmp_path_factory):
     variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
     save_as_run(Checkpoint(spec, variables, 0, None, {}), run)
     options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
-    cases = cases_of(spec, runs.clip_set(), 2)
+    cases = select_cases(spec, runs.clip_set().select(split="test"), 2)
     found = explain_all(spec.classifier(variables), cases, options, run / "explanations")
     write_folder(run, found, runs.CLASSES, dict(network=dict(classes=runs.CLASSES)))
     return folder

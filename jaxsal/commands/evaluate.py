@@ -33,8 +33,7 @@ class Evaluate:
         """Explains test clips of every spectrum that the set has; the table."""
         from jaxsal.checkpoint import open_checkpoint
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.demo import test_cases
-        from jaxsal.evaluate import explain_all
+        from jaxsal.evaluate import explain_all, select_cases
         from jaxsal.explain import check_options
         from jaxsal.report.folder import write_folder
 
@@ -44,9 +43,7 @@ class Evaluate:
         spec = checkpoint.spec
         training = checkpoint.origin.get("options", {"seed": 0})  # a converted network was not trained here
         clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])
-        if clip_set.classes != spec.classes:
-            raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
-        cases = test_cases(spec, clip_set, self.clips_per_spectrum)
+        cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
         classifier = spec.classifier(checkpoint.variables)
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         table = write_folder(self.output, found, spec.classes, made_by(self.options, checkpoint))

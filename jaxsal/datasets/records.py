@@ -1,6 +1,6 @@
 """What a set of clips is: names, labels, spectra, splits, and a way to load each clip's frames."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,3 +63,21 @@ class ClipSet:
             where = f"the {split} split" if split else "the set"
             raise ValueError(f"`spectra` must be present in {where}; it has no {missing[0]} clip.")
         return ClipSet(self.classes, records)
+
+
+def spread(records: Sequence[ClipRecord], count: int) -> list[ClipRecord]:
+    """Some records, every class alike, in the order of the classes.
+
+    Where a class starts is rotated from class to class, so that a few records already are of different people, views
+    and takes, and two classes do not show the same scene.
+    """
+    by_label: dict[int, list[ClipRecord]] = {}
+    for record in records:
+        by_label.setdefault(record.label, []).append(record)
+    share, rest = divmod(min(count, len(records)), max(len(by_label), 1))
+    chosen = []
+    for place, label in enumerate(sorted(by_label)):
+        of_class = by_label[label]
+        wanted = min(share + (place < rest), len(of_class))
+        chosen += [of_class[(i * len(of_class) // wanted + place) % len(of_class)] for i in range(wanted)]
+    return chosen

@@ -11,8 +11,7 @@ from jaxsal.checkpoint import origin
 from jaxsal.checks import check_choice
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import ClipSet
-from jaxsal.demo import test_cases
-from jaxsal.evaluate import explain_all
+from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.options import ExplainOptions
 from jaxsal.paper.cells import Cell, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
@@ -91,9 +90,8 @@ def explain_cells(
         print(
             f"run {number} of {len(groups)}: {network.config.name} on {spectrum}, {cell_name(options)}", file=sys.stderr
         )
-        cases = [
-            c for c in test_cases(network.spec, network.clip_set, study.clips_per_spectrum) if c.spectrum == spectrum
-        ]
+        test_clips = network.clip_set.select(split="test", spectra=(spectrum,))
+        cases = select_cases(network.spec, test_clips, study.clips_per_spectrum)
         explanations = explain_all(
             network.classifier,
             cases,

@@ -6,7 +6,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,9 +14,7 @@ import numpy as np
 from jaxsal.checkpoint import Checkpoint
 from jaxsal.classifier import Classifier
 from jaxsal.datasets.catalog import open_clips
-from jaxsal.datasets.records import ClipRecord
-from jaxsal.demo import spread
-from jaxsal.evaluate import Case
+from jaxsal.evaluate import Case, select_cases
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
@@ -135,7 +132,7 @@ def expand(config: SweepConfig, networks: list[Network]) -> list[Group]:
             split=choice.split,
             clip_seed=choice.seed,
             spectrum=spectrum,
-            size=network.spec.size,
+            network=dataclasses.asdict(network.spec),
             seed=config.seed,
         )
         cells = {cell.path: cell for grid in config.methods for cell in _cells(config, network, grid, shared)}
@@ -169,17 +166,9 @@ def _ledger(spec: NetworkSpec, options: RiseOptions, frames_per_mask: int, share
     return Ledger(shared | dict(options=kept, frames_per_mask=frames_per_mask), options, shape)
 
 
-def _cases(spec: NetworkSpec, choice: ClipChoice, spectrum: str) -> Iterator[Case]:
-    clip_set = open_clips(choice.data, height=spec.size, seed=choice.seed)
-    if clip_set.classes != spec.classes:
-        raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
-    records = clip_set.select(split=choice.split, spectra=(spectrum,)).records
-    for record in spread(records, choice.per_spectrum):
-        yield Case(record.name, record.spectrum, record.label, partial(_load, spec, record))
-
-
-def _load(spec: NetworkSpec, record: ClipRecord) -> Any:
-    return spec.centre_clip(record.load())
+def _cases(spec: NetworkSpec, choice: ClipChoice, spectrum: str) -> list[Case]:
+    clip_set = open_clips(choice.data, height=spec.size, num_frames=spec.num_frames, seed=choice.seed)
+    return select_cases(spec, clip_set.select(split=choice.split, spectra=(spectrum,)), choice.per_spectrum)
 
 
 def _jsonable(options: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
+from jaxsal.datasets.records import spread
 from jaxsal.datasets.synthetic import (
     ACTION_PAIRS,
     ACTIONS,
@@ -202,3 +203,13 @@ def test_bad_arguments_are_named(function, change, message):
 def test_a_bad_set_is_refused_before_it_is_loaded(options, message):
     with pytest.raises(ValueError, match=message):
         synthetic_actions(**options)
+
+
+def test_a_few_test_clips_already_are_of_all_people_and_views_and_no_two_of_one_performance():
+    records = synthetic_actions(height=16).select(split="test", spectra=("IR",)).records
+    pairs = {action: number for number, pair in enumerate(ACTION_PAIRS) for action in pair}
+    for count in (8, 16):
+        chosen = [record.name.split("-", 1) for record in spread(records, count)]
+        assert [action for action, _ in chosen] == [action for action in ACTIONS for _ in range(count // 8)]
+        assert len({scene for _, scene in chosen}) == 4
+        assert len({(pairs[action], scene) for action, scene in chosen}) == count
