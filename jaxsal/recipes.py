@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from jaxsal.baselines import BASELINES
 from jaxsal.checks import check_choice, check_positive
+from jaxsal.grid_draws import MAX_SOBOL, SAMPLINGS, Sampling
 from jaxsal.masks import FrameSlices, TemporalCell
 from jaxsal.resample import ALIGNMENTS, Alignment
 from jaxsal.types import AnyArray
@@ -72,6 +73,8 @@ class RiseOptions:
         weights and adds it back to the map: the same expectation, far less variance.
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 24 with min-max); None scores each by itself.
+      sampling: How the random grids go together, see `jaxsal.grid_draws`: "independent", or "stratified" or "sobol",
+        which cover the grids more evenly; standard errors need "independent".
     """
 
     num_masks: int = 1000
@@ -84,6 +87,7 @@ class RiseOptions:
     frame_slices: FrameSlices = "aligned"
     estimator: Estimator = "mean"
     batch_size: int | None = None
+    sampling: Sampling = "independent"
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
@@ -98,7 +102,10 @@ class RiseOptions:
             temporal_cell=get_args(TemporalCell),
             frame_slices=get_args(FrameSlices),
             estimator=get_args(Estimator),
+            sampling=SAMPLINGS,
         )
+        if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
+            raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
         _check_baseline(self.baseline)
         _check_batch(self.batch_size)
 
