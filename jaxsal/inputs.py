@@ -39,12 +39,23 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
-    clip = jnp.asarray(clip, jnp.float32)
+    clip = jax.device_put(clip.astype(np.float32)) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
     if not isinstance(clip, jax.core.Tracer):
-        low, high = (float(value) for value in (clip.min(), clip.max()))
+        low, high = value_range(clip)
         if not (low >= 0 and high <= 1):
             raise ValueError(f"`clip` must have values in [0, 1]; got values from {low:g} to {high:g}.")
     return clip
+
+
+def value_range(array: jax.Array) -> tuple[float, float]:
+    """The least and the greatest value, NaN if one is NaN; waits for the device once."""
+    low, high = np.asarray(_range(array)).tolist()
+    return low, high
+
+
+@jax.jit
+def _range(array: jax.Array) -> jax.Array:
+    return jnp.stack([array.min(), array.max()])
 
 
 def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
@@ -153,10 +164,10 @@ def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
             f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."
         )
     check_frames(clip.shape[0], saliency.shape[0], "saliency")
-    saliency = jnp.asarray(saliency)
-    if not isinstance(saliency, jax.core.Tracer) and bool(jnp.isnan(saliency).any()):
+    array: jax.Array = jax.device_put(saliency)  # unlike `jnp.asarray`, this compiles nothing
+    if not isinstance(array, jax.core.Tracer) and np.isnan(value_range(array)[0]):
         raise ValueError("`saliency` must be free of NaN; got NaN.")
-    return saliency
+    return array
 
 
 def check_key(key: Any) -> jax.Array:

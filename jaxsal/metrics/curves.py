@@ -133,8 +133,8 @@ def _curve(
     logits = score_masks(
         score_fn,
         clip,
-        RankMasks(ranks, jnp.asarray(counts, jnp.int32), keep),
-        baseline=baseline,
+        RankMasks(ranks, jax.device_put(counts.astype(np.int32)), keep),
+        baseline=jnp.broadcast_to(baseline, clip.shape),  # of one shape, so that all curves share a program
         chunk_size=chunk_size,
         progress=progress,
     )
@@ -217,16 +217,16 @@ def read_curve(
       keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
       nan_as_zero: Whether a probability that is no number counts as 0.
     """
-    fractions = jnp.asarray(counts / counts[-1], jnp.float32)
-    return Curve(fractions, *_scores_and_auc(logits, target, keep, nan_as_zero))
+    fractions = jax.device_put((counts / counts[-1]).astype(np.float32))
+    clean = len(counts) - 1 if keep else 0
+    return Curve(fractions, *_scores_and_auc(logits, clean, target, nan_as_zero))
 
 
-@partial(jax.jit, static_argnums=(2, 3))
+@partial(jax.jit, static_argnums=(3,))
 def _scores_and_auc(
-    logits: Float[Array, "S K"], target: Target, keep: bool, nan_as_zero: bool
+    logits: Float[Array, "S K"], clean: int | Int[Array, ""], target: Target, nan_as_zero: bool
 ) -> tuple[Float[Array, " S"], Float[Array, ""]]:
-    clean = logits[-1 if keep else 0]
-    label = jnp.argmax(clean) if target is None else target
+    label = jnp.argmax(logits[clean]) if target is None else target
     scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
     scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
     return scores, (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
