@@ -99,7 +99,8 @@ def save_explanation(path: str | Path, explanation: Explanation, identity: dict[
         arrays[f"map.{method}"] = e.maps[method]
         for measure, curve in zip(("deletion", "insertion"), e.curves[method], strict=True):
             for field, values in zip(Curve._fields, curve, strict=True):
-                arrays[f"{measure}.{method}.{field}"] = values
+                if values is not None:
+                    arrays[f"{measure}.{method}.{field}"] = values
     for measure, baseline in e.baselines.items():
         arrays[f"baseline.{measure}"] = _to_bytes(baseline)
     if e.ledger is not None:
@@ -134,7 +135,8 @@ def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: 
     )
 
     def curve(measure: str, method: str) -> Curve:
-        return Curve(*(jnp.asarray(arrays[f"{measure}.{method}.{field}"]) for field in Curve._fields))
+        found = {field: arrays.get(f"{measure}.{method}.{field}") for field in Curve._fields}
+        return Curve(**{field: jnp.asarray(values) for field, values in found.items() if values is not None})
 
     options: Any = {
         name: tuple(value) if isinstance(value, list) else value for name, value in header.pop("options").items()

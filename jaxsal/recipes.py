@@ -19,6 +19,7 @@ from jaxsal.types import AnyArray
 Estimator = Literal["mean", "centered"]
 ScoreKind = Literal["probabilities", "logits"]
 Ties = Literal["random", "first", "last"]
+Approximation = Literal["none", "refine"]
 
 
 def _check_names(options: Any, **choices: tuple[str, ...]) -> None:
@@ -168,6 +169,9 @@ class CurveOptions:
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
       nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
+        `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
+      tolerance: For "refine": a difference of probabilities, at least 0.
     """
 
     num_steps: int = 100
@@ -179,6 +183,8 @@ class CurveOptions:
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
     nan_as_zero: bool = False
+    approximation: Approximation = "none"
+    tolerance: float = 0.02
 
     def __post_init__(self):
         if self.num_steps < 2:
@@ -188,7 +194,15 @@ class CurveOptions:
         elif self.step_size is not None:
             check_positive("step_size", self.step_size)
         check_positive("blur_factor", self.blur_factor)
-        _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar", "auto"), ties=get_args(Ties))
+        if not self.tolerance >= 0:
+            raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
+        _check_names(
+            self,
+            step_rounding=("exact", "float32"),
+            unit=("voxel", "scalar", "auto"),
+            ties=get_args(Ties),
+            approximation=get_args(Approximation),
+        )
         _check_baseline(self.baseline)
 
 

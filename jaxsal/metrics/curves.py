@@ -1,5 +1,6 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -7,11 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from scipy.special import softmax
 
 from jaxsal.baselines import make_baseline
 from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_target
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import RankMasks
+from jaxsal.metrics.refine import refine
 from jaxsal.recipes import CurveOptions, Ties
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
@@ -26,11 +29,13 @@ class Curve(NamedTuple):
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       scores: The target's probability, (S,).
       auc: Area under the scores at evenly spaced steps, by the trapezoid rule, in [0, 1].
+      num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
     """
 
     fractions: Float[AnyArray, " S"]
     scores: Float[AnyArray, " S"]
     auc: Float[AnyArray, ""]
+    num_scored: int | Int[AnyArray, ""] | None = None
 
 
 @takes_options("deletion")
@@ -130,15 +135,47 @@ def _curve(
     saliency = check_saliency(saliency, clip)
     baseline = curve_baseline(score_fn, clip, options, num_slices=saliency.shape[0])
     ranks, counts = ranks_and_counts(saliency, clip.shape, options)
-    logits = score_masks(
+    masks = RankMasks(ranks, jax.device_put(counts.astype(np.int32)), keep)
+    score = partial(
+        score_masks,
         score_fn,
         clip,
-        RankMasks(ranks, jax.device_put(counts.astype(np.int32)), keep),
+        masks,
         baseline=jnp.broadcast_to(baseline, clip.shape),  # of one shape, so that all curves share a program
         chunk_size=chunk_size,
         progress=progress,
     )
-    return read_curve(logits, counts, target, keep, nan_as_zero=options.nan_as_zero)
+    if options.approximation == "refine":
+        if any(isinstance(value, jax.core.Tracer) for value in (clip, saliency, target)):
+            raise TypeError("`approximation` must be 'none' under jit, since it chooses steps by their scores.")
+        return _refined_curve(score, counts, target, keep, options, chunk_size)
+    return read_curve(score(), counts, target, keep, nan_as_zero=options.nan_as_zero)
+
+
+def _refined_curve(
+    score: Callable[..., Array],
+    counts: Int[np.ndarray, " S"],
+    target: Target,
+    keep: bool,
+    options: CurveOptions,
+    chunk_size: int,
+) -> Curve:
+    """The curve from some of its steps; the first call of `score` has the untouched clip among them."""
+    labels = [] if target is None else [target]
+
+    def probabilities(steps: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        whole = np.pad(steps, (0, -len(steps) % chunk_size), mode="edge")  # chunks of one size, one program
+        logits = np.asarray(score(ids=whole), np.float32)[: len(steps)]
+        if not labels:
+            labels.append(int(logits[-1 if keep else 0].argmax()))
+        found = softmax(logits, axis=-1)[:, labels[0]]
+        return np.nan_to_num(found, nan=0.0) if options.nan_as_zero else found
+
+    found = refine(probabilities, len(counts), options.tolerance)
+    area = (found.scores.sum() - (found.scores[0] + found.scores[-1]) / 2) / (len(counts) - 1)
+    fractions, scores = (counts / counts[-1]).astype(np.float32), found.scores
+    fractions, scores, area = jax.device_put((fractions, scores, np.float32(area)))
+    return Curve(fractions, scores, area, int(found.scored.sum()))
 
 
 def curve_baseline(
