@@ -7,7 +7,7 @@ import pytest
 
 import sweeps
 from jaxsal import cli, rise_ledger
-from jaxsal.sweep import work
+from jaxsal.sweep import open_results, work
 from jaxsal.sweep.config import MethodGrid
 from jaxsal.sweep.export import export_results, status
 from jaxsal.sweep.run import share_out
@@ -115,15 +115,22 @@ def test_every_method_and_curves(inputs, tmp_path, capsys):
     assert status(config, sweeps.toy_groups(config)).text.count("3 of 3 clips") == 11
 
 
-def test_xarray_opens_it(done):
-    xarray = pytest.importorskip("xarray")
+def test_notebooks_open_it(done):
+    pytest.importorskip("xarray")
     pytest.importorskip("zarr")
-    path = next(iter(sweeps.toy_groups(done)[0].ledgers))
-    opened = xarray.open_zarr(done.store, group=path, consolidated=False)
-    assert opened.logits.dims == ("clip", "mask", "class")
-    assert opened.logits.shape == (3, 29, 2)
-    np.testing.assert_array_equal(opened.logits.values, Store(done.store).read(f"{path}/logits"))
-    assert len(opened.attrs["clips"]) == 3
+    found, store = open_results(done.store), Store(done.store)
+    assert len(found.rows) == 24
+    row = found.rows[5]
+    ledger, cell = found.dataset(row["ledger"]), found.dataset(row["cell"])
+    assert ledger.logits.dims == ("clip", "mask", "class")
+    assert ledger.logits.shape == (3, 29, 2)
+    assert list(ledger.coords["class"].values) == ["down", "up"]
+    np.testing.assert_array_equal(ledger.logits.values, store.read(f"ledgers/{row['ledger']}/logits"))
+    probability = cell.results.sel(clip=row["clip"], field="probability")
+    assert float(probability) == row["probability"]
+    assert cell.saliency.sel(clip=row["clip"]).dims == ("time", "row", "column")
+    with pytest.raises(ValueError, match="`name` must be a cell or a ledger of .*; got 'none'"):
+        found.dataset("none")
 
 
 def test_a_clip_that_cannot_be_read_is_recorded_and_passed_over(tmp_path, capsys):

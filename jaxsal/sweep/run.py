@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import jax
@@ -61,6 +62,8 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
         wait_for_all("the sweep is done")
     finally:
         meter.close()
+        with suppress(OSError):  # of a sweep that is stopped, the last write is still awaited
+            store.settle()
     if tasks:
         progress.say(progress.line())
     return plan
