@@ -43,32 +43,38 @@ def copy_of(store, folder):
     return folder / "store.zarr"
 
 
-def test_killed_at_ten_moments(inputs, whole, tmp_path):
-    """SIGKILL, anywhere between the first write and the last: the store ends as if nothing had happened."""
+def test_killed_at_ten_moments(inputs, tmp_path):
+    """SIGKILL, spread from the first write to the last while an old store is extended: it ends as if undisturbed."""
+    old, store = tmp_path / "old.zarr", tmp_path / "store.zarr"
+    sweeps.run(sweep_worker.start(inputs, str(old)))
+    begun = num_files(old)
+    shutil.copytree(old, store)
+    sweeps.run(sweep_worker.everything(inputs, str(old)))
+    undisturbed = num_files(old)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["jaxsal.sweep.run", "jaxsal.checkpoint"])
     generator, killed = random.Random(3), 0
-    store = tmp_path / "store.zarr"
-    while killed < 10:
-        process = context.Process(target=sweep_worker.work, args=(str(inputs), str(store)))
+    for moment in np.linspace(begun, undisturbed, 12)[1:-1]:
+        arguments = (str(inputs), str(store), str(tmp_path / "cache"))
+        process = context.Process(target=sweep_worker.work, args=arguments)
         process.start()
-        before = num_files(store)
-        while process.is_alive() and num_files(store) == before:
-            time.sleep(0.005)
-        process.join(generator.uniform(0.0, 0.15))
-        if process.exitcode is None:
-            process.kill()
-            killed += 1
-        else:  # it was done before its time
-            assert process.exitcode == 0
-            shutil.rmtree(store)
+        while process.is_alive() and num_files(store) < moment:
+            time.sleep(0.004)
+        process.join(generator.uniform(0.0, 0.01))
+        killed += process.exitcode is None
+        process.kill()
         process.join()
-    sweeps.run(sweep_worker.survivor(inputs, str(store)))
-    sweeps.assert_same(sweeps.contents(store), whole[1])
+        assert process.exitcode in (0, -9)
+    assert killed >= 9
+    config = sweep_worker.everything(inputs, str(store))
+    sweeps.run(config)
+    sweeps.assert_same(sweeps.contents(store), sweeps.contents(old))
+    assert sweeps.run_sweep(config, sweeps.toy_groups(config), verify=True).passes == 0
 
 
 def num_files(folder):
-    return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+    """How many files of arrays a store has, but for those that TensorStore has under way."""
+    return sum(1 for path in folder.rglob("*") if "lock" not in path.name and path.is_file())
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "empty", "gone"])
