@@ -1,8 +1,12 @@
 """Several processes as one run, by JAX's own distributed runtime."""
 
+import json
 import os
+from collections.abc import Callable
+from typing import Any
 
 import jax
+import numpy as np
 
 _SCHEDULERS = ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE")
 
@@ -39,6 +43,39 @@ def wait_for_all(place: str) -> None:
         from jax.experimental.multihost_utils import sync_global_devices
 
         sync_global_devices(place)
+
+
+def from_first(make: Callable[[], Any]) -> Any:
+    """What `make` finds in the first process, as JSON gives it back, in every process.
+
+    Args:
+      make: Called in the first process alone; returns what JSON has.
+
+    Raises:
+      ValueError: In the others, if `make` raises an error in the first, which raises that.
+    """
+    found, problem = None, None
+    if is_first():
+        try:
+            found = make()
+        except (ValueError, TypeError, OSError) as error:
+            if jax.process_count() == 1:
+                raise
+            problem = error
+    if jax.process_count() == 1:
+        return json.loads(json.dumps(found))
+    from jax.experimental.multihost_utils import broadcast_one_to_all
+
+    content = json.dumps(dict(found=found, problem=problem and str(problem))).encode()
+    length = int(broadcast_one_to_all(np.int32(len(content))))
+    padded = np.zeros(1 << length.bit_length(), np.uint8)  # few sizes, so few programs
+    padded[: min(len(content), len(padded))] = np.frombuffer(content, np.uint8)[: len(padded)]
+    sent = json.loads(np.asarray(broadcast_one_to_all(padded))[:length].astype(np.uint8).tobytes())
+    if problem is not None:
+        raise problem
+    if sent["problem"] is not None:
+        raise ValueError(sent["problem"])
+    return sent["found"]
 
 
 def all_agree(value: bool) -> bool:

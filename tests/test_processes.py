@@ -10,7 +10,18 @@ import numpy as np
 import toys
 from jaxsal import deletion, rise_ledger
 from jaxsal.devices import this_process_alone
+from jaxsal.processes import from_first
 
+def fail():
+    raise OSError("the disk is full")
+
+assert from_first(lambda: dict(process=jax.process_index(), names=["x"] * 1000)) == dict(process=0, names=["x"] * 1000)
+try:
+    from_first(fail)
+except (OSError, ValueError) as error:
+    assert str(error) == "the disk is full"
+else:
+    raise AssertionError("an error of the first process is one in all")
 assert jax.device_count() == {all_devices}
 clip = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
 classifier = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
