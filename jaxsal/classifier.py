@@ -144,18 +144,23 @@ class Classifier:
         """The same classifier with weights and activations of another precision, "float32" or "bfloat16".
 
         "bfloat16" halves the memory of both and is faster where the device has units for it; clips are masked and
-        normalised in float32 all the same, and scores, maps and ledgers stay float32. Weights that were rounded
-        stay rounded.
+        normalised in float32 all the same, and scores, maps and ledgers stay float32, as do the running statistics of
+        batch norm (Flax's collection "batch_stats"), whose range 8 bits would not do. Weights that were rounded stay
+        rounded.
 
         Raises:
           ValueError: If the name is unknown.
         """
         check_choice("precision", precision, get_args(Precision))
 
-        def cast(leaf: Any) -> Any:
-            return jnp.asarray(leaf, precision) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) else leaf
+        def cast(path: Any, leaf: Any) -> Any:
+            kept = any(getattr(part, "key", None) == "batch_stats" for part in path)
+            if kept or not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
+                return leaf
+            return jnp.asarray(leaf, precision)
 
-        return dataclasses.replace(self, params=jax.tree.map(cast, self.params), precision=precision)
+        params = jax.tree_util.tree_map_with_path(cast, self.params)
+        return dataclasses.replace(self, params=params, precision=precision)
 
     def normalize(self, clip: Float[AnyArray, "*B T H W C"]) -> Float[Array, "*B T H W C"]:
         """The clip as the network takes it; "minmax" takes several clips as one."""
@@ -171,13 +176,15 @@ class Classifier:
     def _features(self, normalized: Float[Array, "T H W C"]) -> Float[Array, "t h w d"]:
         if self.precision == "float32":
             return self.features_fn(self.params, normalized)
-        return self.features_fn(self.params, normalized.astype(self.precision)).astype(jnp.float32)
+        with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
+            return self.features_fn(self.params, normalized.astype(self.precision)).astype(jnp.float32)
 
     def head(self, activations: Float[Array, "t h w d"]) -> Float[Array, " K"]:
         """Logits from activations."""
         if self.precision == "float32":
             return self.head_fn(self.params, activations)
-        return self.head_fn(self.params, activations.astype(self.precision)).astype(jnp.float32)
+        with jax.numpy_dtype_promotion("standard"):
+            return self.head_fn(self.params, activations.astype(self.precision)).astype(jnp.float32)
 
     def __call__(self, clip: Clip) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""

@@ -63,6 +63,8 @@ def explain(
       ValueError: If the clip, the target or an option is not allowed.
     """
     check_options(options)
+    if options.precision != "float32":  # one that was rounded by its owner stays so
+        classifier = classifier.with_precision("bfloat16")
     clip = check_clip(clip, classifier)
     check_target(target, check_score_fn(classifier, clip), all_classes=False)
     probabilities = softmax(clip_logits(classifier, clip))

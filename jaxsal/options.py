@@ -7,6 +7,7 @@ from jaxsal.checks import check_choice, check_positive
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
 REFERENCES = ("random", "constant")
+PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd")
 CROPPING = ("random", "multiscale")
 
@@ -136,6 +137,7 @@ class ExplainOptions:
       insertion_baseline: What insertion starts from, out of the same.
       chunk_size: Forward passes at once; changes speed and memory, not the result.
       seed: Of RISE's masks and of the random map.
+      precision: Of weights and activations: float32, or bfloat16, which is faster on devices with units for it.
     """
 
     method: tuple[str, ...] = tuple(METHODS)
@@ -151,6 +153,7 @@ class ExplainOptions:
     insertion_baseline: str | None = None
     chunk_size: int = 16
     seed: int = 0
+    precision: str = "float32"
 
     def __post_init__(self):
         if not self.method:
@@ -160,6 +163,7 @@ class ExplainOptions:
         for reference in self.references:
             check_choice("references", reference, REFERENCES)
         check_positive("chunk_size", self.chunk_size)
+        check_choice("precision", self.precision, PRECISIONS)
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
 

@@ -106,7 +106,11 @@ def test_bfloat16_weights_and_activations_float32_logits():
     variables = init_variables(model, jax.random.key(0), (1, *CLIP.shape))
     exact = Classifier.from_model(model, variables)
     rounded = exact.with_precision("bfloat16")
-    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params)} == {jnp.dtype("bfloat16")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params["params"])} == {jnp.dtype("bfloat16")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params["batch_stats"])} == {jnp.dtype("float32")}
+    with jax.numpy_dtype_promotion("standard"):
+        activations = rounded.features_fn(rounded.params, CLIP.astype(jnp.bfloat16))
+    assert activations.dtype == jnp.bfloat16
     logits, expected = rounded(CLIP), exact(CLIP)
     assert logits.dtype == rounded.features(CLIP).dtype == jnp.float32
     error = np.abs(logits - expected).max() / np.abs(expected).max()
