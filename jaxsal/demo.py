@@ -10,9 +10,9 @@ from jaxsal.checks import check_choice, check_positive
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.evaluate import explain_all, select_cases
-from jaxsal.fingerprints import fingerprint
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
+from jaxsal.provenance import made_by
 from jaxsal.report.folder import write_folder
 from jaxsal.train import accuracy_by_spectrum, train
 
@@ -70,7 +70,7 @@ def run_demo(
       network: Which of `PRESETS`.
       seed: Of the set, the training and the explaining.
       num_steps: Training steps; those of the preset if None.
-      clips_per_spectrum: Test clips to explain, of each spectrum; 32 at most.
+      clips_per_spectrum: Test clips to explain, of each spectrum; 64 at most.
       command: What was typed, for run.json.
 
     Returns:
@@ -102,17 +102,8 @@ def run_demo(
     classifier = spec.classifier(trained.variables)
     explanations = explain_all(classifier, cases, explaining, output / "explanations", progress=True)
     seconds["explain"], start = time.perf_counter() - start, time.perf_counter()
-    made_by = dict(
-        command=command,
-        seed=seed,
-        network=dataclasses.asdict(spec),
-        training=dataclasses.asdict(training),
-        explaining=dataclasses.asdict(explaining),
-        accuracy=accuracy,
-        weights_sha256=fingerprint(trained.variables),
-        **trained.origin,
-    )
-    table = write_folder(output, explanations, spec.classes, made_by)
+    how = made_by(command, explaining, trained, accuracy=accuracy)
+    table = write_folder(output, explanations, spec.classes, how)
     seconds["report"] = time.perf_counter() - start
     return dict(accuracy=accuracy, table=table, seconds=seconds)
 

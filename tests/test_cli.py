@@ -1,12 +1,14 @@
 """The commands as a user types them, on tiny networks and clips."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 import runs
 from jaxsal import cli
+from jaxsal.commands.output import Output
 from jaxsal.report.tables import results_from_csv
 from jaxsal.train import train
 
@@ -56,6 +58,14 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     made_by = json.loads((tmp_path / "table" / "run.json").read_text())
     assert made_by["network"]["spectra"] == "TV"
     assert made_by["training"]["versions"]["jaxsal"]
+    assert made_by["versions"]["jax"]
+    assert "cpu: cpu" in made_by["devices"]
+    assert "git_revision" in made_by
+    explaining = made_by["explaining"]
+    assert (explaining["rise"]["num_masks"], explaining["rise"]["grid_shape"]) == (8, [2, 2, 2])
+    assert (explaining["rise"]["keep_prob"], explaining["sidu"]["threshold"]) == (0.1, 0.5)
+    assert [explaining[name]["baseline"] for name in ("deletion", "insertion")] == ["mean", "blur"]
+    assert explaining["deletion"]["num_steps"] == 3
     assert len(made_by["weights_sha256"]) == 64
 
 
@@ -110,23 +120,27 @@ def test_demo_writes_its_folder(tmp_path, monkeypatch, capsys, network, sizes):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "status", "message"),
     [
-        (["--method", "lime"], "`method` must be one of"),
-        (["--target", "sideways"], r"`target` must be one of \('down', 'up'\) or a number below 2; got 'sideways'"),
-        (["--recipe", "mine"], "`recipe` must be one of"),
-        (["--spectrum", "UV"], "`spectrum` must be one of"),
-        (["--keep-prob", "0"], r"`keep_prob` must be in \(0, 1\]; got 0.0"),
-        (["--animation", "webp"], "`animation` must be one of"),
+        (["--method", "lime"], 2, r"`--method` must be one of \('gradcam', 'rise', 'sidu'\); got 'lime'"),
+        (["--recipe", "mine"], 2, "`--recipe` must be one of"),
+        (["--spectrum", "UV"], 2, r"`--spectrum` must be one of \('TV', 'IR'\); got 'UV'"),
+        (["--num-masks", "ten"], 2, "`--num-masks` must be a whole number; got 'ten'"),
+        (["--keep-prob", "often"], 2, "`--keep-prob` must be a number; got 'often'"),
+        (["--grid-shape", "2", "3"], 2, "`--grid-shape` must have 3 value.s.; got fewer"),
+        (["--grid-shape", "2", "3", "x"], 2, "`--grid-shape` must be a whole number; got 'x'"),
+        (["--num-mask", "3"], 2, r"Unrecognized options: --num-mask, 3\. Perhaps you meant: --num-masks INT"),
+        (["--target", "sideways"], 1, r"`--target` must be one of \('down', 'up'\) or a number below 2; got 'side"),
+        (["--keep-prob", "0"], 1, r"`--keep-prob` must be in \(0, 1\]; got 0.0"),
+        (["--chunk-size", "0"], 1, "`--chunk-size` must be at least 1; got 0"),
+        (["--method"], 1, "`--method` must name at least one of"),
     ],
 )
-def test_an_error_is_one_line(run_folder, tmp_path, capsys, arguments, message):
-    import re
-
+def test_an_error_is_one_line(run_folder, tmp_path, capsys, arguments, status, message):
     np.save(tmp_path / "seen.npy", runs.moving_bar(1, 5, False))
     with pytest.raises(SystemExit) as stopped:
         cli.main(["explain", str(tmp_path / "seen.npy"), "--checkpoint", str(run_folder), *arguments])
-    assert stopped.value.code == 1
+    assert stopped.value.code == status
     errors = capsys.readouterr().err
     assert re.search(f"^jaxsal: {message}", errors)
     assert errors.count("\n") == 1
@@ -139,27 +153,66 @@ def test_spectra_that_are_not_there(run_folder, tmp_path, capsys):
     data = recordings(tmp_path / "data")
     shutil.rmtree(data / "IR")
     for arguments, message in (
-        (["train", "--data", str(data), "--output", str(tmp_path / "run")], "`spectra` must be present in the train"),
+        (["train", "--data", str(data), "--output", str(tmp_path / "run")], "`--spectra` must be present in the train"),
         (
             ["explain", "a.npy", "--spectrum", "IR", "--infrared", "b.npy", "--checkpoint", str(run_folder)],
             "`--infrared` must come with a visible CLIP",
         ),
-        (["evaluate", "--checkpoint", str(run_folder)], "`data` must have the checkpoint's classes"),
-        (["evaluate", "--checkpoint", str(run_folder), "--clips-per-spectrum", "0"], "`clips_per_spectrum` must be"),
+        (["evaluate", "--checkpoint", str(run_folder)], "`--data` must have the checkpoint's classes"),
+        (["evaluate", "--checkpoint", str(run_folder), "--clips-per-spectrum", "0"], "`--clips-per-spectrum` must be"),
     ):
         with pytest.raises(SystemExit):
             cli.main(arguments)
         assert message in capsys.readouterr().err
 
 
-def test_missing_files_are_named(run_folder, tmp_path, capsys):
-    for clip, checkpoint, message in (
-        (tmp_path / "none.mp4", run_folder, "none.mp4"),
-        (tmp_path, tmp_path / "none", "`checkpoint` must be a folder with a checkpoint"),
+def test_missing_files_are_named_with_their_option(run_folder, tmp_path, capsys):
+    np.save(tmp_path / "seen.npy", runs.moving_bar(1, 5, False))
+    seen, none, run = str(tmp_path / "seen.npy"), str(tmp_path / "none.mp4"), str(run_folder)
+    config = tmp_path / "sweep.py"
+    config.write_text("masks = 3\nCONFIG = mask\n")
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "run.json").write_text("{}")
+    for words, message in (
+        (["explain", none, "--checkpoint", run], f"`CLIP` must exist; got {none}"),
+        (["explain", seen, "--infrared", none, "--checkpoint", run], f"`--infrared` must exist; got {none}"),
+        (["explain", seen, "--checkpoint", none], "`--checkpoint` must be a folder with a checkpoint"),
+        (["evaluate", "--checkpoint", run, "--data", "nope"], "`--data` must be synthetic, the name of a prepared set"),
+        (["data", "info", "nope"], "`NAME` must be prepared; 'nope' is not in"),
+        (["convert", none, str(tmp_path / "out")], f"`SOURCE`: No such file or directory: {none}"),
+        (["report", run, "--scenes", "0"], "`--scenes` must be at least 1; got 0"),
+        (["report", str(tmp_path)], "`RUN` must be the folder of a run"),
+        (["report", str(broken)], f"`RUN` must have a whole run.json; got {broken / 'run.json'}: KeyError('network')"),
+        (["sweep", none.replace("mp4", "toml")], "`CONFIG`: No such file or directory"),
+        (["sweep", str(config)], f"NameError: name 'mask' is not defined in {config}, line 2"),
     ):
-        with pytest.raises(SystemExit):
-            cli.main(["explain", str(clip), "--checkpoint", str(checkpoint)])
-        assert message in capsys.readouterr().err
+        with pytest.raises(SystemExit) as stopped:
+            cli.main(words)
+        errors = capsys.readouterr().err
+        assert errors.startswith(f"jaxsal: {message}")
+        assert (stopped.value.code, errors.count("\n")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (MemoryError(), "out of memory; a smaller `--chunk-size` needs less"),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 5 bytes"), "out of memory; .* RESOURCE_EXHAUSTED"),
+        (KeyError("classes"), "KeyError: 'classes' .--debug shows where"),
+    ],
+)
+def test_no_error_shows_its_traceback(monkeypatch, capsys, error, message):
+    def fail(verb):
+        raise error
+
+    monkeypatch.setattr(cli.Evaluate, "run", fail)
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["evaluate", "--checkpoint", "x"])
+    errors = capsys.readouterr().err
+    assert stopped.value.code == 1
+    assert re.match(f"jaxsal: {message}", errors)
+    assert errors.count("\n") == 1
 
 
 def test_debug_shows_where(run_folder, tmp_path):
@@ -180,19 +233,37 @@ def test_json_for_machines(run_folder, tmp_path, capsys):
     assert typed.startswith("jaxsal explain")
 
 
-def test_words_that_are_no_command_end_with_2(capsys):
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["demonstrate"], "Unrecognized options: demonstrate. Available subcommands: demo, explain, "),
+        ([], "Expected one of {demo, explain, "),
+        (["explain"], "Missing from jaxsal explain: CLIP --checkpoint PATH. See `jaxsal explain --help`"),
+    ],
+)
+def test_words_that_are_no_command_end_with_2(capsys, words, message):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["demonstrate"])
-    assert stopped.value.code == 2
-    assert "demo" in capsys.readouterr().err
+        cli.main(words)
+    errors = capsys.readouterr().err
+    assert (stopped.value.code, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"jaxsal: {message}")
 
 
-def test_an_interrupted_run_ends_with_130(monkeypatch, capsys):
+@pytest.mark.parametrize(("verb", "goes_on"), [("demo", True), ("report", False)])
+def test_an_interrupted_run_ends_with_130(monkeypatch, capsys, verb, goes_on):
     def interrupt(command):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.Demo, "run", interrupt)
+    monkeypatch.setattr(getattr(cli, verb.title()), "run", interrupt)
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["demo"])
+        cli.main([verb, *(["x"] if verb == "report" else [])])
     assert stopped.value.code == 130
-    assert "goes on where it was" in capsys.readouterr().err
+    assert ("goes on where it was" in capsys.readouterr().err) == goes_on
+
+
+def test_version_and_switches_before_the_verb(monkeypatch, capsys):
+    cli.main(["explain", "--version"])
+    assert capsys.readouterr().out.startswith("jaxsal 0.")
+    monkeypatch.setattr(cli.Demo, "run", lambda verb: Output(verb.command, dict(command=verb.command)))
+    cli.main(["--json", "demo"])
+    assert json.loads(capsys.readouterr().out) == {"command": "jaxsal --json demo"}

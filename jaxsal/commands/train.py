@@ -3,17 +3,19 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.checks import check_choice
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 from jaxsal.options import TrainOptions, train_options
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Verb):
     """Trains a network on the embedded clips or on your own recordings.
 
     Example: jaxsal train --data recordings/ --spectra IRTV --output runs/mine
@@ -21,29 +23,31 @@ class Train:
 
     output: Path
     """Folder of the run; a run that was killed goes on where it was."""
-    data: str = "synthetic"
+    data: Annotated[str, called("SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
-    spectra: str = "IRTV"
-    """What to train on: IR, TV, or IRTV for both."""
-    arch: str = "resnet3d18"
-    """The architecture, resnet3d18 or pan."""
+    spectra: Annotated[str, one_of("IR", "TV", "IRTV")] = "IRTV"
+    """What to train on: infrared clips, visible ones (TV), or both."""
+    arch: Annotated[str, one_of("resnet3d18", "pan")] = "resnet3d18"
+    """The architecture."""
     width: int = 64
-    """Channels of its first layer; 64 is the published network."""
-    num_frames: int | None = None
-    """Frames of a clip; those of the published network, 16 or 32, if left out."""
+    """Channels of its first layer, at least 1; 64 is the published network."""
+    num_frames: Annotated[int | None, left_out("16; pan 32")] = None
+    """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
     size: int = 256
-    """Shorter side of the resized frames, in pixels."""
+    """Shorter side of the resized frames, in pixels, at least 1."""
     crop: int = 224
-    """Side of the square that is cut out, in pixels."""
-    init: Path | None = None
+    """Side of the square that is cut out, in pixels, at most --size."""
+    init: Annotated[Path | None, left_out("random weights")] = None
     """Weights to start from: a torch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or a run's folder."""
     stream: bool = False
     """Read clips as batches need them, for sets that do not fit into memory."""
     num_workers: int = 0
-    """With --stream: processes that read; 0 reads in threads."""
+    """With --stream: processes that read, at least 0; 0 reads in threads."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
+
+    goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
