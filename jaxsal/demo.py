@@ -14,6 +14,7 @@ from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
 from jaxsal.provenance import made_by
 from jaxsal.report.folder import write_folder
+from jaxsal.report.tables import summarise, to_records
 from jaxsal.train import accuracy_by_spectrum, train
 
 
@@ -74,7 +75,7 @@ def run_demo(
       command: What was typed, for run.json.
 
     Returns:
-      Test accuracy by spectrum, the table as Markdown, and seconds by stage.
+      Test accuracy by spectrum, the table as Markdown and as rows of data, and seconds by stage.
 
     Raises:
       ValueError: If the network is unknown or a number is below 1.
@@ -105,7 +106,8 @@ def run_demo(
     how = made_by(command, explaining, trained, accuracy=accuracy)
     table = write_folder(output, explanations, spec.classes, how)
     seconds["report"] = time.perf_counter() - start
-    return dict(accuracy=accuracy, table=table, seconds=seconds)
+    rows = to_records(summarise([row for explanation in explanations for row in explanation.results()]))
+    return dict(accuracy=accuracy, table=table, rows=rows, seconds=seconds)
 
 
 def print_accuracy(accuracy: dict[str, tuple[float, int]]) -> None:

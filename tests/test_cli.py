@@ -50,8 +50,13 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     assert "TV network, IR clips: test accuracy" in printed
     assert "chance 0.500" in printed
     common = ["--checkpoint", str(tmp_path / "run"), "--data", data, "--output", str(tmp_path / "table")]
-    cli.main(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL])
-    assert "RISE" in capsys.readouterr().out
+    cli.main(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["clips"]) == 4
+    (row,) = (row for row in found["table"] if (row["spectrum"], row["method"]) == ("IR", "RISE"))
+    assert row["num_clips"] == 2
+    assert row["deletion"]["low"] <= row["deletion"]["mean"] <= row["deletion"]["high"]
+    assert 0 < row["insertion"]["p_value"] <= 1
     results = results_from_csv(tmp_path / "table" / "results.csv")
     assert {row.method for row in results} == {"Grad-CAM", "RISE", "SIDU", "random"}
     assert len(results) == 4 * 4

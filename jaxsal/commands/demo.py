@@ -47,4 +47,5 @@ class Demo(Verb):
         )
         stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found["seconds"].items())
         where = f"{stages}. Tables, curves and overlays: {self.output}"
-        return Output(f"{accuracy}\n\n{found['table']}\n{where}", found | dict(output=str(self.output)))
+        data = dict(accuracy=found["accuracy"], table=found["rows"], seconds=found["seconds"], output=str(self.output))
+        return Output(f"{accuracy}\n\n{found['table']}\n{where}", data)

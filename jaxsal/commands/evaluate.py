@@ -40,6 +40,7 @@ class Evaluate(Verb):
         from jaxsal.explain import check_options
         from jaxsal.provenance import made_by
         from jaxsal.report.folder import write_folder
+        from jaxsal.report.tables import summarise, to_records
 
         check_options(self.options)
         check_positive("clips_per_spectrum", self.clips_per_spectrum)
@@ -52,4 +53,5 @@ class Evaluate(Verb):
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         table = write_folder(self.output, found, spec.classes, made_by(self.command, self.options, checkpoint))
         text = f"{table}\nTables, curves and overlays: {self.output}"
-        return Output(text, dict(clips=explained(found, spec.classes), output=str(self.output)))
+        rows = to_records(summarise([row for explanation in found for row in explanation.results()]))
+        return Output(text, dict(table=rows, clips=explained(found, spec.classes), output=str(self.output)))
