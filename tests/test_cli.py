@@ -27,6 +27,14 @@ def one_device(monkeypatch):
     monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
 
 
+def dry_run(words, folder, capsys):
+    """What a command says that it would do, and that it wrote nothing."""
+    before = sorted(folder.rglob("*"))
+    cli.main([*words, "--dry-run", "--json"])
+    assert sorted(folder.rglob("*")) == before
+    return json.loads(capsys.readouterr().out)
+
+
 def recordings(folder):
     """A user's folder of paired recordings, two classes, both splits."""
     lines = ["recording,label,split,ir_start,ir_end,tv_start,tv_end"]
@@ -44,12 +52,18 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     data = str(recordings(tmp_path / "data"))
     sizes = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
     steps = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
-    cli.main(["train", "--data", data, "--spectra", "TV", "--output", str(tmp_path / "run"), *sizes, *steps])
+    training = ["train", "--data", data, "--spectra", "TV", "--output", str(tmp_path / "run"), *sizes, *steps]
+    plan = dry_run(training, tmp_path, capsys)
+    assert (plan["steps"], plan["steps_done"]) == (4, 0)
+    cli.main(training)
     printed = capsys.readouterr().out
+    assert set(plan["files"]) == {path.name for path in (tmp_path / "run").iterdir()}
+    assert dry_run(training, tmp_path, capsys)["steps_done"] == 4
     assert "TV network, TV clips: test accuracy" in printed
     assert "TV network, IR clips: test accuracy" in printed
     assert "chance 0.500" in printed
     common = ["--checkpoint", str(tmp_path / "run"), "--data", data, "--output", str(tmp_path / "table")]
+    assert dry_run(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL], tmp_path, capsys)["clips"] == 4
     cli.main(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL, "--json"])
     found = json.loads(capsys.readouterr().out)
     assert len(found["clips"]) == 4
@@ -79,8 +93,15 @@ def test_explain_both_spectra(run_folder, tmp_path, capsys):
     np.save(tmp_path / "warm.npy", runs.moving_bar(1, 5, True).astype(np.float32)[..., 0] / 10 + 20)
     arguments = [str(tmp_path / "seen.npy"), "--infrared", str(tmp_path / "warm.npy"), "--value-range", "20", "46"]
     arguments += ["--checkpoint", str(run_folder), "--output", str(tmp_path / "out"), "--method", "gradcam", "rise"]
+    plan = dry_run(["explain", *arguments, *SMALL, "--target", "up"], tmp_path, capsys)
+    assert (plan["clips"], plan["clips_done"]) == (2, 0)
+    assert plan["passes"] == 2 * (1 + 1 + 8 + 2 * 3 * 3)  # the prediction, Grad-CAM, RISE, two curves of three maps
     cli.main(["explain", *arguments, *SMALL, "--target", "up"])
     printed = capsys.readouterr().out
+    assert set(plan["files"]) == {path.name for path in (tmp_path / "out").iterdir()}
+    again = dry_run(["explain", *arguments, *SMALL, "--target", "up"], tmp_path, capsys)
+    assert (again["clips_done"], again["passes"]) == (2, 0)
+    assert dry_run(["explain", *arguments, *SMALL, "--target", "down"], tmp_path, capsys)["clips_done"] == 0
     assert "warm-IR: " in printed
     assert "explained: up" in printed
     files = {file.relative_to(tmp_path / "out").parts[0] for file in (tmp_path / "out").rglob("*.*")}
@@ -116,8 +137,14 @@ def test_demo_writes_its_folder(tmp_path, monkeypatch, capsys, network, sizes):
         return dataclasses.replace(clip_set, records=tuple(r for r in clip_set.records if "take0-" in r.name)[::3])
 
     monkeypatch.setattr(demo, "open_clips", fewer)
-    cli.main(["demo", "--network", network, "--output", str(tmp_path), "--num-steps", "2", "--clips-per-spectrum", "2"])
+    words = ["demo", "--network", network, "--output", str(tmp_path), "--num-steps", "2", "--clips-per-spectrum", "2"]
+    plan = dry_run(words, tmp_path, capsys)
+    assert (plan["steps"], plan["steps_done"], plan["clips"]) == (2, 0, 4)
+    cli.main(words)
     printed = capsys.readouterr().out
+    assert set(plan["files"]) == {path.name for path in tmp_path.iterdir()}
+    plan = dry_run(words, tmp_path, capsys)
+    assert (plan["steps_done"], plan["clips_done"], plan["passes"]) == (2, 4, 0)
     assert "Test accuracy IR" in printed
     assert "Grad-CAM" in printed
     assert "floor" in printed
@@ -272,3 +299,24 @@ def test_version_and_switches_before_the_verb(monkeypatch, capsys):
     monkeypatch.setattr(cli.Demo, "run", lambda verb: Output(verb.command, dict(command=verb.command)))
     cli.main(["--json", "demo"])
     assert json.loads(capsys.readouterr().out) == {"command": "jaxsal --json demo"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["demo"], ["paper"], ["train", "--output", "run"], ["evaluate", "--checkpoint", "{run}", "--data", "{set}"]],
+)
+def test_a_dry_run_computes_nothing(run_folder, tmp_path, monkeypatch, capsys, words):
+    """Nothing is rendered, trained or explained, and the folder that it is called in stays empty."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a dry run must not compute")
+
+    data = recordings(tmp_path / "data")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in ("datasets.synthetic.render_clip", "train.train_step", "evaluate.explain", "train.init_variables"):
+        monkeypatch.setattr(f"jaxsal.{name}", refuse)
+    words = [word.format(run=run_folder, set=data) for word in words]
+    cli.main([*words, "--dry-run"])
+    assert "Nothing was written or computed" in capsys.readouterr().out
+    assert not list((tmp_path / "here").iterdir())

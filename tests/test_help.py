@@ -44,7 +44,7 @@ def test_choices_are_listed_and_completed(capsys, monkeypatch):
     with pytest.raises(SystemExit):
         cli.main(["--tyro-print-completion", "bash"])
     script = capsys.readouterr().out
-    for name in ("canonical", "gaussian", "multiscale", "--json", "--no-cache", "--version"):
+    for name in ("canonical", "gaussian", "multiscale", "--dry-run", "--json", "--no-cache", "--version"):
         assert name in script
 
 

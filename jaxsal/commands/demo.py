@@ -26,21 +26,25 @@ class Demo(Verb):
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum; 1 to 64."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
 
     goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Runs the demo; its table."""
-        from jaxsal.demo import run_demo
+        from jaxsal.demo import make_demo, plan_demo, run_demo
 
-        found = run_demo(
-            self.output,
+        demo = make_demo(
             network=self.network,
             seed=self.seed,
             num_steps=self.num_steps,
             clips_per_spectrum=self.clips_per_spectrum,
-            command=self.command,
         )
+        if self.dry_run:
+            plan = plan_demo(demo, self.output)
+            return Output(plan.text, plan.data)
+        found = run_demo(demo, self.output, command=self.command)
         accuracy = "\n".join(
             f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on."
             for spectrum, (share, count) in found["accuracy"].items()

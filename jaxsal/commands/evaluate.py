@@ -28,6 +28,8 @@ class Evaluate(Verb):
     """Folder for the table, the curves and the overlays; a killed evaluation goes on where it was."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum, at least 1; all where there are fewer."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
     goes_on: ClassVar[bool] = True
@@ -38,6 +40,7 @@ class Evaluate(Verb):
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.evaluate import explain_all, select_cases
         from jaxsal.explain import check_options
+        from jaxsal.plan import plan_explaining
         from jaxsal.provenance import made_by
         from jaxsal.report.folder import write_folder
         from jaxsal.report.tables import summarise, to_records
@@ -49,6 +52,9 @@ class Evaluate(Verb):
         training = checkpoint.origin.get("options", {"seed": 0})  # a converted network was not trained here
         clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])
         cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
+        if self.dry_run:
+            plan = plan_explaining(spec, checkpoint.variables, cases, self.options, self.output)
+            return Output(plan.text, plan.data)
         classifier = spec.classifier(checkpoint.variables)
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         table = write_folder(self.output, found, spec.classes, made_by(self.command, self.options, checkpoint))

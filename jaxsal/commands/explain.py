@@ -42,6 +42,8 @@ class Explain(Verb):
     """Raw values that become black and white, needed where frames are not 8 bits; with --infrared, of that one."""
     animation: Annotated[str, one_of("gif", "mp4")] = "gif"
     """Format of the overlays."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
     goes_on: ClassVar[bool] = True
@@ -53,6 +55,7 @@ class Explain(Verb):
         from jaxsal.datasets.records import SPECTRA, TRAINING_SPECTRA
         from jaxsal.evaluate import Case, explain_all
         from jaxsal.explain import check_options
+        from jaxsal.plan import plan_explaining
         from jaxsal.provenance import made_by
         from jaxsal.report.folder import write_folder
 
@@ -74,6 +77,9 @@ class Explain(Verb):
             value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
             frames = read_frames(path, start=self.start, stop=self.stop, value_range=value_range)
             cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, partial(spec.centre_clip, frames), target))
+        if self.dry_run:
+            plan = plan_explaining(spec, checkpoint.variables, cases, self.options, self.output)
+            return Output(plan.text, plan.data)
         classifier = spec.classifier(checkpoint.variables)
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
         how = made_by(self.command, self.options, checkpoint)

@@ -28,6 +28,8 @@ class Paper(Verb):
     """Names of the tables to make: results-ir, results-tv, rise-masks, rise-grid, rise-probability, sidu-threshold."""
     seed: int = 0
     """Of the embedded clips, the trainings, the masks and the random maps, at least 0."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
 
     goes_on: ClassVar[bool] = True
 
@@ -35,16 +37,14 @@ class Paper(Verb):
         """Runs the study; its report."""
         from jaxsal.checks import check_choice
         from jaxsal.paper.config import PRESETS
+        from jaxsal.paper.plan import plan_study
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
-        found = run_study(
-            PRESETS[self.preset].with_seed(self.seed),
-            self.output,
-            recipe=self.recipe,
-            data=self.data,
-            only=self.only,
-            command=self.command,
-        )
+        study = PRESETS[self.preset].with_seed(self.seed)
+        if self.dry_run:
+            plan = plan_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only)
+            return Output(plan.text, plan.data)
+        found = run_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only, command=self.command)
         folder = self.output / self.recipe
         return Output(f"{found.report}\nReport and tables: {folder}", dict(tables=found.tables, output=str(folder)))

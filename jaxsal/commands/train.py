@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
@@ -12,6 +12,9 @@ from jaxsal.checks import check_choice
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 from jaxsal.options import TrainOptions, train_options
+
+if TYPE_CHECKING:
+    from jaxsal.networks import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Train(Verb):
     """Read clips as batches need them, for sets that do not fit into memory."""
     num_workers: int = 0
     """With --stream: processes that read, at least 0; 0 reads in threads."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
@@ -81,6 +86,8 @@ class Train(Verb):
         )
         start = None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)
         chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
+        if self.dry_run:
+            return self.plan(spec, len(chosen.records), len(clip_set.select(split="test").records))
         test_clips = read(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
         trained = train(spec, self.options, read(chosen, **shared), self.output, start=start, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
@@ -94,3 +101,11 @@ class Train(Verb):
             [*lines, f"Waited for input: {100 * wait:.1f} % of the step time.", f"Checkpoint: {self.output}"]
         )
         return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))
+
+    def plan(self, spec: "NetworkSpec", num_clips: int, num_tested: int) -> Output:
+        """What the training would do."""
+        from jaxsal.plan import plan_training
+
+        note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
+        plan = plan_training(spec, self.options, num_clips, self.output, notes=(note,))
+        return Output(plan.text, plan.data)
