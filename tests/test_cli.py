@@ -35,21 +35,8 @@ def dry_run(words, folder, capsys):
     return json.loads(capsys.readouterr().out)
 
 
-def recordings(folder):
-    """A user's folder of paired recordings, two classes, both splits."""
-    lines = ["recording,label,split,ir_start,ir_end,tv_start,tv_end"]
-    for number, record in enumerate(r for r in runs.clip_set(6).records if r.spectrum == "TV"):
-        label, split = runs.CLASSES[record.label], record.split
-        for spectrum, grey in (("IR", True), ("TV", False)):
-            (folder / spectrum).mkdir(parents=True, exist_ok=True)
-            np.save(folder / spectrum / f"r{number}.npy", runs.moving_bar(record.label, number, grey))
-        lines.append(f"r{number},{label},{split},,,,")
-    (folder / "segments.csv").write_text("\n".join(lines) + "\n")
-    return folder
-
-
 def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
-    data = str(recordings(tmp_path / "data"))
+    data = str(runs.save_recordings(tmp_path / "data"))
     sizes = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
     steps = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
     training = ["train", "--data", data, "--spectra", "TV", "--output", str(tmp_path / "run"), *sizes, *steps]
@@ -182,7 +169,7 @@ def test_spectra_that_are_not_there(run_folder, tmp_path, capsys):
     """Training on a spectrum that the recordings lack, and an infrared CLIP with an infrared partner."""
     import shutil
 
-    data = recordings(tmp_path / "data")
+    data = runs.save_recordings(tmp_path / "data")
     shutil.rmtree(data / "IR")
     for arguments, message in (
         (["train", "--data", str(data), "--output", str(tmp_path / "run")], "`--spectra` must be present in the train"),
@@ -311,7 +298,7 @@ def test_a_dry_run_computes_nothing(run_folder, tmp_path, monkeypatch, capsys, w
     def refuse(*arguments, **options):
         raise AssertionError("a dry run must not compute")
 
-    data = recordings(tmp_path / "data")
+    data = runs.save_recordings(tmp_path / "data")
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for name in ("datasets.synthetic.render_clip", "train.train_step", "evaluate.explain", "train.init_variables"):
