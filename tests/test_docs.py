@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from contextlib import suppress
+from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,7 +68,13 @@ def test_the_pages_build_without_a_warning(tmp_path):
     methods = (tmp_path / "reference" / "saliency.html").read_text()
     assert 'id="jaxsal.saliency.rise.rise"' in methods
     assert "keep_prob" in methods
-    assert "jaxsal explain walk.mp4" in (tmp_path / "commands.html").read_text()
+    page = (tmp_path / "commands.html").read_text()
+    assert "jaxsal explain walk.mp4" in page
+    assert re.search(r"<dt><code[^>]*><span[^>]*>--dry-run", page)
+    shown = [re.sub(r"<[^>]+>", "", block) for block in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+    helps = [unescape(block).splitlines() for block in shown if block.startswith("usage: ")]
+    assert len(helps) == 11
+    assert max(len(line) for lines in helps for line in lines) <= 88
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda p: str(p.relative_to(ROOT)))
