@@ -6,6 +6,7 @@
 import ast
 import inspect
 import io
+import os
 import pkgutil
 import re
 import textwrap
@@ -13,6 +14,7 @@ from contextlib import redirect_stdout, suppress
 from importlib.metadata import version as _version
 from importlib.util import find_spec
 from typing import get_args, get_type_hints
+from unittest import mock
 
 project = "jaxsal"
 author = "the jaxsal authors"
@@ -24,10 +26,13 @@ html_theme = "furo"
 html_title = f"jaxsal {release}"
 html_show_sphinx = False
 default_role = "code"
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["ref.python"]  # annotations as they are written may name one of several classes
 napoleon_use_ivar = True
 autodoc_member_order = "bysource"
+
+_HELP_WIDTH = "88"  # fits the theme's column
 
 
 class _AsWritten(str):
@@ -93,9 +98,13 @@ def help_of(words):
     from jaxsal import cli
 
     printed = io.StringIO()
-    with redirect_stdout(printed), suppress(SystemExit):
+    with mock.patch.dict(os.environ, COLUMNS=_HELP_WIDTH), redirect_stdout(printed), suppress(SystemExit):
         cli.main([*words, "--help"])
-    text = "\n".join(line.rstrip() for line in printed.getvalue().strip().splitlines())
+    lines = [
+        textwrap.wrap(line, int(_HELP_WIDTH)) if len(line) > int(_HELP_WIDTH) else [line]
+        for line in map(str.rstrip, printed.getvalue().strip().splitlines())
+    ]
+    text = "\n".join(part for line in lines for part in line)
     return f"## {' '.join(words)}\n\n```text\n{text}\n```"
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: weights with the network's spec, and what training needs to go on; written whole or not at all."""
 
 import dataclasses
-import subprocess
+from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +12,9 @@ import orbax.checkpoint as ocp
 
 from jaxsal.fingerprints import fingerprint
 from jaxsal.networks import NetworkSpec, spec_differences
+from jaxsal.revision import git_revision
 
-_VERSIONED = ("jaxsal", "jax", "flax", "optax", "numpy", "orbax-checkpoint")
+_VERSIONED = ("jaxsal", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
 class Checkpoint(NamedTuple):
@@ -24,7 +25,7 @@ class Checkpoint(NamedTuple):
       variables: {"params": ..., "batch_stats": ...}.
       step: Training steps taken.
       progress: What training needs beside the variables, or None.
-      origin: Versions, git revision and whatever training noted.
+      origin: Versions, git revision, devices and whatever training noted.
     """
 
     spec: NetworkSpec
@@ -115,11 +116,7 @@ def _on_one_device(tree: Any) -> Any:
 
 
 def origin(**notes: Any) -> dict[str, Any]:
-    """Versions of the packages that numbers depend on, the git revision if there is one, and further notes."""
-    try:
-        command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-        revision = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        revision = None
+    """Versions of the packages that numbers depend on, the git revision if there is one, the devices, further notes."""
     versions = {name: version(name) for name in _VERSIONED}
-    return dict(versions=versions, git_revision=revision, **notes)
+    kinds = Counter(f"{device.platform}: {device.device_kind}" for device in jax.devices())
+    return dict(versions=versions, git_revision=git_revision(), devices=dict(kinds), **notes)

@@ -13,3 +13,9 @@ def check_positive(name: str, value: int) -> None:
     """Raises ValueError unless `value` is at least 1."""
     if value < 1:
         raise ValueError(f"`{name}` must be at least 1; got {value}.")
+
+
+def check_seed(seed: int) -> None:
+    """Raises ValueError if a seed is below 0."""
+    if seed < 0:
+        raise ValueError(f"`seed` must be at least 0; got {seed}.")

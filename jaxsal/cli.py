@@ -1,33 +1,33 @@
 """The command line: one verb a job. Results go to standard output, progress to standard error."""
 
+import dataclasses
 import json
+import os
+import shlex
 import sys
-from collections.abc import Collection
-
-import tyro
+from importlib.metadata import version
+from typing import get_args
 
 from jaxsal.commands.convert import Convert
 from jaxsal.commands.data import Data
 from jaxsal.commands.demo import Demo
+from jaxsal.commands.errors import describe
 from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
 from jaxsal.commands.paper import Paper
-from jaxsal.commands.provenance import note_command_line
+from jaxsal.commands.parsing import NoCommandError, note, parse
 from jaxsal.commands.report import Report
 from jaxsal.commands.sweep import Sweep
 from jaxsal.commands.train import Train
+from jaxsal.commands.verb import Everywhere, Verb
 
 Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert
 
-EVERYWHERE = {
-    "--json": "print the result as one JSON object instead of text",
-    "--no-cache": "do not keep compiled programs in the user's cache folder",
-    "--debug": "show where an error came from",
-}
-DESCRIPTION = "Saliency maps for multispectral video classifiers.\n\nWith every verb:\n" + "\n".join(
-    f"  {word:11} {meaning}" for word, meaning in EVERYWHERE.items()
-)
-DESCRIPTION += """
+EVERYWHERE = tuple("--" + field.name.replace("_", "-") for field in dataclasses.fields(Everywhere))
+DESCRIPTION = """Saliency maps for multispectral video classifiers.
+
+Results go to standard output, progress and notes to standard error; --json, --debug, --no-cache and --version go with
+every verb. jaxsal VERB --help says more of each.
 
 Exit status: 0 done; 1 an error in what was asked for or found; 2 words that are no command; 130 interrupted.
 
@@ -40,44 +40,66 @@ Example: jaxsal demo --output runs/demo
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command.
 
-    Exit status: 0 done; 1 an error in what was asked for or found, one line on standard error; 2 words that are no
-    command; 130 interrupted, the same command goes on where it was.
+    Exit status: 0 done; 1 an error in what was asked for or found; 2 words that are no command; 130 interrupted. Each
+    but 0 comes with one line on standard error.
     """
     typed = sys.argv[1:] if arguments is None else arguments
-    switches = {word for word in typed if word in EVERYWHERE}
-    note_command_line(typed)
-    words = [word for word in typed if word not in switches]
+    if "--version" in typed:
+        print(f"jaxsal {version('jaxsal')}")
+        return
+    verb: Verb | None = None
     try:
-        run_command(tyro.cli(Command, prog="jaxsal", description=DESCRIPTION, args=words), switches)
+        verb = read_verb(typed)
+        run_verb(verb)
+    except NoCommandError as error:
+        note(str(error))
+        sys.exit(2)
     except KeyboardInterrupt:
-        print("jaxsal: interrupted; the same command goes on where it was.", file=sys.stderr)
+        note("interrupted" + ("; the same command goes on where it was." if verb and verb.goes_on else "."))
         sys.exit(130)
-    except (ValueError, TypeError, OSError) as error:
-        if "--debug" in switches:
+    except BrokenPipeError:  # whoever read the result has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if "--debug" in typed:
             raise
-        print(f"jaxsal: {error}", file=sys.stderr)
+        note(describe(error, verb))
         sys.exit(1)
 
 
-def run_command(command: Command, switches: Collection[str] = ()) -> None:
-    """Runs a verb on all cores and prints what it gives.
+def read_verb(typed: list[str]) -> Verb:
+    """The verb that was typed, with its options.
 
-    Args:
-      command: The verb with its options.
-      switches: Out of `EVERYWHERE`.
+    Raises:
+      NoCommandError: If the words are no command.
+      ValueError: If an option's value is not allowed.
     """
+    switches = [word for word in typed if word in EVERYWHERE]
+    words = [word for word in typed if word not in EVERYWHERE]
+    try:
+        parsed = parse(Command, [*words, *switches], DESCRIPTION)
+    except NoCommandError as error:
+        known = [kind.__name__.lower() for kind in get_args(Command)]
+        verb = f" {words[0]}" if words and words[0] in known else ""
+        raise NoCommandError(f"{error} See `jaxsal{verb} --help`.") from None
+    chosen = parsed.job if isinstance(parsed, Data) else parsed
+    return dataclasses.replace(chosen, command=shlex.join(["jaxsal", *typed]))
+
+
+def run_verb(verb: Verb) -> None:
+    """Runs a verb on all cores and prints what it gives."""
     from jaxsal.devices import use_all_cores
 
     use_all_cores()
-    if "--no-cache" not in switches:
+    if not verb.everywhere.no_cache:
         from jaxsal.compilation import keep_programs
 
         keep_programs()
-    output = command.run()
+    output = verb.run()
     from jaxsal.processes import is_first
 
     if is_first():
-        print(json.dumps(output.data) if "--json" in switches else output.text)
+        print(json.dumps(output.data) if verb.everywhere.json else output.text, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,18 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsal.checkpoint import load_checkpoint
 from jaxsal.checks import check_choice, check_positive
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.pipeline import load_clips
-from jaxsal.evaluate import explain_all, select_cases
-from jaxsal.fingerprints import fingerprint
+from jaxsal.datasets.records import ClipSet
+from jaxsal.evaluate import Case, explain_all, select_cases
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
+from jaxsal.plan import Plan, plan_explaining, steps_taken
+from jaxsal.provenance import made_by
 from jaxsal.report.folder import write_folder
+from jaxsal.report.tables import summarise, to_records
 from jaxsal.train import accuracy_by_spectrum, train
 
 
@@ -52,29 +56,34 @@ PRESETS = {
 }
 
 
-def run_demo(
-    output: Path,
-    *,
-    network: str = "resnet3d18",
-    seed: int = 0,
-    num_steps: int | None = None,
-    clips_per_spectrum: int = 16,
-    command: str = "",
-) -> dict[str, Any]:
-    """Trains a small IRTV network on the embedded set and explains clips of actors it has not seen.
+class Demo(NamedTuple):
+    """The demo with all that was asked for.
 
-    A run that was killed goes on where it was when it is started again with the same output folder.
+    Attributes:
+      spec: The network, for both spectra.
+      clip_set: The embedded set.
+      training: How the network is trained.
+      explaining: How clips are explained.
+      cases: The test clips to explain.
+    """
+
+    spec: NetworkSpec
+    clip_set: ClipSet
+    training: TrainOptions
+    explaining: ExplainOptions
+    cases: list[Case]
+
+
+def make_demo(
+    *, network: str = "resnet3d18", seed: int = 0, num_steps: int | None = None, clips_per_spectrum: int = 16
+) -> Demo:
+    """The demo's network, clips and options; nothing is rendered yet.
 
     Args:
-      output: The folder of the run: checkpoints, explanations, table, curves, overlays.
       network: Which of `PRESETS`.
       seed: Of the set, the training and the explaining.
       num_steps: Training steps; those of the preset if None.
-      clips_per_spectrum: Test clips to explain, of each spectrum; 32 at most.
-      command: What was typed, for run.json.
-
-    Returns:
-      Test accuracy by spectrum, the table as Markdown, and seconds by stage.
+      clips_per_spectrum: Test clips to explain, of each spectrum; 64 at most.
 
     Raises:
       ValueError: If the network is unknown or a number is below 1.
@@ -85,36 +94,60 @@ def run_demo(
     training = dataclasses.replace(preset.training, seed=seed)
     if num_steps is not None:
         training = dataclasses.replace(training, num_steps=num_steps)
-    explaining = dataclasses.replace(preset.explaining, seed=seed)
     fields = preset.network
     clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=seed)
     spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
+    cases = select_cases(spec, clip_set.select(split="test"), clips_per_spectrum)
+    return Demo(spec, clip_set, training, dataclasses.replace(preset.explaining, seed=seed), cases)
+
+
+def run_demo(demo: Demo, output: Path, *, command: str = "") -> dict[str, Any]:
+    """Trains a small IRTV network on the embedded set and explains clips of actors it has not seen.
+
+    A run that was killed goes on where it was when it is started again with the same output folder.
+
+    Args:
+      demo: Of `make_demo`.
+      output: The folder of the run: checkpoints, explanations, table, curves, overlays.
+      command: What was typed, for run.json.
+
+    Returns:
+      Test accuracy by spectrum, the table as Markdown and as rows of data, and seconds by stage.
+
+    Raises:
+      ValueError: If `output` holds another training.
+    """
+    spec, clip_set = demo.spec, demo.clip_set
     seconds, start = {}, time.perf_counter()
     cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
     splits = {split: load_clips(clip_set.select(split=split), **cutting, progress=True) for split in ("train", "test")}
     seconds["render"], start = time.perf_counter() - start, time.perf_counter()
-    trained = train(spec, training, splits["train"], output, progress=True)
+    trained = train(spec, demo.training, splits["train"], output, progress=True)
     accuracy = accuracy_by_spectrum(spec, trained.variables, splits["test"])
     seconds["train"], start = time.perf_counter() - start, time.perf_counter()
     print_accuracy(accuracy)
 
-    cases = select_cases(spec, clip_set.select(split="test"), clips_per_spectrum)
     classifier = spec.classifier(trained.variables)
-    explanations = explain_all(classifier, cases, explaining, output / "explanations", progress=True)
+    explanations = explain_all(classifier, demo.cases, demo.explaining, output / "explanations", progress=True)
     seconds["explain"], start = time.perf_counter() - start, time.perf_counter()
-    made_by = dict(
-        command=command,
-        seed=seed,
-        network=dataclasses.asdict(spec),
-        training=dataclasses.asdict(training),
-        explaining=dataclasses.asdict(explaining),
-        accuracy=accuracy,
-        weights_sha256=fingerprint(trained.variables),
-        **trained.origin,
-    )
-    table = write_folder(output, explanations, spec.classes, made_by)
+    how = made_by(command, demo.explaining, trained, accuracy=accuracy)
+    table = write_folder(output, explanations, spec.classes, how)
     seconds["report"] = time.perf_counter() - start
-    return dict(accuracy=accuracy, table=table, seconds=seconds)
+    rows = to_records(summarise([row for explanation in explanations for row in explanation.results()]))
+    return dict(accuracy=accuracy, table=table, rows=rows, seconds=seconds)
+
+
+def plan_demo(demo: Demo, output: Path) -> Plan:
+    """What `run_demo` would do.
+
+    Raises:
+      ValueError: If `output` holds the checkpoint of another network.
+    """
+    steps = demo.training.num_steps
+    done = steps_taken(demo.spec, output, steps)
+    variables = load_checkpoint(output / "checkpoints").variables if done == steps else None
+    training: Any = dict(files=("checkpoints", "history.jsonl"), steps=steps, steps_done=done)
+    return plan_explaining(demo.spec, variables, demo.cases, demo.explaining, output, **training)
 
 
 def print_accuracy(accuracy: dict[str, tuple[float, int]]) -> None:

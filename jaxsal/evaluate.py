@@ -92,15 +92,7 @@ def explain_all(
     explanations = []
     for case in tqdm(cases, "explain", disable=not progress, unit="clip"):
         clip = case.load()
-        identity: dict[str, Any] = dict(
-            options=dataclasses.asdict(options),
-            weights=weights,
-            normalization=getattr(classifier, "normalization", None),
-            frames_per_mask=getattr(classifier, "frames_per_mask", 1),
-            clip=fingerprint(clip),
-            target=case.target,
-            version=version("jaxsal"),
-        )
+        identity = identify(classifier, options, case, weights=weights) | dict(clip=fingerprint(clip))
         path = Path(directory) / f"{file_name(case.name)}.npz"
         explanation = load_explanation(path, identity)
         if explanation is None:
@@ -117,6 +109,27 @@ def explain_all(
             save_explanation(path, explanation, identity)
         explanations.append(explanation)
     return explanations
+
+
+def identify(
+    classifier: Classifier, options: ExplainOptions, case: Case, *, weights: str | None = None
+) -> dict[str, Any]:
+    """What an explanation comes from, the clip itself aside: one of the same is not made again.
+
+    Args:
+      classifier: What is explained.
+      options: How.
+      case: The clip.
+      weights: Fingerprint of the classifier where it is known.
+    """
+    return dict(
+        options=dataclasses.asdict(options),
+        weights=weights or fingerprint(classifier),
+        normalization=getattr(classifier, "normalization", None),
+        frames_per_mask=getattr(classifier, "frames_per_mask", 1),
+        target=case.target,
+        version=version("jaxsal"),
+    )
 
 
 def ledger_name(name: str, options: ExplainOptions) -> str:

@@ -104,6 +104,11 @@ class NetworkSpec:
         return self.num_frames, self.crop, self.crop, len(self.mean)
 
     @property
+    def num_slices(self) -> int:
+        """T', the frames of a mask or a map of a clip."""
+        return self.num_frames // getattr(self.model(), "frames_per_mask", 1)
+
+    @property
     def sampler(self) -> FrameSampler:
         """How the frames of a clip are chosen out of a recording."""
         return NETWORKS[self.arch].sampler(self.num_frames)

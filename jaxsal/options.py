@@ -2,14 +2,17 @@
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Annotated, Any
 
-from jaxsal.checks import check_choice, check_positive
+from jaxsal.annotations import left_out, one_of
+from jaxsal.checks import check_choice, check_positive, check_seed
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
 REFERENCES = ("random", "constant")
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd")
 CROPPING = ("random", "multiscale")
+BASELINE_NAMES = ("zero", "mean", "blur", "gaussian")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class TrainOptions:
             raise ValueError(f"`weight_decay` must be at least 0; got {self.weight_decay}.")
         if not 0 <= self.flip_prob <= 1:
             raise ValueError(f"`flip_prob` must be in [0, 1]; got {self.flip_prob}.")
+        check_seed(self.seed)
 
     def on_clips(self, num_clips: int) -> "TrainOptions":
         """The options with the steps that `num_epochs` stands for on so many training clips."""
@@ -80,43 +84,55 @@ TRAIN_RECIPES = {
 
 
 def train_options(
-    recipe: str = "default",
+    recipe: Annotated[str, one_of("default", "icpr2022"), left_out("default")] = "default",
     *,
-    num_steps: int | None = None,
-    num_epochs: int | None = None,
-    batch_size: int | None = None,
-    optimizer: str | None = None,
-    learning_rate: float | None = None,
-    weight_decay: float | None = None,
-    cropping: str | None = None,
-    flip_prob: float | None = None,
-    seed: int = 0,
-    save_every: int = 200,
+    num_steps: Annotated[int | None, left_out("2000; icpr2022 50 epochs")] = None,
+    num_epochs: Annotated[int | None, left_out("none, steps count; icpr2022 50")] = None,
+    batch_size: Annotated[int | None, left_out("16; icpr2022 22")] = None,
+    optimizer: Annotated[str | None, one_of(*OPTIMIZERS), left_out("adamw; icpr2022 sgd")] = None,
+    learning_rate: Annotated[float | None, left_out("0.003; icpr2022 0.001")] = None,
+    weight_decay: Annotated[float | None, left_out("0.01; icpr2022 0.0001")] = None,
+    cropping: Annotated[str | None, one_of(*CROPPING), left_out("random; icpr2022 multiscale")] = None,
+    flip_prob: Annotated[float | None, left_out("0.5")] = None,
+    seed: Annotated[int, left_out("0")] = 0,
+    save_every: Annotated[int, left_out("200")] = 200,
 ) -> TrainOptions:
     """The options of a recipe, with single ones replaced; None leaves an option to the recipe.
 
     Args:
-      recipe: "default", or "icpr2022" for what the study trained PAN with: 50 epochs of SGD in batches of 22.
-      num_steps: Gradient steps; they take the place of the recipe's epochs.
-      num_epochs: Passes over the training clips instead of steps.
-      batch_size: Clips of a step.
-      optimizer: adamw or sgd.
-      learning_rate: The highest.
-      weight_decay: Of AdamW, or times the weights added to SGD's gradient.
-      cropping: random or multiscale.
-      flip_prob: Chance of mirroring a clip from left to right.
-      seed: Of the starting weights, the order of clips, the choice of frames, the augmentation and dropout.
-      save_every: Steps between checkpoints.
+      recipe: What the options below are where they are left out: "default", this project's; or "icpr2022", what the
+        study trained PAN with.
+      num_steps: Gradient steps, at least 1; they take the place of the recipe's epochs.
+      num_epochs: Passes over the training clips, at least 1, instead of steps.
+      batch_size: Clips of a step, at least 1.
+      optimizer: AdamW with a warm-up and a cosine decay, or the study's SGD with a learning rate that falls twice.
+      learning_rate: The highest of the training, above 0.
+      weight_decay: At least 0; of AdamW, or times the weights added to SGD's gradient.
+      cropping: Squares of the network's size, or squares and near-squares of several sizes, resized.
+      flip_prob: Chance of mirroring a clip from left to right, 0 to 1.
+      seed: Of the starting weights, the order of clips, the choice of frames, the augmentation and dropout; at least 0.
+      save_every: Steps between checkpoints, at least 1.
 
     Raises:
-      ValueError: If the recipe is unknown, or an option's value is not allowed.
+      ValueError: If the recipe is unknown, an option's value is not allowed, or both steps and epochs are given.
     """
-    given = dict(locals())
-    check_choice("recipe", given.pop("recipe"), tuple(TRAIN_RECIPES))
+    check_choice("recipe", recipe, tuple(TRAIN_RECIPES))
+    if num_steps is not None and num_epochs is not None:
+        raise ValueError(f"`num_steps` must not come with `num_epochs`; got {num_steps} and {num_epochs}.")
+    given: dict[str, Any] = dict(
+        num_steps=num_steps,
+        num_epochs=num_epochs,
+        batch_size=batch_size,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        cropping=cropping,
+        flip_prob=flip_prob,
+    )
     chosen = {name: value for name, value in given.items() if value is not None}
-    if "num_steps" in chosen:
-        chosen = {"num_epochs": None} | chosen
-    return dataclasses.replace(TRAIN_RECIPES[recipe], **chosen)
+    if num_steps is not None:
+        chosen["num_epochs"] = None
+    return dataclasses.replace(TRAIN_RECIPES[recipe], **chosen, seed=seed, save_every=save_every)
 
 
 @dataclass(frozen=True)
@@ -124,36 +140,37 @@ class ExplainOptions:
     """How clips are explained and how the maps are measured; None leaves an option to the recipe.
 
     Attributes:
-      method: Which of gradcam, rise and sidu to run.
-      references: Maps that know nothing to measure beside them: random, constant.
-      recipe: "default", "icpr2022" (the study's code) or "canonical" (each method's own code).
-      num_masks: RISE: N.
-      grid_shape: RISE: cells of the grid in time, height and width.
-      keep_prob: RISE: chance of keeping a cell.
-      estimator: RISE: "mean" or "centered".
-      threshold: SIDU: activations above it make a channel's mask.
-      num_steps: Deletion and insertion: scores of a curve.
-      deletion_baseline: What deletion puts in: zero, mean, blur or gaussian.
-      insertion_baseline: What insertion starts from, out of the same.
-      chunk_size: Forward passes at once; changes speed and memory, not the result.
-      seed: Of RISE's masks and of the random map.
-      precision: Of weights and activations: float32, or bfloat16, which is faster on devices with units for it.
+      method: Which methods to run, one or more.
+      references: Maps that know nothing, to measure beside them: none, one or both.
+      recipe: What the options below are where they are left out: "default"; "icpr2022", the study's code; or
+        "canonical", each method's own code.
+      num_masks: RISE: N, the random masks of a clip, at least 1; the error of the map falls as 1 / sqrt(N).
+      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each.
+      keep_prob: RISE: chance of keeping a cell, above 0 and at most 1.
+      estimator: RISE: "mean", the paper's, or "centered", with less variance.
+      threshold: SIDU: a channel's mask is where its activation is above this; any number, in units of activations.
+      num_steps: Deletion and insertion: scores of a curve, at least 2, the first and the last among them.
+      deletion_baseline: What deletion puts in for what it removes.
+      insertion_baseline: What insertion starts from.
+      chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result.
+      seed: Of RISE's masks and of the random map, at least 0.
+      precision: Of weights and activations; bfloat16 is faster on devices with units for it, and rounds scores.
     """
 
-    method: tuple[str, ...] = tuple(METHODS)
-    references: tuple[str, ...] = ("random",)
-    recipe: str = "default"
-    num_masks: int | None = None
-    grid_shape: tuple[int, int, int] | None = None
-    keep_prob: float | None = None
-    estimator: str | None = None
-    threshold: float | None = None
-    num_steps: int | None = None
-    deletion_baseline: str | None = None
-    insertion_baseline: str | None = None
+    method: tuple[Annotated[str, one_of(*METHODS)], ...] = tuple(METHODS)
+    references: tuple[Annotated[str, one_of(*REFERENCES)], ...] = ("random",)
+    recipe: Annotated[str, one_of("default", "icpr2022", "canonical")] = "default"
+    num_masks: Annotated[int | None, left_out("1000; canonical 6000")] = None
+    grid_shape: Annotated[tuple[int, int, int] | None, left_out("2 8 8", metavar="T H W")] = None
+    keep_prob: Annotated[float | None, left_out("0.1")] = None
+    estimator: Annotated[str | None, one_of("mean", "centered"), left_out("mean")] = None
+    threshold: Annotated[float | None, left_out("0.5; canonical 0.1")] = None
+    num_steps: Annotated[int | None, left_out("100; canonical one a row of the frame and one more")] = None
+    deletion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("mean; icpr2022 zero")] = None
+    insertion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("blur; canonical gaussian")] = None
     chunk_size: int = 16
     seed: int = 0
-    precision: str = "float32"
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
 
     def __post_init__(self):
         if not self.method:
@@ -164,8 +181,7 @@ class ExplainOptions:
             check_choice("references", reference, REFERENCES)
         check_positive("chunk_size", self.chunk_size)
         check_choice("precision", self.precision, PRECISIONS)
-        if self.seed < 0:
-            raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
+        check_seed(self.seed)
 
     def overrides(self, *names: str) -> dict:
         """Those of the named options that are not left to the recipe."""

@@ -42,3 +42,16 @@ def clip_set(per_class=4):
 
 def loaded(split="train", per_class=4):
     return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, sampler=SPEC.sampler)
+
+
+def save_recordings(folder):
+    """A user's folder of paired recordings, two classes, both splits."""
+    lines = ["recording,label,split,ir_start,ir_end,tv_start,tv_end"]
+    for number, record in enumerate(r for r in clip_set(6).records if r.spectrum == "TV"):
+        label, split = CLASSES[record.label], record.split
+        for spectrum, grey in (("IR", True), ("TV", False)):
+            (folder / spectrum).mkdir(parents=True, exist_ok=True)
+            np.save(folder / spectrum / f"r{number}.npy", moving_bar(record.label, number, grey))
+        lines.append(f"r{number},{label},{split},,,,")
+    (folder / "segments.csv").write_text("\n".join(lines) + "\n")
+    return folder

@@ -74,6 +74,11 @@ def test_importing_the_command_line_brings_in_nothing_heavy():
     assert found.stdout.strip() == "[]"
 
 
-def test_the_readmes_python_is_python():
-    for block in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
-        compile(block, "README.md", "exec")
+def test_the_readmes_python_is_python_and_its_own_model_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names = {}
+    for block in blocks:
+        code = compile(block, "README.md", "exec")
+        if "from_functions" in block:
+            exec(code, names)
+    assert names["cam"].shape == (16, 56, 56)

@@ -51,8 +51,8 @@ def test_prepare_list_info_train(tmp_path, data_dir, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["prepare", "kinetics"], "jaxsal: `name` must be one of ('multispectral_actions', "),
-        (["info", "multispectral_actions"], "jaxsal: `data` must be prepared (`jaxsal data prepare multispectral_a"),
+        (["prepare", "kinetics"], "jaxsal: `NAME` must be one of ('multispectral_actions', "),
+        (["info", "multispectral_actions"], "jaxsal: `NAME` must be prepared (`jaxsal data prepare multispectral_a"),
     ],
 )
 def test_an_error_is_one_line(arguments, message, capsys):

@@ -4,17 +4,19 @@ import re
 import shlex
 import subprocess
 import sys
+from contextlib import suppress
+from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-import tyro
 
 import runs
 from jaxsal import cli
 from jaxsal.checkpoint import Checkpoint
+from jaxsal.commands.parsing import NoCommandError
 from jaxsal.convert import save_as_run
 from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.models import init_variables
@@ -35,9 +37,27 @@ def blocks(path, language):
 
 
 def commands(path):
+    """The words after "jaxsal" of every command in a page's shell blocks, also of those that another program starts."""
     lines = [line for block in blocks(path, "sh") for line in block.replace("\\\n", " ").splitlines()]
     parts = [part for line in lines for part in re.split(r"&&|>", re.sub(r"\s#.*", "", line))]
-    return [words[1:] for words in map(shlex.split, parts) if words[:1] == ["jaxsal"]]
+    found = []
+    for words in map(shlex.split, parts):
+        quoted = [shlex.split(word) for word in words if word.startswith("jaxsal ")]
+        found += [words[words.index("jaxsal") :]] if "jaxsal" in words else quoted
+    return [words[1:] for words in found]
+
+
+def mentions():
+    """What is said to be a command within the text of pages, notebooks, docstrings and configs, by place."""
+    folders = ["jaxsal/**/*.py", "experiments/**/*.py", "experiments/**/*.ipynb", "experiments/**/*.toml"]
+    files = [*PAGES, *(path for pattern in folders for path in ROOT.glob(pattern))]
+    pattern = r"(?<!`)`jaxsal ([^`\n]+)`|^ *Example: jaxsal (.+)$|^# .*: jaxsal (.+)$"
+    return {
+        f"{path.relative_to(ROOT)}: {text}": shlex.split(text)
+        for path in files
+        for found in re.findall(pattern, path.read_text(), re.MULTILINE)
+        for text in re.split(r" && jaxsal ", next(filter(None, found)))
+    }
 
 
 @pytest.mark.skipif(not find_spec("sphinx"), reason='needs sphinx: pip install -e ".[docs]"')
@@ -48,15 +68,42 @@ def test_the_pages_build_without_a_warning(tmp_path):
     methods = (tmp_path / "reference" / "saliency.html").read_text()
     assert 'id="jaxsal.saliency.rise.rise"' in methods
     assert "keep_prob" in methods
-    assert "jaxsal explain walk.mp4" in (tmp_path / "commands.html").read_text()
+    page = (tmp_path / "commands.html").read_text()
+    assert "jaxsal explain walk.mp4" in page
+    assert re.search(r"<dt><code[^>]*><span[^>]*>--dry-run", page)
+    shown = [re.sub(r"<[^>]+>", "", block) for block in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
+    helps = [unescape(block).splitlines() for block in shown if block.startswith("usage: ")]
+    assert len(helps) == 11
+    assert max(len(line) for lines in helps for line in lines) <= 88
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda p: str(p.relative_to(ROOT)))
 def test_commands_shown_are_commands(page):
     for words in commands(page):
-        words = [word for word in words if word not in cli.EVERYWHERE]
         if words[:1] != ["--tyro-print-completion"]:
-            tyro.cli(cli.Command, prog="jaxsal", args=words)
+            cli.read_verb(words)
+
+
+def refusal(words):
+    """Why words are no command; nothing if they are."""
+    try:
+        cli.read_verb(words)
+    except NoCommandError as error:
+        return str(error)
+    return ""
+
+
+def test_commands_mentioned_are_commands():
+    """A mention may leave out what a command needs, but names no verb, option or value that there is not."""
+    found = mentions()
+    assert any("experiments/sweeps/demo.toml" in place for place in found)
+    assert any("jaxsal/commands/explain.py" in place for place in found)
+    for place, words in found.items():
+        if "VERB" in words or "{" in place or words[0].startswith("--tyro"):
+            continue
+        with suppress(SystemExit):  # of --help
+            said = refusal(words)
+            assert not said or said.startswith(("Missing from", "Expected one of {prepare")), f"{place}: {said}"
 
 
 def test_the_completion_script_names_the_verbs(capsys):
@@ -98,3 +145,44 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch):
         assert names["maps"].shape == (4, 4, 4, 16, 16)
         np.testing.assert_allclose(names["maps"].sel({"method": "RISE"})[0], names["found"][0].maps["RISE"])
         assert set(names["results"]["target"]) <= set(runs.CLASSES)
+
+
+RUN = ("report runs/demo", "data list", "convert runs/demo", "explain data/samples", "evaluate --checkpoint runs/demo")
+PLANNED = ("demo", "paper --only", "train --spectra", "train --data recordings/")
+
+
+def starting_with(start):
+    """The commands of all pages that start so."""
+    found = {" ".join(words): words for page in PAGES for words in commands(page)}
+    chosen = [words for text, words in found.items() if f"{text} ".startswith(start)]
+    assert chosen
+    return chosen
+
+
+@pytest.fixture
+def one_device(monkeypatch):
+    monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
+
+
+@pytest.mark.parametrize("start", RUN)
+def test_cheap_commands_run(start, folder, one_device, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
+    for words in starting_with(start):
+        smaller = ["--num-masks", "8", "--num-steps", "3"] if words[0] in ("explain", "evaluate") else []
+        cli.main([*words, *smaller])
+        assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("start", PLANNED)
+def test_dear_commands_run_dry(start, folder, one_device, monkeypatch, capsys):
+    """On a set of recordings that is there, and in a folder without an earlier run."""
+    runs.save_recordings(folder / "recordings")
+    (folder / "fresh").mkdir(exist_ok=True)
+    monkeypatch.chdir(folder / "fresh")
+    if not Path("recordings").exists():
+        Path("recordings").symlink_to(folder / "recordings")
+    for words in starting_with(start):
+        cli.main([*words, "--dry-run"])
+        assert "Nothing was written or computed" in capsys.readouterr().out
+    assert [path.name for path in Path().iterdir()] == ["recordings"]

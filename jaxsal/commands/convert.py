@@ -6,45 +6,47 @@ from typing import Annotated
 
 import tyro
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 
 Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class Convert:
+class Convert(Verb):
     """Makes a checkpoint of a PyTorch file, or a file for PyTorch of a checkpoint.
 
     Example: jaxsal convert C3D_IRTV_15.pth runs/study --classes-file classes.txt
     """
 
-    source: Annotated[Path, tyro.conf.Positional]
-    """A .pth, .pt, .pth.tar or .safetensors file with torchvision's names or those of PAN's authors; or the folder of
-    a run of `jaxsal train`, `demo` or `convert`."""
-    output: Annotated[Path, tyro.conf.Positional]
+    source: Annotated[Path, tyro.conf.Positional, called("SOURCE")]
+    """A .pth, .pt, .pth.tar or .safetensors file with torchvision's names or those of PAN's authors; or a run
+    of `jaxsal train`, `demo` or `convert`."""
+    output: Annotated[Path, tyro.conf.Positional, called("OUTPUT")]
     """The folder of the new run; or, for a run, the .safetensors file to write. Further options are for the former."""
-    arch: str | None = None
-    """The architecture; resnet3d18 if left out, or pan with --from-resnet50."""
+    arch: Annotated[str | None, one_of("resnet3d18", "pan"), left_out("resnet3d18; pan with --from-resnet50")] = None
+    """The architecture."""
     from_resnet50: bool = False
     """SOURCE is a ResNet-50 that a PAN starts from; its head and PA module are new and have to be trained."""
-    classes: tuple[str, ...] = ()
-    """Names of the classes, in the order of the logits; class-0, class-1 and so on if left out."""
-    classes_file: Path | None = None
+    classes: Annotated[tuple[str, ...], left_out("class-0 class-1 ..", metavar="[NAME ...]")] = ()
+    """Names of the classes, in the order of the logits."""
+    classes_file: Annotated[Path | None, left_out("as --classes")] = None
     """A text file with a name per line, instead of --classes."""
-    spectra: str = "IRTV"
-    """What the network was trained on: IR, TV, or IRTV for both."""
-    num_frames: int | None = None
-    """Frames of a clip; the published network's if left out."""
+    spectra: Annotated[str, one_of("IR", "TV", "IRTV")] = "IRTV"
+    """What the network was trained on: infrared clips, visible ones (TV), or both."""
+    num_frames: Annotated[int | None, left_out("16; pan 32")] = None
+    """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
     size: int = 256
-    """Shorter side of the resized frames, in pixels."""
+    """Shorter side of the resized frames, in pixels, at least 1."""
     crop: int = 224
-    """Side of the square that is cut out, in pixels."""
-    mean: Triple | None = None
-    """Of the training data per channel, in [0, 1]; ImageNet's, as in the study, if left out."""
-    std: Triple | None = None
-    """As --mean."""
+    """Side of the square that is cut out, in pixels, at most --size."""
+    mean: Annotated[Triple | None, left_out("0.485 0.456 0.406, ImageNet's, as in the study", metavar="R G B")] = None
+    """Mean of the training data in each channel, 0 to 1."""
+    std: Annotated[Triple | None, left_out("0.229 0.224 0.225", metavar="R G B")] = None
+    """Standard deviation of the training data in each channel, above 0, in the unit of --mean."""
     seed: int = 0
-    """Of the new parts with --from-resnet50."""
+    """Of the new parts with --from-resnet50, at least 0."""
 
     def run(self) -> Output:
         """Converts; what was found."""

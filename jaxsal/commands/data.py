@@ -1,34 +1,37 @@
 """`jaxsal data`: sets of clips prepared as shards, listed and described."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 
 
 @dataclass(frozen=True)
-class Prepare:
+class Prepare(Verb):
     """Writes a set as shards, to be trained and evaluated on by its name.
 
     Example: jaxsal data prepare multispectral_actions --manual-dir recordings/ --size 256
     """
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, one_of("multispectral_actions", "paired_actions", "synthetic_actions")]
     """multispectral_actions (the study's set), paired_actions (your own recordings), or synthetic_actions."""
-    manual_dir: Path | None = None
+    manual_dir: Annotated[Path | None, left_out("none, for synthetic_actions")] = None
     """Folder of the recordings, in the layout of data/README.md or data/multispectral_actions/README.md."""
-    data_dir: Path | None = None
-    """Where to; $TFDS_DATA_DIR or data/tfds if left out."""
-    size: int | None = None
-    """Store squares of this side in pixels, as training at this size cuts them; frames as they are if left out."""
+    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
+    """Where to."""
+    size: Annotated[int | None, left_out("frames as they are")] = None
+    """Store squares of this side in pixels, at least 1, as training at this size cuts them."""
     antialias: bool = False
     """Antialias the resizing, as training of PAN does it."""
-    config: str | None = None
-    """Tells sets of one name apart; "full" or "square" with the size if left out."""
+    config: Annotated[str | None, left_out("full; squareSIZE with --size", metavar="NAME")] = None
+    """Tells sets of one name apart."""
 
     def run(self) -> Output:
         """Prepares; what is there then."""
@@ -40,14 +43,14 @@ class Prepare:
 
 
 @dataclass(frozen=True)
-class List:
+class List(Verb):
     """Names the sets that are prepared.
 
     Example: jaxsal data list
     """
 
-    data_dir: Path | None = None
-    """Where they lie; $TFDS_DATA_DIR or data/tfds if left out."""
+    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
+    """Where they lie."""
 
     def run(self) -> Output:
         """A line per set."""
@@ -60,16 +63,18 @@ class List:
 
 
 @dataclass(frozen=True)
-class Info:
+class Info(Verb):
     """Says how many clips of each class, split and spectrum a prepared set has.
 
     Example: jaxsal data info multispectral_actions
     """
 
-    name: Annotated[str, tyro.conf.Positional]
+    name: Annotated[str, tyro.conf.Positional, called("NAME")]
     """Of a prepared set; with its config where there are several."""
-    data_dir: Path | None = None
-    """Where it lies; $TFDS_DATA_DIR or data/tfds if left out."""
+    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
+    """Where it lies."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"data": "name"}
 
     def run(self) -> Output:
         """A table."""

@@ -4,44 +4,49 @@ import sys
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.checks import check_choice
 from jaxsal.commands.output import Output, explained
-from jaxsal.commands.provenance import made_by
+from jaxsal.commands.verb import Verb
 from jaxsal.options import ExplainOptions
 
 
 @dataclass(frozen=True)
-class Explain:
+class Explain(Verb):
     """Explains one recording, in one spectrum or in both, and measures the maps.
 
     Example: jaxsal explain walk.mp4 --infrared walk_ir.mp4 --checkpoint runs/demo --method rise
     """
 
-    clip: Annotated[Path, tyro.conf.Positional]
+    clip: Annotated[Path, tyro.conf.Positional, called("CLIP")]
     """A video file, a folder of numbered images, or an array file (.npy, .npz)."""
     checkpoint: Path
-    """Folder of a run of `jaxsal demo` or `jaxsal train`."""
-    infrared: Path | None = None
+    """Folder of a run of `jaxsal demo`, `train` or `convert`."""
+    infrared: Annotated[Path | None, left_out("one spectrum only")] = None
     """The same scene in the infrared; CLIP is then the visible one."""
-    spectrum: str = "TV"
-    """What CLIP is: TV (visible) or IR."""
+    spectrum: Annotated[str, one_of("TV", "IR")] = "TV"
+    """What CLIP is: visible (TV) or infrared."""
     output: Path = Path("runs/explain")
     """Folder for the table, the curves and the overlays."""
-    target: str | None = None
-    """Class to explain, by name or number; the predicted class if left out."""
+    target: Annotated[str | None, left_out("the predicted class", metavar="CLASS")] = None
+    """Class to explain, by name or by number from 0."""
     start: int = 0
-    """First frame of the recording to use."""
-    stop: int | None = None
-    """One past the last frame to use; the end if left out."""
-    value_range: tuple[float, float] | None = None
-    """Raw values that become black and white where frames are not 8 bits; with --infrared, of that recording."""
-    animation: str = "gif"
-    """Overlays as gif or mp4."""
+    """First frame of the recording to use, from 0."""
+    stop: Annotated[int | None, left_out("the end")] = None
+    """One past the last frame to use, above --start."""
+    value_range: Annotated[tuple[float, float] | None, left_out("0 255 of 8 bits", metavar="LOW HIGH")] = None
+    """Raw values that become black and white, needed where frames are not 8 bits; with --infrared, of that one."""
+    animation: Annotated[str, one_of("gif", "mp4")] = "gif"
+    """Format of the overlays."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
+
+    goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Explains; the predictions and the measures."""
@@ -50,6 +55,8 @@ class Explain:
         from jaxsal.datasets.records import SPECTRA, TRAINING_SPECTRA
         from jaxsal.evaluate import Case, explain_all
         from jaxsal.explain import check_options
+        from jaxsal.plan import plan_explaining
+        from jaxsal.provenance import made_by
         from jaxsal.report.folder import write_folder
 
         check_options(self.options)
@@ -70,9 +77,12 @@ class Explain:
             value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
             frames = read_frames(path, start=self.start, stop=self.stop, value_range=value_range)
             cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, partial(spec.centre_clip, frames), target))
+        if self.dry_run:
+            plan = plan_explaining(spec, checkpoint.variables, cases, self.options, self.output)
+            return Output(plan.text, plan.data)
         classifier = spec.classifier(checkpoint.variables)
         found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
-        how = made_by(self.options, checkpoint)
+        how = made_by(self.command, self.options, checkpoint)
         table = write_folder(self.output, found, spec.classes, how, animation=self.animation)
         lines = []
         for explanation in found:

@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
-from jaxsal.commands.provenance import command_line
+from jaxsal.commands.verb import Verb
 
 
 @dataclass(frozen=True)
-class Paper:
+class Paper(Verb):
     """Reproduces the study: trains six networks, fills every table beside the published numbers, tests its conclusions.
 
     Example: jaxsal paper --preset small --output runs/paper
@@ -16,31 +18,33 @@ class Paper:
 
     output: Path = Path("runs/paper")
     """Folder of the run; a run that was killed goes on where it was."""
-    preset: str = "small"
+    preset: Annotated[str, one_of("small", "full")] = "small"
     """small: 56x56 pixels and narrow networks, for two processor cores; full: the published sizes, for accelerators."""
     recipe: str = "default"
     """default, or icpr2022 (the study's code, quirk for quirk); both use the same networks."""
-    data: str = "synthetic"
+    data: Annotated[str, called("SET")] = "synthetic"
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
-    only: tuple[str, ...] = ()
-    """Names of the tables to make, such as results-ir or rise-grid; all if left out."""
+    only: Annotated[tuple[str, ...], left_out("all", metavar="[TABLE ...]")] = ()
+    """Names of the tables to make: results-ir, results-tv, rise-masks, rise-grid, rise-probability, sidu-threshold."""
     seed: int = 0
-    """Of the embedded clips, the trainings, the masks and the random maps."""
+    """Of the embedded clips, the trainings, the masks and the random maps, at least 0."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
+
+    goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Runs the study; its report."""
         from jaxsal.checks import check_choice
         from jaxsal.paper.config import PRESETS
+        from jaxsal.paper.plan import plan_study
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
-        found = run_study(
-            PRESETS[self.preset].with_seed(self.seed),
-            self.output,
-            recipe=self.recipe,
-            data=self.data,
-            only=self.only,
-            command=command_line(),
-        )
+        study = PRESETS[self.preset].with_seed(self.seed)
+        if self.dry_run:
+            plan = plan_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only)
+            return Output(plan.text, plan.data)
+        found = run_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only, command=self.command)
         folder = self.output / self.recipe
         return Output(f"{found.report}\nReport and tables: {folder}", dict(tables=found.tables, output=str(folder)))

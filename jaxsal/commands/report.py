@@ -1,16 +1,19 @@
 """`jaxsal report`: a run's clips, maps and curves as one page."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import tyro
 
+from jaxsal.annotations import left_out
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Verb):
     """Writes a run's clips, maps, curves and table as one HTML page that opens from disk and needs no network.
 
     Example: jaxsal report runs/demo
@@ -18,12 +21,14 @@ class Report:
 
     run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of a run of `jaxsal demo`, `explain` or `evaluate`."""
-    output: Path | None = None
-    """The page; RUN/report.html if left out."""
+    output: Annotated[Path | None, left_out("RUN/report.html")] = None
+    """The page."""
     scenes: int = 8
-    """Scenes to show at most, spread over the run; the infrared and visible clip of one scene count once."""
+    """Scenes to show, 1 or more, spread over the run; the infrared and visible clip of one scene count once."""
     max_megabytes: float = 10.0
-    """Size of the page at most, in MB; larger maps are shown at every second, third .. row and column."""
+    """Size of the page at most, in MB, above 0; larger maps are shown at every second, third .. row and column."""
+
+    renamed: ClassVar[Mapping[str, str]] = {"num_scenes": "scenes", "max_bytes": "max_megabytes"}
 
     def run(self) -> Output:
         """Writes the page; gives where it is and its size."""

@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
+from jaxsal.annotations import called, left_out
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 
 
 @dataclass(frozen=True)
-class Sweep:
+class Sweep(Verb):
     """Runs a grid of checkpoints, clips, spectra, methods and options; a killed sweep goes on where it was.
 
     Example: jaxsal sweep experiments/sweeps/demo.toml
     """
 
-    config: Annotated[Path, tyro.conf.Positional]
+    config: Annotated[Path, tyro.conf.Positional, called("CONFIG")]
     """A .toml or .json file with the fields of `jaxsal.sweep.config.SweepConfig`, or a .py file that sets CONFIG."""
     dry_run: bool = False
     """Only print the plan: cells, what the store holds of them if there is one, forward passes to do."""
@@ -24,12 +26,14 @@ class Sweep:
     """Only say what the store holds and what is left; it has to be there."""
     verify: bool = False
     """Read saved maps and curves too before going on, and make damaged ones again; scores always are."""
-    export: Path | None = None
+    export: Annotated[Path | None, left_out("nothing is exported")] = None
     """Only write the results to this .csv or .parquet file."""
-    merge: tuple[str, ...] = ()
+    merge: Annotated[tuple[str, ...], left_out("none", metavar="[STORE ...]")] = ()
     """Only take over what these other stores of the same sweep hold."""
     distributed: bool = False
     """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
+
+    goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Runs the sweep, or does what was asked instead; how far every cell is."""

@@ -3,17 +3,22 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
+from jaxsal.annotations import called, left_out, one_of
 from jaxsal.checks import check_choice
 from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Verb
 from jaxsal.options import TrainOptions, train_options
+
+if TYPE_CHECKING:
+    from jaxsal.networks import NetworkSpec
 
 
 @dataclass(frozen=True)
-class Train:
+class Train(Verb):
     """Trains a network on the embedded clips or on your own recordings.
 
     Example: jaxsal train --data recordings/ --spectra IRTV --output runs/mine
@@ -21,29 +26,33 @@ class Train:
 
     output: Path
     """Folder of the run; a run that was killed goes on where it was."""
-    data: str = "synthetic"
+    data: Annotated[str, called("SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
-    spectra: str = "IRTV"
-    """What to train on: IR, TV, or IRTV for both."""
-    arch: str = "resnet3d18"
-    """The architecture, resnet3d18 or pan."""
+    spectra: Annotated[str, one_of("IR", "TV", "IRTV")] = "IRTV"
+    """What to train on: infrared clips, visible ones (TV), or both."""
+    arch: Annotated[str, one_of("resnet3d18", "pan")] = "resnet3d18"
+    """The architecture."""
     width: int = 64
-    """Channels of its first layer; 64 is the published network."""
-    num_frames: int | None = None
-    """Frames of a clip; those of the published network, 16 or 32, if left out."""
+    """Channels of its first layer, at least 1; 64 is the published network."""
+    num_frames: Annotated[int | None, left_out("16; pan 32")] = None
+    """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
     size: int = 256
-    """Shorter side of the resized frames, in pixels."""
+    """Shorter side of the resized frames, in pixels, at least 1."""
     crop: int = 224
-    """Side of the square that is cut out, in pixels."""
-    init: Path | None = None
+    """Side of the square that is cut out, in pixels, at most --size."""
+    init: Annotated[Path | None, left_out("random weights")] = None
     """Weights to start from: a torch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or a run's folder."""
     stream: bool = False
     """Read clips as batches need them, for sets that do not fit into memory."""
     num_workers: int = 0
-    """With --stream: processes that read; 0 reads in threads."""
+    """With --stream: processes that read, at least 0; 0 reads in threads."""
+    dry_run: bool = False
+    """Open and check what is needed, and say what would be done; nothing is written or computed."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
+
+    goes_on: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
@@ -77,6 +86,8 @@ class Train:
         )
         start = None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)
         chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
+        if self.dry_run:
+            return self.plan(spec, len(chosen.records), len(clip_set.select(split="test").records))
         test_clips = read(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
         trained = train(spec, self.options, read(chosen, **shared), self.output, start=start, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
@@ -90,3 +101,11 @@ class Train:
             [*lines, f"Waited for input: {100 * wait:.1f} % of the step time.", f"Checkpoint: {self.output}"]
         )
         return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))
+
+    def plan(self, spec: "NetworkSpec", num_clips: int, num_tested: int) -> Output:
+        """What the training would do."""
+        from jaxsal.plan import plan_training
+
+        note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
+        plan = plan_training(spec, self.options, num_clips, self.output, notes=(note,))
+        return Output(plan.text, plan.data)

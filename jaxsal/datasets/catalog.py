@@ -1,7 +1,9 @@
 """Sets of clips by name: the embedded one, a prepared one, or a folder of a user's own recordings."""
 
+from pathlib import Path
+
 from jaxsal.datasets.paired import paired_actions
-from jaxsal.datasets.prepared import find_prepared, is_prepared_name, prepared_clips
+from jaxsal.datasets.prepared import default_data_dir, find_prepared, is_prepared_name, list_prepared, prepared_clips
 from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.synthetic import synthetic_actions
 
@@ -28,4 +30,8 @@ def open_clips(data: str, *, height: int, num_frames: int = 16, seed: int = 0) -
         return synthetic_actions(seed=seed, takes=2, num_frames=num_frames + SPARE_FRAMES, height=height)
     if is_prepared_name(data):
         return prepared_clips(find_prepared(data).folder)
+    if not Path(data).is_dir():
+        prepared = ", ".join(found.name for found in list_prepared()) or "none"
+        rule = f"be {SYNTHETIC}, the name of a prepared set or a folder of recordings"
+        raise FileNotFoundError(f"`data` must {rule}; got {data!r}; prepared in {default_data_dir()}: {prepared}.")
     return paired_actions(data)

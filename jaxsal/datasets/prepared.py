@@ -129,8 +129,9 @@ def find_prepared(data: str, data_dir: str | Path | None = None) -> Prepared:
     name, _, config = data.partition("/")
     found = [p for p in list_prepared(data_dir) if p.name == data or (not config and p.name.split("/")[0] == name)]
     if not found:
-        where = data_dir or default_data_dir()
-        raise FileNotFoundError(f"`data` must be prepared (`jaxsal data prepare {name}`); {data!r} is not in {where}.")
+        where, known = data_dir or default_data_dir(), ", ".join(p.name for p in list_prepared(data_dir)) or "nothing"
+        remedy = f" (`jaxsal data prepare {name}`)" if name in NAMES else ""
+        raise FileNotFoundError(f"`data` must be prepared{remedy}; {data!r} is not in {where}, which holds {known}.")
     if len(found) > 1:
         raise ValueError(f"`data` must name one of {tuple(p.name for p in found)}; got {data!r}.")
     return found[0]

@@ -1,5 +1,6 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -190,12 +191,22 @@ def ranks_and_counts(
     saliency: Float[Array, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
 ) -> tuple[Int[Array, "..."], Int[np.ndarray, " S"]]:
     """The rank of every element, (T', H, W) or (T, H, W, C), and how many elements each step changes."""
-    segmented = saliency.shape[0] < clip_shape[0]
-    if options.unit == "scalar" or (options.unit == "auto" and segmented):
+    if _ranks_scalars(clip_shape, saliency.shape[0], options):
         repeats = clip_shape[0] // saliency.shape[0]
         saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip_shape)
     ranks = rank(saliency, options.ties)
     return ranks, step_counts(ranks.size, options, row=ranks.size // clip_shape[1])
+
+
+def count_steps(clip_shape: tuple[int, ...], num_slices: int, options: CurveOptions) -> int:
+    """S, the scores of a curve of a clip (T, H, W, C) whose map has T' = `num_slices` frames."""
+    scalars = _ranks_scalars(clip_shape, num_slices, options)
+    num_elements = math.prod(clip_shape) if scalars else num_slices * math.prod(clip_shape[1:3])
+    return len(step_counts(num_elements, options, row=num_elements // clip_shape[1]))
+
+
+def _ranks_scalars(clip_shape: tuple[int, ...], num_slices: int, options: CurveOptions) -> bool:
+    return options.unit == "scalar" or (options.unit == "auto" and num_slices < clip_shape[0])
 
 
 @partial(jax.jit, static_argnames=("ties",))

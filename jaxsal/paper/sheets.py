@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.paper.published import Published
-from jaxsal.report.statistics import bootstrap_interval
-from jaxsal.report.tables import Measure
+from jaxsal.report.tables import Measure, measure_clips
 
 Value = str | int | float | Measure | Published | None
 
@@ -37,9 +36,7 @@ def measure(values: Sequence[float] | Float[np.ndarray, " n"], *, seed: int = 0)
     """Mean, standard deviation (ddof 0) and 95 % bootstrap interval of what is finite; None if nothing is."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
-    if not len(known):
-        return None
-    return Measure(float(known.mean()), float(known.std()), *bootstrap_interval(known, seed=seed))
+    return measure_clips(known, seed=seed) if len(known) else None
 
 
 def to_markdown(sheet: Sheet) -> str:
@@ -99,7 +96,7 @@ def _text(value: Value) -> str:
     if value is None:
         return ""
     if isinstance(value, Measure):
-        return f"{value.mean:.3f} ± {value.std:.3f} [{value.low:.3f}, {value.high:.3f}]"
+        return str(value)
     if isinstance(value, Published):
         return f"{value.low:.2f}" if value.low == value.high else f"{value.low:.2f} to {value.high:.2f}"
     return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ from jaxsal.report.panels import group_by_scene
 from jaxsal.report.pictures import overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
 from jaxsal.report.table_figure import plot_table
-from jaxsal.report.tables import results_to_csv, summarise, to_csv, to_markdown
+from jaxsal.report.tables import count_clips, results_to_csv, summarise, to_csv, to_markdown
 
 
 def write_folder(
@@ -79,7 +79,7 @@ def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str
         fractions = np.asarray(explanations[0].curves[any_method][number].fractions)
         floor = np.mean([e.curves[any_method][0].scores[-1] for e in explanations])
         panels[measure] = CurvePanel(fractions, curves, float(floor) if measure == "deletion" else None)
-    plot_curves(path, panels, title=f"{spectrum}, {len(explanations)} clips")
+    plot_curves(path, panels, title=f"{spectrum}, {count_clips(len(explanations))}")
 
 
 def shared_limits(explanations: Sequence[Explanation]) -> dict[str, tuple[float, float]]:

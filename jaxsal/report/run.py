@@ -26,9 +26,8 @@ def report_page(run: str | Path, *, num_scenes: int = 8, max_bytes: int = 10_000
       ValueError: If there are no whole explanations in it, or the page would be too large.
     """
     check_positive("num_scenes", num_scenes)
-    made_by = json.loads((Path(run) / "run.json").read_text(encoding="utf-8"))
+    made_by, classes = read_run_json(Path(run) / "run.json")
     explanations = load_run(run)
-    classes = made_by["network"]["classes"]
     scenes = scenes_of(explanations, classes, num_scenes=num_scenes)
     title = f"Report of {Path(run).resolve().name}"
     header = (
@@ -38,6 +37,23 @@ def report_page(run: str | Path, *, num_scenes: int = 8, max_bytes: int = 10_000
     )
     footer = f"<details><summary>How this was made</summary>{definition_list(made_by)}</details>"
     return build_page(scenes, title=title, header=header, footer=footer, max_bytes=max_bytes)
+
+
+def read_run_json(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """What a run says of itself, and the names of its network's classes.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is not whole.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`run` must be the folder of a run with run.json; got {path.parent}.")
+    try:
+        made_by = json.loads(path.read_text(encoding="utf-8"))
+        return made_by, list(made_by["network"]["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        remedy = "Run the command that made it again"
+        raise ValueError(f"`run` must have a whole run.json; got {path}: {error!r}. {remedy}.") from error
 
 
 def load_run(run: str | Path) -> list[Explanation]:

@@ -5,16 +5,20 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.options import REFERENCES
 from jaxsal.report.statistics import bootstrap_interval, paired_test
+from jaxsal.types import AnyArray
 
 RANDOM = REFERENCES[0]
 FLOOR = "floor"
+UNTESTED = (*REFERENCES, FLOOR)
+"""Rows that are there to compare with."""
 _SIGNIFICANT = 0.05
 _FOOTNOTE = f"† Not better than the random map: the difference has the wrong sign or p > {_SIGNIFICANT}."
 
@@ -52,7 +56,7 @@ class Measure(NamedTuple):
 
     Attributes:
       mean: Over clips.
-      std: Population standard deviation over clips (ddof 0), as in the study.
+      std: Population standard deviation over clips (ddof 0), as in the study; None of a single clip, as low and high.
       low: Lower end of the 95 % bootstrap interval of the mean.
       high: Its upper end.
       difference: Mean of the method minus the random map on the same clips; None where there is no such pair, or a
@@ -61,11 +65,17 @@ class Measure(NamedTuple):
     """
 
     mean: float
-    std: float
-    low: float
-    high: float
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
     difference: float | None = None
     p_value: float | None = None
+
+    def __str__(self) -> str:
+        """Mean ± std with the interval; of a single clip the value alone."""
+        if self.std is None:
+            return f"{self.mean:.3f}"
+        return f"{self.mean:.3f} ± {self.std:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
     def better(self, good_sign: int) -> bool:
         """Whether the difference from the random map is significant and has the good sign, 1 or -1."""
@@ -104,7 +114,7 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
         rows += [_method_row(method, methods, seed) for method in methods]
         if methods:
             floors = np.array([result.floor for result in next(iter(methods.values()))])
-            rows.append(SummaryRow(spectrum, FLOOR, len(floors), _measure(floors, None, seed), None))
+            rows.append(SummaryRow(spectrum, FLOOR, len(floors), measure_clips(floors, seed=seed), None))
     return rows
 
 
@@ -124,28 +134,44 @@ def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) ->
 
     def measure(name: str) -> Measure:
         values = [np.array([getattr(r, name) for r in rows], float) for rows in (results, chance or [])]
-        return _measure(values[0], values[1] if chance else None, seed)
+        return measure_clips(values[0], values[1] if chance else None, seed=seed)
 
     return SummaryRow(results[0].spectrum, method, len(results), measure("deletion"), measure("insertion"))
 
 
-def _measure(values: np.ndarray, chance: np.ndarray | None, seed: int) -> Measure:
-    test = (None, None) if chance is None or len(values) < 2 else paired_test(values, chance, seed=seed)
-    interval = bootstrap_interval(values, seed=seed)
-    return Measure(float(values.mean()), float(values.std()), *interval, *test)
+def measure_clips(
+    values: Float[AnyArray, " n"], chance: Float[AnyArray, " n"] | None = None, *, seed: int = 0
+) -> Measure:
+    """The mean of values over clips and how sure it is; of a single clip the value alone.
+
+    Args:
+      values: Of one method, one per clip.
+      chance: Of the random map on the same clips; nothing is tested if None.
+      seed: Of the bootstrap and the test.
+    """
+    if len(values) < 2:
+        return Measure(float(values[0]))
+    test = (None, None) if chance is None else paired_test(values, chance, seed=seed)
+    return Measure(float(values.mean()), float(values.std()), *bootstrap_interval(values, seed=seed), *test)
 
 
 def table_cells(rows: Sequence[SummaryRow]) -> list[list[str]]:
     """The table as text: the heading, then a line for each row; a dagger marks what is not better than random."""
     heading = ["spectrum", "method", "n"]
+    spread = " mean ± std [95 %]" if any(row.num_clips > 1 for row in rows) else ""
     for name in ("deletion ↓", "insertion ↑"):
-        heading += [f"{name} mean ± std [95 %]", "p vs random"]
+        heading += [f"{name}{spread}", "p vs random"]
     lines = []
     for row in rows:
-        measured = [_mean_cell(row.deletion), _p_cell(row.deletion, good_sign=-1)]
-        measured += [_mean_cell(row.insertion), _p_cell(row.insertion, good_sign=1)]
+        measured = [str(row.deletion), _p_cell(row.deletion, good_sign=-1)]
+        measured += [str(row.insertion or ""), _p_cell(row.insertion, good_sign=1)]
         lines.append([row.spectrum, row.method, str(row.num_clips), *measured])
     return [heading, *lines]
+
+
+def count_clips(count: int) -> str:
+    """A number of clips in words."""
+    return f"{count} clip" if count == 1 else f"{count} clips"
 
 
 def footnote(cells: Sequence[Sequence[str]]) -> str:
@@ -163,17 +189,25 @@ def to_markdown(rows: Sequence[SummaryRow]) -> str:
     return "\n".join(table) + "\n"
 
 
-def _mean_cell(measure: Measure | None) -> str:
-    if measure is None:
-        return ""
-    return f"{measure.mean:.3f} ± {measure.std:.3f} [{measure.low:.3f}, {measure.high:.3f}]"
-
-
 def _p_cell(measure: Measure | None, good_sign: int) -> str:
     if measure is None or measure.p_value is None:
         return ""
     text = f"{measure.p_value:.3f}" if measure.p_value >= 0.001 else "< 0.001"
     return text if measure.better(good_sign) else f"{text} †"
+
+
+def to_records(rows: Sequence[SummaryRow]) -> list[dict[str, Any]]:
+    """The table as one mapping a row, of kinds that JSON has; what a row does not have is None."""
+    return [
+        dict(
+            spectrum=row.spectrum,
+            method=row.method,
+            num_clips=row.num_clips,
+            deletion=row.deletion._asdict(),
+            insertion=None if row.insertion is None else row.insertion._asdict(),
+        )
+        for row in rows
+    ]
 
 
 def to_csv(rows: Sequence[SummaryRow]) -> str:

@@ -48,6 +48,25 @@ def test_points_are_filled_where_a_method_is_better_than_random():
     assert faces[0][2] != faces[0][0]
 
 
+def test_references_are_grey_and_the_key_says_so():
+    """A constant map is tested against the random one, and is a reference all the same."""
+    constant = [row._replace(method="constant", deletion=0.1) for row in results() if row.method == "random"]
+    figure = draw_table(summarise([*results(), *constant]))
+    points = figure.axes[0].lines[1::2]
+    greys = [to_hex(point.get_color()) == "#777777" for point in points]
+    assert greys == [False, False, True, True, True]
+    (key,) = figure.legends
+    assert [text.get_text() for text in key.get_texts()][1:] == ["not better, or not tested", "to compare with"]
+
+
+def test_a_single_clip_is_a_point_without_an_interval():
+    axis = draw_table(summarise([row for row in results() if row.clip == "0"])).axes[0]
+    assert axis.get_title("left") == "IR, 1 clip: deletion, low is good"
+    assert len(axis.lines) == len(axis.texts) == 4
+    assert not any("[" in text.get_text() for text in axis.texts)
+    assert "interval" not in axis.get_xlabel()
+
+
 def test_files_and_errors(tmp_path):
     plot_table(tmp_path / "figures/table.svg", summarise(results()))
     assert (tmp_path / "figures/table.svg").read_bytes().startswith(b"<?xml")

@@ -1,6 +1,7 @@
 """The results table: numbers against numpy and the paired test, layout, daggers, files that read back exactly."""
 
 import csv
+import json
 import math
 
 import numpy as np
@@ -15,6 +16,7 @@ from jaxsal.report.tables import (
     summarise,
     to_csv,
     to_markdown,
+    to_records,
 )
 
 SHIFTS = {"random": (0.5, 0.5), "RISE": (0.3, 0.7), "SIDU": (0.5, 0.4)}
@@ -170,7 +172,20 @@ def test_bad_files(tmp_path, text, message):
         results_from_csv(path)
 
 
-def test_a_single_clip_is_not_tested():
-    rows = summarise(clip_results(num_clips=1))
+def test_a_single_clip_has_no_interval_and_is_not_tested():
+    rows = summarise(clip_results(num_clips=1, spectra=["IR"]))
     assert all(row.deletion.p_value is None for row in rows)
-    assert "†" not in to_markdown(rows)
+    table = to_markdown(rows)
+    assert not set("†±[]") & set(table)
+    assert f"| IR | RISE | 1 | {rows[0].deletion.mean:.3f} |  | {rows[0].insertion.mean:.3f} |  |" in table
+    line = to_csv(rows).splitlines()[1].split(",")
+    assert line[:5] == ["IR", "RISE", "1", repr(rows[0].deletion.mean), ""]
+
+
+def test_records_hold_every_number():
+    rows = summarise(clip_results())
+    records = json.loads(json.dumps(to_records(rows)))
+    for row, record in zip(rows, records, strict=True):
+        assert (record["spectrum"], record["method"], record["num_clips"]) == row[:3]
+        assert record["deletion"] == row.deletion._asdict()
+        assert (record["insertion"] is None) == (row.insertion is None)
