@@ -61,7 +61,7 @@ def view(
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1].
       saliency: A map (T', H, W), or a ledger of RISE, which gives a map of every class with its error; or several of
-        them by name.
+        them by name, of one classifier or, if `target` is given, of several.
       score_fn: Maps the clip to logits (K,); the page then shows its prediction and what it saw at each step of the
         curves.
       curves: Deletion and insertion of a map, by the map's name.
@@ -96,8 +96,11 @@ def view(
     unknown = sorted(set(curves or {}) - set(given))
     if unknown:
         raise ValueError(f"`curves` must be of the maps {sorted(given)}; got {unknown[0]!r}.")
-    logits = _logits(score_fn, frames, given)
-    names = _class_names(classes, logits, target)
+    ledgers = [value.clip_logits for value in given.values() if isinstance(value, RiseLedger)]
+    logits = _logits(score_fn, frames, ledgers)
+    names = _class_names(classes, ledgers[0] if logits is None and ledgers else logits, target)
+    if target is None and logits is None and ledgers:
+        raise ValueError("`target` must be given where ledgers are of several classifiers; got None.")
     if target is None and logits is not None:
         target = int(np.argmax(logits))
     explained = None if target is None else names[target]
@@ -118,12 +121,18 @@ def view(
     return View(build_page([Scene(name, [panel], scale)], title=name or "jaxsal"))
 
 
-def _logits(score_fn: ScoreFn | None, clip: np.ndarray, given: Mapping[str, object]) -> np.ndarray | None:
-    """Of the untouched clip, from whoever knows them."""
+def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray]) -> np.ndarray | None:
+    """Of the untouched clip, from whoever knows them; None where nobody does, or ledgers are of several classifiers."""
     if score_fn is not None:
         check_score_fn(score_fn, clip)
         return clip_logits(score_fn, clip)
-    return next((value.clip_logits for value in given.values() if isinstance(value, RiseLedger)), None)
+    return ledgers[0] if ledgers and _agree(ledgers) else None
+
+
+def _agree(logits: Sequence[np.ndarray]) -> bool:
+    """Whether logits can be of one classifier."""
+    first = logits[0]
+    return all(found.shape == first.shape and np.allclose(found, first, rtol=1e-3, atol=1e-4) for found in logits)
 
 
 def _class_names(classes: Sequence[str] | None, logits: np.ndarray | None, target: int | None) -> list[str]:

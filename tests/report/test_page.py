@@ -1,6 +1,7 @@
 """The report's page carries all it shows, exactly, and nothing from elsewhere; no browser is needed here."""
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -234,6 +235,18 @@ def test_scales_and_units_reach_the_page(found):
 def test_bad_views(no_shape_checks, arguments, message):
     with pytest.raises(ValueError, match=message):
         jaxsal.view(**dict(clip=CLIP, saliency=SALIENCY) | arguments)
+
+
+def test_ledgers_of_several_classifiers_say_no_prediction(found):
+    one = found[0].ledger
+    other = dataclasses.replace(one, clip_logits=one.clip_logits[::-1].copy())
+    maps = {"RISE, here": one, "RISE, there": other}
+    panel = page_data(jaxsal.view(CLIP, maps, classes=CLASSES, target=2).page)["scenes"][0]["panels"][0]
+    assert (panel["target"], panel["probabilities"]) == ("bend", [])
+    assert [(m["method"], m["target"]) for m in panel["maps"]] == [(m, k) for m in maps for k in CLASSES]
+    assert jaxsal.view(CLIP, {"a": one, "b": one}).page
+    with pytest.raises(ValueError, match="`target` must be given where ledgers are of several classifiers; got None"):
+        jaxsal.view(CLIP, maps)
 
 
 def test_a_ledger_of_another_clip(found):
