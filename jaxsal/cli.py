@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (ValueError, TypeError, OSError) as error:
         if "--debug" in switches:
             raise
-        print(f"jaxsal: {error}", file=sys.stderr)
+        print(f"jaxsal: {getattr(error, 'short', error)}", file=sys.stderr)
         sys.exit(1)
 
 

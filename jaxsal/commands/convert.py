@@ -24,21 +24,23 @@ class Convert:
     output: Annotated[Path, tyro.conf.Positional]
     """The folder of the new run; or, for a run, the .safetensors file to write. Further options are for the former."""
     arch: str | None = None
-    """The architecture; resnet3d18 if left out, or pan with --from-resnet50."""
+    """The architecture, resnet3d18, pan, pan_rgb or pan_pa; told by the tensors' names if left out, or pan with
+    --from-resnet50."""
     from_resnet50: bool = False
     """SOURCE is a ResNet-50 that a PAN starts from; its head and PA module are new and have to be trained."""
     classes: tuple[str, ...] = ()
-    """Names of the classes, in the order of the logits; class-0, class-1 and so on if left out."""
+    """Names of the classes, in the order of the logits; class-0, class-1 and so on if left out. This and what follows
+    come from the metadata of a file that `convert` wrote, where they are left out."""
     classes_file: Path | None = None
     """A text file with a name per line, instead of --classes."""
-    spectra: str = "IRTV"
-    """What the network was trained on: IR, TV, or IRTV for both."""
+    spectra: str | None = None
+    """What the network was trained on: IR, TV, or IRTV for both; IRTV if left out."""
     num_frames: int | None = None
     """Frames of a clip; the published network's if left out."""
-    size: int = 256
-    """Shorter side of the resized frames, in pixels."""
-    crop: int = 224
-    """Side of the square that is cut out, in pixels."""
+    size: int | None = None
+    """Shorter side of the resized frames, in pixels; 256 if left out."""
+    crop: int | None = None
+    """Side of the square that is cut out, in pixels; 224 if left out."""
     mean: Triple | None = None
     """Of the training data per channel, in [0, 1]; ImageNet's, as in the study, if left out."""
     std: Triple | None = None
@@ -55,16 +57,14 @@ class Convert:
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))
-        given = dict(num_frames=self.num_frames, mean=self.mean, std=self.std)
+        names = ("spectra", "num_frames", "size", "crop", "mean", "std")
+        given = {name: getattr(self, name) for name in names}
         checkpoint = checkpoint_from_torch(
             self.source,
-            arch=self.arch or ("pan" if self.from_resnet50 else "resnet3d18"),
+            arch=self.arch,
             classes=self.class_names(),
             from_resnet50=self.from_resnet50,
             seed=self.seed,
-            spectra=self.spectra,
-            size=self.size,
-            crop=self.crop,
             **{name: value for name, value in given.items() if value is not None},
         )
         save_as_run(checkpoint, self.output)
