@@ -43,7 +43,7 @@ class Sweep:
             merged = merge_stores(config, self.merge)
             return Output(f"{merged['masks']:,} masks and {merged['results']:,} results taken over", merged)
         if not self.status:
-            join_processes(self.distributed)
+            join_processes(self.distributed, survive=True)
             from jaxsal.sweep.run import run_sweep
 
             run_sweep(config)

@@ -41,6 +41,8 @@ class Train:
     """Read clips as batches need them, for sets that do not fit into memory."""
     num_workers: int = 0
     """With --stream: processes that read; 0 reads in threads."""
+    distributed: bool = False
+    """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
@@ -53,6 +55,7 @@ class Train:
         from jaxsal.datasets.streaming import stream_clips
         from jaxsal.history import input_wait_share
         from jaxsal.networks import NETWORKS, NetworkSpec
+        from jaxsal.processes import join_processes
         from jaxsal.starts import starting_variables
         from jaxsal.train import accuracy_by_spectrum, train
 
@@ -60,6 +63,7 @@ class Train:
         check_choice("arch", self.arch, tuple(NETWORKS))
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
+        join_processes(self.distributed)
         num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
         clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
         spec = NetworkSpec(
