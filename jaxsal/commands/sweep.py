@@ -42,7 +42,7 @@ class Sweep(Verb):
         from jaxsal.sweep.run import open_groups, run_sweep
 
         config = load_config(self.config)
-        join_processes(self.distributed)
+        join_processes(self.distributed, survive=True)
         groups = None
         if not (self.dry_run or self.status or self.export or self.merge):
             groups = open_groups(config)

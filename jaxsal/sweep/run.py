@@ -9,7 +9,7 @@ import jax
 
 from jaxsal.checkpoint import open_checkpoint, origin
 from jaxsal.devices import this_process_alone
-from jaxsal.processes import from_first, is_first, wait_for_all
+from jaxsal.processes import from_first, in_step, is_first, then_wait_for_all, wait_for_all
 from jaxsal.sweep import records
 from jaxsal.sweep.cells import Group, Network, expand
 from jaxsal.sweep.config import SweepConfig
@@ -37,10 +37,11 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
     Raises:
       FileNotFoundError: If a checkpoint or a set of clips is missing.
       ValueError: If the config does not fit the store, the checkpoints or the clips.
-      OSError: If the store cannot be written, as when the disk is full.
+      OSError: If the store cannot be written, as when the disk is full; in every process, if one of several failed.
     """
-    groups = open_groups(config) if groups is None else groups
-    store = Store(config.store, create=True)
+    with then_wait_for_all("the store is opened"):
+        groups = open_groups(config) if groups is None else groups
+        store = Store(config.store, create=True)
     found = from_first(lambda: _prepare(store, groups, config, verify))
     plan, tasks = make_plan(found, groups)
     alone, together = share_out(tasks, jax.process_index(), jax.process_count())
@@ -52,13 +53,14 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
         progress.say(f"damaged scores are made again: {message}")
     tools = Tools(config, store, Scorer(config.chunk_size, say=progress.say), meter, progress)
     try:
-        with this_process_alone():
+        with then_wait_for_all("every process has done its clips"), this_process_alone():
             for task in alone:
                 do_task(task, tools)
-        wait_for_all("every process has done its clips")
         store.read_only = not is_first()
-        for task in together:
-            do_task(task, tools)
+        if together:
+            with in_step():
+                for task in together:
+                    do_task(task, tools)
         wait_for_all("the sweep is done")
     finally:
         meter.close()
