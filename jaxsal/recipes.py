@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from jaxsal.baselines import BASELINES
-from jaxsal.checks import check_choice, check_positive
+from jaxsal.checks import check_choice, check_integer, check_positive
 from jaxsal.masks import FrameSlices, TemporalCell
 from jaxsal.resample import ALIGNMENTS, Alignment
 from jaxsal.types import AnyArray
@@ -87,6 +87,8 @@ class RiseOptions:
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
+        for count in self.grid_shape:
+            check_integer("grid_shape", count)
         if len(self.grid_shape) != 3 or min(self.grid_shape) < 1:
             raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
         if not 0 < self.keep_prob <= 1:
@@ -174,6 +176,7 @@ class CurveOptions:
     nan_as_zero: bool = False
 
     def __post_init__(self):
+        check_integer("num_steps", self.num_steps)
         if self.num_steps < 2:
             raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
         if isinstance(self.step_size, str):

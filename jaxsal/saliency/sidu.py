@@ -85,7 +85,8 @@ def sidu(
         chunk_size=chunk_size,
         progress=progress,
     )[places]
-    masked_logits = jax.device_put(masked_logits, logits.sharding)
+    if not isinstance(logits, jax.core.Tracer):
+        masked_logits = jax.device_put(masked_logits, logits.sharding)
     maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
     if isinstance(target, str):
         return maps
