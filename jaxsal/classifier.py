@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsal.checks import check_choice, check_positive
@@ -17,6 +18,19 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Normalization = Literal["standardize", "minmax"]
 Precision = Literal["float32", "bfloat16"]
+
+
+def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] | AnyArray) -> None:
+    """Raises ValueError unless `mean` and `std` are finite numbers per channel, as many, and `std` above 0."""
+    if any(isinstance(value, jax.core.Tracer) for value in (mean, std)):
+        return
+    means, stds = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    if means.ndim > 1 or means.shape != stds.shape:
+        raise ValueError(f"`mean` and `std` must be as many, one for each channel; got {mean} and {std}.")
+    if not np.isfinite(means).all():
+        raise ValueError(f"`mean` must be finite; got {mean}.")
+    if not (np.isfinite(stds).all() and (stds > 0).all()):
+        raise ValueError(f"`std` must be finite and above 0; got {std}.")
 
 
 @dataclass(frozen=True)
@@ -77,11 +91,12 @@ class Classifier:
 
         Raises:
           TypeError: If the module lacks one of the two methods.
-          ValueError: If only one of `mean` and `std` is given.
+          ValueError: As `from_functions`.
         """
         missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
         if missing:
-            raise TypeError(f"`model` must have methods features and head; {type(model).__name__} lacks {missing}.")
+            found = f"{type(model).__name__} without {' and '.join(missing)}"
+            raise TypeError(f"`model` must have methods features and head; got {found}.")
         return cls.from_functions(
             _ModelMethod(model, "features"),
             _ModelMethod(model, "head"),
@@ -113,7 +128,8 @@ class Classifier:
           frames_per_mask: Frames that share one mask frame.
 
         Raises:
-          ValueError: If only one of `mean` and `std` is given, or `frames_per_mask` is below 1.
+          ValueError: If only one of `mean` and `std` is given, they are not of one length, finite and `std` above 0,
+            or `frames_per_mask` is below 1.
 
         Example:
           >>> import jax.numpy as jnp, jaxsal
@@ -126,6 +142,8 @@ class Classifier:
         if (mean is None) != (std is None):
             raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")
         check_positive("frames_per_mask", frames_per_mask)
+        if mean is not None and std is not None:
+            check_normalization(mean, std)
         mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
         return cls(params, mean, std, features, head, frames_per_mask)
 

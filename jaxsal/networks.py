@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxsal.checks import check_choice, check_positive
-from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
 from jaxsal.datasets.clips import resize_and_crop
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
@@ -93,6 +93,7 @@ class NetworkSpec:
         _ = self.sampler
         if self.crop > self.size:
             raise ValueError(f"`crop` must be at most `size`, {self.size}; got {self.crop}.")
+        check_normalization(self.mean, self.std)
         if not self.classes:
             raise ValueError("`classes` must name at least one class; got none.")
 

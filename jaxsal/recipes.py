@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from jaxsal.baselines import BASELINES
-from jaxsal.checks import check_choice, check_positive
+from jaxsal.checks import check_choice, check_integer, check_positive
 from jaxsal.grid_draws import MAX_SOBOL, SAMPLINGS, Sampling
 from jaxsal.masks import FrameSlices, TemporalCell
 from jaxsal.resample import ALIGNMENTS, Alignment
@@ -92,6 +92,8 @@ class RiseOptions:
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
+        for count in self.grid_shape:
+            check_integer("grid_shape", count)
         if len(self.grid_shape) != 3 or min(self.grid_shape) < 1:
             raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
         if not 0 < self.keep_prob <= 1:
@@ -187,6 +189,7 @@ class CurveOptions:
     tolerance: float = 0.02
 
     def __post_init__(self):
+        check_integer("num_steps", self.num_steps)
         if self.num_steps < 2:
             raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
         if isinstance(self.step_size, str):

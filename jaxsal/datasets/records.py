@@ -61,7 +61,7 @@ class ClipSet:
         missing = sorted(set(wanted) - {r.spectrum for r in records})
         if missing and spectra is not None:
             where = f"the {split} split" if split else "the set"
-            raise ValueError(f"`spectra` must be present in {where}; it has no {missing[0]} clip.")
+            raise ValueError(f"`spectra` must be present in {where}; got no {missing[0]} clip.")
         return ClipSet(self.classes, records)
 
 

@@ -65,7 +65,7 @@ def read_tensors(path: str | Path) -> Any:
                 return _read_safetensors(file.read())
             return _read_legacy(file, path.stat().st_size)
         except _NotTensorsError as error:
-            raise ValueError(f"`path` must hold tensors only; {path} {error}.") from error
+            raise ValueError(f"`path` must hold tensors only; got {path}, which {error}.") from error
         except Exception as error:  # a damaged pickle can raise nearly anything
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(f"`path` must be a whole torch or safetensors file; got {path} ({reason}).") from error

@@ -89,7 +89,7 @@ def sidu(
     return _read_out(
         masks,
         logits,
-        jax.device_put(_take(distinct_logits, places), logits.sharding),
+        _take(distinct_logits, places, like=logits),
         chosen.kernel_width,
         None if every_class else target,
         chosen.scores == "probabilities",
@@ -97,9 +97,11 @@ def sidu(
     )
 
 
-def _take(rows: Array, places: Int[np.ndarray, " d"]) -> Array:
-    """rows[places], taken on the host, where nothing is compiled for the number of rows."""
-    return rows[places] if isinstance(rows, jax.core.Tracer) else jax.device_put(np.asarray(rows)[places])
+def _take(rows: Array, places: Int[np.ndarray, " d"], *, like: Array) -> Array:
+    """rows[places] on the devices of `like`, taken on the host, where nothing is compiled for the number of rows."""
+    if isinstance(rows, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
+        return rows[places]
+    return jax.device_put(np.asarray(rows)[places], like.sharding)
 
 
 def _distinct_masks(
