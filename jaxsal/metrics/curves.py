@@ -148,7 +148,7 @@ def _curve(
     )
     if options.approximation == "refine":
         if any(isinstance(value, jax.core.Tracer) for value in (clip, saliency, target)):
-            raise TypeError("`approximation` must be 'none' under jit, since it chooses steps by their scores.")
+            raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
         return _refined_curve(score, counts, target, keep, options, chunk_size)
     return read_curve(score(), counts, target, keep, nan_as_zero=options.nan_as_zero)
 
