@@ -131,8 +131,9 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize("page", ["guide", "howto/footage", "howto/model", "howto/cluster", "howto/results"])
-def test_the_python_of_a_page_runs(page, folder, monkeypatch):
+def test_the_python_of_a_page_runs(page, folder, monkeypatch, request):
     if page == "howto/results":
+        request.getfixturevalue("no_shape_checks")  # the sweep's compiler is given descriptions in place of arrays
         pytest.importorskip("xarray", reason='needs xarray: pip install -e ".[test]"')
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
@@ -145,6 +146,8 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch):
         assert names["maps"].shape == (4, 4, 4, 16, 16)
         np.testing.assert_allclose(names["maps"].sel({"method": "RISE"})[0], names["found"][0].maps["RISE"])
         assert set(names["results"]["target"]) <= set(runs.CLASSES)
+        assert names["saliency"].dims == ("time", "row", "column")
+        assert names["scores"].shape == (40,)
 
 
 RUN = ("report runs/demo", "data list", "convert runs/demo", "explain data/samples", "evaluate --checkpoint runs/demo")
