@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from scipy.ndimage import gaussian_filter
 
 from jaxsal.checks import check_choice
+from jaxsal.inputs import value_range
 from jaxsal.resample import degrade
 from jaxsal.types import AnyArray, ScoreFn
 
@@ -52,14 +53,19 @@ def make_baseline(
             raise ValueError(
                 f"`baseline` must broadcast to the clip's shape {clip.shape}; got {tuple(baseline.shape)}."
             )
-        if not isinstance(baseline, jax.core.Tracer) and not bool(((baseline >= 0) & (baseline <= 1)).all()):
+        if isinstance(baseline, jax.core.Tracer):
+            return baseline
+        low, high = value_range(baseline)
+        if not (low >= 0 and high <= 1):
             raise ValueError(f"`baseline` must have values in [0, 1]; got {baseline}.")
         return baseline
     check_choice("baseline", baseline, BASELINES)
     if baseline == "blur":
         return degrade(clip, blur_factor, time=blur_time)
     mean: Any = getattr(score_fn, "mean", None)
-    mean = jnp.zeros(clip.shape[-1]) if mean is None or baseline == "zero" else jnp.asarray(mean)
+    if mean is None or baseline == "zero":
+        mean = np.zeros(clip.shape[-1], np.float32)
+    mean = jax.device_put(mean)
     return gaussian_blur(clip, mean) if baseline == "gaussian" else mean
 
 

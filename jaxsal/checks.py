@@ -1,5 +1,6 @@
 """Checks of names and numbers that users pass in, made before anything is computed."""
 
+import operator
 from typing import Any
 
 
@@ -9,8 +10,17 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
         raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.")
 
 
-def check_positive(name: str, value: int) -> None:
-    """Raises ValueError unless `value` is at least 1."""
+def check_integer(name: str, value: Any) -> None:
+    """Raises TypeError unless `value` is an integer, of Python or NumPy; 2.0 is none."""
+    try:
+        operator.index(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
+
+
+def check_positive(name: str, value: Any) -> None:
+    """Raises TypeError unless `value` is an integer, ValueError unless it is at least 1."""
+    check_integer(name, value)
     if value < 1:
         raise ValueError(f"`{name}` must be at least 1; got {value}.")
 

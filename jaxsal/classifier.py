@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsal.checks import check_choice, check_positive
@@ -17,6 +18,19 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Normalization = Literal["standardize", "minmax"]
 Precision = Literal["float32", "bfloat16"]
+
+
+def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] | AnyArray) -> None:
+    """Raises ValueError unless `mean` and `std` are finite numbers per channel, as many, and `std` above 0."""
+    if any(isinstance(value, jax.core.Tracer) for value in (mean, std)):
+        return
+    means, stds = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    if means.ndim > 1 or means.shape != stds.shape:
+        raise ValueError(f"`mean` and `std` must be as many, one for each channel; got {mean} and {std}.")
+    if not np.isfinite(means).all():
+        raise ValueError(f"`mean` must be finite; got {mean}.")
+    if not (np.isfinite(stds).all() and (stds > 0).all()):
+        raise ValueError(f"`std` must be finite and above 0; got {std}.")
 
 
 @dataclass(frozen=True)
@@ -77,11 +91,12 @@ class Classifier:
 
         Raises:
           TypeError: If the module lacks one of the two methods.
-          ValueError: If only one of `mean` and `std` is given.
+          ValueError: As `from_functions`.
         """
         missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
         if missing:
-            raise TypeError(f"`model` must have methods features and head; {type(model).__name__} lacks {missing}.")
+            found = f"{type(model).__name__} without {' and '.join(missing)}"
+            raise TypeError(f"`model` must have methods features and head; got {found}.")
         return cls.from_functions(
             _ModelMethod(model, "features"),
             _ModelMethod(model, "head"),
@@ -113,7 +128,8 @@ class Classifier:
           frames_per_mask: Frames that share one mask frame.
 
         Raises:
-          ValueError: If only one of `mean` and `std` is given, or `frames_per_mask` is below 1.
+          ValueError: If only one of `mean` and `std` is given, they are not of one length, finite and `std` above 0,
+            or `frames_per_mask` is below 1.
 
         Example:
           >>> import jax.numpy as jnp, jaxsal
@@ -126,6 +142,8 @@ class Classifier:
         if (mean is None) != (std is None):
             raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")
         check_positive("frames_per_mask", frames_per_mask)
+        if mean is not None and std is not None:
+            check_normalization(mean, std)
         mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
         return cls(params, mean, std, features, head, frames_per_mask)
 
@@ -144,18 +162,23 @@ class Classifier:
         """The same classifier with weights and activations of another precision, "float32" or "bfloat16".
 
         "bfloat16" halves the memory of both and is faster where the device has units for it; clips are masked and
-        normalised in float32 all the same, and scores, maps and ledgers stay float32. Weights that were rounded
-        stay rounded.
+        normalised in float32 all the same, and scores, maps and ledgers stay float32, as do the running statistics of
+        batch norm (Flax's collection "batch_stats"), whose range 8 bits would not do. Weights that were rounded stay
+        rounded.
 
         Raises:
           ValueError: If the name is unknown.
         """
         check_choice("precision", precision, get_args(Precision))
 
-        def cast(leaf: Any) -> Any:
-            return jnp.asarray(leaf, precision) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating) else leaf
+        def cast(path: Any, leaf: Any) -> Any:
+            kept = any(getattr(part, "key", None) == "batch_stats" for part in path)
+            if kept or not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
+                return leaf
+            return jnp.asarray(leaf, precision)
 
-        return dataclasses.replace(self, params=jax.tree.map(cast, self.params), precision=precision)
+        params = jax.tree_util.tree_map_with_path(cast, self.params)
+        return dataclasses.replace(self, params=params, precision=precision)
 
     def normalize(self, clip: Float[AnyArray, "*B T H W C"]) -> Float[Array, "*B T H W C"]:
         """The clip as the network takes it; "minmax" takes several clips as one."""
@@ -171,13 +194,15 @@ class Classifier:
     def _features(self, normalized: Float[Array, "T H W C"]) -> Float[Array, "t h w d"]:
         if self.precision == "float32":
             return self.features_fn(self.params, normalized)
-        return self.features_fn(self.params, normalized.astype(self.precision)).astype(jnp.float32)
+        with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
+            return self.features_fn(self.params, normalized.astype(self.precision)).astype(jnp.float32)
 
     def head(self, activations: Float[Array, "t h w d"]) -> Float[Array, " K"]:
         """Logits from activations."""
         if self.precision == "float32":
             return self.head_fn(self.params, activations)
-        return self.head_fn(self.params, activations.astype(self.precision)).astype(jnp.float32)
+        with jax.numpy_dtype_promotion("standard"):
+            return self.head_fn(self.params, activations.astype(self.precision)).astype(jnp.float32)
 
     def __call__(self, clip: Clip) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""

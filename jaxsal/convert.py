@@ -11,16 +11,17 @@ import numpy as np
 from jaxsal.checkpoint import Checkpoint, latest_step, open_manager, origin, save_checkpoint
 from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
-from jaxsal.models import pan_from_resnet50, variables_from_torch, variables_to_torch
-from jaxsal.models.torch_files import read_tensors
-from jaxsal.models.torch_weights import model_from_torch
+from jaxsal.models import variables_from_torch, variables_to_torch
+from jaxsal.models.torch_files import read_metadata, read_tensors
+from jaxsal.models.torch_weights import arch_from_torch, model_from_torch
 from jaxsal.networks import NETWORKS, NetworkSpec
+from jaxsal.starts import SOURCES
 
 
 def checkpoint_from_torch(
     source: str | Path,
     *,
-    arch: str = "resnet3d18",
+    arch: str | None = None,
     classes: tuple[str, ...] | None = None,
     from_resnet50: bool = False,
     seed: int = 0,
@@ -30,12 +31,14 @@ def checkpoint_from_torch(
 
     Args:
       source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
-      arch: What the network is, a key of `jaxsal.networks.NETWORKS`.
-      classes: Names of the classes, in the order of the logits; "class-0" and so on if None.
+      arch: What the network is, a key of `jaxsal.networks.NETWORKS`; told by the tensors' names if None.
+      classes: Names of the classes, in the order of the logits. If None, those that `write_for_torch` noted in the
+        file, or "class-0" and so on.
       from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
         PA module are drawn anew and know nothing yet.
       seed: Of those new parts.
-      **spec: Further fields of `NetworkSpec`: how clips are cut and normalised for the weights.
+      **spec: Further fields of `NetworkSpec`: how clips are cut and normalised for the weights. What is left out is
+        as `write_for_torch` noted it in the file, or `NetworkSpec`'s default.
 
     Returns:
       The network at step 0.
@@ -45,24 +48,45 @@ def checkpoint_from_torch(
       ValueError: If the file is damaged or holds more than tensors, if tensors are missing, surplus or of a wrong
         shape (the message names them), or if the classes or another field do not fit the network.
     """
-    if from_resnet50 and (arch != "pan" or not classes):
-        raise ValueError(f"`from_resnet50` must come with the architecture pan and its classes; got {arch}, {classes}.")
+    tensors, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
+    arch = arch or noted.get("arch") or _arch_of(tensors, from_resnet50)
     check_choice("arch", arch, tuple(NETWORKS))
-    tensors = read_tensors(source)
+    if from_resnet50 and ("resnet50" not in SOURCES[arch] or not classes):
+        raise ValueError(f"`from_resnet50` must come with a PAN and its classes; got {arch} and {classes}.")
     stored = "resnet50" if from_resnet50 else arch
     variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
-    if classes is None:
-        classes = tuple(f"class-{number}" for number in range(model.num_classes))
-    spec = {"num_frames": NETWORKS[arch].num_frames} | spec
-    found = NetworkSpec(classes, arch=arch, width=model.width, **spec)
+    classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
+    fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | spec
+    found = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
-        segments = found.model().num_segments
-        variables = pan_from_resnet50(variables, len(classes), num_segments=segments, key=jax.random.key(seed))
+        variables = SOURCES[arch]["resnet50"](found, variables, jax.random.key(seed))
     elif len(classes) != model.num_classes:
         raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
     elif model != found.model():
         raise ValueError(f"`source` must hold the network {found.model()}; got {model}.")
     return Checkpoint(found, variables, 0, None, origin(converted_from=Path(source).name))
+
+
+def _arch_of(tensors: Any, from_resnet50: bool) -> str:
+    """What a file is of that says nothing of it; of an unknown one, what its tensors are reported against."""
+    found = "pan" if from_resnet50 else arch_from_torch(tensors)
+    return found if found in NETWORKS else "resnet3d18"
+
+
+def _num_frames(arch: str, model: Any) -> int:
+    """The frames of a clip: as many as a PAN's segments have, the published network's for others."""
+    frames_per_mask = getattr(model, "frames_per_mask", None)
+    return NETWORKS[arch].num_frames if frames_per_mask is None else model.num_segments * frames_per_mask
+
+
+def _noted_fields(source: str | Path) -> dict[str, Any]:
+    """The fields of a `NetworkSpec` that `write_for_torch` noted in a file; none in a file of another program."""
+    metadata = read_metadata(source)
+    names = [field.name for field in dataclasses.fields(NetworkSpec)]
+    if not metadata.keys() >= set(names):
+        return {}
+    values = {name: json.loads(metadata[name]) for name in names}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def save_as_run(checkpoint: Checkpoint, directory: str | Path) -> None:
@@ -83,7 +107,8 @@ def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.nd
 
     Args:
       checkpoint: The network.
-      path: A `.safetensors` file; its metadata holds the fields of the checkpoint's `NetworkSpec` as JSON.
+      path: A `.safetensors` file; its metadata holds the fields of the checkpoint's `NetworkSpec` as JSON, which
+        `checkpoint_from_torch` reads back.
 
     Returns:
       The state dict that was written, torch name to array.

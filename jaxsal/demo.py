@@ -50,7 +50,7 @@ PRESETS = {
     ),
     "pan": Preset(
         dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
-        TrainOptions(num_steps=800, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=100),
+        TrainOptions(num_steps=1200, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=200),
         EXPLAINING,
     ),
 }

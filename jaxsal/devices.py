@@ -40,7 +40,7 @@ def device_mesh(multiple_of: int | None = None) -> Mesh:
     devices = jax.local_devices() if _alone.get() else jax.devices()
     count = len(devices) if multiple_of is None else math.gcd(len(devices), multiple_of)
     if count < len(devices) and len({device.process_index for device in devices}) > 1:
-        raise ValueError(f"What is split must be a multiple of the {len(devices)} devices; got {multiple_of}.")
+        raise ValueError(f"`multiple_of` must be a multiple of the {len(devices)} devices; got {multiple_of}.")
     return jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
@@ -76,7 +76,9 @@ def host_device() -> jax.Device:
 
 
 def on_one_device(array: Array) -> Array:
-    """An array of a mesh, whole, on the first device of this process."""
+    """An array of a mesh, whole, on the first device of this process; under a caller's `jax.jit` as it is."""
+    if isinstance(array, jax.core.Tracer):
+        return array
     if not array.is_fully_addressable:
         from jax.experimental.multihost_utils import process_allgather
 

@@ -136,7 +136,8 @@ def ledger_name(name: str, options: ExplainOptions) -> str:
     """The file of a clip's RISE scores: the same for options that only read them differently."""
     chosen = resolve_options("rise", options.recipe, options.overrides("grid_shape", "keep_prob"))
     grid = "x".join(map(str, chosen.grid_shape))
-    return f"{file_name(name)}-{options.recipe}-{grid}-p{chosen.keep_prob:g}-seed{options.seed}.npz"
+    precision = "" if options.precision == "float32" else f"-{options.precision}"
+    return f"{file_name(name)}-{options.recipe}-{grid}-p{chosen.keep_prob:g}-seed{options.seed}{precision}.npz"
 
 
 def file_name(name: str) -> str:

@@ -1,6 +1,5 @@
 """Explains one clip by several methods and measures the maps."""
 
-import dataclasses
 import time
 import zlib
 from collections.abc import Callable
@@ -10,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy.special import softmax
 
-from jaxsal.callables import call, split_callable
 from jaxsal.classifier import Classifier
 from jaxsal.explanation import Explanation
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options
-from jaxsal.ledger import RiseLedger
+from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.metrics.curves import curve_baseline, deletion, insertion
 from jaxsal.options import METHODS, ExplainOptions
 from jaxsal.recipes import CurveOptions
@@ -64,10 +63,11 @@ def explain(
       ValueError: If the clip, the target or an option is not allowed.
     """
     check_options(options)
+    if options.precision != "float32":  # one that was rounded by its owner stays so
+        classifier = classifier.with_precision("bfloat16")
     clip = check_clip(clip, classifier)
     check_target(target, check_score_fn(classifier, clip), all_classes=False)
-    arrays, static = split_callable(classifier)
-    probabilities = np.asarray(jax.nn.softmax(call(arrays, clip, static)))
+    probabilities = softmax(clip_logits(classifier, clip))
     target = int(probabilities.argmax()) if target is None else target
     maps, seconds, ledger = {}, {}, None
     for method, run in _runs(classifier, clip, target, options, ledger_path).items():
@@ -137,22 +137,13 @@ def _runs(
     key = jax.random.key(options.seed)
     recipe, chunk_size = options.recipe, options.chunk_size
     masks = options.overrides(*_RISE)
-    num_masks = resolve_options("rise", recipe, masks).num_masks  # an earlier run may have left more
     runs: dict[str, Callable[[], Any]] = {
         "gradcam": lambda: gradcam(classifier, clip, target, recipe=recipe),
-        "rise": lambda: _first_masks(
-            rise_ledger(key, classifier, clip, recipe=recipe, path=ledger_path, chunk_size=chunk_size, **masks),
-            num_masks,
+        "rise": lambda: rise_ledger(
+            key, classifier, clip, recipe=recipe, path=ledger_path, chunk_size=chunk_size, **masks
         ),
         "sidu": lambda: sidu(
             classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides("threshold")
         ),
     }
     return {method: runs[method] for method in options.method}
-
-
-def _first_masks(ledger: RiseLedger, num_masks: int) -> RiseLedger:
-    """The part of a ledger that a run of so many masks would have left."""
-    kept = ledger.ids < num_masks
-    options = dataclasses.replace(ledger.options, num_masks=num_masks)
-    return dataclasses.replace(ledger, options=options, ids=ledger.ids[kept], logits=ledger.logits[kept])

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
 from jaxsal.files import write_atomically
 from jaxsal.ledger import RiseLedger
@@ -94,14 +94,15 @@ def save_explanation(path: str | Path, explanation: Explanation, identity: dict[
         has_ledger=e.ledger is not None,
         identity=identity,
     )
-    arrays: dict[str, Any] = {"clip": _to_bytes(e.clip), "probabilities": e.probabilities}
+    arrays: dict[str, Any] = {"clip": np.asarray(e.clip, np.float32), "probabilities": e.probabilities}
     for method in e.maps:
         arrays[f"map.{method}"] = e.maps[method]
         for measure, curve in zip(("deletion", "insertion"), e.curves[method], strict=True):
             for field, values in zip(Curve._fields, curve, strict=True):
-                arrays[f"{measure}.{method}.{field}"] = values
+                if values is not None:
+                    arrays[f"{measure}.{method}.{field}"] = values
     for measure, baseline in e.baselines.items():
-        arrays[f"baseline.{measure}"] = _to_bytes(baseline)
+        arrays[f"baseline.{measure}"] = np.asarray(baseline, np.float32)
     if e.ledger is not None:
         e.ledger.save(_ledger_path(path))
     with write_atomically(path) as file:
@@ -134,18 +135,19 @@ def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: 
     )
 
     def curve(measure: str, method: str) -> Curve:
-        return Curve(*(jnp.asarray(arrays[f"{measure}.{method}.{field}"]) for field in Curve._fields))
+        found = {field: arrays.get(f"{measure}.{method}.{field}") for field in Curve._fields}
+        return Curve(**{field: jnp.asarray(values) for field, values in found.items() if values is not None})
 
     options: Any = {
         name: tuple(value) if isinstance(value, list) else value for name, value in header.pop("options").items()
     }
     return Explanation(
-        clip=_from_bytes(arrays["clip"]),
+        clip=arrays["clip"],
         probabilities=arrays["probabilities"],
         maps={method: arrays[f"map.{method}"] for method in methods},
         curves={method: (curve("deletion", method), curve("insertion", method)) for method in methods},
         options=ExplainOptions(**options),
-        baselines={measure: _from_bytes(arrays[f"baseline.{measure}"]) for measure in measures},
+        baselines={measure: arrays[f"baseline.{measure}"] for measure in measures},
         ledger=ledger,
         **header,
     )
@@ -153,11 +155,3 @@ def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: 
 
 def _ledger_path(path: str | Path) -> Path:
     return Path(path).parent / "ledgers" / Path(path).name
-
-
-def _to_bytes(values: Float[AnyArray, "..."]) -> UInt8[np.ndarray, "..."]:
-    return np.rint(255 * np.asarray(values)).astype(np.uint8)
-
-
-def _from_bytes(values: UInt8[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    return values.astype(np.float32) / 255

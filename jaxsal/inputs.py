@@ -3,6 +3,7 @@
 Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
 """
 
+import math
 from typing import Any
 
 import jax
@@ -39,12 +40,29 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
-    clip = jnp.asarray(clip, jnp.float32)
-    if not isinstance(clip, jax.core.Tracer):
-        low, high = (float(value) for value in (clip.min(), clip.max()))
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"`clip` must have values in [0, 1]; got values from {low:g} to {high:g}.")
+    clip = jax.device_put(clip.astype(np.float32)) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
+    _check_unit_range("clip", clip)
     return clip
+
+
+def _check_unit_range(name: str, array: Any) -> None:
+    low, high = value_range(array)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"`{name}` must have values in [0, 1]; got values from {low:g} to {high:g}.")
+
+
+def value_range(array: Any) -> tuple[float, float]:
+    """The least and the greatest value, NaN where one is, waiting once for the device; 0 and 1 while not known."""
+    if isinstance(array, jax.core.Tracer):
+        return 0.0, 1.0
+    with jax.ensure_compile_time_eval():  # the array may be a constant in a program of the caller's
+        low, high = np.asarray(_range(array)).tolist()
+    return low, high
+
+
+@jax.jit
+def _range(array: jax.Array) -> jax.Array:
+    return jnp.stack([array.min(), array.max()])
 
 
 def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
@@ -71,7 +89,7 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
         return
     check_positive("batch_size", batch_size)
     if not callable(getattr(score_fn, "score_batch", None)):
-        raise TypeError(f"`score_fn` must have score_batch for `batch_size`; {type(score_fn).__name__} lacks it.")
+        raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
 
 
 def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
@@ -83,7 +101,8 @@ def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
     """
     missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
     if missing:
-        raise TypeError(f"`classifier` must have features and head for {method}; it lacks {missing}.")
+        found = f"{type(classifier).__name__} without {' and '.join(missing)}"
+        raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
     arrays, static = split_callable(classifier)
     activations, logits = call_parts.eval_shape(arrays, clip, static)
     if activations.ndim != 4:
@@ -139,6 +158,41 @@ def check_frames(num_frames: int, num_slices: int, name: str) -> None:
         raise ValueError(f"`{name}` must divide the clip's {num_frames} frames; got {num_slices} along time.")
 
 
+def check_masks(masks: Any) -> None:
+    """Checks that masks are a family, or an array of values in [0, 1].
+
+    Raises:
+      TypeError: If they are neither numbered masks nor an array of numbers.
+      ValueError: If a value is outside [0, 1] or no number.
+    """
+    if isinstance(masks, jax.Array | np.ndarray):
+        if masks.dtype.kind not in "biuf" and not jnp.issubdtype(masks.dtype, jnp.floating):
+            raise TypeError(f"`masks` must hold numbers in [0, 1]; got {masks.dtype}.")
+        if masks.size:
+            _check_unit_range("masks", masks)
+    elif not (callable(masks) and hasattr(masks, "num_masks")):
+        raise TypeError(f"`masks` must be a family of `jaxsal.masks` or an array; got {type(masks).__name__}.")
+
+
+def check_ids(ids: Any, num_masks: Any) -> np.ndarray:
+    """The numbers of the masks to score as an array, all `num_masks` for None, after checking them.
+
+    Raises:
+      TypeError: If they are not integers.
+      ValueError: If they are no list, or name a mask that is not there.
+    """
+    if ids is None:
+        return np.arange(num_masks, dtype=np.int32)
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or ids.size == 0:
+        raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"`ids` must be integers; got {ids.dtype}.")
+    if ids.min() < 0 or (not isinstance(num_masks, jax.core.Tracer) and ids.max() >= num_masks):
+        raise ValueError(f"`ids` must be from 0 to {num_masks - 1}; got numbers from {ids.min()} to {ids.max()}.")
+    return ids.astype(np.int32)
+
+
 def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
     """The saliency map as an array, after checking its shape against the clip and its values.
 
@@ -153,10 +207,9 @@ def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
             f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."
         )
     check_frames(clip.shape[0], saliency.shape[0], "saliency")
-    saliency = jnp.asarray(saliency)
-    if not isinstance(saliency, jax.core.Tracer) and bool(jnp.isnan(saliency).any()):
+    if math.isnan(value_range(saliency)[0]):
         raise ValueError("`saliency` must be free of NaN; got NaN.")
-    return saliency
+    return jax.device_put(saliency)  # unlike `jnp.asarray`, this compiles nothing
 
 
 def check_key(key: Any) -> jax.Array:

@@ -21,7 +21,7 @@ def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
     known = [field.name for field in dataclasses.fields(options)]
     unknown = [name for name in overrides if name not in known]
     if unknown:
-        raise TypeError(f"{method} has no option `{unknown[0]}`; it has {known}.")
+        raise TypeError(f"`options` must be out of {known} for {method}; got {unknown[0]!r}.")
     if "num_steps" in overrides and getattr(options, "step_size", None) is not None:
         overrides = {"step_size": None} | overrides  # a number of steps takes the place of the recipe's step size
     return dataclasses.replace(options, **overrides)

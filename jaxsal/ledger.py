@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
 from jaxsal.callables import call, split_callable
 from jaxsal.checks import check_choice
 from jaxsal.files import write_atomically
-from jaxsal.fingerprints import fingerprint
+from jaxsal.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.inputs import check_clip, check_target
 from jaxsal.masks import RiseMasks
+from jaxsal.missing import score_missing
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
-from jaxsal.saliency.readout import rise_map, rise_profile_stderr, rise_stderr
-from jaxsal.scoring import Progress, score_masks, whole_batches
+from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
+from jaxsal.scoring import Progress
 from jaxsal.types import Clip, ScoreFn, Target
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
 _IDENTITY = ("key", "shape", "clip", "options")
-_SAVE_EVERY_CHUNKS = 64
+_CLASSIFIER = ("precision", "weights")
 
 
 def clip_logits(score_fn: ScoreFn, clip: Clip) -> Float[np.ndarray, " K"]:
@@ -46,6 +46,9 @@ class RiseLedger:
       clip_logits: Logits of the untouched clip, (K,).
       ids: Numbers of the scored masks, ascending, (N,).
       logits: Logits of the clip under them, (N, K).
+      precision: Of the classifier, if it has one.
+      weights: What tells the classifier's weights from others; None where there are none, as in a plain function,
+        and in files of before this was kept.
     """
 
     key_data: UInt32[np.ndarray, "2"]
@@ -55,19 +58,22 @@ class RiseLedger:
     clip_logits: Float[np.ndarray, " K"]
     ids: Int[np.ndarray, " N"]
     logits: Float[np.ndarray, "N K"]
+    precision: str | None = None
+    weights: str | None = None
 
     @property
     def masks(self) -> RiseMasks:
         """The family that the scored masks are from."""
         options = self.options
         return RiseMasks(
-            key=jax.random.wrap_key_data(jnp.asarray(self.key_data), impl="threefry2x32"),
+            key=jax.random.wrap_key_data(jax.device_put(self.key_data), impl="threefry2x32"),
             num_masks=options.num_masks,
             keep_prob=float(options.keep_prob),
             shape=self.shape,
             grid_shape=options.grid_shape,
             alignment=options.alignment,
             temporal_cell=options.temporal_cell,
+            sampling=options.sampling,
         )
 
     def map(
@@ -100,7 +106,16 @@ class RiseLedger:
         scores: ScoreKind | None = None,
         per_frame: bool = False,
     ) -> Float[Array, "..."]:
-        """The standard error of `map` at every voxel, or of its mean over each frame; arguments as there."""
+        """The standard error of `map` at every voxel, or of its mean over each frame; arguments as there.
+
+        Raises:
+          ValueError: As `map`, and unless the masks were drawn independently of each other.
+        """
+        if self.options.sampling != "independent":
+            raise ValueError(
+                f"`sampling` must be 'independent' for a standard error, which takes each mask as drawn by itself; "
+                f"got {self.options.sampling!r}."
+            )
         return self._read(rise_profile_stderr if per_frame else rise_stderr, target, estimator, num_masks, scores)
 
     def _read(self, read_out: Any, target: Target, estimator: Any, num_masks: int | None, scores: Any) -> Array:
@@ -109,19 +124,28 @@ class RiseLedger:
         check_choice("estimator", estimator, ("mean", "centered"))
         check_choice("scores", scores, ("probabilities", "logits"))
         target = check_target(target, self.logits.shape[1])
-        used = np.ones(len(self.ids), bool)
-        if num_masks is not None:
-            used = self.ids < num_masks
-            if num_masks < 1 or used.sum() != num_masks:
-                raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
-        weights = jnp.asarray(self.logits)
-        if scores == "probabilities":
-            weights = jax.nn.softmax(weights, axis=-1)
-        if target != "all":
-            target = int(np.argmax(self.clip_logits)) if target is None else target
-            weights = weights[:, [target]]
-        maps = read_out(self.masks, jnp.asarray(self.ids), weights, jnp.asarray(used), estimator)
-        return maps if target == "all" else maps[0]
+        if target is None:
+            target = int(np.argmax(self.clip_logits))
+        used = len(self.ids) if num_masks is None else self._count(num_masks)
+        column: Any = None if isinstance(target, str) else target
+        options: Any = dict(estimator=estimator, scores=scores)
+        return read_ledger(read_out, self.masks, self.ids, self.logits, used, column, **options)
+
+    def _count(self, num_masks: int) -> int:
+        """`num_masks`, after checking that the first so many are here; ids ascend, so they come first."""
+        if num_masks < 1 or (self.ids < num_masks).sum() != num_masks:
+            raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
+        return num_masks
+
+    def first(self, num_masks: int) -> "RiseLedger":
+        """The ledger that a run of so many masks would have left.
+
+        Raises:
+          ValueError: If the first `num_masks` masks are not all here.
+        """
+        count = self._count(num_masks)
+        options = dataclasses.replace(self.options, num_masks=num_masks)
+        return dataclasses.replace(self, options=options, ids=self.ids[:count], logits=self.logits[:count])
 
     def merge(self, other: "RiseLedger") -> "RiseLedger":
         """One ledger with the masks of both; where both hold a mask, this one's score is taken.
@@ -132,16 +156,24 @@ class RiseLedger:
         for name, mine, theirs in zip(_IDENTITY, self.identity(), other.identity(), strict=True):
             if mine != theirs:
                 raise ValueError(f"`other` must have the same {name}; got {theirs} instead of {mine}.")
+        for name in _CLASSIFIER:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if None not in (mine, theirs) and mine != theirs:
+                raise ValueError(
+                    f"`other` must be of the same classifier; got {name} {theirs} instead of {mine}, and logits "
+                    f"{other.clip_logits} of the clip instead of {self.clip_logits}."
+                )
         same = self.clip_logits.shape == other.clip_logits.shape
         if not same or not np.allclose(self.clip_logits, other.clip_logits, rtol=1e-3, atol=1e-4):
             raise ValueError(
                 f"`other` must be of the same classifier; got logits {other.clip_logits} of the clip instead of "
                 f"{self.clip_logits}."
             )
+        known = {name: getattr(other, name) for name in _CLASSIFIER if getattr(self, name) is None}
         ids, first = np.unique(np.concatenate([self.ids, other.ids]), return_index=True)
         logits = np.concatenate([self.logits, other.logits])[first]
         options = dataclasses.replace(self.options, num_masks=max(self.options.num_masks, other.options.num_masks))
-        return dataclasses.replace(self, ids=ids, logits=logits, options=options)
+        return dataclasses.replace(self, ids=ids, logits=logits, options=options, **known)
 
     def identity(self) -> tuple[Any, ...]:
         """What two ledgers must share to be parts of one run; the number of masks and the read-out may differ."""
@@ -168,7 +200,7 @@ class RiseLedger:
           score_fn: What scored the masks it holds.
           clip: The clip it is of.
           num_masks: How many masks it should hold.
-          path: Where to save it as it grows, if anywhere.
+          path: Where to save it as it grows, every ten seconds, if anywhere.
           chunk_size: Masks in memory at once; changes speed, not the result.
           progress: Called with (masks done, masks in all) now and then.
 
@@ -179,33 +211,18 @@ class RiseLedger:
         if fingerprint(clip) != self.clip_fingerprint:
             raise ValueError("`clip` must be the one that the ledger is of; got another.")
         options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
-        found = clip_logits(score_fn, clip)
-        none = np.zeros((0, len(found)), np.float32)
-        empty = dataclasses.replace(self, clip_logits=found, options=options, ids=self.ids[:0], logits=none)
+        logits = clip_logits(score_fn, clip)
+        empty = dataclasses.replace(
+            self,
+            options=options,
+            clip_logits=logits,
+            ids=self.ids[:0],
+            logits=np.zeros((0, len(logits)), np.float32),
+            precision=getattr(score_fn, "precision", None),
+            weights=weights_fingerprint(score_fn),
+        )
         ledger = self.merge(empty)
-        wanted, batch_size = np.arange(num_masks, dtype=np.int32), options.batch_size
-        if batch_size is not None and not np.isin(wanted, self.ids).all():
-            whole = whole_batches(self.ids, batch_size)  # the scores of other batches change with what fills them
-            ledger = dataclasses.replace(ledger, ids=self.ids[whole], logits=self.logits[whole])
-        missing = np.setdiff1d(wanted, ledger.ids)
-        portion = max(len(missing), 1) if path is None else _SAVE_EVERY_CHUNKS * (batch_size or chunk_size)
-        for start in range(0, len(missing), portion):
-            ids = missing[start : start + portion]
-            scores = score_masks(
-                score_fn,
-                clip,
-                self.masks,
-                ids=ids,
-                baseline=self.options.baseline,
-                frame_slices=self.options.frame_slices,
-                batch_size=batch_size,
-                chunk_size=chunk_size,
-                progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
-            )
-            ledger = ledger.merge(dataclasses.replace(self, ids=ids, logits=np.asarray(scores, np.float32)))
-            if path is not None:
-                ledger.save(path)
-        return ledger
+        return score_missing(ledger, score_fn, clip, num_masks, path=path, chunk_size=chunk_size, progress=progress)
 
     def save(self, path: str | Path) -> None:
         """Writes the ledger to one file, whole or not at all."""
@@ -214,7 +231,13 @@ class RiseLedger:
         if not isinstance(self.options.baseline, str):
             options["baseline"] = None
             arrays["baseline"] = np.asarray(self.options.baseline)
-        header = dict(shape=self.shape, options=options, clip_fingerprint=self.clip_fingerprint)
+        header = dict(
+            shape=self.shape,
+            options=options,
+            clip_fingerprint=self.clip_fingerprint,
+            precision=self.precision,
+            weights=self.weights,
+        )
         with write_atomically(path) as file:
             np.savez(file, header=np.array(json.dumps(header)), **arrays)
 
@@ -238,14 +261,9 @@ class RiseLedger:
                 shape=tuple(header["shape"]),
                 options=RiseOptions(**options),
                 clip_fingerprint=header["clip_fingerprint"],
+                precision=header.get("precision"),
+                weights=header.get("weights"),
                 **arrays,
             )
         except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
             raise ValueError(f"`path` must be a whole ledger; got {path} ({error}).") from error
-
-
-def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
-    """Progress of a portion as progress of the whole."""
-    if progress is None:
-        return None
-    return lambda done, _: progress(done_before + done, total)

@@ -14,12 +14,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from jaxsal.grid_draws import Sampling, draw_grid
 from jaxsal.resample import Alignment, linear_matrix, resample, stretch
 
 TemporalCell = Literal["own", "spatial"]
 FrameSlices = Literal["aligned", "modulo"]
 
-_SUM_CHUNK = 256
+SUM_CHUNK = 256
 
 
 @runtime_checkable
@@ -83,6 +84,7 @@ class RiseMasks:
       grid_shape: Cells per axis, (s_t, s_h, s_w).
       alignment: How the grid is stretched, see `jaxsal.resample`.
       temporal_cell: Which cell count sets the length of a cell in time, see `cell_shape`.
+      sampling: How the grids go together, see `jaxsal.grid_draws`.
 
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
@@ -95,6 +97,7 @@ class RiseMasks:
     grid_shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
     temporal_cell: TemporalCell = field(metadata=dict(static=True))
+    sampling: Sampling = field(default="independent", metadata=dict(static=True))
 
     @property
     def cell(self) -> tuple[int, int, int]:
@@ -110,9 +113,8 @@ class RiseMasks:
 
     def grid_and_offset(self, mask_id: Int[Array, ""]) -> tuple[Bool[Array, "st sh sw"], Int[Array, "3"]]:
         """The random numbers behind mask `mask_id`."""
-        grid_key, offset_key = jax.random.split(jax.random.fold_in(self.key, mask_id))
-        grid = jax.random.uniform(grid_key, self.grid_shape, jnp.float32) < self.keep_prob
-        return grid, jax.random.randint(offset_key, (3,), 0, jnp.array(self.cell, jnp.int32), jnp.int32)
+        draws, offset = draw_grid(self.key, mask_id, self.grid_shape, self.cell, self.sampling)
+        return draws < self.keep_prob, offset
 
     def window(self, grid: Array, offset: Int[Array, "3"]) -> Float[Array, "Tm H W"]:
         """The mask that a grid and an offset make."""
@@ -136,9 +138,9 @@ class RiseMasks:
         """
         num_classes = weights.shape[1]
         cell, grid_shape = self.cell, self.grid_shape
-        padding = -len(ids) % _SUM_CHUNK
-        ids = jnp.pad(ids, (0, padding)).reshape(-1, _SUM_CHUNK)
-        weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, _SUM_CHUNK, num_classes)
+        padding = -len(ids) % SUM_CHUNK
+        ids = jnp.pad(ids, (0, padding)).reshape(-1, SUM_CHUNK)
+        weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, SUM_CHUNK, num_classes)
 
         def add_chunk(sums, chunk):
             chunk_ids, chunk_weights = chunk
@@ -202,7 +204,7 @@ class RankMasks:
 
     ranks: Int[Array, "..."]
     counts: Int[Array, " S"]
-    keep: bool = field(metadata=dict(static=True))
+    keep: bool | Bool[Array, ""]
 
     @property
     def num_masks(self) -> int:
@@ -212,7 +214,7 @@ class RankMasks:
     def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "..."]:
         """The mask of step `mask_id`."""
         concerned = self.ranks < self.counts[mask_id]
-        return (concerned if self.keep else ~concerned).astype(jnp.float32)
+        return (concerned == self.keep).astype(jnp.float32)
 
 
 def expand_mask(

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -10,11 +11,12 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxsal.checks import check_choice, check_positive
-from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier
+from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
 from jaxsal.datasets.clips import resize_and_crop
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
 from jaxsal.models import PAN, ResNet3D18
+from jaxsal.models.pan import Variant
 
 
 class Architecture(NamedTuple):
@@ -41,8 +43,8 @@ def _pan_sampler(num_frames: int) -> SegmentSampler:
     return SegmentSampler(num_segments, PAN.frames_per_mask)
 
 
-def _pan(num_classes: int, width: int, num_frames: int) -> PAN:
-    return PAN(num_classes, width, _pan_sampler(num_frames).num_segments)
+def _pan(num_classes: int, width: int, num_frames: int, variant: Variant = "lite") -> PAN:
+    return PAN(num_classes, width, _pan_sampler(num_frames).num_segments, variant=variant)
 
 
 def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
@@ -52,6 +54,8 @@ def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
 NETWORKS = {
     "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
     "pan": Architecture(_pan, _pan_sampler, 32, antialias=True),
+    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True),
+    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True),
 }
 
 
@@ -64,7 +68,7 @@ class NetworkSpec:
       spectra: What it was trained on: "IR", "TV", or "IRTV" for both.
       arch: Name of the architecture, a key of `NETWORKS`.
       width: Channels of the first layer.
-      num_frames: T, the frames of a clip: a window of consecutive ones, or four of each segment for "pan".
+      num_frames: T, the frames of a clip: a window of consecutive ones, or four of each segment for the PANs.
       size: The shorter side of frames after resizing.
       crop: Height and width of the clip, cut out of the resized frames.
       mean: Of the training data as the weights expect it, per channel, in [0, 1].
@@ -89,6 +93,7 @@ class NetworkSpec:
         _ = self.sampler
         if self.crop > self.size:
             raise ValueError(f"`crop` must be at most `size`, {self.size}; got {self.crop}.")
+        check_normalization(self.mean, self.std)
         if not self.classes:
             raise ValueError("`classes` must name at least one class; got none.")
 

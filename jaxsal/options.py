@@ -9,6 +9,7 @@ from jaxsal.checks import check_choice, check_positive, check_seed
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
 REFERENCES = ("random", "constant")
+PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd")
 CROPPING = ("random", "multiscale")
 BASELINE_NAMES = ("zero", "mean", "blur", "gaussian")
@@ -153,6 +154,7 @@ class ExplainOptions:
       insertion_baseline: What insertion starts from.
       chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result.
       seed: Of RISE's masks and of the random map, at least 0.
+      precision: Of weights and activations; bfloat16 is faster on devices with units for it, and rounds scores.
     """
 
     method: tuple[Annotated[str, one_of(*METHODS)], ...] = tuple(METHODS)
@@ -168,6 +170,7 @@ class ExplainOptions:
     insertion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("blur; canonical gaussian")] = None
     chunk_size: int = 16
     seed: int = 0
+    precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
 
     def __post_init__(self):
         if not self.method:
@@ -177,6 +180,7 @@ class ExplainOptions:
         for reference in self.references:
             check_choice("references", reference, REFERENCES)
         check_positive("chunk_size", self.chunk_size)
+        check_choice("precision", self.precision, PRECISIONS)
         check_seed(self.seed)
 
     def overrides(self, *names: str) -> dict:

@@ -84,7 +84,12 @@ def pad_masks(
       num_frames: T, frames of the clip.
       padding: Of all families that are to share a program.
       frame_slices: Which slice of a mask a frame gets, see `jaxsal.masks.expand_mask`.
+
+    Raises:
+      ValueError: If the masks are not drawn independently of each other.
     """
+    if masks.sampling != "independent":
+        raise ValueError(f"`sampling` must be 'independent' for masks of padded grids; got {masks.sampling!r}.")
     slices = np.arange(num_frames)
     rows = slices % masks.shape[0] if frame_slices == "modulo" else slices // (num_frames // masks.shape[0])
     matrices = []

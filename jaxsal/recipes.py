@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from jaxsal.baselines import BASELINES
-from jaxsal.checks import check_choice, check_positive
+from jaxsal.checks import check_choice, check_integer, check_positive
+from jaxsal.grid_draws import MAX_SOBOL, SAMPLINGS, Sampling
 from jaxsal.masks import FrameSlices, TemporalCell
 from jaxsal.resample import ALIGNMENTS, Alignment
 from jaxsal.types import AnyArray
@@ -18,6 +19,7 @@ from jaxsal.types import AnyArray
 Estimator = Literal["mean", "centered"]
 ScoreKind = Literal["probabilities", "logits"]
 Ties = Literal["random", "first", "last"]
+Approximation = Literal["none", "refine"]
 
 
 def _check_names(options: Any, **choices: tuple[str, ...]) -> None:
@@ -72,6 +74,8 @@ class RiseOptions:
         weights and adds it back to the map: the same expectation, far less variance.
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 24 with min-max); None scores each by itself.
+      sampling: How the random grids go together, see `jaxsal.grid_draws`: "independent", or "stratified" or "sobol",
+        which cover the grids more evenly; standard errors need "independent".
     """
 
     num_masks: int = 1000
@@ -84,9 +88,12 @@ class RiseOptions:
     frame_slices: FrameSlices = "aligned"
     estimator: Estimator = "mean"
     batch_size: int | None = None
+    sampling: Sampling = "independent"
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
+        for count in self.grid_shape:
+            check_integer("grid_shape", count)
         if len(self.grid_shape) != 3 or min(self.grid_shape) < 1:
             raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
         if not 0 < self.keep_prob <= 1:
@@ -98,7 +105,10 @@ class RiseOptions:
             temporal_cell=get_args(TemporalCell),
             frame_slices=get_args(FrameSlices),
             estimator=get_args(Estimator),
+            sampling=SAMPLINGS,
         )
+        if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
+            raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
         _check_baseline(self.baseline)
         _check_batch(self.batch_size)
 
@@ -161,6 +171,9 @@ class CurveOptions:
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
       nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
+        `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
+      tolerance: For "refine": a difference of probabilities, at least 0.
     """
 
     num_steps: int = 100
@@ -172,8 +185,11 @@ class CurveOptions:
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
     nan_as_zero: bool = False
+    approximation: Approximation = "none"
+    tolerance: float = 0.02
 
     def __post_init__(self):
+        check_integer("num_steps", self.num_steps)
         if self.num_steps < 2:
             raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
         if isinstance(self.step_size, str):
@@ -181,7 +197,15 @@ class CurveOptions:
         elif self.step_size is not None:
             check_positive("step_size", self.step_size)
         check_positive("blur_factor", self.blur_factor)
-        _check_names(self, step_rounding=("exact", "float32"), unit=("voxel", "scalar", "auto"), ties=get_args(Ties))
+        if not self.tolerance >= 0:
+            raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
+        _check_names(
+            self,
+            step_rounding=("exact", "float32"),
+            unit=("voxel", "scalar", "auto"),
+            ties=get_args(Ties),
+            approximation=get_args(Approximation),
+        )
         _check_baseline(self.baseline)
 
 

@@ -115,7 +115,7 @@ def degrade(clip: Float[Array, "T H W C"], factor: int, *, time: bool = True) ->
       ValueError: If `factor` is below 1.
     """
     if factor < 1:
-        raise ValueError(f"`blur_factor` must be at least 1; got {factor}.")
+        raise ValueError(f"`factor` must be at least 1; got {factor}.")
     num_frames, height, width = clip.shape[:3]
     small = [max(int(n * (1 / factor)), 1) for n in (num_frames, height, width)]
     if not time:

@@ -8,7 +8,7 @@ on how many masks there are.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -18,13 +18,13 @@ from jaxtyping import Array, Bool, Float, Int
 
 from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
-from jaxsal.checks import check_positive
+from jaxsal.checks import check_choice, check_positive
 from jaxsal.devices import device_mesh, on_every_device, on_one_device, split_axis
-from jaxsal.inputs import check_batches, check_clip, check_frames, check_score_fn
+from jaxsal.inputs import check_batches, check_clip, check_frames, check_ids, check_masks, check_score_fn
 from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
 
-_CHUNKS_PER_PROGRAM = 8
+CHUNKS_PER_PROGRAM = 8
 Progress = Callable[[int, int], None]
 
 
@@ -58,7 +58,8 @@ def score_masks(
       What `score_fn` returns, one row per mask.
 
     Raises:
-      TypeError: If `score_fn` cannot be called, or not in batches where they are wanted, or the clip holds no floats.
+      TypeError: If `score_fn` cannot be called, or not in batches where they are wanted, the clip holds no floats,
+        the masks are neither a family nor numbers, or the ids are no integers.
       ValueError: If a shape, a value or a name does not fit; the message names the argument.
 
     Example:
@@ -68,17 +69,16 @@ def score_masks(
       [[1.0], [0.0]]
     """
     check_positive("chunk_size", chunk_size)
+    check_choice("frame_slices", frame_slices, get_args(FrameSlices))
     clip = check_clip(clip, score_fn)
     check_score_fn(score_fn, clip)
     check_batches(score_fn, batch_size)
     family = _as_family(masks, clip)
-    ids = np.asarray(range(family.num_masks) if ids is None else ids, np.int32)
-    if ids.ndim != 1 or len(ids) == 0:
-        raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
+    ids = check_ids(ids, family.num_masks)
     replacement = make_baseline(baseline, clip, score_fn)
     if batch_size is not None:
         chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is
-    elif len(ids) <= _CHUNKS_PER_PROGRAM * chunk_size:
+    elif len(ids) <= CHUNKS_PER_PROGRAM * chunk_size:
         chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
     options: Any = dict(frame_slices=frame_slices, batch_size=batch_size, chunk_size=chunk_size)
     return score_ids(score_fn, clip, family, ids, replacement, **options, progress=progress)
@@ -103,7 +103,7 @@ def score_ids(
     mesh = device_mesh(batch_size)
     arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
-    per_program = _CHUNKS_PER_PROGRAM * chunk_size
+    per_program = CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
         portion = ids[start : start + per_program]
@@ -114,7 +114,15 @@ def score_ids(
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(start + len(portion), len(ids))
-    return on_one_device(jnp.concatenate(scores)[: len(ids)])
+    return _join(scores, len(ids))
+
+
+def _join(scores: list[Array], count: int) -> Array:
+    """The first rows of all parts on one device; joined on the host, where nothing is compiled for their number."""
+    parts = [on_one_device(part) for part in scores]
+    if isinstance(parts[0], jax.core.Tracer):
+        return jnp.concatenate(parts)[:count]
+    return jax.device_put(np.concatenate(parts)[:count], jax.local_devices()[0])
 
 
 def program_bytes(
@@ -129,7 +137,7 @@ def program_bytes(
     mesh = device_mesh()
     arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
-    chunks = split_axis(np.zeros((_CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
+    chunks = split_axis(np.zeros((CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
     compiled = _score_chunks.lower(*arguments, chunks, 1, static, "aligned", None).compile()
     memory: Any = compiled.memory_analysis()
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
@@ -150,7 +158,8 @@ def whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarra
 
 
 def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
-    """The masks as a family, after checking their shape against the clip."""
+    """The masks as a family, after checking their values, and their shape against the clip."""
+    check_masks(masks)
     if isinstance(masks, jax.Array | np.ndarray):
         if masks.ndim != 4 or masks.shape[2:] != clip.shape[1:3]:
             raise ValueError(

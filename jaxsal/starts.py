@@ -11,6 +11,7 @@ from jaxtyping import PRNGKeyArray
 from jaxsal.checkpoint import open_checkpoint
 from jaxsal.models import init_variables, pan_from_resnet50, variables_from_torch
 from jaxsal.models.torch_files import read_tensors
+from jaxsal.models.torch_weights import arch_from_torch
 from jaxsal.networks import NetworkSpec
 
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
@@ -21,13 +22,18 @@ def _as_it_is(spec: NetworkSpec, variables: Any, key: PRNGKeyArray) -> Any:
 
 
 def _pan_of_resnet50(spec: NetworkSpec, variables: Any, key: PRNGKeyArray) -> Any:
-    return pan_from_resnet50(variables, len(spec.classes), num_segments=spec.model().num_segments, key=key)
+    model: Any = spec.model()
+    return pan_from_resnet50(
+        variables, len(spec.classes), variant=model.variant, num_segments=model.num_segments, key=key
+    )
 
 
 # By architecture: the kinds of torch files that it can start from, and what becomes of their variables.
 SOURCES: dict[str, dict[str, Callable[[NetworkSpec, Any, PRNGKeyArray], Any]]] = {
     "resnet3d18": {"resnet3d18": _as_it_is},
     "pan": {"pan": _as_it_is, "resnet50": _pan_of_resnet50},
+    "pan_rgb": {"pan_rgb": _as_it_is, "resnet50": _pan_of_resnet50},
+    "pan_pa": {"pan_pa": _as_it_is, "resnet50": _pan_of_resnet50},
 }
 
 
@@ -36,7 +42,7 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
 
     Args:
       spec: What will be trained.
-      path: A torch or safetensors file of the same network, for "pan" also one of ResNet-50; or the folder of a run.
+      path: A torch or safetensors file of the same network, for a PAN also one of ResNet-50; or the folder of a run.
       seed: Of the random parts.
 
     Returns:
@@ -66,10 +72,6 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
 
 def _from_torch(spec: NetworkSpec, path: Path, key: PRNGKeyArray) -> Any:
     tensors = read_tensors(path)
-    errors = []
-    for kind, take in SOURCES[spec.arch].items():
-        try:
-            return take(spec, variables_from_torch(kind, tensors), key)
-        except ValueError as error:
-            errors.append(error)
-    raise min(errors, key=lambda error: len(str(error)))  # lists all that is wrong: the shortest is of the nearest kind
+    kinds, found = SOURCES[spec.arch], arch_from_torch(tensors)
+    kind = found if found in kinds else spec.arch
+    return kinds[kind](spec, variables_from_torch(kind, tensors), key)

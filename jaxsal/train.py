@@ -184,7 +184,9 @@ def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], dir
     asked = json.loads(json.dumps(notes["options"]))
     changed = [f"{name}: {before[name]} instead of {value}" for name, value in asked.items() if before[name] != value]
     if changed:
-        raise ValueError(f"`options` must be those of the run in {directory}; it has {'; '.join(changed)}.")
+        raise ValueError(
+            f"`options` must be those of the run in {directory}; got a difference in {'; '.join(changed)}."
+        )
     if found.origin["data"] != notes["data"]:
         raise ValueError(f"`clips` must be those of the run in {directory}; got others.")
     if found.origin.get("start") != notes["start"]:

@@ -1,6 +1,7 @@
 """Runs a script in processes of its own, joined by JAX over the loopback where they are several."""
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -13,20 +14,20 @@ sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", {devices})
 if {count} > 1:
-    jax.distributed.initialize(
-        "127.0.0.1:{port}", num_processes={count}, process_id={number}, heartbeat_timeout_seconds={heartbeat}
-    )
+    from jaxsal.processes import join_processes
+    join_processes(survive={survive}, heartbeat_seconds={heartbeat})
 """
 
 
-def start(script, *, count=1, devices=1, heartbeat=100):
+def start(script, *, count=1, devices=1, heartbeat=30, survive=True):
     """Starts `count` processes of `devices` CPU devices each; they keep compiled programs between runs."""
-    port = free_port()
-    starts = [
-        _START.format(tests=str(TESTS), count=count, devices=devices, port=port, number=number, heartbeat=heartbeat)
+    port, joining = free_port(), dict(heartbeat=heartbeat, survive=survive)
+    begin = _START.format(tests=str(TESTS), count=count, devices=devices, **joining)
+    given = [
+        dict(JAX_COORDINATOR_ADDRESS=f"127.0.0.1:{port}", JAX_NUM_PROCESSES=str(count), JAX_PROCESS_ID=str(number))
         for number in range(count)
     ]
-    return [launch([sys.executable, "-c", start + script]) for start in starts]
+    return [launch([sys.executable, "-c", begin + script], **(names if count > 1 else {})) for names in given]
 
 
 def launch(command, **variables):
@@ -62,6 +63,17 @@ def stop(processes):
     for process in processes:
         process.kill()
         process.communicate()
+
+
+def launch_as_slurm_would(words, *, count=2):
+    """Starts `jaxsal WORDS` as the tasks of one SLURM job on this machine."""
+    job = random.randrange(4096)  # JAX derives the port from it
+    shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
+    shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_TASKS_PER_NODE=str(count), JAX_NUM_CPU_DEVICES="1")
+    return [
+        launch([sys.executable, "-m", "jaxsal.cli", *words], **shared, SLURM_PROCID=str(task), SLURM_LOCALID=str(task))
+        for task in range(count)
+    ]
 
 
 def free_port():

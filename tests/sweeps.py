@@ -80,7 +80,7 @@ def contents(store_folder):
         for group in store.groups(kind):
             path = f"{kind}/{group}"
             for clip, row in rows(store, path).items():
-                for name in names:
+                for name in (*names, "digest"):
                     if store.has(f"{path}/{name}"):
                         found[path, clip, name] = store.read(f"{path}/{name}", row)
                 if kind == "cells":

@@ -51,7 +51,7 @@ def test_a_ledger_grows_by_whole_batches(tmp_path):
 
 
 def test_batches_that_cannot_be(no_shape_checks):
-    with pytest.raises(TypeError, match="`score_fn` must have score_batch for `batch_size`; function lacks it"):
+    with pytest.raises(TypeError, match="`score_fn` must have score_batch for `batch_size`; got function without"):
         rise(KEY, toys.constant(), CLIP, batch_size=4)
     with pytest.raises(TypeError, match="`score_fn` must have score_batch"):
         score_masks(toys.constant(), CLIP, MASKS, batch_size=4)

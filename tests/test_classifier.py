@@ -73,6 +73,10 @@ def test_any_callable_pytree_is_explained():
     assert rise(jax.random.key(0), own, CLIP, num_masks=8).shape == (4, 16, 16)
 
 
+def normalised(mean, std):
+    return toys.pooling_classifier(mean=mean, std=std)
+
+
 class NoHead(nn.Module):
     def features(self, clips):
         return clips
@@ -84,9 +88,18 @@ class NoHead(nn.Module):
         (
             lambda: Classifier.from_model(NoHead(), {}),
             TypeError,
-            r"`model` must have methods features and head; NoHead lacks \['head'\]",
+            r"`model` must have methods features and head; got NoHead without head",
         ),
         (lambda: toys.pooling_classifier(mean=[0.5]), ValueError, "`mean` and `std` must be given together"),
+        (lambda: normalised([0.5, 0.5], [1.0]), ValueError, "`mean` and `std` must be as many, one for each channel"),
+        (lambda: normalised([0.5, np.nan], [1.0, 1.0]), ValueError, "`mean` must be finite; got"),
+        (lambda: normalised([0.5], [0.0]), ValueError, r"`std` must be finite and above 0; got \[0.0\]"),
+        (lambda: normalised([0.5], [np.inf]), ValueError, "`std` must be finite and above 0; got"),
+        (
+            lambda: toys.pooling_classifier(frames_per_mask=1.5),
+            TypeError,
+            "`frames_per_mask` must be an integer; got 1.5",
+        ),
         (lambda: toys.pooling_classifier(frames_per_mask=0), ValueError, "`frames_per_mask` must be at least 1; got 0"),
         (
             lambda: toys.pooling_classifier().with_normalization("zscore"),
@@ -106,7 +119,11 @@ def test_bfloat16_weights_and_activations_float32_logits():
     variables = init_variables(model, jax.random.key(0), (1, *CLIP.shape))
     exact = Classifier.from_model(model, variables)
     rounded = exact.with_precision("bfloat16")
-    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params)} == {jnp.dtype("bfloat16")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params["params"])} == {jnp.dtype("bfloat16")}
+    assert {leaf.dtype for leaf in jax.tree.leaves(rounded.params["batch_stats"])} == {jnp.dtype("float32")}
+    with jax.numpy_dtype_promotion("standard"):
+        activations = rounded.features_fn(rounded.params, CLIP.astype(jnp.bfloat16))
+    assert activations.dtype == jnp.bfloat16
     logits, expected = rounded(CLIP), exact(CLIP)
     assert logits.dtype == rounded.features(CLIP).dtype == jnp.float32
     error = np.abs(logits - expected).max() / np.abs(expected).max()

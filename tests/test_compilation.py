@@ -1,10 +1,17 @@
-"""Compiled programs on disk, each case in a process of its own since JAX reads the setting once."""
+"""Compiled programs on disk; what JAX keeps is looked at in a process of its own, since it reads the setting once."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+
+from jaxsal import compilation
+from jaxsal.cli import main
+from jaxsal.commands.demo import Demo
+from jaxsal.commands.output import Output
+from jaxsal.compilation import processor
 
 SCRIPT = """
 import jax, jax.numpy as jnp
@@ -28,3 +35,31 @@ def test_programs_are_kept_in_the_users_or_the_named_folder(tmp_path, named):
     folder, count = printed.stdout.split()
     assert folder.startswith(str(tmp_path / ("named" if named else "cache/jaxsal/programs")))
     assert int(count) > 0
+
+
+def test_the_folder_is_of_the_processor_not_of_the_machines_name(monkeypatch):
+    here = processor()
+    monkeypatch.setattr("platform.node", lambda: "another-container")
+    assert processor() == here
+    assert re.fullmatch(r"\w+-[0-9a-f]{12}", here)
+
+
+@pytest.mark.parametrize(("order", "same"), [("avx2 sse fma", True), ("avx2 sse fma avx512f", False)])
+def test_processors_that_can_do_other_things_are_told_apart(monkeypatch, order, same):
+    def described(flags):
+        monkeypatch.setattr("pathlib.Path.read_text", lambda self: f"model name\t: A\nflags\t\t: {flags}\n\n")
+        return processor()
+
+    assert (described("sse fma avx2") == described(order)) == same
+
+
+@pytest.mark.parametrize(("switch", "kept"), [([], True), (["--no-cache"], False)])
+def test_no_cache_sets_no_folder(monkeypatch, capsys, switch, kept):
+    """A verb that does nothing, run with and without the switch; JAX's folder is that of the tests otherwise."""
+    folders = []
+    monkeypatch.setattr(compilation, "keep_programs", lambda: folders.append("set"))
+    monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
+    monkeypatch.setattr(Demo, "run", lambda self: Output("done", {}))
+    main(["demo", *switch])
+    assert (folders == ["set"]) == kept
+    assert capsys.readouterr().out == "done\n"

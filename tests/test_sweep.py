@@ -7,7 +7,7 @@ import pytest
 
 import sweeps
 from jaxsal import cli, rise_ledger
-from jaxsal.sweep import work
+from jaxsal.sweep import open_results, work
 from jaxsal.sweep.config import MethodGrid
 from jaxsal.sweep.export import export_results, status
 from jaxsal.sweep.run import share_out
@@ -109,20 +109,28 @@ def test_every_method_and_curves(inputs, tmp_path, capsys):
         rows = list(csv.DictReader(file))
     assert {row["method"] for row in rows} == {"rise", "gradcam", "sidu"}
     assert all(0 <= float(row["deletion"]) <= 1 for row in rows)
-    assert json.loads(rows[0]["options"]).keys() <= {"num_masks", "grid_shape", "estimator"}
+    options = next(json.loads(row["options"]) for row in rows if row["method"] == "rise")
+    assert options.keys() >= {"num_masks", "keep_prob", "baseline", "frames_per_mask"}  # those by default too
     assert pyarrow.parquet.read_table(tmp_path / "a.parquet").num_rows == 33
-    assert status(config).text.count("3 of 3 clips") == 11
+    assert status(config, sweeps.toy_groups(config)).text.count("3 of 3 clips") == 11
 
 
-def test_xarray_opens_it(done):
-    xarray = pytest.importorskip("xarray")
+def test_notebooks_open_it(done):
+    pytest.importorskip("xarray")
     pytest.importorskip("zarr")
-    path = next(iter(sweeps.toy_groups(done)[0].ledgers))
-    opened = xarray.open_zarr(done.store, group=path, consolidated=False)
-    assert opened.logits.dims == ("clip", "mask", "class")
-    assert opened.logits.shape == (3, 29, 2)
-    np.testing.assert_array_equal(opened.logits.values, Store(done.store).read(f"{path}/logits"))
-    assert len(opened.attrs["clips"]) == 3
+    found, store = open_results(done.store), Store(done.store)
+    assert len(found.rows) == 24
+    row = found.rows[5]
+    ledger, cell = found.dataset(row["ledger"]), found.dataset(row["cell"])
+    assert ledger.logits.dims == ("clip", "mask", "class")
+    assert ledger.logits.shape == (3, 29, 2)
+    assert list(ledger.coords["class"].values) == ["down", "up"]
+    np.testing.assert_array_equal(ledger.logits.values, store.read(f"ledgers/{row['ledger']}/logits"))
+    probability = cell.results.sel(clip=row["clip"], field="probability")
+    assert float(probability) == row["probability"]
+    assert cell.saliency.sel(clip=row["clip"]).dims == ("time", "row", "column")
+    with pytest.raises(ValueError, match="`name` must be a cell or a ledger of .*; got 'none'"):
+        found.dataset("none")
 
 
 def test_a_clip_that_cannot_be_read_is_recorded_and_passed_over(tmp_path, capsys):
@@ -133,23 +141,28 @@ def test_a_clip_that_cannot_be_read_is_recorded_and_passed_over(tmp_path, capsys
     config = sweeps.config(tmp_path)
     sweeps.run(config)
     assert "clip r2:0-end:IR is passed over: `path` must be a readable array" in capsys.readouterr().err
-    text = status(config).text
+    text = status(config, sweeps.toy_groups(config)).text
     assert "not used: r2:0-end:IR: `path` must be" in text
     assert text.count("2 of 3 clips") == 8
     broken.write_bytes(whole)
     sweeps.run(config)
-    assert "not used" not in status(config).text
+    assert "not used" not in status(config, sweeps.toy_groups(config)).text
 
 
-def test_another_clip_under_the_same_name(tmp_path):
+def test_another_clip_under_the_same_name(tmp_path, capsys):
+    """Whichever cell saw the clip first, one without a ledger too; the other clips go on."""
     sweeps.make_recordings(tmp_path)
-    config = sweeps.config(tmp_path, methods=(MethodGrid("rise", options={"num_masks": [5]}),))
+    config = sweeps.config(tmp_path, methods=(MethodGrid("gradcam"),))
     sweeps.run(config)
     changed = tmp_path / "data" / "IR" / "r0.npy"
     np.save(changed, 255 - np.load(changed))
-    more = dataclasses.replace(config, methods=(MethodGrid("rise", options={"num_masks": [6]}),))
-    with pytest.raises(ValueError, match="`clips` must be those of the store; got another clip under the name r0"):
-        sweeps.run(more)
+    more = dataclasses.replace(config, methods=(MethodGrid("gradcam"), MethodGrid("gradcam", target=(1,))))
+    sweeps.run(more)
+    said = capsys.readouterr().err
+    assert "clip r0:0-end:IR is passed over: `clips` must be those of the store; got another clip" in said
+    assert "4 of 4 forward passes" in said.splitlines()[-1]
+    found = status(more, sweeps.toy_groups(more))
+    assert [cell["done"] for cell in found.data["cells"]] == [3, 2]
 
 
 def test_chunks_of_a_store_stay(done):

@@ -14,7 +14,6 @@ import processes
 import sweep_worker
 import sweeps
 from jaxsal.sweep.merge import merge_stores
-from jaxsal.sweep.records import read_result
 from jaxsal.sweep.store import Store
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
@@ -44,50 +43,88 @@ def copy_of(store, folder):
     return folder / "store.zarr"
 
 
-def test_killed_at_ten_moments(inputs, whole, tmp_path):
-    """SIGKILL, anywhere between the first write and the last: the store ends as if nothing had happened."""
+def test_killed_at_ten_moments(inputs, tmp_path):
+    """SIGKILL, spread from the first write to the last while an old store is extended: it ends as if undisturbed."""
+    old, store = tmp_path / "old.zarr", tmp_path / "store.zarr"
+    sweeps.run(sweep_worker.start(inputs, str(old)))
+    begun = num_files(old)
+    shutil.copytree(old, store)
+    sweeps.run(sweep_worker.everything(inputs, str(old)))
+    undisturbed = num_files(old)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["jaxsal.sweep.run", "jaxsal.checkpoint"])
     generator, killed = random.Random(3), 0
-    store = tmp_path / "store.zarr"
-    while killed < 10:
-        process = context.Process(target=sweep_worker.work, args=(str(inputs), str(store)))
+    for moment in np.linspace(begun, undisturbed, 12)[1:-1]:
+        arguments = (str(inputs), str(store), str(tmp_path / "cache"))
+        process = context.Process(target=sweep_worker.work, args=arguments)
         process.start()
-        before = num_files(store)
-        while process.is_alive() and num_files(store) == before:
-            time.sleep(0.005)
-        process.join(generator.uniform(0.0, 0.15))
-        if process.exitcode is None:
-            process.kill()
-            killed += 1
-        else:  # it was done before its time
-            assert process.exitcode == 0
-            shutil.rmtree(store)
+        while process.is_alive() and num_files(store) < moment:
+            time.sleep(0.004)
+        process.join(generator.uniform(0.0, 0.01))
+        killed += process.exitcode is None
+        process.kill()
         process.join()
-    sweeps.run(sweep_worker.survivor(inputs, str(store)))
-    sweeps.assert_same(sweeps.contents(store), whole[1])
+        assert process.exitcode in (0, -9)
+    assert killed >= 9
+    config = sweep_worker.everything(inputs, str(store))
+    sweeps.run(config)
+    sweeps.assert_same(sweeps.contents(store), sweeps.contents(old))
+    assert sweeps.run_sweep(config, sweeps.toy_groups(config), verify=True).passes == 0
 
 
 def num_files(folder):
-    return sum(1 for path in folder.rglob("*") if path.is_file()) if folder.exists() else 0
+    """How many files of arrays a store has, but for those that TensorStore has under way."""
+    return sum(1 for path in folder.rglob("*") if "lock" not in path.name and path.is_file())
 
 
 @pytest.mark.parametrize("damage", ["cut off", "one bit", "empty", "gone"])
-def test_damaged_chunks_are_made_again(inputs, whole, tmp_path, damage, capsys):
+@pytest.mark.parametrize(
+    ("kind", "chunk"),
+    [
+        ("ledger", "logits/c/1/3/0"),
+        ("ledger", "clip_logits/c/1/0"),
+        ("ledger", "digest/c/1/0"),
+        ("cell", "results/c/1/0"),
+        ("cell", "digest/c/1/0"),
+        ("cell", "saliency/c/1/0/0/0"),
+    ],
+)
+def test_a_damaged_chunk_is_made_again(inputs, whole, tmp_path, kind, chunk, damage, capsys):
+    """One alone, the rest being whole: what depends on it is done, and not to be trusted."""
     config = sweep_worker.survivor(inputs, "unused")
     config = dataclasses.replace(config, store=str(copy_of(whole[0], tmp_path)))
+    groups = sweeps.toy_groups(config)
+    cell = groups[0].cells[0]
+    file = tmp_path / "store.zarr" / (cell.path if kind == "cell" else cell.ledger.path) / chunk
+    content = bytearray(file.read_bytes())
+    content[5] ^= 8
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes({"cut off": bytes(content[:9]), "one bit": bytes(content), "empty": b""}[damage])
+    plan = sweeps.run_sweep(config, groups, verify="saliency" in chunk)
+    assert plan.passes == 1 + 8 * (chunk.startswith("logits"))
+    said = capsys.readouterr().err
+    assert ("damaged scores are made again" in said) == (chunk.startswith("logits") and damage != "gone")
+    sweeps.assert_same(sweeps.contents(config.store), whole[1])
+    assert sweeps.run(config).passes == 0
+
+
+def test_a_damaged_description(inputs, whole, tmp_path):
+    """It says which file; without it, the store goes on."""
+    config = dataclasses.replace(sweep_worker.survivor(inputs), store=str(copy_of(whole[0], tmp_path)))
     cell = sweeps.toy_groups(config)[0].cells[0]
-    for path in (f"{cell.ledger.path}/logits/c/1/3/0", f"{cell.path}/saliency/c/1/0/0/0"):
-        file = tmp_path / "store.zarr" / path
-        content = bytearray(file.read_bytes())
-        content[5] ^= 8
-        if damage == "gone":
-            file.unlink()
+    folder = f"the folder {cell.path}:"
+    for path, place in (("", "that file:"), (cell.path, folder), (f"{cell.path}/saliency", folder)):
+        file = tmp_path / "store.zarr" / path / "zarr.json"
+        file.write_bytes(file.read_bytes()[:40])
+        with pytest.raises(ValueError, match=f"`store` must have whole descriptions; got .*zarr.json. Remove {place}"):
+            sweeps.run(config)
+        if path:
+            shutil.rmtree(tmp_path / "store.zarr" / cell.path)
         else:
-            file.write_bytes({"cut off": bytes(content[:9]), "one bit": bytes(content), "empty": b""}[damage])
-    assert read_result(Store(config.store), cell.path, 1) is None
-    sweeps.run(config)
-    assert ("damaged scores are made again" in capsys.readouterr().err) == (damage != "gone")
+            file.unlink()
+        sweeps.run(config)
     sweeps.assert_same(sweeps.contents(config.store), whole[1])
 
 
@@ -103,7 +140,7 @@ def test_a_full_disk(inputs, whole, tmp_path, monkeypatch):
         def fail():
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        return self._guarded(fail, path)
+        return self._guarded(fail, path)  # as one that was begun fails at the next
 
     monkeypatch.setattr(Store, "write", full)
     with pytest.raises(OSError, match="`store` must take what is written; got .*No space left.*goes on from there"):
@@ -146,7 +183,9 @@ def test_merging_what_does_not_fit(inputs, whole, tmp_path):
         merge_stores(dataclasses.replace(config, store=str(tmp_path / "a")), [str(tmp_path / "none")], [])
     altered = copy_of(whole[0], tmp_path)
     path = next(iter(sweeps.toy_groups(config)[0].ledgers))
-    Store(str(altered)).write(f"{path}/digest", 0, np.arange(8, dtype=np.int32) + 1)
+    store = Store(str(altered))
+    store.write(f"{path}/digest", 0, np.arange(8, dtype=np.int32) + 1)
+    store.settle()
     target = dataclasses.replace(config, store=whole[0])
     with pytest.raises(ValueError, match="`merge` must name stores of the same clips; got another r0"):
         merge_stores(target, [str(altered)], sweeps.toy_groups(target))

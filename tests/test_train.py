@@ -23,7 +23,12 @@ def finished(tmp_path_factory):
     return directory, train(runs.SPEC, runs.OPTIONS, CLIPS, directory)
 
 
-def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch):
+STUDY = dataclasses.replace(runs.OPTIONS, optimizer="sgd", cropping="multiscale", weight_decay=1e-4)
+
+
+@pytest.mark.parametrize("options", [runs.OPTIONS, STUDY], ids=["adamw", "sgd"])
+def test_a_killed_run_ends_with_the_same_numbers(options, finished, tmp_path, monkeypatch):
+    unbroken = finished[1] if options == runs.OPTIONS else train(runs.SPEC, options, CLIPS, tmp_path / "unbroken")
     whole = training.training_batches
 
     def killed(clips, key, steps, batch_size, rows):
@@ -32,13 +37,38 @@ def test_a_killed_run_ends_with_the_same_numbers(finished, tmp_path, monkeypatch
 
     monkeypatch.setattr(training, "training_batches", killed)
     with pytest.raises(KeyboardInterrupt):
-        train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
+        train(runs.SPEC, options, CLIPS, tmp_path)
     assert latest_step(tmp_path / "checkpoints") == 4
     monkeypatch.undo()
-    resumed = train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
-    assert fingerprint(resumed.variables) == fingerprint(finished[1].variables)
+    resumed = train(runs.SPEC, options, CLIPS, tmp_path)
+    assert fingerprint(resumed.variables) == fingerprint(unbroken.variables)
+    start = init_state(runs.SPEC, options).variables["params"]["fc"]["kernel"]
+    assert np.isfinite(resumed.variables["params"]["fc"]["kernel"]).all()
+    assert float(np.abs(resumed.variables["params"]["fc"]["kernel"] - start).max()) > 1e-4
     steps = [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]
     assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_frames_and_steps_draw_from_keys_of_their_own(tmp_path, monkeypatch):
+    """The order and the frames of clips, augmentation and dropout: no two of them share a key."""
+    given = {}
+
+    def stop(step):
+        def replaced(*arguments, **_):
+            given[step] = jax.random.key_data(arguments[1])
+            if step == "step":
+                raise KeyboardInterrupt
+            return whole(*arguments, **_)
+
+        return replaced
+
+    whole = training.training_batches
+    monkeypatch.setattr(training, "training_batches", stop("clips"))
+    monkeypatch.setattr(training, "train_step", stop("step"))
+    with pytest.raises(KeyboardInterrupt):
+        train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path)
+    start = jax.random.key_data(jax.random.fold_in(jax.random.key(runs.OPTIONS.seed), 0))
+    assert len({tuple(np.asarray(key).tolist()) for key in (start, *given.values())}) == 3
 
 
 def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
@@ -229,5 +259,5 @@ def test_an_unknown_architecture_is_named(finished, tmp_path):
     folder = copy_of(finished, tmp_path)
     meta = folder / "6" / "meta" / "metadata"
     meta.write_text(meta.read_text().replace("resnet3d18", "perceiver"))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'pan'\); got 'perceiver'"):
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'pan', .*; got 'perceiver'"):
         load_checkpoint(folder)

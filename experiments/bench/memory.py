@@ -1,10 +1,13 @@
-"""Does memory grow with the number of masks? Peak memory of a whole RISE run, each N in a process of its own.
+"""Does memory grow with the number of masks? Peak memory of a whole RISE run, each in a process of its own.
 
     python experiments/bench/memory.py
-    python experiments/bench/memory.py --num-masks 1000 1000000 --width 1 --num-frames 4 --crop 16
+    python experiments/bench/memory.py --num-masks 1000 100000 --width 2 --num-frames 8 --crop 32
+    python experiments/bench/memory.py --quick
 
-Printed are the peak of the process (RSS), which counts JAX itself and compiling, and the memory that the compiled
-program says it needs beside its arguments.
+Printed are the peak of the process (RSS), which counts JAX itself and compiling, over several runs; the memory that
+the compiled program of the masks says it needs on each device; and the size of the ledger, the one thing that has to
+grow: 4 K + 4 bytes a mask, a few times over while scores are joined and saved. By default the network is as small as
+it can be, so that a million masks take minutes and what grows is seen.
 """
 
 import dataclasses
@@ -12,9 +15,12 @@ import json
 import resource
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import tyro
 from timing import write_json
 
@@ -23,16 +29,20 @@ from timing import write_json
 class Config:
     """What is run: a 3D-ResNet18 with random weights, on one device."""
 
-    num_masks: tuple[int, ...] = (1_000, 10_000)
+    num_masks: tuple[int, ...] = (1_000, 1_000_000)
     """The numbers of masks that are compared."""
-    width: int = 2
+    width: int = 1
     """Channels of the first layer."""
-    num_frames: int = 8
+    num_frames: int = 2
     """T."""
-    crop: int = 32
+    crop: int = 8
     """Height and width of the clip, in pixels."""
-    chunk_size: int = 16
+    chunk_size: int = 64
     """Clips in a batch."""
+    rounds: int = 3
+    """Runs of each number, taking turns."""
+    quick: bool = False
+    """A look in under a minute: 100 and 10,000 masks, once."""
     measure: int | None = None
     """Run this number of masks in this process and print its figures, nothing else."""
     output: Path = Path("runs/bench/memory.json")
@@ -41,45 +51,73 @@ class Config:
 
 def main(config: Config) -> None:
     """Compares the numbers of masks, or measures one."""
+    if config.quick:
+        config = dataclasses.replace(config, num_masks=(100, 10_000), rounds=1)
     if config.measure is not None:
         print(json.dumps(measure(config, config.measure)))
         return
-    rows = []
-    for num_masks in config.num_masks:
-        command = [sys.executable, __file__, *sys.argv[1:], "--measure", str(num_masks)]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rows.append(json.loads(printed.splitlines()[-1]))
-    print("| masks | peak of the process, MB | program beside its arguments, MB |")
-    print("|--:|--:|--:|")
-    for row in rows:
-        print(f"| {row['num_masks']:,} | {row['peak_mb']:.0f} | {row['temporary_mb']:.1f} |")
+    found: dict[int, list[dict[str, Any]]] = {num_masks: [] for num_masks in config.num_masks}
+    for _ in range(config.rounds):
+        for num_masks, runs in found.items():
+            command = [sys.executable, __file__, *sys.argv[1:], "--measure", str(num_masks)]
+            printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            runs.append(json.loads(printed.splitlines()[-1]))
+    rows = [summary(num_masks, runs) for num_masks, runs in found.items()]
+    print(table(rows))
     write_json(config.output, dict(config=dataclasses.asdict(config) | dict(output=str(config.output)), rows=rows))
 
 
-def measure(config: Config, num_masks: int) -> dict:
-    """The figures of one run."""
+def measure(config: Config, num_masks: int) -> dict[str, Any]:
+    """The figures of one run, its ledger saved as it grows."""
     import jax
-    import jax.numpy as jnp
 
     from jaxsal import rise_ledger
-    from jaxsal.callables import split_callable
     from jaxsal.models import init_variables
     from jaxsal.networks import NetworkSpec
-    from jaxsal.scoring import _score_chunks
+    from jaxsal.scoring import program_bytes
 
     spec = NetworkSpec(
         tuple("abcdefgh"), width=config.width, num_frames=config.num_frames, size=config.crop, crop=config.crop
     )
     classifier = spec.classifier(init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape)))
     clip = jax.random.uniform(jax.random.key(1), spec.clip_shape)
-    ledger = rise_ledger(jax.random.key(2), classifier, clip, num_masks=num_masks, chunk_size=config.chunk_size)
+    options: Any = dict(num_masks=num_masks, grid_shape=(2, 4, 4), chunk_size=config.chunk_size)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ledger.npz"
+        ledger = rise_ledger(jax.random.key(2), classifier, clip, path=path, **options)
+        size = path.stat().st_size
     jax.block_until_ready(ledger.map(0))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    arrays, static = split_callable(classifier)
-    ids = jnp.zeros((8, config.chunk_size), jnp.int32)
-    lowered = _score_chunks.lower(arrays, clip, jnp.zeros(3), ledger.masks, ids, 8, static, "aligned", None)
-    temporary = lowered.compile().memory_analysis().temp_size_in_bytes / 2**20
-    return dict(num_masks=num_masks, peak_mb=peak, temporary_mb=temporary)
+    program = program_bytes(classifier, clip, ledger.masks, classifier.mean, chunk_size=config.chunk_size)
+    return dict(num_masks=num_masks, peak_mb=peak, program_mb=program / 2**20, ledger_mb=size / 2**20)
+
+
+def summary(num_masks: int, runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row: the median and the range of the peaks of several runs."""
+    peaks = [run["peak_mb"] for run in runs]
+    return dict(
+        num_masks=num_masks,
+        peak_mb=float(np.median(peaks)),
+        peak_range=[min(peaks), max(peaks)],
+        program_mb=runs[0]["program_mb"],
+        ledger_mb=runs[0]["ledger_mb"],
+        rounds=len(runs),
+    )
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Rows of `summary` as a Markdown table."""
+    lines = [
+        "| masks | peak of the process, MB, median (range) | program, MB | ledger, MB |",
+        "|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        low, high = row["peak_range"]
+        lines.append(
+            f"| {row['num_masks']:,} | {row['peak_mb']:.0f} ({low:.0f} to {high:.0f}) | {row['program_mb']:.2f} | "
+            f"{row['ledger_mb']:.2f} |"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

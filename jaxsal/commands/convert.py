@@ -25,21 +25,26 @@ class Convert(Verb):
     of `jaxsal train`, `demo` or `convert`."""
     output: Annotated[Path, tyro.conf.Positional, called("OUTPUT")]
     """The folder of the new run; or, for a run, the .safetensors file to write. Further options are for the former."""
-    arch: Annotated[str | None, one_of("resnet3d18", "pan"), left_out("resnet3d18; pan with --from-resnet50")] = None
+    arch: Annotated[
+        str | None,
+        one_of("resnet3d18", "pan", "pan_rgb", "pan_pa"),
+        left_out("told by the tensors' names; pan with --from-resnet50"),
+    ] = None
     """The architecture."""
     from_resnet50: bool = False
     """SOURCE is a ResNet-50 that a PAN starts from; its head and PA module are new and have to be trained."""
     classes: Annotated[tuple[str, ...], left_out("class-0 class-1 ..", metavar="[NAME ...]")] = ()
-    """Names of the classes, in the order of the logits."""
+    """Names of the classes, in the order of the logits. This and what follows come from the metadata of a file that
+    `convert` wrote, where they are left out."""
     classes_file: Annotated[Path | None, left_out("as --classes")] = None
     """A text file with a name per line, instead of --classes."""
-    spectra: Annotated[str, one_of("IR", "TV", "IRTV")] = "IRTV"
+    spectra: Annotated[str | None, one_of("IR", "TV", "IRTV"), left_out("IRTV")] = None
     """What the network was trained on: infrared clips, visible ones (TV), or both."""
     num_frames: Annotated[int | None, left_out("16; pan 32")] = None
     """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
-    size: int = 256
+    size: Annotated[int | None, left_out("256")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
-    crop: int = 224
+    crop: Annotated[int | None, left_out("224")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
     mean: Annotated[Triple | None, left_out("0.485 0.456 0.406, ImageNet's, as in the study", metavar="R G B")] = None
     """Mean of the training data in each channel, 0 to 1."""
@@ -57,16 +62,14 @@ class Convert(Verb):
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))
-        given = dict(num_frames=self.num_frames, mean=self.mean, std=self.std)
+        names = ("spectra", "num_frames", "size", "crop", "mean", "std")
+        given = {name: getattr(self, name) for name in names}
         checkpoint = checkpoint_from_torch(
             self.source,
-            arch=self.arch or ("pan" if self.from_resnet50 else "resnet3d18"),
+            arch=self.arch,
             classes=self.class_names(),
             from_resnet50=self.from_resnet50,
             seed=self.seed,
-            spectra=self.spectra,
-            size=self.size,
-            crop=self.crop,
             **{name: value for name, value in given.items() if value is not None},
         )
         save_as_run(checkpoint, self.output)

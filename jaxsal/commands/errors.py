@@ -17,7 +17,7 @@ def describe(error: Exception, verb: Verb | None) -> str:
       error: Raised by the verb.
       verb: With its options; None where an option's value was refused while they were read.
     """
-    text = " ".join(str(error).split())
+    text = " ".join(str(getattr(error, "short", error)).split())
     if verb is None:
         return re.sub(r"`(\w+)`", lambda found: f"`--{found[1].replace('_', '-')}`", text)
     if isinstance(error, MemoryError) or _OUT_OF_MEMORY in text:

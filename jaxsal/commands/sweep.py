@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import tyro
 
@@ -20,8 +20,12 @@ class Sweep(Verb):
 
     config: Annotated[Path, tyro.conf.Positional, called("CONFIG")]
     """A .toml or .json file with the fields of `jaxsal.sweep.config.SweepConfig`, or a .py file that sets CONFIG."""
+    dry_run: bool = False
+    """Only print the plan: cells, what the store holds of them if there is one, forward passes to do."""
     status: bool = False
-    """Only say what is there and what is left."""
+    """Only say what the store holds and what is left; it has to be there."""
+    verify: bool = False
+    """Read saved maps and curves too before going on, and make damaged ones again; scores always are."""
     export: Annotated[Path | None, left_out("nothing is exported")] = None
     """Only write the results to this .csv or .parquet file."""
     merge: Annotated[tuple[str, ...], left_out("none", metavar="[STORE ...]")] = ()
@@ -33,11 +37,24 @@ class Sweep(Verb):
 
     def run(self) -> Output:
         """Runs the sweep, or does what was asked instead; how far every cell is."""
-        from jaxsal.processes import join_processes
+        from jaxsal.processes import is_first, join_processes, wait_for_all
         from jaxsal.sweep.config import load_config
-        from jaxsal.sweep.export import export_results, status
+        from jaxsal.sweep.run import open_groups, run_sweep
 
         config = load_config(self.config)
+        join_processes(self.distributed, survive=True)
+        groups = None
+        if not (self.dry_run or self.status or self.export or self.merge):
+            groups = open_groups(config)
+            run_sweep(config, groups, verify=self.verify)
+        output = self._report(config, groups) if is_first() else Output("", {})
+        wait_for_all("the first process has said how far the sweep is")
+        return output
+
+    def _report(self, config: Any, groups: Any) -> Output:
+        """What one process does: exports, merges, or says how far the sweep is."""
+        from jaxsal.sweep.export import export_results, status
+
         if self.export is not None:
             count = export_results(config, self.export)
             return Output(f"{count:,} results: {self.export}", dict(results=count, output=str(self.export)))
@@ -46,10 +63,5 @@ class Sweep(Verb):
 
             merged = merge_stores(config, self.merge)
             return Output(f"{merged['masks']:,} masks and {merged['results']:,} results taken over", merged)
-        if not self.status:
-            join_processes(self.distributed)
-            from jaxsal.sweep.run import run_sweep
-
-            run_sweep(config)
-        found = status(config)
+        found = status(config, groups, new=self.dry_run)
         return Output(found.text, found.data)

@@ -48,6 +48,8 @@ class Train(Verb):
     """With --stream: processes that read, at least 0; 0 reads in threads."""
     dry_run: bool = False
     """Open and check what is needed, and say what would be done; nothing is written or computed."""
+    distributed: bool = False
+    """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
     options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
         default_factory=train_options
     )
@@ -62,6 +64,7 @@ class Train(Verb):
         from jaxsal.datasets.streaming import stream_clips
         from jaxsal.history import input_wait_share
         from jaxsal.networks import NETWORKS, NetworkSpec
+        from jaxsal.processes import join_processes
         from jaxsal.starts import starting_variables
         from jaxsal.train import accuracy_by_spectrum, train
 
@@ -69,6 +72,7 @@ class Train(Verb):
         check_choice("arch", self.arch, tuple(NETWORKS))
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
+        join_processes(self.distributed)
         num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
         clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
         spec = NetworkSpec(

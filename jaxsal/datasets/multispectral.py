@@ -46,7 +46,7 @@ def multispectral_folder(root: str | Path) -> ClipSet:
             for spectrum in SPECTRA:
                 folder = root / spectrum / clip
                 if not folder.is_dir():
-                    raise FileNotFoundError(f"`{split}.txt` must list clips that are there; {folder} is not.")
+                    raise FileNotFoundError(f"`{split}.txt` must list clips that are there; got no {folder}.")
                 name = f"{clip}-{spectrum}"
                 if name in records:
                     raise ValueError(f"`{split}.txt` must list clips once, in one split; got {clip!r} again.")
@@ -64,7 +64,7 @@ def read_numbered_frames(folder: Path) -> UInt8[np.ndarray, "L H W 3"]:
     names = {path.name for path in folder.glob("*.png")}
     missing = [name for name in map(FRAME_NAME.format, range(len(names))) if name not in names]
     if missing:
-        raise ValueError(f"`{folder}` must hold frames numbered from 0 without a gap; {missing[0]} is missing.")
+        raise ValueError(f"`{folder}` must hold frames numbered from 0 without a gap; got no {missing[0]}.")
     return read_frames(folder)
 
 
@@ -75,7 +75,7 @@ def _read_list(path: Path) -> list[tuple[str, str]]:
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         words = line.split()
         if words and len(words) != 2:
-            raise ValueError(f"Line {number} of `{path.name}` must be a clip and its action; got {line!r}.")
+            raise ValueError(f"`{path.name}` must have a clip and its action in line {number}; got {line!r}.")
         if words:
             pairs.append((words[0], words[1]))
     return pairs

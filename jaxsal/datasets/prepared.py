@@ -131,7 +131,7 @@ def find_prepared(data: str, data_dir: str | Path | None = None) -> Prepared:
     if not found:
         where, known = data_dir or default_data_dir(), ", ".join(p.name for p in list_prepared(data_dir)) or "nothing"
         remedy = f" (`jaxsal data prepare {name}`)" if name in NAMES else ""
-        raise FileNotFoundError(f"`data` must be prepared{remedy}; {data!r} is not in {where}, which holds {known}.")
+        raise FileNotFoundError(f"`data` must be prepared{remedy}; got {data!r}, not in {where}, which holds {known}.")
     if len(found) > 1:
         raise ValueError(f"`data` must name one of {tuple(p.name for p in found)}; got {data!r}.")
     return found[0]
@@ -148,7 +148,9 @@ def prepared_clips(folder: str | Path) -> ClipSet:
     for split in info.splits.values():
         for path in map(Path, split.filepaths):
             if not path.is_file() or path.stat().st_size == 0:
-                raise ValueError(f"`data` must be whole; {path.name} is missing or empty in {folder}. Prepare it anew.")
+                raise ValueError(
+                    f"`data` must be whole; got none or an empty {path.name} in {folder}: prepare it anew."
+                )
     return ClipSet(tuple(info.metadata["classes"]), tuple(_records(folder, info.metadata["clips"])))
 
 
@@ -166,7 +168,7 @@ def _read(folder: Path, split: str, number: int, name: str) -> UInt8[np.ndarray,
         return example["frames"]
     except Exception as error:  # array_record and the decoding raise many kinds for damaged files
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(f"`data` must be whole; clip {name} of {folder} cannot be read: {reason}") from error
+        raise ValueError(f"`data` must be whole; got no clip {name} out of {folder}: {reason}") from error
 
 
 @lru_cache(maxsize=16)

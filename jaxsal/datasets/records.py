@@ -18,7 +18,7 @@ class ClipRecord:
     """One labelled clip of one spectrum.
 
     Attributes:
-      name: Unique within its set.
+      name: Unique within its set. The clips of one scene in both spectra share a name up to the spectrum at its end.
       label: Index into the set's classes.
       spectrum: "IR" or "TV".
       split: "train" or "test".
@@ -61,7 +61,7 @@ class ClipSet:
         missing = sorted(set(wanted) - {r.spectrum for r in records})
         if missing and spectra is not None:
             where = f"the {split} split" if split else "the set"
-            raise ValueError(f"`spectra` must be present in {where}; it has no {missing[0]} clip.")
+            raise ValueError(f"`spectra` must be present in {where}; got no {missing[0]} clip.")
         return ClipSet(self.classes, records)
 
 
@@ -81,3 +81,8 @@ def spread(records: Sequence[ClipRecord], count: int) -> list[ClipRecord]:
         wanted = min(share + (place < rest), len(of_class))
         chosen += [of_class[(i * len(of_class) // wanted + place) % len(of_class)] for i in range(wanted)]
     return chosen
+
+
+def scene_of(name: str, spectrum: str) -> str:
+    """The name of a clip's scene: its own without the spectrum at the end."""
+    return name.removesuffix(spectrum).rstrip("-:_ ")

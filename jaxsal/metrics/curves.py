@@ -1,6 +1,7 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,11 +9,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
+from scipy.special import softmax
 
 from jaxsal.baselines import make_baseline
 from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_target
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import RankMasks
+from jaxsal.metrics.refine import refine
 from jaxsal.recipes import CurveOptions, Ties
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
@@ -27,11 +30,13 @@ class Curve(NamedTuple):
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       scores: The target's probability, (S,).
       auc: Area under the scores at evenly spaced steps, by the trapezoid rule, in [0, 1].
+      num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
     """
 
     fractions: Float[AnyArray, " S"]
     scores: Float[AnyArray, " S"]
     auc: Float[AnyArray, ""]
+    num_scored: int | Int[AnyArray, ""] | None = None
 
 
 @takes_options("deletion")
@@ -131,15 +136,47 @@ def _curve(
     saliency = check_saliency(saliency, clip)
     baseline = curve_baseline(score_fn, clip, options, num_slices=saliency.shape[0])
     ranks, counts = ranks_and_counts(saliency, clip.shape, options)
-    logits = score_masks(
+    masks = RankMasks(ranks, jax.device_put(counts.astype(np.int32)), keep)
+    score = partial(
+        score_masks,
         score_fn,
         clip,
-        RankMasks(ranks, jnp.asarray(counts, jnp.int32), keep),
-        baseline=baseline,
+        masks,
+        baseline=jnp.broadcast_to(baseline, clip.shape),  # of one shape, so that all curves share a program
         chunk_size=chunk_size,
         progress=progress,
     )
-    return read_curve(logits, counts, target, keep, nan_as_zero=options.nan_as_zero)
+    if options.approximation == "refine":
+        if any(isinstance(value, jax.core.Tracer) for value in (clip, saliency, target)):
+            raise TypeError("`approximation` must be 'none' under jit, since it chooses steps by their scores.")
+        return _refined_curve(score, counts, target, keep, options, chunk_size)
+    return read_curve(score(), counts, target, keep, nan_as_zero=options.nan_as_zero)
+
+
+def _refined_curve(
+    score: Callable[..., Array],
+    counts: Int[np.ndarray, " S"],
+    target: Target,
+    keep: bool,
+    options: CurveOptions,
+    chunk_size: int,
+) -> Curve:
+    """The curve from some of its steps; the first call of `score` has the untouched clip among them."""
+    labels = [] if target is None else [target]
+
+    def probabilities(steps: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        whole = np.pad(steps, (0, -len(steps) % chunk_size), mode="edge")  # chunks of one size, one program
+        logits = np.asarray(score(ids=whole), np.float32)[: len(steps)]
+        if not labels:
+            labels.append(int(logits[-1 if keep else 0].argmax()))
+        found = softmax(logits, axis=-1)[:, labels[0]]
+        return np.nan_to_num(found, nan=0.0) if options.nan_as_zero else found
+
+    found = refine(probabilities, len(counts), options.tolerance)
+    area = (found.scores.sum() - (found.scores[0] + found.scores[-1]) / 2) / (len(counts) - 1)
+    fractions, scores = (counts / counts[-1]).astype(np.float32), found.scores
+    fractions, scores, area = jax.device_put((fractions, scores, np.float32(area)))
+    return Curve(fractions, scores, area, int(found.scored.sum()))
 
 
 def curve_baseline(
@@ -228,16 +265,16 @@ def read_curve(
       keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
       nan_as_zero: Whether a probability that is no number counts as 0.
     """
-    fractions = jnp.asarray(counts / counts[-1], jnp.float32)
-    return Curve(fractions, *_scores_and_auc(logits, target, keep, nan_as_zero))
+    fractions = jax.device_put((counts / counts[-1]).astype(np.float32))
+    clean = len(counts) - 1 if keep else 0
+    return Curve(fractions, *_scores_and_auc(logits, clean, target, nan_as_zero))
 
 
-@partial(jax.jit, static_argnums=(2, 3))
+@partial(jax.jit, static_argnums=(3,))
 def _scores_and_auc(
-    logits: Float[Array, "S K"], target: Target, keep: bool, nan_as_zero: bool
+    logits: Float[Array, "S K"], clean: int | Int[Array, ""], target: Target, nan_as_zero: bool
 ) -> tuple[Float[Array, " S"], Float[Array, ""]]:
-    clean = logits[-1 if keep else 0]
-    label = jnp.argmax(clean) if target is None else target
+    label = jnp.argmax(logits[clean]) if target is None else target
     scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
     scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
     return scores, (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)

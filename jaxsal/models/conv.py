@@ -1,6 +1,5 @@
 """The convolutions of the networks, in three and in two dimensions, computed as suits the platform they run on."""
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -89,32 +88,24 @@ class Conv3D(nn.Module):
 class Conv2D(nn.Module):
     """A 2-D convolution layer, padded alike on all sides, unlike XLA's "SAME" with a stride.
 
-    On CPU a 1x1 convolution is a matrix product, and one with a large kernel and few outputs takes four pixels at
-    a time (`image_convolution`); elsewhere both are XLA's.
+    On CPU a 1x1 convolution is a matrix product (`image_convolution`); elsewhere it is XLA's.
 
     Attributes:
       features: Output channels.
       size: Taps over height and width, odd.
       stride: Over height and width.
-      use_bias: Whether a bias, zero at first, is added.
-      kernel_init: Initialiser of the kernel.
     """
 
     features: int
     size: int
     stride: int = 1
-    use_bias: bool = False
-    kernel_init: Callable[..., jax.Array] = kaiming_fan_out
 
     @nn.compact
     def __call__(self, images: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 D"]:
         """Convolves images with the layer's kernel."""
-        kernel = self.param("kernel", self.kernel_init, (self.size, self.size, images.shape[-1], self.features))
+        kernel = self.param("kernel", kaiming_fan_out, (self.size, self.size, images.shape[-1], self.features))
         images, kernel = nn.dtypes.promote_dtype(images, kernel)
         options: Any = dict(strides=(self.stride,) * 2, padding=((self.size // 2,) * 2,) * 2)
-        outputs = lax.platform_dependent(
+        return lax.platform_dependent(
             images, kernel, cpu=partial(image_convolution, **options), default=partial(convolve_images, **options)
         )
-        if self.use_bias:
-            outputs += self.param("bias", nn.initializers.zeros, (self.features,))
-        return outputs

@@ -12,13 +12,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.checks import check_choice
-from jaxsal.models.conv import Conv2D
 from jaxsal.models.initialise import normal
+from jaxsal.models.persistence import PersistenceOfAppearance
 from jaxsal.models.resnet import Backbone
 from jaxsal.types import ScoreFn
 
-PA_CHANNELS = 8  # of the convolution whose responses are compared between frames
-PA_EPSILON = 1e-6  # added to each difference
 SHIFT_DIVISOR = 8  # one in so many channels comes from the next segment, as many from the previous one
 
 Variant = Literal["lite", "rgb", "pa"]
@@ -107,23 +105,6 @@ class PAN(nn.Module):
         """Class logits of the last layer's activations: mean over space, pooled over timescales, linear."""
         pooled = self.vap(activations.mean(axis=(2, 3)))
         return self.fc(self.drop(pooled, deterministic=not train))
-
-
-class PersistenceOfAppearance(nn.Module):
-    """How much small patches change from frame to frame, as one map per pair of frames.
-
-    PA_i(p) = sqrt(sum_c (f_c(I_i)(p) - f_c(I_{i+1})(p) + 1e-6)^2), f a 7x7 convolution to 8 channels.
-    """
-
-    @nn.compact
-    def __call__(self, segments: Float[Array, "N m H W 3"]) -> Float[Array, "N H W pairs"]:
-        """The m - 1 maps of each segment, computed in float32."""
-        frames = segments.reshape(-1, *segments.shape[2:]).astype(jnp.float32)
-        responses = Conv2D(PA_CHANNELS, 7, use_bias=True, kernel_init=_small, name="conv")(frames)
-        responses = responses.reshape(*segments.shape[:-1], -1)
-        differences = responses[:, :-1] - responses[:, 1:] + PA_EPSILON
-        maps = jnp.sqrt((differences**2).sum(axis=-1))
-        return jnp.moveaxis(maps, 1, -1).astype(segments.dtype)
 
 
 class TimescalePooling(nn.Module):

@@ -1,4 +1,4 @@
-"""What is fast on a CPU: 3-D convolutions by 2-D ones over frames, 1x1 ones as products, few outputs in blocks."""
+"""What is fast on a CPU: 3-D convolutions by 2-D ones over frames, 1x1 ones as products, few outputs by blocks."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -16,7 +16,6 @@ Padding = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 FEW_CHANNELS = 16  # input channels up to which joining the kernel's frames is faster than splitting it
 POINTS = (0, 1, -1, 2, -2)  # of the transforms over time, beside infinity; more of them cost precision
-LARGE_KERNEL = 5  # height and width from which blocks of pixels pay
 WORTHWHILE = 0.8  # of the 2-D convolutions must be left for the transforms to pay
 
 
@@ -143,31 +142,37 @@ def convolve_frames(frames: jax.Array, plane: jax.Array, strides: Triple, paddin
 
 
 def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
-    """A 2-D convolution: of one tap as a matrix product, of many taps and few outputs by blocks of pixels."""
+    """A 2-D convolution; of one tap it is a matrix product."""
     if kernel.shape[:2] == (1, 1):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
-    if strides == (1, 1) and min(kernel.shape[:2]) >= LARGE_KERNEL and kernel.shape[-1] <= FEW_CHANNELS:
-        return blocked_pixels(images, kernel, padding)
     return convolve_images(images, kernel, strides=strides, padding=padding)
 
 
-def blocked_pixels(images: jax.Array, kernel: jax.Array, padding: PlanePadding) -> jax.Array:
-    """A convolution without steps by one with steps of two whose outputs are those of 2x2 pixels.
+def convolve_blocks(images: jax.Array, kernel: jax.Array, padding: PlanePadding, size: int) -> jax.Array:
+    """A convolution without steps by one with steps of `size` whose outputs are those of a block of pixels.
 
-    Four times the outputs for each patch that is read, with one more tap each way: PAN's 7x7 convolution to 8
-    channels, whose time goes into reading patches, took a fifth of the time.
+    `size`^2 times the outputs for each patch that is read, with `size` - 1 more taps each way. It pays where a
+    large kernel has few outputs, so that time goes into reading patches: with PAN's 7x7 to 8 channels blocks of 4
+    took half the time of blocks of 2, which took a fifth of that of single pixels; larger ones took longer again.
+
+    Args:
+      images: (N, H, W, C).
+      kernel: (h, w, C, D).
+      padding: Zeros before and after, for height and width.
+      size: Pixels of a block, each way.
+
+    Returns:
+      (N, rows, columns, size, size, D), rows and columns of blocks and places in a block; the blocks at the end
+      reach beyond the outputs where `size` does not divide their number.
     """
-    axes = list(zip(images.shape[1:3], kernel.shape[:2], padding, strict=True))
-    sizes = [size + sum(pads) - taps + 1 for size, taps, pads in axes]
-    blocks = [-(-size // 2) for size in sizes]
-    around = [
-        (pads[0], 2 * count - 1 + taps - size - pads[0]) for count, (size, taps, pads) in zip(blocks, axes, strict=True)
-    ]
-    places = [[(down, 1 - down), (right, 1 - right), (0, 0), (0, 0)] for down in (0, 1) for right in (0, 1)]
-    shifted = [jnp.pad(kernel, place) for place in places]
-    outputs = convolve_images(images, jnp.concatenate(shifted, axis=-1), strides=(2, 2), padding=around)
-    outputs = outputs.reshape(*outputs.shape[:3], 2, 2, -1).swapaxes(2, 3)
-    return outputs.reshape(len(images), 2 * blocks[0], 2 * blocks[1], -1)[:, : sizes[0], : sizes[1]]
+    around = []
+    for length, taps, pads in zip(images.shape[1:3], kernel.shape[:2], padding, strict=True):
+        num_blocks = -(-(length + sum(pads) - taps + 1) // size)
+        around.append((pads[0], size * num_blocks - 1 + taps - length - pads[0]))
+    offsets = [(offset, size - 1 - offset) for offset in range(size)]
+    shifted = [jnp.pad(kernel, [down, right, (0, 0), (0, 0)]) for down in offsets for right in offsets]
+    outputs = convolve_images(images, jnp.concatenate(shifted, axis=-1), strides=(size, size), padding=around)
+    return outputs.reshape(*outputs.shape[:3], size, size, -1)
 
 
 def convolve_images(

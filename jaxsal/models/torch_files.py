@@ -1,6 +1,7 @@
 """Reads tensors from torch's own files and from safetensors files, without torch, running no foreign code."""
 
 import collections
+import json
 import math
 import pickle
 import zipfile
@@ -64,10 +65,24 @@ def read_tensors(path: str | Path) -> Any:
                 return _read_safetensors(file.read())
             return _read_legacy(file, path.stat().st_size)
         except _NotTensorsError as error:
-            raise ValueError(f"`path` must hold tensors only; {path} {error}.") from error
+            raise ValueError(f"`path` must hold tensors only; got {path}, which {error}.") from error
         except Exception as error:  # a damaged pickle can raise nearly anything
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(f"`path` must be a whole torch or safetensors file; got {path} ({reason}).") from error
+
+
+def read_metadata(path: str | Path) -> dict[str, str]:
+    """The metadata of a safetensors file; empty where there is none, and for torch's own files.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+    """
+    with Path(path).open("rb") as file:
+        head = file.read(9)
+        if head[8:] != b"{":
+            return {}
+        header = json.loads(head[8:] + file.read(int.from_bytes(head[:8], "little") - 1))
+    return header.get("__metadata__", {})
 
 
 def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:

@@ -1,7 +1,8 @@
 """Names of published torch checkpoints: where each tensor of a network lies in this project's variables."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import numpy as np
@@ -22,12 +23,12 @@ class Architecture(NamedTuple):
     Attributes:
       paths: Torch name to path in the variables.
       model: Makes the network that fits a state dict's shapes; KeyError if one is missing.
-      input_shape: Of a small batch of inputs, to know the shapes of the variables.
+      input_shape: Of a small batch of inputs of that network, to know the shapes of its variables.
     """
 
     paths: VariablePaths
     model: Callable[[Mapping[str, np.ndarray]], nn.Module]
-    input_shape: tuple[int, ...]
+    input_shape: Callable[[Any], tuple[int, ...]]
 
 
 def _resnet3d18_paths() -> VariablePaths:
@@ -97,16 +98,24 @@ def _resnet50(tensors: Mapping[str, np.ndarray]) -> ResNet50:
     return ResNet50(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["conv1.weight"]))
 
 
-def _pan(tensors: Mapping[str, np.ndarray]) -> PAN:
-    """PAN-Lite or PAN-PA, told apart by the channels that the first convolution takes."""
-    kernel = tensors["base_model.conv1.weight"]
-    variant: Variant = "pa" if kernel.ndim == 4 and kernel.shape[1] == 3 else "lite"
-    return PAN(_length(tensors["base_model.fc.pred.weight"]), _length(kernel), variant=variant)
+def _pan(tensors: Mapping[str, np.ndarray], variant: Variant) -> PAN:
+    """The PAN whose segments' images have the channels that the first convolution takes; S - 1 vectors are pooled.
+
+    What no network has is left at the published network's value, and then is reported for its shape.
+    """
+    kernel, pooling = tensors["base_model.conv1.weight"], tensors["base_model.fc.TES.0.weight"]
+    num_segments, frames = PAN.num_segments, PAN.frames_per_mask
+    if pooling.ndim == 2 and pooling.shape[1] > 0 and (pooling.shape[1] + 1).bit_count() == 1:
+        num_segments = pooling.shape[1] + 1
+    if kernel.ndim == 4 and variant != "rgb":
+        maps = kernel.shape[1] - (3 if variant == "lite" else 0)  # one between each frame and the next
+        frames = maps + 1 if maps > 0 else frames
+    num_classes = _length(tensors["base_model.fc.pred.weight"])
+    return PAN(num_classes, _length(kernel), num_segments, frames, variant=variant)
 
 
-def _pan_rgb(tensors: Mapping[str, np.ndarray]) -> PAN:
-    width = _length(tensors["base_model.conv1.weight"])
-    return PAN(_length(tensors["base_model.fc.pred.weight"]), width, variant="rgb")
+def _clip(model: PAN) -> tuple[int, ...]:
+    return (1, model.num_segments * model.frames_per_mask, 32, 32, 3)
 
 
 def _length(tensor: np.ndarray) -> int:
@@ -115,8 +124,26 @@ def _length(tensor: np.ndarray) -> int:
 
 
 ARCHITECTURES = {
-    "resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, (1, 8, 16, 16, 3)),
-    "resnet50": Architecture(_resnet50_paths(), _resnet50, (1, 32, 32, 3)),
-    "pan": Architecture(_pan_paths("lite"), _pan, (1, 32, 32, 32, 3)),
-    "pan_rgb": Architecture(_pan_paths("rgb"), _pan_rgb, (1, 32, 32, 32, 3)),
+    "resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, lambda model: (1, 8, 16, 16, 3)),
+    "resnet50": Architecture(_resnet50_paths(), _resnet50, lambda model: (1, 32, 32, 3)),
+    "pan": Architecture(_pan_paths("lite"), partial(_pan, variant="lite"), _clip),
+    "pan_rgb": Architecture(_pan_paths("rgb"), partial(_pan, variant="rgb"), _clip),
+    "pan_pa": Architecture(_pan_paths("pa"), partial(_pan, variant="pa"), _clip),
 }
+
+
+def recognise(tensors: Mapping[str, np.ndarray]) -> str | None:
+    """The architecture that a state dict is of, as far as the tensors' names tell; None if they are of none.
+
+    PAN-Lite and PAN-PA have the same names: three channels, the maps of four frames, are PAN-PA's.
+    """
+
+    def share(arch: str) -> float:
+        names = ARCHITECTURES[arch].paths.keys()
+        return len(names & tensors.keys()) / len(names | tensors.keys())
+
+    best = max(ARCHITECTURES, key=share)
+    kernel = tensors.get("base_model.conv1.weight")
+    if best == "pan" and kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 3:
+        return "pan_pa"
+    return best if share(best) > 0.5 else None

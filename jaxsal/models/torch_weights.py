@@ -11,13 +11,29 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.models.torch_files import read_tensors
-from jaxsal.models.torch_names import ARCHITECTURES, Architecture
+from jaxsal.models.torch_names import ARCHITECTURES, Architecture, recognise
 
+NUM_SHOWN = 4  # tensors that a short message names
 OUTER_KEYS = ("state_dict", "model_state_dict", "model")
 
 # Axes of torch's tensors in our order, by their number: 3-D kernel (D, C, t, h, w), 2-D kernel (D, C, h, w),
 # linear (D, C), vector.
 AXES = {5: (2, 3, 4, 1, 0), 4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
+
+
+class StateDictError(ValueError):
+    """Tensors are not those of a network; `short` is the message with the first few of them."""
+
+    def __init__(self, arch: str, found: str | None, problems: list[str]):
+        self.short = self._message(arch, found, problems[:NUM_SHOWN], len(problems) - NUM_SHOWN)
+        super().__init__(self._message(arch, found, problems))
+
+    @staticmethod
+    def _message(arch: str, found: str | None, problems: list[str], num_more: int = 0) -> str:
+        hint = " (a PAN starts from it with --from-resnet50)" if found == "resnet50" else ""
+        other = f"the names of {found}{hint}: " if found not in (arch, None) else ""
+        more = f"; and {num_more} more" if num_more > 0 else ""
+        return f"`state_dict` must be a checkpoint of {arch}; got {other}{'; '.join(problems)}{more}."
 
 
 def load_torch(arch: str, path: str | Path) -> dict:
@@ -40,20 +56,21 @@ def load_torch(arch: str, path: str | Path) -> dict:
 def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     """Turns a torch state dict into the variables of this project's network.
 
-    Width and number of classes follow from the shapes. The state dict may lie under an outer key ("state_dict",
-    "model_state_dict", "model"), its names may start with "module.", `num_batches_tracked` is not needed.
+    Width, number of classes, segments and frames of a segment follow from the shapes. The state dict may lie under
+    an outer key ("state_dict", "model_state_dict", "model"), its names may start with "module.", and
+    `num_batches_tracked` is not needed.
 
     Args:
-      arch: "resnet3d18", torchvision's `r3d_18`; "resnet50", torchvision's; "pan", PAN-Lite or PAN-PA as their
-        authors publish them, or "pan_rgb", with 8 segments of 4 frames.
+      arch: "resnet3d18", torchvision's `r3d_18`; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa", the Lite,
+        RGB and PA forms of PAN as their authors publish them.
       state_dict: Torch name to array, in torch's layout.
 
     Returns:
       {"params": ..., "batch_stats": ...}, float32.
 
     Raises:
-      ValueError: If `arch` is unknown, or tensors are missing, surplus or of another shape than the network's;
-        the message names them all.
+      ValueError: If `arch` is unknown, or tensors are missing, surplus or of another shape than the network's
+        (`StateDictError`); the message says which network they are of, if of another, and names them all.
     """
     architecture = _architecture(arch)
     tensors = _tensors(state_dict)
@@ -61,7 +78,7 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     problems += [f"surplus {name}" for name in tensors if name not in architecture.paths]
     problems += _shape_problems(architecture, tensors)
     if problems:
-        raise ValueError(f"`state_dict` must be a checkpoint of {arch}; got {'; '.join(problems)}.")
+        raise StateDictError(arch, recognise(tensors), problems)
     flat = {path: jnp.asarray(_from_torch(tensors[name]), jnp.float32) for name, path in architecture.paths.items()}
     return unflatten_dict(flat)
 
@@ -96,6 +113,11 @@ def model_from_torch(arch: str, state_dict: Mapping[str, Any]) -> nn.Module:
     return _architecture(arch).model(_tensors(state_dict))
 
 
+def arch_from_torch(state_dict: Mapping[str, Any]) -> str | None:
+    """The architecture that a state dict is of, by its tensors' names; None if they are of none."""
+    return recognise(_tensors(state_dict))
+
+
 def _architecture(arch: str) -> Architecture:
     if arch not in ARCHITECTURES:
         raise ValueError(f"`arch` must be one of {', '.join(ARCHITECTURES)}; got {arch!r}.")
@@ -118,7 +140,7 @@ def _shape_problems(architecture: Architecture, tensors: Mapping[str, np.ndarray
         model = architecture.model(tensors)
     except KeyError:
         return []  # a tensor that tells the width is missing, and is named for that
-    inputs = jax.ShapeDtypeStruct(architecture.input_shape, jnp.float32)
+    inputs = jax.ShapeDtypeStruct(architecture.input_shape(model), jnp.float32)
     expected = flatten_dict(jax.eval_shape(model.init, jax.random.key(0), inputs))
     problems = []
     for name, path in architecture.paths.items():

@@ -6,14 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.datasets.records import SPECTRA
+from jaxsal.datasets.records import SPECTRA, scene_of
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import Cell, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
 from jaxsal.paper.sheets import Sheet, Value, measure
 from jaxsal.paper.tables import MEASURES, Results
 from jaxsal.report.statistics import paired_test
-from jaxsal.report.tables import ClipResult
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""
@@ -102,39 +101,81 @@ def advantages(comparison: Comparison, results: Results) -> Float[np.ndarray, " 
     """By how much the first cells are better, scene by scene; positive is better for deletion too.
 
     Both spectra of a scene, and all cells of a comparison, count as one value, their mean: they are not independent.
+    Clips where a measure is not a number are left out.
     """
     found: dict[str, list[float]] = {}
     for first, second in comparison.pairs:
         others = {result.clip: result for result in results[second]}
         for result in results[first]:
             difference = getattr(result, comparison.measure) - getattr(others[result.clip], comparison.measure)
-            found.setdefault(_scene(result), []).append(_SIGNS[comparison.measure] * difference)
+            if np.isfinite(difference):
+                scene = scene_of(result.clip, result.spectrum)
+                found.setdefault(scene, []).append(_SIGNS[comparison.measure] * difference)
     return np.array([np.mean(values) for values in found.values()])
 
 
-def _scene(result: ClipResult) -> str:
-    return result.clip.removesuffix(f"-{result.spectrum}")
+class Verdict(NamedTuple):
+    """Whether values lie between two limits in mean.
 
-
-def verdict(values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf")) -> tuple[str, float]:
-    """Whether values lie between two limits in mean: "holds", "does not" or "undecided", and the p-value.
-
-    By sign-flip tests of the distance to each limit at the level 0.05; the larger p-value is told.
+    Attributes:
+      word: "holds", "does not" or "undecided".
+      p_value: The larger one of the tests against the limits; None without values.
+      distance: From the mean to the nearer limit, positive inside.
     """
-    verdicts, p_values = [], []
-    for distances in (values - least, most - values):
-        if np.isinf(distances).any():
-            continue
-        mean, p_value = paired_test(distances, np.zeros_like(distances))
-        verdicts.append("undecided" if p_value > _LEVEL else "holds" if mean > 0 else "does not")
-        p_values.append(p_value)
-    return _together(verdicts), max(p_values)
+
+    word: str
+    p_value: float | None
+    distance: float
 
 
-def _together(verdicts: Sequence[str]) -> str:
-    if "does not" in verdicts:
+def verdict(
+    values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf"), num_parts: int = 1
+) -> Verdict:
+    """Whether values lie between two limits in mean, by sign-flip tests of the distance to each at the level 0.05.
+
+    Args:
+      values: One per scene.
+      least: The lower limit.
+      most: The upper limit.
+      num_parts: In how many tests "does not" could have come out by chance; its p-value is multiplied by it
+        (Bonferroni). "holds" needs no such factor where all parts have to hold (an intersection-union test).
+    """
+    if not len(values):
+        return Verdict("undecided", None, float("nan"))
+    tests = [paired_test(values - limit, np.zeros_like(values)) for limit in (least, most) if np.isfinite(limit)]
+    inside = [sign * test.mean_difference for sign, test in zip((1, -1), tests, strict=False)]
+    p_values = [test.p_value for test in tests]
+    outside = [p for p, distance in zip(p_values, inside, strict=True) if distance < 0]
+    word = "undecided"
+    if outside and min(outside) * num_parts <= _LEVEL:
+        word = "does not"
+    elif not outside and max(p_values) <= _LEVEL:
+        word = "holds"
+    return Verdict(word, max(p_values), min(inside))
+
+
+def _together(words: Sequence[str]) -> str:
+    if "does not" in words:
         return "does not"
-    return "undecided" if "undecided" in verdicts else "holds"
+    return "undecided" if "undecided" in words else "holds"
+
+
+class Evidence(NamedTuple):
+    """One part of a conclusion with its numbers."""
+
+    part: Comparison
+    values: Float[np.ndarray, " n"]
+    alone: Verdict
+    among_all: Verdict
+
+    @classmethod
+    def of(cls, part: Comparison, results: Results, num_parts: int) -> "Evidence":
+        """The numbers of one of `num_parts` parts."""
+        values = advantages(part, results)
+        alone, among_all = (
+            verdict(values, least=part.least, most=part.most, num_parts=count) for count in (1, num_parts)
+        )
+        return cls(part, values, alone, among_all)
 
 
 def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Sheet, Sheet] | None:
@@ -144,34 +185,57 @@ def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Shee
     for text, arch, parts in conclusions(study, recipe):
         if not all(cell in results for part in parts for pair in part.pairs for cell in pair):
             continue
-        verdicts = []
-        for part in parts:
-            values = advantages(part, results)
-            found, p_value = verdict(values, least=part.least, most=part.most)
-            verdicts.append(found)
-            numbers = (len(values), measure(values, seed=study.seed), effect_size(values), p_value)
-            evidence.append((text, ARCHITECTURES[arch], part.text, part.measure, *numbers, found))
-        share = f"{verdicts.count('holds')} of {len(verdicts)}"
-        summary.append((text, ARCHITECTURES[arch], _together(verdicts), share))
+        found = [Evidence.of(part, results, len(parts)) for part in parts]
+        weakest = min(found, key=lambda one: np.nan_to_num(one.alone.distance, nan=-np.inf))
+        share = f"{sum(one.alone.word == 'holds' for one in found)} of {len(found)}"
+        effect = (_text(weakest.part), measure(weakest.values, seed=study.seed), effect_size(weakest.values))
+        word = _together([one.among_all.word for one in found])
+        summary.append((text, ARCHITECTURES[arch], word, share, *effect))
+        for one in found:
+            numbers = (len(one.values), measure(one.values, seed=study.seed), effect_size(one.values))
+            place = (text, ARCHITECTURES[arch], one.part.text, one.part.measure)
+            evidence.append((*place, *numbers, _p_text(one.alone.p_value), one.alone.word))
     if not summary:
         return None
-    note = (
-        "A conclusion holds if all its comparisons do, does not if one is significantly the other way, and is "
-        "undecided else; p ≤ 0.05, two-sided, not corrected for the number of conclusions. A scene counts once, with "
-        "both spectra."
-    )
     return (
         Sheet(
-            "conclusions", "The study's conclusions", note, ("conclusion", "network", "verdict", "hold"), tuple(summary)
+            "conclusions",
+            "The study's conclusions",
+            _SUMMARY_NOTE,
+            ("conclusion", "network", "verdict", "hold", "weakest comparison", "its advantage", "d"),
+            tuple(summary),
         ),
         Sheet(
             "conclusions-evidence",
             "The comparisons behind them",
-            "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1).",
+            _EVIDENCE_NOTE,
             ("conclusion", "network", "comparison", "measure", "scenes", "advantage", "d", "p", "verdict"),
             tuple(evidence),
         ),
     )
+
+
+_SUMMARY_NOTE = (
+    "By sign-flip tests over scenes, two-sided, at the level 0.05; a scene counts once, with both spectra. A "
+    "conclusion holds if each of its comparisons does; it does not if one is significantly the other way after "
+    "Bonferroni's correction for the number of its comparisons; else it is undecided. The conclusions are not "
+    "corrected for their own number. One network of each kind was trained, from one seed: what is tested is these "
+    "networks on other scenes, not other trainings; the IRTV networks see twice the clips in twice the steps."
+)
+_EVIDENCE_NOTE = (
+    "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1); verdicts of "
+    "comparisons by themselves, not corrected."
+)
+
+
+def _text(part: Comparison) -> str:
+    return f"{part.text}, {part.measure}"
+
+
+def _p_text(p_value: float | None) -> str:
+    if p_value is None:
+        return ""
+    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def effect_size(values: Float[np.ndarray, " n"]) -> float | None:

@@ -1,7 +1,7 @@
 """A folder that shows what a run found: tables, curves, overlays, and how it was made."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from jaxsal.evaluate import file_name
 from jaxsal.explanation import Explanation
 from jaxsal.files import write_atomically
 from jaxsal.options import REFERENCES
-from jaxsal.report.panels import group_by_scene
-from jaxsal.report.pictures import overlay, save_animation, save_strip
+from jaxsal.report.panels import group_by_scene, map_unit
+from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
 from jaxsal.report.table_figure import plot_table
 from jaxsal.report.tables import count_clips, results_to_csv, summarise, to_csv, to_markdown
@@ -30,7 +30,8 @@ def write_folder(
 
     - results.csv: one row per clip and method; table.md, table.csv and table.png: their summary;
     - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
-    - overlays/NAME.png and .gif: every clip with its maps, in one colour scale for a method's maps of a scene;
+    - overlays/NAME.png and .gif: every clip with its maps; those of a method, class and scene share their steps of
+      colour;
     - run.json: how it was made.
 
     Args:
@@ -56,9 +57,7 @@ def write_folder(
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
         plot_spectrum(directory / f"curves-{spectrum}.png", chosen, spectrum)
     for scene in group_by_scene(explanations):
-        limits = shared_limits(scene)
-        for explanation in scene:
-            draw_overlays(directory / "overlays", explanation, classes, limits, animation)
+        draw_overlays(directory / "overlays", scene, classes, animation)
     return table
 
 
@@ -82,39 +81,44 @@ def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str
     plot_curves(path, panels, title=f"{spectrum}, {count_clips(len(explanations))}")
 
 
-def shared_limits(explanations: Sequence[Explanation]) -> dict[str, tuple[float, float]]:
-    """By method, the least and the greatest value of its maps, so that they can be compared in one colour scale."""
-    methods = dict.fromkeys(method for explanation in explanations for method in explanation.maps)
-    maps = {method: [np.asarray(e.maps[method]) for e in explanations if method in e.maps] for method in methods}
-    return {
-        method: (float(min(values.min() for values in found)), float(max(values.max() for values in found)))
-        for method, found in maps.items()
-    }
+def shared_limits(explanations: Sequence[Explanation], method: str) -> list[tuple[float, float]]:
+    """The least value of each map of a method and the value a span above it, the widest of the maps of its class.
+
+    A step of colour then is the same amount in the maps that are compared, whatever their levels.
+    """
+    ends = [(e.target, float(np.min(e.maps[method])), float(np.max(e.maps[method]))) for e in explanations]
+    spans = {target: max(high - low for other, low, high in ends if other == target) for target, _, _ in ends}
+    return [(low, low + spans[target]) for target, low, _ in ends]
 
 
 def draw_overlays(
-    directory: Path,
-    explanation: Explanation,
-    classes: Sequence[str],
-    limits: Mapping[str, tuple[float, float]],
-    animation: str = "gif",
+    directory: Path, explanations: Sequence[Explanation], classes: Sequence[str], animation: str = "gif"
 ) -> None:
-    """Draws a clip and its maps as a strip of frames (PNG) and as an animation (GIF or MP4).
+    """Draws the clips of a scene and their maps as strips of frames (PNG) and as animations (GIF or MP4).
+
+    Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures.
 
     Args:
       directory: Where to.
-      explanation: The clip and its maps.
+      explanations: The clips of a scene and their maps.
       classes: Names of the classes.
-      limits: By method, the saliencies drawn in the first and the last colour; written beside the pictures.
       animation: "gif" or "mp4".
     """
-    clip = np.asarray(explanation.clip)
-    rows = {"input": np.rint(255 * clip).astype(np.uint8)}
-    for method, saliency in explanation.maps.items():
-        if method not in REFERENCES:
-            low, high = limits[method]
-            rows[f"{method} {low:.2g} to {high:.2g}"] = overlay(clip, saliency, limits=limits[method])
-    predicted = f"{classes[explanation.target]}-{explanation.probabilities[explanation.target]:.2f}"
-    stem = file_name(f"{explanation.name}-as-{predicted}")
-    save_strip(directory / f"{stem}.png", rows)
-    save_animation(directory / f"{stem}.{animation}", rows)
+    limits = {
+        (e.name, method): found
+        for method in dict.fromkeys(method for e in explanations for method in e.maps if method not in REFERENCES)
+        for drawn in [[e for e in explanations if method in e.maps]]
+        for e, found in zip(drawn, shared_limits(drawn, method), strict=True)
+    }
+    for e in explanations:
+        rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
+        for method in (method for method in e.maps if method not in REFERENCES):
+            bars[method] = Bar(*limits[e.name, method], map_unit(method, e.ledger))
+            rows[method] = overlay(e.clip, e.maps[method], limits=limits[e.name, method])
+        predicted, probability = e.most_probable(1)[0]
+        title = f"{e.name}, {e.spectrum}: predicted {classes[predicted]} {probability:.2f}"
+        title += f", true class {classes[e.label]}" if e.label >= 0 else ""
+        title += f"; maps of {classes[e.target]}" if e.target != predicted else ""
+        stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
+        save_strip(directory / f"{stem}.png", rows, title=title, bars=bars)
+        save_animation(directory / f"{stem}.{animation}", rows, title=title, bars=bars)

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from jaxsal.options import REFERENCES
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 from jaxsal.report.pictures import colour_table
 
-_SCRIPTS = ("decode.js", "charts.js", "player.js", "scene.js")
+_SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js")
 _MAX_THINNING = 32
 
 
@@ -29,8 +30,8 @@ def build_page(
 ) -> str:
     """The page as text.
 
-    Maps larger than `max_bytes` allows are shown at every second, third .. row and column; frames, profiles and curves
-    are as they were found.
+    Where maps in full would not fit into `max_bytes`, they, and what the network saw at a step, are shown at every
+    second, third .. row and column, and the page says so; frames, profiles, curves and numbers stay as they were found.
 
     Args:
       scenes: What to show.
@@ -51,7 +52,8 @@ def build_page(
     pictures = [[_encode_pictures(panel) for panel in scene.panels] for scene in scenes]
     for every in count(1):
         data = [
-            {"name": scene.name, "panels": [a | _encode_values(b, every) for a, b in zip(p, scene.panels, strict=True)]}
+            {"name": scene.name, "scale": scene.scale}
+            | {"panels": [a | _encode_values(b, every) for a, b in zip(p, scene.panels, strict=True)]}
             for scene, p in zip(scenes, pictures, strict=True)
         ]
         page = _fill(data, title, header, footer, every)
@@ -68,7 +70,8 @@ def _fill(data: list[dict[str, Any]], title: str, header: str, footer: str, ever
     text = json.dumps({"colours": colours, "scenes": data}, allow_nan=False, separators=(",", ":"))
     if every > 1:
         footer = (
-            f"<p class='hint'>Maps are drawn at one of {every} rows and columns, to keep the page small.</p>{footer}"
+            f"<p class='hint'>To keep the page small, maps are drawn at one of {every} rows and columns, and so are "
+            f"the clips as the network saw them. Profiles, curves, areas and the table are exact.</p>{footer}"
         )
     return Template((web / "page.html").read_text(encoding="utf-8")).substitute(
         title=escape(title),
@@ -95,13 +98,15 @@ def _encode_pictures(panel: Panel) -> dict[str, Any]:
 def _encode_values(panel: Panel, every: int) -> dict[str, Any]:
     orders: list[np.ndarray] = []
     maps = [
-        {"method": m.method, "target": m.target}
+        {"method": m.method, "target": m.target, "unit": m.unit}
         | {"profile": _floats(np.mean(m.values, axis=(1, 2))), "error": _floats(m.profile_error)}
         | encode_map(m.values, every=every)
         for m in panel.maps
     ]
     curves = [_encode_curve(curve, orders) for curve in panel.curves]
-    return {"maps": maps, "curves": curves, "orders": [encode_order(order, every=every) for order in orders]}
+    references = [method for method in REFERENCES if any(curve.method == method for curve in panel.curves)]
+    orders_text = [encode_order(order, every=every) for order in orders]
+    return {"maps": maps, "curves": curves, "references": references, "orders": orders_text}
 
 
 def _encode_curve(curve: PanelCurve, orders: list[np.ndarray]) -> dict[str, Any]:

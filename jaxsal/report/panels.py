@@ -17,7 +17,13 @@ from jaxsal.options import METHODS
 from jaxsal.recipes import CurveOptions
 from jaxsal.types import AnyArray
 
+SCALES = ("steps", "limits", "clip", "map")
+"""Colour scales. Maps of one method and class in both spectra are compared, as are those of `jaxsal.view` whose names
+are alike up to the first comma. "steps": a step of colour is the same amount in all of them, and each starts at its
+least value; "limits": they have the same limits; "clip": so have all methods' maps of a clip; "map": each its own."""
+
 _MAX_CLASSES = 8
+_UNITS = {METHODS["gradcam"]: "logits", METHODS["sidu"]: "similarity x uniqueness"}
 
 
 class PanelMap(NamedTuple):
@@ -28,12 +34,14 @@ class PanelMap(NamedTuple):
       target: The class it explains; None where that is not known.
       values: (T', H, W), raw units.
       profile_error: Standard error of each frame's mean, (T',), where it is known.
+      unit: Of the values, as words; empty where it is not known.
     """
 
     method: str
     target: str | None
     values: Float[AnyArray, "Tm H W"]
     profile_error: Float[AnyArray, " Tm"] | None = None
+    unit: str = ""
 
 
 class PanelCurve(NamedTuple):
@@ -82,10 +90,17 @@ class Panel(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """Panels of one scene, of equally many frames; a pair where it was recorded in both spectra."""
+    """Panels of one scene, of equally many frames; a pair where it was recorded in both spectra.
+
+    Attributes:
+      name: Its heading.
+      panels: One for each spectrum.
+      scale: The colour scale that the player starts with, one of `SCALES`.
+    """
 
     name: str
     panels: Sequence[Panel]
+    scale: str = "steps"
 
 
 def changing_steps(
@@ -110,7 +125,7 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
             others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
             maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]})
         elif method not in e.options.references:
-            maps.append(PanelMap(method, target, values))
+            maps.append(PanelMap(method, target, values, unit=map_unit(method, e.ledger)))
     curves = [
         PanelCurve(
             method,
@@ -132,9 +147,17 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> 
     """RISE's maps of some classes, with the errors of their profiles, read out of the scores."""
     maps = []
     for number, name in targets.items():
-        error = np.asarray(ledger.stderr(number, per_frame=True))
-        maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error if np.isfinite(error).all() else None))
+        found = np.asarray(ledger.stderr(number, per_frame=True))
+        error = found if np.isfinite(found).all() else None
+        maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error, map_unit(method, ledger)))
     return maps
+
+
+def map_unit(method: str, ledger: RiseLedger | None = None) -> str:
+    """The unit of a method's map, as words; empty where it is not known."""
+    if ledger is not None and method not in _UNITS:
+        return "mean probability" if ledger.options.scores == "probabilities" else "mean logit"
+    return _UNITS.get(method, "")
 
 
 def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, num_scenes: int) -> list[Scene]:

@@ -1,9 +1,8 @@
 """Saliency maps as pictures: coloured over the clip, as a strip of frames or as an animation."""
 
-from collections.abc import Iterable, Mapping
-from fractions import Fraction
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -11,22 +10,41 @@ from jaxtyping import Float, UInt8
 from jaxsal.checks import check_choice, check_positive
 from jaxsal.files import write_atomically
 from jaxsal.inputs import check_clip, check_saliency
+from jaxsal.report.sheets import GAP, LINE, Sheet, text_width, write_gif, write_mp4
 from jaxsal.types import Clip, SaliencyMap
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-    from PIL.ImageDraw import ImageDraw
-
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
+"""All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""
 
 Pictures = UInt8[np.ndarray, "T H W 3"]
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _LEGIBLE_HEIGHT = 144
-_FONT_SIZE = 18
-_LINE = 26
-_GAP = 6
-_BAR_WIDTH, _BAR_HEIGHT = 160, 12
+
+
+class Bar(NamedTuple):
+    """What the colours of an overlay stand for.
+
+    Attributes:
+      low: The saliency in the first colour.
+      high: The saliency in the last colour.
+      unit: Of both, as words.
+      opacity: As of `overlay`.
+      colormap: As of `overlay`.
+      fade: As of `overlay`.
+    """
+
+    low: float
+    high: float
+    unit: str = ""
+    opacity: float = 0.6
+    colormap: str = "inferno"
+    fade: bool = False
+
+    def colours(self) -> UInt8[np.ndarray, "2 256 3"]:
+        """The colours as they come out over black and over white."""
+        ground = np.array([0.0, 1.0])[:, None, None]
+        return _to_bytes(_blend(np.linspace(0, 1, 256)[None], ground, self.opacity, self.colormap, self.fade))
 
 
 def overlay(
@@ -36,6 +54,7 @@ def overlay(
     limits: tuple[float, float] | None = None,
     opacity: float = 0.6,
     colormap: str = "inferno",
+    fade: bool = False,
 ) -> Pictures:
     """Draws a saliency map over a clip: opacity * colour of the saliency + (1 - opacity) * grey of the clip.
 
@@ -46,6 +65,7 @@ def overlay(
         the greatest of the map. A constant map is drawn in the first colour.
       opacity: Of the colours, from 0 to 1.
       colormap: One of `COLORMAPS`, all perceptually uniform.
+      fade: Whether opacity falls with saliency, to 0 for the first colour, so that a bright clip does not look salient.
 
     Returns:
       The coloured frames, (T, H, W, 3) uint8.
@@ -53,6 +73,14 @@ def overlay(
     Raises:
       TypeError: If the clip does not hold floats.
       ValueError: If the map does not fit the clip or is not finite, or an option is out of range.
+
+    Example:
+      >>> import jax.numpy as jnp
+      >>> from jaxsal.report.pictures import overlay
+      >>> clip, saliency = jnp.ones((4, 2, 2, 3)), jnp.zeros((2, 2, 2)).at[0, 0, 0].set(1.0)
+      >>> frames = overlay(clip, saliency, fade=True, opacity=1.0)
+      >>> frames.shape, frames[0, 0, 0].tolist(), frames[0, 1, 1].tolist()
+      ((4, 2, 2, 3), [252, 255, 164], [255, 255, 255])
     """
     frames = np.asarray(check_clip(clip, channels=3))
     values = np.asarray(check_saliency(saliency, frames), np.float32)
@@ -60,13 +88,25 @@ def overlay(
         raise ValueError("`saliency` must be finite; got an infinite value.")
     if not 0 <= opacity <= 1:
         raise ValueError(f"`opacity` must be in [0, 1]; got {opacity}.")
+    check_choice("colormap", colormap, COLORMAPS)
     low, high = (float(values.min()), float(values.max())) if limits is None else limits
     if not (np.isfinite([low, high]).all() and low <= high):
         raise ValueError(f"`limits` must be two finite numbers, low <= high; got {limits}.")
     scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    colours = np.repeat(_colour(scaled, colormap), len(frames) // len(values), axis=0)
-    blended = opacity * colours + (1 - opacity) * (frames @ _LUMA)[..., None]
-    return np.rint(255 * blended).clip(0, 255).astype(np.uint8)
+    scaled = np.repeat(scaled, len(frames) // len(values), axis=0)
+    return _to_bytes(_blend(scaled, (frames @ _LUMA)[..., None], opacity, colormap, fade))
+
+
+def _blend(
+    scaled: Float[np.ndarray, "..."], grey: Float[np.ndarray, "..."], opacity: float, colormap: str, fade: bool
+) -> Float[np.ndarray, "... 3"]:
+    """The colours of values from 0 to 1 over a grey."""
+    alpha = opacity * (np.clip(scaled, 0, 1)[..., None] if fade else 1.0)
+    return alpha * _colour(scaled, colormap) + (1 - alpha) * grey
+
+
+def _to_bytes(colours: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
+    return np.rint(255 * colours).clip(0, 255).astype(np.uint8)
 
 
 def save_strip(
@@ -75,7 +115,8 @@ def save_strip(
     *,
     num_frames: int = 8,
     scale: int | None = None,
-    colormap: str | None = "inferno",
+    title: str = "",
+    bars: Mapping[str, Bar] | None = None,
 ) -> None:
     """Saves evenly spaced frames side by side, one labelled row for each clip or overlay, as a picture.
 
@@ -84,81 +125,102 @@ def save_strip(
       rows: Frames under their label, (T, H, W, 3) uint8, all of one shape.
       num_frames: Columns; all frames where there are fewer. Frames are numbered from 0.
       scale: How many times larger than the frames; by default as many as make 144 pixels of height.
-      colormap: Of the colour bar; None leaves it out.
+      title: Above all.
+      bars: What the colours of a row stand for, by its label; drawn at its right end.
 
     Raises:
-      ValueError: If there are no rows, their shapes differ, or an option is not allowed.
+      ValueError: If there are no rows, their shapes differ, a bar has no row, or an option is not allowed.
+
+    Example:
+      >>> import jax.numpy as jnp, numpy as np, tempfile
+      >>> from jaxsal.report.pictures import Bar, overlay, save_strip
+      >>> clip, saliency = jnp.ones((4, 8, 8, 3)), jnp.zeros((2, 8, 8)).at[0, 0, 0].set(1.0)
+      >>> rows = {"clip": np.full((4, 8, 8, 3), 255, np.uint8), "RISE": overlay(clip, saliency, limits=(0, 1))}
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     save_strip(f"{folder}/strip.png", rows, title="walk", bars={"RISE": Bar(0, 1, "mean probability")})
     """
     _check_suffix(path, (".png",))
     length, height, width, scale = _check_rows(rows, scale)
     check_positive("num_frames", num_frames)
+    bars = _check_bars(rows, bars)
     index = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int)
-    left = _text_width(["frame", *rows]) + 2 * _GAP
-    lefts = [left + column * (width * scale + _GAP) for column in range(len(index) + 1)]
-    tops = [_LINE + row * (height * scale + _GAP) for row in range(len(rows) + 1)]
-    sheet, pen = _sheet(max(lefts[-1], _bar_line_width()), tops[-1] + (_LINE if colormap else 0))
-    _write(pen, (left - _GAP, _LINE // 2), "frame", anchor="rm")
-    for x, frame in zip(lefts, index, strict=False):
-        _write(pen, (x + width * scale // 2, _LINE // 2), str(frame), anchor="mm")
-    for y, (name, frames) in zip(tops, rows.items(), strict=False):
-        _write(pen, (left - _GAP, y + height * scale // 2), name, anchor="rm")
-        for x, frame in zip(lefts, index, strict=False):
-            sheet.paste(_enlarge(frames[frame], scale), (x, y))
-    if colormap:
-        _draw_colour_bar(sheet, pen, colormap, tops[-1])
+    left = text_width(["frame", *rows, *(bar.unit for bar in bars.values())]) + 2 * GAP
+    top, step = (2 if title else 1) * LINE, (width * scale + GAP, height * scale + GAP)
+    right = left + len(index) * step[0]
+    ends = [text for bar in bars.values() for text in _bar_ends(bar)]
+    bar_width = LINE + text_width(ends) + GAP if ends else 0
+    sheet = Sheet(max(right + bar_width, text_width([title]) + 2 * GAP), top + len(rows) * step[1])
+    sheet.write((GAP, LINE // 2), title, anchor="lm")
+    sheet.write((left - GAP, top - LINE // 2), "frame", anchor="rm")
+    for column, frame in enumerate(index):
+        sheet.write((left + column * step[0] + width * scale // 2, top - LINE // 2), str(frame), anchor="mm")
+    for row, (name, frames) in enumerate(rows.items()):
+        y, bar = top + row * step[1], bars.get(name)
+        lines = [name, bar.unit] if bar and bar.unit else [name]
+        for number, text in enumerate(lines):
+            middle = y + height * scale // 2 + round(LINE * (number - (len(lines) - 1) / 2))
+            sheet.write((left - GAP, middle), text, anchor="rm")
+        for column, frame in enumerate(index):
+            sheet.paste(frames[frame], (left + column * step[0], y), scale)
+        if bar:
+            sheet.draw_bar((right, y), height * scale, bar.colours(), _bar_ends(bar), upright=True)
     with write_atomically(path) as file:
-        sheet.save(file, format="PNG")
+        sheet.image.save(file, format="PNG")
 
 
-def save_animation(path: str | Path, rows: Mapping[str, Pictures], *, fps: float = 8, scale: int | None = None) -> None:
-    """Saves clips or overlays side by side under their names, as an endless GIF or an MP4 (H.264).
+def save_animation(
+    path: str | Path,
+    rows: Mapping[str, Pictures],
+    *,
+    fps: float = 8,
+    scale: int | None = None,
+    title: str = "",
+    bars: Mapping[str, Bar] | None = None,
+) -> None:
+    """Saves clips or overlays side by side under their names, with the frame's number, as an endless GIF or an MP4.
 
     Args:
-      path: Where to, ending in .gif or .mp4.
+      path: Where to, ending in .gif or .mp4 (H.264).
       rows: Frames under their name, (T, H, W, 3) uint8, all of one shape.
       fps: Frames per second; a GIF rounds the time of a frame to 1/100 s.
       scale: How many times larger than the frames; by default as many as make 144 pixels of height.
+      title: Above all.
+      bars: What the colours of a row stand for, by its name; drawn below it.
 
     Raises:
-      ValueError: If there are no rows, their shapes differ, or the suffix or an option is not allowed.
+      ValueError: If there are no rows, their shapes differ, a bar has no row, or the suffix or an option is not
+        allowed.
     """
     suffix = _check_suffix(path, (".gif", ".mp4"))
     length, height, width, scale = _check_rows(rows, scale)
+    bars = _check_bars(rows, bars)
     if not fps > 0:
         raise ValueError(f"`fps` must be above 0; got {fps}.")
-    step = max(width * scale, _text_width(rows)) + _GAP
-    size = [_GAP + len(rows) * step, _LINE + height * scale + _GAP]
-    images = []
+    widest = [*rows, *("   ".join(_bar_ends(bar)) for bar in bars.values()), *(bar.unit for bar in bars.values())]
+    step, top = max(width * scale, text_width(widest)) + 3 * GAP, 2 * LINE
+    header = text_width([f"{title}   frame {length}"]) + 2 * GAP
+    size = (max(GAP + len(rows) * step, header), top + height * scale + GAP + (round(2.6 * LINE) if bars else 0))
+    sheets = []
     for frame in range(length):
         # H.264 halves the colours' resolution: both sides must be even
-        sheet, pen = _sheet(*(side + side % 2 for side in size))
+        sheet = Sheet(*(side + side % 2 for side in size))
+        sheet.write((GAP, LINE // 2), title, anchor="lm")
+        sheet.write((size[0] - GAP, LINE // 2), f"frame {frame}", anchor="rm")
         for column, (name, frames) in enumerate(rows.items()):
-            centre = _GAP + column * step + (step - _GAP) // 2
-            _write(pen, (centre, _LINE // 2), name, anchor="mm")
-            sheet.paste(_enlarge(frames[frame], scale), (centre - width * scale // 2, _LINE))
-        images.append(sheet)
+            left, bar = GAP + column * step, bars.get(name)
+            centre, bottom = left + (step - 3 * GAP) // 2, top + height * scale + GAP
+            sheet.write((centre, top - LINE // 2), name, anchor="mm")
+            sheet.paste(frames[frame], (centre - width * scale // 2, top), scale)
+            if bar:
+                sheet.draw_bar((left, bottom), step - 3 * GAP, bar.colours(), _bar_ends(bar), upright=False)
+                sheet.write((centre, bottom + 2 * LINE), bar.unit, anchor="mm")
+        sheets.append(sheet.image)
     with write_atomically(path) as file:
-        {".gif": _write_gif, ".mp4": _write_mp4}[suffix](file, images, fps)
+        {".gif": write_gif, ".mp4": write_mp4}[suffix](file, sheets, fps)
 
 
-def _write_gif(file: BinaryIO, images: list["Image"], fps: float) -> None:
-    from PIL import Image
-
-    # the octree keeps rare bright colours, which the default palette drops; dithering would double the file
-    first, *rest = [image.quantize(method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE) for image in images]
-    first.save(file, format="GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
-
-
-def _write_mp4(file: BinaryIO, images: list["Image"], fps: float) -> None:
-    import av
-
-    with av.open(file, "w", format="mp4") as container:
-        stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
-        stream.width, stream.height = images[0].size
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
-        container.mux(stream.encode())
+def _bar_ends(bar: Bar) -> tuple[str, str]:
+    return f"{bar.low:.3g}", f"{bar.high:.3g}"
 
 
 def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndarray, "*shape 3"]:
@@ -172,51 +234,6 @@ def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndar
 def colour_table(colormap: str) -> UInt8[np.ndarray, "256 3"]:
     """The 256 colours of a colour map."""
     return np.rint(255 * _colour(np.linspace(0, 1, 256), colormap)).astype(np.uint8)
-
-
-def _draw_colour_bar(sheet: "Image", pen: "ImageDraw", colormap: str, top: int) -> None:
-    """Draws "saliency low .. high" at the right end of the sheet's last line."""
-    from PIL import Image
-
-    colours = np.tile(_colour(np.linspace(0, 1, _BAR_WIDTH), colormap), (_BAR_HEIGHT, 1, 1))
-    left, middle = sheet.width - _bar_line_width(), top + _LINE // 2
-    _write(pen, (left + _GAP, middle), "saliency low", anchor="lm")
-    left += _text_width(["saliency low"]) + 2 * _GAP
-    bar = Image.fromarray(np.rint(255 * colours).astype(np.uint8))
-    sheet.paste(bar, (left, middle - _BAR_HEIGHT // 2))
-    _write(pen, (left + _BAR_WIDTH + _GAP, middle), "high", anchor="lm")
-
-
-def _bar_line_width() -> int:
-    return _text_width(["saliency low"]) + _text_width(["high"]) + _BAR_WIDTH + 4 * _GAP
-
-
-def _sheet(width: int, height: int) -> tuple["Image", "ImageDraw"]:
-    from PIL import Image, ImageDraw
-
-    sheet = Image.new("RGB", (width, height), "white")
-    return sheet, ImageDraw.Draw(sheet)
-
-
-def _write(pen: "ImageDraw", position: tuple[int, int], text: str, *, anchor: str) -> None:
-    from PIL import ImageFont
-
-    pen.text(position, text, fill="black", font=ImageFont.load_default(_FONT_SIZE), anchor=anchor)
-
-
-def _text_width(texts: Iterable[str]) -> int:
-    """Width of the longest text in pixels."""
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(_FONT_SIZE)
-    return max(int(np.ceil(font.getlength(text))) for text in texts)
-
-
-def _enlarge(frame: UInt8[np.ndarray, "H W 3"], scale: int) -> "Image":
-    from PIL import Image
-
-    height, width, _ = frame.shape
-    return Image.fromarray(frame).resize((width * scale, height * scale), Image.Resampling.NEAREST)
 
 
 def _check_suffix(path: str | Path, known: tuple[str, ...]) -> str:
@@ -241,3 +258,12 @@ def _check_rows(rows: Mapping[str, Pictures], scale: int | None) -> tuple[int, i
         scale = -(-_LEGIBLE_HEIGHT // first[1])
     check_positive("scale", scale)
     return *first[:3], scale
+
+
+def _check_bars(rows: Mapping[str, Pictures], bars: Mapping[str, Bar] | None) -> Mapping[str, Bar]:
+    """The bars, each of a row."""
+    for name, bar in (bars or {}).items():
+        if name not in rows:
+            raise ValueError(f"`bars` must be of the rows {list(rows)}; got {name!r}.")
+        check_choice("colormap", bar.colormap, COLORMAPS)
+    return bars or {}

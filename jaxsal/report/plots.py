@@ -1,6 +1,6 @@
 """Deletion and insertion curves as figures: the mean over clips with its uncertainty, one line per method."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.files import write_atomically
+from jaxsal.options import REFERENCES
 from jaxsal.types import AnyArray
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 0.8)))
-_GREY = "#777777"
+_GREY, _REFERENCE_LINES = "#777777", ((0, (4, 2)), (0, (1, 1.5)))
 
 
 class CurvePanel(NamedTuple):
@@ -25,7 +26,7 @@ class CurvePanel(NamedTuple):
     Attributes:
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       curves: Scores of every clip under each method, (n, S).
-      floor: The target's mean probability for the fully removed clip; a dotted line where given.
+      floor: The target's mean probability for the fully removed clip; a thin line where given.
     """
 
     fractions: Float[AnyArray, " S"]
@@ -72,8 +73,9 @@ def draw_curves(
 ) -> "Figure":
     """Draws the mean curve of each method, with its 95 % band over clips and its AUC in the legend.
 
-    The band is Student's t interval of the mean at each step; one clip has none. A method has the same colour and
-    the same kind of line in every panel; colour-blind readers can tell the colours apart too.
+    The band is Student's t interval of the mean at each step, as the figure says; one clip has none. A method has the
+    same colour and the same kind of line in every panel; colour-blind readers can tell the colours apart too.
+    References such as the random map are thin and grey.
 
     Args:
       panels: Side by side under their names, for example "deletion" and "insertion".
@@ -92,20 +94,40 @@ def draw_curves(
     from matplotlib.figure import Figure
 
     _check_panels(panels)
-    figure = Figure(figsize=(1 + 4.2 * len(panels), 3.8), layout="constrained")
+    num_lines = max(len(panel.curves) + (panel.floor is not None) for panel in panels.values())
+    figure = Figure(figsize=(1 + 4.2 * len(panels), 3.9 + 0.2 * num_lines), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    methods = dict.fromkeys(method for panel in panels.values() for method in panel.curves)
-    styles = {
-        method: {"color": _COLOURS[i % len(_COLOURS)], "linestyle": _LINES[i % len(_LINES)]}
-        for i, method in enumerate(methods)
-    }
+    styles = _styles(dict.fromkeys(method for panel in panels.values() for method in panel.curves))
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         _draw_panel(axis, panel, styles)
         axis.set(title=name, xlabel="share of the clip that is changed")
     axes[0].set_ylabel(ylabel)
+    figure.supxlabel(_what_bands_are(panels), fontsize=9)
     if title:
         figure.suptitle(title)
     return figure
+
+
+def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The look of each method's line."""
+    found: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        if method in REFERENCES:
+            line = _REFERENCE_LINES[REFERENCES.index(method) % len(_REFERENCE_LINES)]
+            found[method] = {"color": _GREY, "linestyle": line, "linewidth": 1.0}
+        else:
+            i = sum(other not in REFERENCES for other in found)
+            found[method] = {"color": _COLOURS[i % len(_COLOURS)], "linestyle": _LINES[i % len(_LINES)]}
+            found[method]["linewidth"] = 1.9
+    return found
+
+
+def _what_bands_are(panels: Mapping[str, CurvePanel]) -> str:
+    counts = sorted({len(scores) for panel in panels.values() for scores in panel.curves.values()})
+    clips = f"{counts[0]} clips" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} clips"
+    return (
+        "one clip, no bands" if counts == [1] else f"lines: mean over {clips}; bands: its 95 % interval (Student's t)"
+    )
 
 
 def _draw_panel(axis: "Axes", panel: CurvePanel, styles: Mapping[str, dict[str, Any]]) -> None:
@@ -113,14 +135,15 @@ def _draw_panel(axis: "Axes", panel: CurvePanel, styles: Mapping[str, dict[str, 
     for method, scores in panel.curves.items():
         mean, half = _mean_and_half_width(np.asarray(scores, np.float64))
         label = f"{method}, AUC {np.trapezoid(mean, fractions):.3f}"
-        axis.plot(fractions, mean, label=label, linewidth=1.8, **styles[method])
-        axis.fill_between(fractions, mean - half, mean + half, color=styles[method]["color"], alpha=0.18, linewidth=0)
+        axis.plot(fractions, mean, label=label, **styles[method])
+        alpha = 0.1 if method in REFERENCES else 0.18
+        axis.fill_between(fractions, mean - half, mean + half, color=styles[method]["color"], alpha=alpha, linewidth=0)
     if panel.floor is not None:
-        axis.axhline(panel.floor, color=_GREY, linestyle=":", linewidth=1.2, label=f"floor, {panel.floor:.3f}")
+        axis.axhline(panel.floor, color=_GREY, linestyle="-", linewidth=0.8, label=f"floor, {panel.floor:.3f}")
     axis.set(xlim=(0, 1), ylim=(-0.02, 1.02))
     axis.grid(color="#DDDDDD", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(fontsize=9, framealpha=0.85, handlelength=2.8)
+    axis.legend(fontsize=9, frameon=False, handlelength=3.2, loc="upper left", bbox_to_anchor=(0, -0.17))
 
 
 def _mean_and_half_width(

@@ -33,7 +33,8 @@ def report_page(run: str | Path, *, num_scenes: int = 8, max_bytes: int = 10_000
     header = (
         f"<h1>{escape(title)}</h1><p><code>{escape(made_by.get('command', ''))}</code></p>{results_table(explanations)}"
         f"<p class='hint'>Clips measured: {len(explanations)}; scenes shown: {len(scenes)}. "
-        "In a scene the space bar plays and the arrow keys step from frame to frame.</p>"
+        "With the keyboard on a scene (Tab leads there) the space bar plays and pauses, the arrow keys step from frame "
+        "to frame.</p>"
     )
     footer = f"<details><summary>How this was made</summary>{definition_list(made_by)}</details>"
     return build_page(scenes, title=title, header=header, footer=footer, max_bytes=max_bytes)
@@ -80,6 +81,7 @@ def results_table(explanations: Sequence[Explanation]) -> str:
     body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in line)}</tr>" for line in lines)
     return (
         "<p id='results'>Area under the curves: mean over all clips of the run, with its 95 % bootstrap interval.</p>"
+        "<p class='hint narrow'>The table scrolls sideways.</p>"
         "<div class='tables' tabindex='0' role='region' aria-labelledby='results'><table aria-labelledby='results'>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div><p class='hint'>{footnote(cells)}</p>"
     )

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
 from jaxsal.checks import check_positive
 from jaxsal.types import AnyArray
@@ -33,7 +35,11 @@ def bootstrap_interval(
     num_resamples: int = 10_000,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """The interval of the mean that a share `level` of resampled clip sets falls into (percentile bootstrap).
+    """The interval of the mean by the expanded percentile bootstrap.
+
+    Means of resampled clip sets spread too little where clips are few, by (n - 1) / n in variance and as if the
+    standard deviation was known: of 16 clips, the middle 95 % hold the mean in some 92 % of cases. So the quantiles
+    Phi(+-sqrt(n / (n - 1)) t(n - 1)) are taken, which undoes both for the mean of a normal variable.
 
     Args:
       values: One value per clip, (n,).
@@ -48,7 +54,8 @@ def bootstrap_interval(
       ValueError: If there are no values, one is not finite, or an option is out of range.
 
     References:
-      Efron, Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13
+      Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69(4), 2015,
+      https://doi.org/10.1080/00031305.2015.1089789
     """
     checked = _check_values("values", values)
     if not 0 < level < 1:
@@ -57,7 +64,8 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     n = len(checked)
     means = [checked[rng.integers(n, size=(size, n))].mean(axis=1) for size in _block_sizes(num_resamples, n)]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    tail = norm.cdf(np.sqrt(n / (n - 1)) * student_t.ppf((1 - level) / 2, n - 1)) if n > 1 else 0.0
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return float(low), float(high)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsal.checks import check_choice
 from jaxsal.explain import MEASURES
 from jaxsal.files import write_atomically
 from jaxsal.fingerprints import fingerprint
@@ -17,7 +18,7 @@ from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.metrics.curves import Curve, curve_baseline
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps
+from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps, map_unit
 from jaxsal.types import Clip, SaliencyMap, ScoreFn
 
 
@@ -29,6 +30,9 @@ class View(NamedTuple):
     """
 
     page: str
+
+    def __repr__(self) -> str:
+        return f"View(a page of {len(self.page) / 1e6:.2f} MB)"
 
     def save(self, path: str | Path) -> None:
         """Writes the page to a file that any browser opens, whole or not at all."""
@@ -50,13 +54,14 @@ def view(
     classes: Sequence[str] | None = None,
     target: int | None = None,
     name: str = "",
+    scale: str = "steps",
 ) -> View:
     """Shows a clip with its maps: play and scrub, compare methods, follow the curves.
 
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1].
       saliency: A map (T', H, W), or a ledger of RISE, which gives a map of every class with its error; or several of
-        them by name.
+        them by name, of one classifier or, if `target` is given, of several.
       score_fn: Maps the clip to logits (K,); the page then shows its prediction and what it saw at each step of the
         curves.
       curves: Deletion and insertion of a map, by the map's name.
@@ -64,14 +69,26 @@ def view(
       classes: Names of the classes; their numbers if None.
       target: The class that the maps explain; the predicted class if None.
       name: Heading of the page.
+      scale: The colour scale that the player starts with. Maps whose names are alike up to the first comma are
+        compared, as "RISE, trained on IR" and "RISE, trained on TV". "steps": a step of colour is the same amount in
+        all of them, and each starts at its least value; "limits": they have the same limits; "clip": all maps have
+        the same limits, whatever their names; "map": each map has its own.
 
     Returns:
       What a notebook shows as the player; `.save(path)` writes it as a page.
 
     Raises:
       TypeError: If an argument is of the wrong kind.
-      ValueError: If a map does not fit the clip, a curve has no map, or `target` is no class.
+      ValueError: If a map does not fit the clip, a curve has no map, `target` is no class, or `scale` is unknown.
+
+    Example:
+      >>> import jax, jaxsal
+      >>> clip = jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
+      >>> credit = {"RISE, trained on IR": clip[..., 0], "RISE, trained on TV": clip[..., 1]}
+      >>> jaxsal.view(clip, credit, name="one clip, two networks", scale="limits")
+      View(a page of 0.05 MB)
     """
+    check_choice("scale", scale, SCALES)
     frames = np.asarray(check_clip(clip, channels=3))
     given = dict(saliency) if isinstance(saliency, Mapping) else {"saliency": saliency}
     if not given:
@@ -79,8 +96,11 @@ def view(
     unknown = sorted(set(curves or {}) - set(given))
     if unknown:
         raise ValueError(f"`curves` must be of the maps {sorted(given)}; got {unknown[0]!r}.")
-    logits = _logits(score_fn, frames, given)
-    names = _class_names(classes, logits, target)
+    ledgers = [value.clip_logits for value in given.values() if isinstance(value, RiseLedger)]
+    logits = _logits(score_fn, frames, ledgers)
+    names = _class_names(classes, ledgers[0] if logits is None and ledgers else logits, target)
+    if target is None and logits is None and ledgers:
+        raise ValueError("`target` must be given where ledgers are of several classifiers; got None.")
     if target is None and logits is not None:
         target = int(np.argmax(logits))
     explained = None if target is None else names[target]
@@ -98,15 +118,21 @@ def view(
         target=explained,
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
     )
-    return View(build_page([Scene(name, [panel])], title=name or "jaxsal"))
+    return View(build_page([Scene(name, [panel], scale)], title=name or "jaxsal"))
 
 
-def _logits(score_fn: ScoreFn | None, clip: np.ndarray, given: Mapping[str, object]) -> np.ndarray | None:
-    """Of the untouched clip, from whoever knows them."""
+def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray]) -> np.ndarray | None:
+    """Of the untouched clip, from whoever knows them; None where nobody does, or ledgers are of several classifiers."""
     if score_fn is not None:
         check_score_fn(score_fn, clip)
         return clip_logits(score_fn, clip)
-    return next((value.clip_logits for value in given.values() if isinstance(value, RiseLedger)), None)
+    return ledgers[0] if ledgers and _agree(ledgers) else None
+
+
+def _agree(logits: Sequence[np.ndarray]) -> bool:
+    """Whether logits can be of one classifier."""
+    first = logits[0]
+    return all(found.shape == first.shape and np.allclose(found, first, rtol=1e-3, atol=1e-4) for found in logits)
 
 
 def _class_names(classes: Sequence[str] | None, logits: np.ndarray | None, target: int | None) -> list[str]:
@@ -126,7 +152,7 @@ def _maps(
         values = np.asarray(check_saliency(value, clip))
         if not np.isfinite(values).all():
             raise ValueError("`saliency` must be finite; got an infinite value.")
-        return [PanelMap(method, explained, values)]
+        return [PanelMap(method, explained, values, unit=map_unit(method.split(",")[0]))]
     if value.clip_fingerprint != fingerprint(clip):
         raise ValueError("`saliency` must be of the clip; got a ledger of another.")
     return ledger_maps(method, value, dict(enumerate(names)))

@@ -1,15 +1,69 @@
 """RISE's read-outs: a map and its standard error from the scores of the masks."""
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from jaxsal.masks import RiseMasks
-from jaxsal.recipes import Estimator
+from jaxsal.masks import SUM_CHUNK, RiseMasks
+from jaxsal.recipes import Estimator, ScoreKind
 
 _CHUNK = 32
+
+
+def read_ledger(
+    read_out: Callable[..., Array],
+    masks: RiseMasks,
+    ids: Int[np.ndarray, " N"],
+    logits: Float[np.ndarray, "N K"],
+    num_used: int,
+    target: int | None,
+    *,
+    estimator: Estimator,
+    scores: ScoreKind,
+) -> Float[Array, "..."]:
+    """A read-out of the first `num_used` masks, by one program for all numbers of masks in a power of two.
+
+    Args:
+      read_out: `rise_map`, `rise_stderr` or `rise_profile_stderr`.
+      masks: The masks' family.
+      ids: The numbers of the scored masks.
+      logits: Of the clip under them.
+      num_used: How many of them to use.
+      target: The class; None for all, as a leading axis.
+      estimator: "mean" or "centered".
+      scores: "probabilities" or "logits".
+    """
+    length = SUM_CHUNK
+    while length < num_used:
+        length *= 2
+    ids, logits = ids[:num_used], logits[:num_used]
+    ids = np.pad(ids, (0, length - num_used))
+    logits = np.pad(logits, ((0, length - num_used), (0, 0)))
+    return _read(masks, ids, logits, np.int32(num_used), target, read_out, estimator, scores)
+
+
+@partial(jax.jit, static_argnums=(5, 6, 7))
+def _read(
+    masks: RiseMasks,
+    ids: Any,
+    logits: Any,
+    num_used: Any,
+    target: Any,
+    read_out: Callable[..., Array],
+    estimator: Estimator,
+    kind: ScoreKind,
+) -> Float[Array, "..."]:
+    scores = jax.nn.softmax(logits, axis=-1) if kind == "probabilities" else jnp.asarray(logits)
+    used = jnp.arange(len(ids), dtype=jnp.int32) < num_used
+    if target is None:
+        return read_out(masks, ids, scores, used, estimator)
+    column = jax.lax.dynamic_slice_in_dim(scores, target, 1, axis=1)
+    return read_out(masks, ids, column, used, estimator)[0]
 
 
 @partial(jax.jit, static_argnums=(4,))
@@ -53,24 +107,8 @@ def rise_stderr(
     std_n(w_nc M_n) / (p sqrt(N)), with w_nc - m_c in the place of w_nc for "centered"; NaN for a single mask. Masks
     are made again, one chunk at a time.
     """
-    num_used = used.sum().astype(scores.dtype)
-    weights, _ = _weights(scores, used, estimator)
-    padding = -len(ids) % _CHUNK
-    ids = jnp.pad(ids, (0, padding)).reshape(-1, _CHUNK)
-    weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, _CHUNK, weights.shape[1])
-
-    def add_chunk(sums, chunk):
-        chunk_ids, chunk_weights = chunk
-        made = jax.vmap(masks)(chunk_ids)
-        first = jnp.einsum("nk,nthw->kthw", chunk_weights, made, precision="highest")
-        second = jnp.einsum("nk,nthw->kthw", chunk_weights**2, made**2, precision="highest")
-        return (sums[0] + first, sums[1] + second), None
-
-    zeros = jnp.zeros((scores.shape[1], *masks.shape), scores.dtype)
-    (first, second), _ = jax.lax.scan(add_chunk, (zeros, zeros), (ids, weights))
-    mean = first / num_used
-    variance = jnp.maximum(second / num_used - mean**2, 0) * num_used / (num_used - 1)
-    return jnp.sqrt(variance / num_used) / masks.keep_prob
+    sums = _moments(masks, ids, scores, used, estimator, lambda mask: mask)
+    return _stderr(*sums, used, masks)
 
 
 @partial(jax.jit, static_argnums=(4,))
@@ -86,12 +124,42 @@ def rise_profile_stderr(
     As `rise_stderr` with the mean of M_n over each frame in the place of M_n: voxels of a frame share masks, so their
     errors do not average out as independent ones would.
     """
-    num_used = used.sum().astype(scores.dtype)
+    sums = _moments(masks, ids, scores, used, estimator, lambda mask: mask.mean(axis=(1, 2)))
+    return _stderr(*sums, used, masks)
+
+
+def _moments(
+    masks: RiseMasks,
+    ids: Any,
+    scores: Float[Array, "N K"],
+    used: Bool[Array, " N"],
+    estimator: Estimator,
+    reduce: Callable[[Array], Array],
+) -> tuple[Float[Array, "K ..."], Float[Array, "K ..."]]:
+    """sum_n w_n x_n and sum_n (w_n x_n)^2 of x_n = reduce(M_n), up to the last mask that is used."""
     weights, _ = _weights(scores, used, estimator)
-    frame_means = jax.lax.map(lambda mask_id: masks(mask_id).mean(axis=(1, 2)), ids, batch_size=_CHUNK)
-    mean = jnp.einsum("nk,nt->kt", weights, frame_means, precision="highest") / num_used
-    square = jnp.einsum("nk,nt->kt", weights**2, frame_means**2, precision="highest") / num_used
-    variance = jnp.maximum(square - mean**2, 0) * num_used / (num_used - 1)
+    padding = -len(ids) % _CHUNK
+    ids = jnp.pad(jnp.asarray(ids), (0, padding)).reshape(-1, _CHUNK)
+    weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, _CHUNK, weights.shape[1])
+    last = jnp.where(used, jnp.arange(len(used), dtype=jnp.int32), -1).max()
+
+    def add_chunk(chunk, sums):
+        made = jax.vmap(lambda mask_id: reduce(masks(mask_id)))(ids[chunk])
+        first = jnp.einsum("nk,n...->k...", weights[chunk], made, precision="highest")
+        second = jnp.einsum("nk,n...->k...", weights[chunk] ** 2, made**2, precision="highest")
+        return sums[0] + first, sums[1] + second
+
+    shape = jax.eval_shape(lambda mask_id: reduce(masks(mask_id)), ids[0, 0]).shape
+    zeros = jnp.zeros((scores.shape[1], *shape), scores.dtype)
+    return jax.lax.fori_loop(0, last // _CHUNK + 1, add_chunk, (zeros, zeros))
+
+
+def _stderr(
+    first: Float[Array, "K ..."], second: Float[Array, "K ..."], used: Bool[Array, " N"], masks: RiseMasks
+) -> Float[Array, "K ..."]:
+    num_used = used.sum().astype(first.dtype)
+    mean = first / num_used
+    variance = jnp.maximum(second / num_used - mean**2, 0) * num_used / (num_used - 1)
     return jnp.sqrt(variance / num_used) / masks.keep_prob
 
 

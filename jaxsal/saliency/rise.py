@@ -7,10 +7,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.fingerprints import fingerprint
+from jaxsal.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.inputs import check_batches, check_clip, check_key, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.ledger import RiseLedger, clip_logits
+from jaxsal.missing import score_missing
 from jaxsal.recipes import RiseOptions
 from jaxsal.scoring import Progress
 from jaxsal.types import Clip, ScoreFn, Target
@@ -87,13 +88,14 @@ def rise_ledger(
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
       recipe: "default", "icpr2022" or "canonical": the options' defaults.
-      path: Where the ledger is saved as it grows. A ledger of the same run found there is taken up, not redone.
+      path: Where the ledger is saved as it grows, every ten seconds. A ledger of the same run found there is taken
+        up, not redone; if it holds more masks, they stay in the file.
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
       **options: Fields of `jaxsal.recipes.RiseOptions`.
 
     Returns:
-      The ledger, with `.map(target)`, `.stderr(target)` and `.save(path)`.
+      The ledger of the `num_masks` masks, with `.map(target)`, `.stderr(target)` and `.save(path)`.
 
     Raises:
       TypeError: If an argument is of the wrong kind or an option is unknown.
@@ -123,7 +125,11 @@ def rise_ledger(
         clip_logits=clip_logits(score_fn, clip),
         ids=np.zeros(0, np.int32),
         logits=np.zeros((0, num_classes), np.float32),
+        precision=getattr(score_fn, "precision", None),
+        weights=weights_fingerprint(score_fn),
     )
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
-    return ledger.extend(score_fn, clip, chosen.num_masks, path=path, chunk_size=chunk_size, progress=progress)
+    count = chosen.num_masks
+    ledger = score_missing(ledger, score_fn, clip, count, path=path, chunk_size=chunk_size, progress=progress)
+    return ledger.first(count)

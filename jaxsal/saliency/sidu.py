@@ -75,7 +75,7 @@ def sidu(
     )
     masks = ActivationMasks(activations, float(chosen.threshold), shape, chosen.alignment)
     ids, places = _distinct_masks(masks, chunk_size if chosen.batch_size is None else None)
-    masked_logits = score_masks(
+    distinct_logits = score_masks(
         classifier,
         clip,
         masks,
@@ -84,12 +84,24 @@ def sidu(
         batch_size=chosen.batch_size,
         chunk_size=chunk_size,
         progress=progress,
-    )[places]
-    masked_logits = jax.device_put(masked_logits, logits.sharding)
-    maps = _read_out(masks, logits, masked_logits, chosen.kernel_width, chosen.scores == "probabilities")
-    if isinstance(target, str):
-        return maps
-    return maps[jnp.argmax(logits) if target is None else target]
+    )
+    every_class = isinstance(target, str)
+    return _read_out(
+        masks,
+        logits,
+        _take(distinct_logits, places, like=logits),
+        chosen.kernel_width,
+        None if every_class else target,
+        chosen.scores == "probabilities",
+        every_class,
+    )
+
+
+def _take(rows: Array, places: Int[np.ndarray, " d"], *, like: Array) -> Array:
+    """rows[places] on the devices of `like`, taken on the host, where nothing is compiled for the number of rows."""
+    if isinstance(rows, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
+        return rows[places]
+    return jax.device_put(np.asarray(rows)[places], like.sharding)
 
 
 def _distinct_masks(
@@ -103,7 +115,7 @@ def _distinct_masks(
     every = np.arange(masks.num_masks)
     if chunk_size is None or isinstance(masks.activations, jax.core.Tracer):
         return every, every
-    columns = np.asarray(masks.binary()).reshape(-1, masks.num_masks).T
+    columns = (np.asarray(masks.activations) > masks.threshold).reshape(-1, masks.num_masks).T
     _, first, places = np.unique(columns, axis=0, return_index=True, return_inverse=True)
     return np.pad(first, (0, -len(first) % chunk_size), mode="edge"), places
 
@@ -131,15 +143,25 @@ def uniqueness(scores: Float[Array, "d K"]) -> Float[Array, " d"]:
     return (distances - distances.min()) / (distances.max() - distances.min() + 1e-13)
 
 
-@partial(jax.jit, static_argnums=(4,))
+@partial(jax.jit, static_argnums=(5, 6))
 def _read_out(
-    masks: ActivationMasks, logits: Array, masked_logits: Array, kernel_width: Any, probabilities: bool
-) -> Float[Array, "K Tm H W"]:
-    """The maps of all classes."""
+    masks: ActivationMasks,
+    logits: Array,
+    masked_logits: Array,
+    kernel_width: Any,
+    target: Any,
+    probabilities: bool,
+    every_class: bool,
+) -> Float[Array, "*K Tm H W"]:
+    """The map of the target, the predicted class if None, or those of all classes."""
+    label = jnp.argmax(logits) if target is None else target
     if probabilities:
         logits, masked_logits = jax.nn.softmax(logits), jax.nn.softmax(masked_logits)
     binary = masks.binary()
     # Masks that are all alike are told apart by rounding noise alone, which min-max would blow up.
     unique = jnp.where((binary == binary[..., :1]).all(), 0.0, uniqueness(masked_logits))
     weights = similarity_difference(logits, masked_logits, kernel_width) * unique[:, None]
-    return masks.weighted_sum(weights) / (0.5 * masks.num_masks)
+    if not every_class:
+        weights = jax.lax.dynamic_slice_in_dim(weights, label, 1, axis=1)
+    maps = masks.weighted_sum(weights) / (0.5 * masks.num_masks)
+    return maps if every_class else maps[0]

@@ -4,21 +4,25 @@ import dataclasses
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from jaxsal.callables import call_parts, split_callable
 from jaxsal.checkpoint import Checkpoint
 from jaxsal.classifier import Classifier
-from jaxsal.datasets.catalog import open_clips
+from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.evaluate import Case, select_cases
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
 from jaxsal.networks import NetworkSpec
+from jaxsal.padded_masks import PaddedRiseMasks, common_padding, pad_masks
 from jaxsal.recipes import RiseOptions
 from jaxsal.sweep.config import ClipChoice, MethodGrid, SweepConfig
 
@@ -55,7 +59,7 @@ class Ledger:
     options: RiseOptions
     shape: tuple[int, int, int]
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Where the store has it."""
         return f"ledgers/{_name(self.identity)}"
@@ -94,20 +98,29 @@ class Cell:
     target: str | int
     ledger: Ledger | None
 
-    @property
+    @cached_property
     def path(self) -> str:
         """Where the store has it."""
         return f"cells/{_name(self.identity)}"
 
 
-class Group(NamedTuple):
-    """The cells that concern the same network and clips, and those clips, of one spectrum."""
+@dataclass(frozen=True, eq=False)
+class Group:
+    """The cells that concern the same network and clips, and those clips, of one spectrum.
 
+    Attributes:
+      identity: What all results of the group depend on.
+      network: The network.
+      cases: The clips, each name once.
+      cells: The cells, each once.
+    """
+
+    identity: dict[str, Any]
     network: Network
     cases: tuple[Case, ...]
     cells: tuple[Cell, ...]
 
-    @property
+    @cached_property
     def ledgers(self) -> dict[str, Ledger]:
         """The ledgers of the cells, by path, each with the most masks that a cell wants."""
         found: dict[str, Ledger] = {}
@@ -117,31 +130,83 @@ class Group(NamedTuple):
                 found[ledger.path] = ledger
         return found
 
+    @cached_property
+    def families(self) -> dict[str, PaddedRiseMasks]:
+        """The masks of the ledgers, by path, padded alike so that they share a program."""
+        masks = {path: ledger.empty(1).masks for path, ledger in self.ledgers.items()}
+        padding = common_padding(list(masks.values()))
+        num_frames = self.network.spec.clip_shape[0]
+        return {
+            path: pad_masks(family, num_frames, padding, self.ledgers[path].options.frame_slices)
+            for path, family in masks.items()
+        }
+
+    @cached_property
+    def passes(self) -> dict[str, int]:
+        """Forward passes of each cell on a clip, by path, those of its ledger left out."""
+        arrays, static = split_callable(self.network.classifier)
+        clip = jax.ShapeDtypeStruct(self.network.spec.clip_shape, np.float32)
+        found = {}
+        for cell in self.cells:
+            own = {"rise": 0, "gradcam": 1}.get(cell.method)
+            if own is None:  # SIDU: one mask a channel
+                own = call_parts.eval_shape(arrays, clip, static)[0].shape[-1] + 1
+            curves = cell.identity["curves"] or {}
+            found[cell.path] = own + sum(options["num_steps"] for options in curves.values())
+        return found
+
+    def failure_path(self, case: Case) -> str:
+        """Where the store notes that a clip could not be used."""
+        return f"failures/{_name(self.identity | dict(clip=case.name))}"
+
 
 def expand(config: SweepConfig, networks: list[Network]) -> list[Group]:
-    """Every combination of a config, by network, set of clips and spectrum; equal cells once.
+    """Every combination of a config, by network, set of clips and spectrum; equal cells and clips once.
 
     Raises:
-      ValueError: If a set lacks a spectrum or has other classes than a network, or options do not fit each other.
+      ValueError: If a set lacks a spectrum or has other classes than a network, options do not fit each other, or a
+        target is no class or wants labels that a clip lacks.
     """
-    groups = []
+    groups: dict[str, Group] = {}
     for network, choice, spectrum in itertools.product(networks, config.clips, config.spectra):
-        shared = dict(
+        identity = dict(
             weights=network.weights,
-            data=choice.data,
+            data=os.path.normpath(choice.data),
             split=choice.split,
-            clip_seed=choice.seed,
+            clip_seed=choice.seed if choice.data == SYNTHETIC else 0,
             spectrum=spectrum,
             network=dataclasses.asdict(network.spec),
             seed=config.seed,
         )
-        cells = {cell.path: cell for grid in config.methods for cell in _cells(config, network, grid, shared)}
-        groups.append(Group(network, tuple(_cases(network.spec, choice, spectrum)), tuple(cells.values())))
-    return groups
+        cells = {cell.path: cell for grid in config.methods for cell in _cells(config, network, grid, identity)}
+        cases = {case.name: case for case in _cases(network.spec, choice, spectrum)}
+        same = groups.get(_name(identity))
+        if same is not None:  # another choice of the same clips, or the same weights in another folder
+            cases, network = {case.name: case for case in same.cases} | cases, same.network
+        group = Group(identity, network, tuple(cases.values()), tuple(cells.values()))
+        _check_targets(group)
+        groups[_name(identity)] = group
+    return list(groups.values())
+
+
+def _check_targets(group: Group) -> None:
+    num_classes = len(group.network.spec.classes)
+    for target in {cell.target for cell in group.cells}:
+        if isinstance(target, int) and not 0 <= target < num_classes:
+            raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {target}.")
+        if target == "label":
+            unknown = [case.name for case in group.cases if not 0 <= case.label < num_classes]
+            if unknown:
+                raise ValueError(f"`target` must be known for every clip; got no label for {unknown[0]}.")
 
 
 def _cells(config: SweepConfig, network: Network, grid: MethodGrid, shared: dict[str, Any]) -> Iterator[Cell]:
-    steps = {"num_steps": config.curve_steps} if config.curve_steps else None
+    curves = None
+    if config.curve_steps:
+        curves = {
+            measure: option_values(resolve_options(measure, grid.recipe, {"num_steps": config.curve_steps}))
+            for measure in ("deletion", "insertion")
+        }
     for chosen in grid.combinations():
         options = resolve_options(grid.method, grid.recipe, chosen)
         if getattr(options, "batch_size", None) is not None:
@@ -150,10 +215,13 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid, shared: dict
         for target, frames in itertools.product(grid.target, grid.frames_per_mask or (own,)):
             ledger = None if grid.method != "rise" else _ledger(network.spec, options, frames, shared)
             identity = shared | dict(
-                method=grid.method, recipe=grid.recipe, options=_jsonable(options), target=target, curves=steps
+                method=grid.method,
+                recipe=grid.recipe,
+                options=option_values(options),
+                frames_per_mask=frames,
+                target=target,
+                curves=curves,
             )
-            if frames != own:
-                identity["frames_per_mask"] = frames
             yield Cell(identity, grid.method, grid.recipe, options, target, ledger)
 
 
@@ -161,7 +229,7 @@ def _ledger(spec: NetworkSpec, options: RiseOptions, frames_per_mask: int, share
     num_frames, height, width, _ = spec.clip_shape
     if num_frames % frames_per_mask:
         raise ValueError(f"`frames_per_mask` must divide the clip's {num_frames} frames; got {frames_per_mask}.")
-    kept = {name: value for name, value in _jsonable(options).items() if name not in READ_OUT}
+    kept = {name: value for name, value in option_values(options).items() if name not in READ_OUT}
     shape = (num_frames // frames_per_mask, height, width)
     return Ledger(shared | dict(options=kept, frames_per_mask=frames_per_mask), options, shape)
 
@@ -171,18 +239,13 @@ def _cases(spec: NetworkSpec, choice: ClipChoice, spectrum: str) -> list[Case]:
     return select_cases(spec, clip_set.select(split=choice.split, spectra=(spectrum,)), choice.per_spectrum)
 
 
-def _jsonable(options: Any) -> dict[str, Any]:
-    """Options that are not the default, as JSON gives them back; an array is told by its fingerprint."""
-    changed = {
-        field.name: getattr(options, field.name)
+def option_values(options: Any) -> dict[str, Any]:
+    """All options by name, as JSON gives them back: 1 and 1.0 alike, an array by its fingerprint."""
+    values = {
+        field.name: float(getattr(options, field.name)) if field.type is float else getattr(options, field.name)
         for field in dataclasses.fields(options)
-        if not _equal(getattr(options, field.name), field.default)
     }
-    return json.loads(json.dumps(changed, default=fingerprint))
-
-
-def _equal(value: Any, default: Any) -> bool:
-    return isinstance(value, type(default)) and bool(np.all(value == default))
+    return json.loads(json.dumps(values, default=fingerprint))
 
 
 def _name(identity: dict[str, Any]) -> str:

@@ -167,7 +167,7 @@ def _read_table(kind: Any, values: Any, place: str) -> Any:
     hints = typing.get_type_hints(kind)
     unknown = [name for name in values if name not in hints]
     if unknown:
-        raise TypeError(f"`{place}` has no field {unknown[0]!r}; it has {list(hints)}.")
+        raise TypeError(f"`{place}` must have fields out of {list(hints)}; got {unknown[0]!r}.")
     required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
     missing = [name for name in required if name not in values]
     if missing:

@@ -34,7 +34,8 @@ def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Gr
     for source in sources:
         check_store(source, config)
     if store.attributes("") is None:
-        store.write_group("", sources[0].attributes("") or {})
+        about = sources[0].attributes("") or {}
+        store.update_group("", lambda before: about if before is None else before)
     check_store(store, config)
     records.prepare(store, groups, masks_per_commit=config.masks_per_commit, curve_steps=config.curve_steps)
     masks = results = 0
@@ -44,6 +45,7 @@ def merge_stores(config: SweepConfig, others: Sequence[str], groups: Sequence[Gr
                 masks += _merge_ledger(store, source, ledger, group, config.masks_per_commit)
             for cell in group.cells:
                 results += _merge_cell(store, source, cell, group)
+    store.settle()
     return dict(masks=masks, results=results)
 
 
@@ -51,13 +53,17 @@ def _merge_ledger(store: Store, source: Store, ledger: Ledger, group: Group, per
     mine, theirs = records.rows(store, ledger.path), records.rows(source, ledger.path)
     taken = 0
     for name in (case.name for case in group.cases if case.name in theirs):
-        row = mine[name]
-        _take_origin(store, source, ledger.path, name, row, theirs[name])
+        row, other = mine[name], theirs[name]
+        if not _same_clip(store, source, ledger.path, name, row, other):
+            continue
         logits, _ = records.read_logits(store, ledger, row, per_commit)
-        found, _ = records.read_logits(source, ledger, theirs[name], per_commit)
+        found, _ = records.read_logits(source, ledger, other, per_commit)
         found = np.pad(found, [(0, max(len(logits) - len(found), 0)), (0, 0)], constant_values=np.nan)[: len(logits)]
         wanted = np.isnan(logits).any(axis=1) & ~np.isnan(found).any(axis=1)
         logits[wanted] = found[wanted]
+        if wanted.any():
+            for array in ("digest", "clip_logits"):
+                store.write(f"{ledger.path}/{array}", row, source.read(f"{ledger.path}/{array}", other))
         for start in range(0, len(logits), per_commit):
             if wanted[start : start + per_commit].any():
                 records.write_logits(store, ledger, row, logits, start, per_commit)
@@ -65,29 +71,29 @@ def _merge_ledger(store: Store, source: Store, ledger: Ledger, group: Group, per
     return taken
 
 
-def _take_origin(store: Store, source: Store, path: str, name: str, row: int, other: int) -> None:
-    """Takes over which clip the scores are of, after checking that it is the same."""
+def _same_clip(store: Store, source: Store, path: str, name: str, row: int, other: int) -> bool:
+    """Whether the source says which clip its results are of; an error if it is another one than the store's."""
     try:
         theirs = source.read(f"{path}/digest", other)
         mine = store.read(f"{path}/digest", row)
     except DamagedError:
-        return
+        return False
     if mine.any() and theirs.any() and not np.array_equal(mine, theirs):
         raise ValueError(f"`merge` must name stores of the same clips; got another {name} in {source.url}.")
-    if theirs.any() and not mine.any():
-        store.write(f"{path}/digest", row, theirs)
-        store.write(f"{path}/clip_logits", row, source.read(f"{path}/clip_logits", other))
+    return bool(theirs.any())
 
 
 def _merge_cell(store: Store, source: Store, cell: Cell, group: Group) -> int:
     mine, theirs = records.rows(store, cell.path), records.rows(source, cell.path)
     taken = 0
     for name in (case.name for case in group.cases if case.name in theirs):
-        result = records.read_result(source, cell.path, theirs[name])
-        if result is None or records.read_result(store, cell.path, mine[name]) is not None:
+        row, other = mine[name], theirs[name]
+        result = records.read_result(source, cell.path, other, verify=True)
+        if result is None or records.read_result(store, cell.path, row) is not None:
             continue
-        present = [array for array in ("saliency", *records.MEASURES) if source.has(f"{cell.path}/{array}")]
-        arrays = {array: source.read(f"{cell.path}/{array}", theirs[name]) for array in present}
-        records.write_result(store, cell.path, mine[name], arrays, result)
-        taken += 1
+        if _same_clip(store, source, cell.path, name, row, other):
+            names = ["digest", "saliency", *(records.MEASURES if cell.identity["curves"] else ())]
+            arrays = {array: source.read(f"{cell.path}/{array}", other) for array in names}
+            records.write_result(store, cell.path, row, arrays, result)
+            taken += 1
     return taken

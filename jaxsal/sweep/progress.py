@@ -69,6 +69,10 @@ class Progress:
             self._last = time.perf_counter()
             self.say(self.line())
 
+    def skip(self, passes: int) -> None:
+        """Counts so many forward passes less to do, as those of a clip that cannot be used."""
+        self._passes -= passes
+
     def line(self) -> str:
         """Where the sweep is."""
         meter = self._meter

@@ -46,9 +46,9 @@ def test_a_file_of_classes_sets_their_order(root):
 @pytest.mark.parametrize(
     ("file", "text", "error", "message"),
     [
-        ("train.txt", "clip0\n", ValueError, "Line 1 of `train.txt` must be a clip and its action; got 'clip0'"),
+        ("train.txt", "clip0\n", ValueError, "`train.txt` must have a clip and its action in line 1; got 'clip0'"),
         ("test.txt", "clip0 down\n", ValueError, "`test.txt` must list clips once, in one split; got 'clip0' again"),
-        ("test.txt", "clip9 down\n", FileNotFoundError, "`test.txt` must list clips that are there; .*IR/clip9 is not"),
+        ("test.txt", "clip9 down\n", FileNotFoundError, "`test.txt` must list clips that are there; got no .*IR/clip9"),
         (
             "classes.txt",
             "down\n",
@@ -71,5 +71,5 @@ def test_a_missing_list(root):
 
 def test_a_missing_frame(root):
     (root / "TV" / "clip0" / "0002.png").unlink()
-    with pytest.raises(ValueError, match="must hold frames numbered from 0 without a gap; 0002.png is missing"):
+    with pytest.raises(ValueError, match="must hold frames numbered from 0 without a gap; got no 0002.png"):
         multispectral_folder(root).records[1].load()

@@ -91,6 +91,26 @@ def test_every_cell_runs(path, folder, monkeypatch, capsys):
         rows = {row[:2]: row[2] for row in names["rows"]}
         assert set(rows) == {(estimator, count) for estimator in ("mean", "centered") for count in (4, 8)}
         assert len(names["ledger"].ids) == 8
+        drawn = {line.get_label(): line.get_xydata() for line in names["axis"].lines}
+        for estimator in ("mean", "centered"):
+            np.testing.assert_allclose(drawn[estimator], [(count, rows[estimator, count]) for count in (4, 8)])
     else:
         assert printed.count("| RISE |") == 6
         assert "trained on IRTV, tested on TV: " in printed
+    if not path.stem.startswith("2"):
+        assert names["_"].count("&quot;error&quot;:[") >= 2, "a band for every class"
+
+
+def test_a_real_kernel_runs_one(tmp_path):
+    """As Jupyter does; where nbclient and ipykernel are installed, which the tests do not ask for."""
+    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: notebooks run without a kernel only")
+    pytest.importorskip("ipykernel", reason="ipykernel is not installed: notebooks run without a kernel only")
+    import nbformat
+
+    (path,) = (path for path in NOTEBOOKS if path.stem.startswith("2"))
+    notebook = nbformat.read(path, as_version=4)
+    parameters = toy_parameters(path.stem, tmp_path)
+    (cell,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
+    cell.source = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3").execute()
+    assert notebook.cells[-1].outputs[0].data["text/html"].startswith("<iframe")

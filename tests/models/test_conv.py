@@ -139,8 +139,6 @@ IMAGE_LAYERS = {
     "1x1": ((2, 5, 6, 3), 4, 1, 1),
     "1x1, strided": ((2, 5, 6, 3), 4, 1, 2),
     "3x3, strided": ((2, 5, 6, 3), 4, 3, 2),
-    "few outputs": ((2, 9, 8, 3), 4, 7, 1),
-    "few outputs, odd": ((2, 5, 7, 3), 2, 5, 1),
     "stem": ((2, 12, 9, 3), 4, 7, 2),
 }
 
@@ -149,8 +147,8 @@ IMAGE_LAYERS = {
 def test_conv2d_layer_and_its_gradients_equal_flaxs(name):
     shape, features, size, stride = IMAGE_LAYERS[name]
     images = jnp.asarray(np.random.default_rng(0).standard_normal(shape), jnp.float32)
-    layer = Conv2D(features, size, stride, use_bias=True)
-    theirs = nn.Conv(features, (size, size), (stride, stride), size // 2)
+    layer = Conv2D(features, size, stride)
+    theirs = nn.Conv(features, (size, size), (stride, stride), size // 2, use_bias=False)
     variables = layer.init(jax.random.key(0), images)
     assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, theirs.init(jax.random.key(0), images))
 
@@ -164,9 +162,7 @@ def test_conv2d_layer_and_its_gradients_equal_flaxs(name):
         np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("name", "shapes"), [("1x1", []), ("few outputs", [(8, 8, 3, 16)]), ("3x3, strided", [(3, 3, 3, 4)])]
-)
+@pytest.mark.parametrize(("name", "shapes"), [("1x1", []), ("3x3, strided", [(3, 3, 3, 4)])])
 def test_conv2d_on_cpu_and_elsewhere(name, shapes):
     shape, features, size, stride = IMAGE_LAYERS[name]
     layer, images = Conv2D(features, size, stride), jnp.zeros(shape)

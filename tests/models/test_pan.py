@@ -1,3 +1,5 @@
+import math
+import re
 from functools import partial
 
 import jax
@@ -7,7 +9,8 @@ import pytest
 
 from jaxsal import Classifier
 from jaxsal.models import PAN, ResNet50, ScoreAverage, init_variables, pan_from_resnet50
-from jaxsal.models.pan import PersistenceOfAppearance, temporal_shift, timescale_vectors
+from jaxsal.models.pan import temporal_shift, timescale_vectors
+from jaxsal.models.persistence import PersistenceOfAppearance
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +106,26 @@ def test_pa_is_the_root_of_the_sum_of_squares():
         difference = responses[:, i] - responses[:, i + 1] + 1e-6
         expected = np.sqrt((difference**2).sum(axis=-1))
         np.testing.assert_allclose(maps[..., i], expected, rtol=1e-4)
+
+
+def test_pa_moves_no_array_of_a_clips_size_on_cpu():
+    """Per segment 4 x 3 values enter a pixel; what is copied or transposed are the 3 maps at most."""
+    model, segments = PersistenceOfAppearance(), jnp.zeros((2, 4, 16, 16, 3))
+    program = jax.jit(model.apply).lower(model.init(jax.random.key(0), segments), segments).compile()
+
+    moved = re.findall(r"= f32\[([0-9,]+)\]\S* (?:copy|transpose)\(", program.as_text())
+
+    assert max(math.prod(map(int, shape.split(","))) for shape in [*moved, "1"]) <= segments.size // 4
+
+
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+def test_pa_is_one_plain_convolution_elsewhere(platform):
+    model, segments = PersistenceOfAppearance(), jnp.zeros((2, 4, 16, 16, 3))
+    traced = jax.jit(model.apply).trace(model.init(jax.random.key(0), segments), segments)
+
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+
+    assert re.findall(r"stablehlo.convolution.*tensor<([0-9x]+)xf32>\) ->", text) == ["7x7x3x8"]
 
 
 def test_pa_keeps_float32_inside(tiny):

@@ -11,7 +11,8 @@ import pytest
 import golden
 from jaxsal import Classifier, gradcam
 from jaxsal.models import PAN, pan_from_resnet50, variables_from_torch
-from jaxsal.models.pan import PersistenceOfAppearance, timescale_vectors
+from jaxsal.models.pan import timescale_vectors
+from jaxsal.models.persistence import PersistenceOfAppearance
 
 KINDS = {"fixed": "standardize", "published": "minmax"}  # reference run: network input
 BLOCKS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "layer4": "layer4_2"}

@@ -12,7 +12,13 @@ from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
-from jaxsal.models.torch_weights import load_torch, variables_from_torch, variables_to_torch
+from jaxsal.models.torch_weights import (
+    arch_from_torch,
+    load_torch,
+    model_from_torch,
+    variables_from_torch,
+    variables_to_torch,
+)
 
 TORCH_FILES = Path(golden.__file__).parent / "torch_files"
 
@@ -130,7 +136,7 @@ def test_loads_a_file(state_dict, tmp_path):
 BACKBONES = {
     "resnet50": ("resnet50", ResNet50(3, 8), (1, 32, 32, 3)),
     "pan": ("pan", PAN(3, 8), (1, 32, 32, 32, 3)),
-    "pan, PA alone": ("pan", PAN(3, 8, variant="pa"), (1, 32, 32, 32, 3)),
+    "pan_pa": ("pan_pa", PAN(3, 8, variant="pa"), (1, 32, 32, 32, 3)),
     "pan_rgb": ("pan_rgb", PAN(3, 8, variant="rgb"), (1, 32, 32, 32, 3)),
 }
 
@@ -141,7 +147,7 @@ def narrow_backbone(name):
     shapes = {name: [length // 8 if length >= 64 else length for length in shape] for name, shape in shapes.items()}
     fc = "fc" if name == "resnet50" else "base_model.fc.pred"
     shapes |= {f"{fc}.weight": [3, 256], f"{fc}.bias": [3]}
-    if name in ("pan, PA alone", "pan_rgb"):
+    if name in ("pan_pa", "pan_rgb"):
         shapes["base_model.conv1.weight"] = [8, 3, 7, 7]
     if name == "pan_rgb":
         shapes = {name: shape for name, shape in shapes.items() if not name.startswith("PA.")}
@@ -175,11 +181,32 @@ def test_each_tensor_of_a_pan_has_its_place_and_layout():
     assert params["vap"]["tes2"]["kernel"][20, 6] == state_dict["base_model.fc.TES.2.weight"][6, 20]
 
 
+@pytest.mark.parametrize(("arch", "channels"), [("pan", 10), ("pan_pa", 7)])
+def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
+    """A PAN of 4 segments of 8 frames pools 3 vectors and sees 7 maps of a segment, RGB beside them in Lite."""
+    state_dict = narrow_backbone("pan") | {
+        "base_model.conv1.weight": np.zeros((8, channels, 7, 7), np.float32),
+        "base_model.fc.TES.0.weight": np.zeros((12, 3), np.float32),
+        "base_model.fc.TES.2.weight": np.zeros((3, 12), np.float32),
+    }
+    assert model_from_torch(arch, state_dict) == PAN(3, 8, 4, 8, variant="lite" if arch == "pan" else "pa")
+    back = variables_to_torch(arch, variables_from_torch(arch, state_dict))
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_architectures_are_recognised_by_their_names(name, state_dict):
+    assert arch_from_torch({"state_dict": narrow_backbone(name)}) == name
+    assert arch_from_torch(state_dict) == "resnet3d18"
+    assert arch_from_torch({"head.weight": np.zeros(3)}) is None
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"base_model.conv1.weight": np.zeros((8, 5, 7, 7))}, r"\(8, 5, 7, 7\) instead of \(8, 6, 7, 7\)"),
-        ({"base_model.fc.TES.0.weight": np.zeros((12, 3))}, r"TES.0.weight of shape \(12, 3\) instead of \(28, 7\)"),
+        ({"base_model.conv1.weight": np.zeros((8, 3, 7, 7))}, r"\(8, 3, 7, 7\) instead of \(8, 6, 7, 7\)"),
+        ({"base_model.fc.TES.0.weight": np.zeros((12, 3))}, r"TES.2.weight of shape \(7, 28\) instead of \(3, 12\)"),
+        ({"base_model.fc.TES.0.weight": np.zeros((20, 5))}, r"TES.0.weight of shape \(20, 5\) instead of \(28, 7\)"),
         ({"base_model.fc.pred.weight": np.float32(0)}, r"pred.weight of shape \(\) instead of \(1, 256\)"),
         ({"base_model.conv1.weight": np.float32(0)}, r"base_model.conv1.weight of shape \(\) instead of"),
         ({"base_model.layer1.0.conv1.weight": np.zeros(3)}, r"surplus base_model.layer1.0.conv1.weight\."),
@@ -209,5 +236,5 @@ def test_names_what_the_networks_on_resnet50_lack(arch, name):
 
 
 def test_refuses_unknown_architectures_by_naming_all():
-    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, resnet50, pan, pan_rgb; got 'vgg'"):
+    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, resnet50, pan, pan_rgb, pan_pa; got 'vgg'"):
         variables_from_torch("vgg", {})

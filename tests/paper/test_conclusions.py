@@ -10,10 +10,11 @@ from jaxsal.paper.config import PRESETS
 from jaxsal.report.tables import ClipResult
 
 STUDY = PRESETS["small"]
-NOISE = np.linspace(-0.01, 0.01, 8)
+NUM_SCENES = 12
+NOISE = np.linspace(-0.01, 0.01, NUM_SCENES)
 
 
-def results_by(score, num_scenes=8):
+def results_by(score):
     """Insertion by a rule of the cell, deletion its complement, on scenes in both spectra."""
     cells = [row.cell for table in study_tables(STUDY, "default") for row in table.rows]
     return {
@@ -30,7 +31,7 @@ def results_by(score, num_scenes=8):
                 start=0.1,
                 seconds=0.0,
             )
-            for n in range(num_scenes)
+            for n in range(NUM_SCENES)
         ]
         for cell in cells
     }
@@ -90,7 +91,7 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
     ]
     for measure in ("deletion", "insertion"):
         values = advantages(Comparison("", measure, tuple(pairs)), results)
-        np.testing.assert_allclose(values, np.full(8, 0.5), atol=1e-9)
+        np.testing.assert_allclose(values, np.full(NUM_SCENES, 0.5), atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -106,9 +107,25 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
     ],
 )
 def test_verdicts(shift, limits, expected):
-    found, p_value = verdict(shift + NOISE, **limits)
-    assert found == expected
-    assert (p_value <= 0.05) == (expected != "undecided")
+    found = verdict(shift + NOISE, **limits)
+    assert found.word == expected
+    assert (found.p_value <= 0.05) == (expected != "undecided")
+    assert (found.distance > 0) == (expected == "holds") or expected == "undecided"
+
+
+def test_does_not_is_corrected_for_the_number_of_comparisons():
+    values = np.array([-1.0] * 8)  # p = 2 / 2^8
+    assert verdict(values, num_parts=6).word == "does not"
+    assert verdict(values, num_parts=7).word == "undecided"
+    assert verdict(-values, num_parts=7).word == "holds"
+
+
+def test_without_values_nothing_is_decided():
+    results = results_by(as_the_study_says)
+    nothing = {cell: [result._replace(insertion=float("nan")) for result in found] for cell, found in results.items()}
+    summary, _ = conclusion_sheets(STUDY, "default", nothing)
+    assert {line[2] for line in summary.lines if line[0].startswith("Training")} == {"undecided"}
+    assert verdict(np.zeros(0)).word == "undecided"
 
 
 def test_effect_size():

@@ -1,6 +1,7 @@
 """The report's page carries all it shows, exactly, and nothing from elsewhere; no browser is needed here."""
 
 import base64
+import dataclasses
 import io
 import re
 
@@ -150,7 +151,8 @@ def test_a_small_page_has_thinner_maps(found):
     small = build_page(scenes, title="", max_bytes=len(whole.encode()) - 1)
     assert len(small.encode()) < len(whole.encode())
     assert page_data(small)["scenes"][0]["panels"][0]["maps"][0]["shape"] == [4, 3, 4]
-    assert "one of 2 rows and columns" in small
+    assert "maps are drawn at one of 2 rows and columns, and so are the clips as the network saw them" in small
+    assert "one of 2 rows" not in whole
     with pytest.raises(ValueError, match="`max_bytes` must be enough for the clips; got 1000 for"):
         build_page(scenes, title="", max_bytes=1000)
 
@@ -187,6 +189,7 @@ def test_view_of_maps_ledgers_and_curves(found, tmp_path):
     shown.save(tmp_path / "view.html")
     page = (tmp_path / "view.html").read_text()
     assert "srcdoc=" in shown._repr_html_()
+    assert len(repr(shown)) < 40
     ((panel,),) = [scene["panels"] for scene in page_data(page)["scenes"]]
     (expected,) = scenes_of(found[:1], CLASSES, num_scenes=1)[0].panels
     wanted = page_data(build_page([Scene("", [expected])], title=""))["scenes"][0]["panels"][0]
@@ -206,6 +209,16 @@ def test_view_of_one_map_alone():
     assert (panel["target"], panel["probabilities"], panel["curves"]) == (None, [], [])
 
 
+def test_scales_and_units_reach_the_page(found):
+    explanation = found[0]
+    assert page_data(build_page(scenes_of(found, CLASSES, num_scenes=1), title=""))["scenes"][0]["scale"] == "steps"
+    maps = {"Grad-CAM, IR": explanation.maps["Grad-CAM"], "RISE": explanation.ledger, "mine": SALIENCY}
+    (scene,) = page_data(jaxsal.view(CLIP, maps, target=0, scale="clip").page)["scenes"]
+    assert scene["scale"] == "clip"
+    units = {m["method"]: m["unit"] for m in scene["panels"][0]["maps"]}
+    assert units == {"Grad-CAM, IR": "logits", "RISE": "mean probability", "mine": ""}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -215,12 +228,25 @@ def test_view_of_one_map_alone():
         (dict(saliency=np.full_like(SALIENCY, np.inf)), "`saliency` must be finite"),
         (dict(curves={"SIDU": ()}), r"`curves` must be of the maps \['saliency'\]; got 'SIDU'"),
         (dict(score_fn=CLASSIFIER, classes=("a",)), "`classes` must name 4 classes; got 1"),
+        (dict(scale="jet"), r"`scale` must be one of \('steps', 'limits', 'clip', 'map'\); got 'jet'"),
         (dict(score_fn=CLASSIFIER, target=4), "`target` must be a class from 0 to 3; got 4"),
     ],
 )
 def test_bad_views(no_shape_checks, arguments, message):
     with pytest.raises(ValueError, match=message):
         jaxsal.view(**dict(clip=CLIP, saliency=SALIENCY) | arguments)
+
+
+def test_ledgers_of_several_classifiers_say_no_prediction(found):
+    one = found[0].ledger
+    other = dataclasses.replace(one, clip_logits=one.clip_logits[::-1].copy())
+    maps = {"RISE, here": one, "RISE, there": other}
+    panel = page_data(jaxsal.view(CLIP, maps, classes=CLASSES, target=2).page)["scenes"][0]["panels"][0]
+    assert (panel["target"], panel["probabilities"]) == ("bend", [])
+    assert [(m["method"], m["target"]) for m in panel["maps"]] == [(m, k) for m in maps for k in CLASSES]
+    assert jaxsal.view(CLIP, {"a": one, "b": one}).page
+    with pytest.raises(ValueError, match="`target` must be given where ledgers are of several classifiers; got None"):
+        jaxsal.view(CLIP, maps)
 
 
 def test_a_ledger_of_another_clip(found):

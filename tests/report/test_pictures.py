@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxsal.report.pictures import COLORMAPS, overlay, save_animation, save_strip
+from jaxsal.report.pictures import COLORMAPS, Bar, overlay, save_animation, save_strip
 
 CLIP = np.random.default_rng(0).random((4, 5, 6, 3)).astype(np.float32)
 SALIENCY = np.random.default_rng(1).normal(size=(2, 5, 6)).astype(np.float32)
@@ -72,7 +72,7 @@ def test_strip_shows_evenly_spaced_frames_of_every_row(tmp_path):
     shades = [[20 * frame] * 3 for frame in range(9)]
     rows = {"input": solid(shades), "RISE": solid([BLUE] * 9)}
 
-    save_strip(tmp_path / "strip.png", rows, num_frames=3, scale=4, colormap=None)
+    save_strip(tmp_path / "strip.png", rows, num_frames=3, scale=4)
 
     strip = Image.open(tmp_path / "strip.png")
     assert strip.format == "PNG"
@@ -86,26 +86,52 @@ def test_strip_shows_evenly_spaced_frames_of_every_row(tmp_path):
     assert label.min() < 250
 
 
-def test_strip_of_one_narrow_frame_has_room_for_labels_and_the_colour_bar(tmp_path):
-    rows = {"a label much wider than the frames": solid([RED], height=4, width=4)}
-    save_strip(tmp_path / "plain.png", rows, scale=1, colormap=None)
-    save_strip(tmp_path / "bar.png", rows, scale=1, colormap="viridis")
+@pytest.mark.parametrize("title", ["", "a title that is much wider than labels, frames and colour bar together"])
+def test_strip_of_one_narrow_frame_has_room_for_its_words_and_the_colour_bar(tmp_path, title):
+    """The bar holds the first and the last colour as they come out over black and over white."""
+    name = "a label wider than the frames"
+    rows = {name: solid([RED], height=60, width=4)}
+    bars = {name: Bar(-1234567.0, 0.25, "a unit", opacity=0.5, colormap="viridis")}
+    save_strip(tmp_path / "plain.png", rows, scale=1, title=title)
+    save_strip(tmp_path / "bar.png", rows, scale=1, title=title, bars=bars)
 
     plain, bar = (np.asarray(Image.open(tmp_path / name)) for name in ("plain.png", "bar.png"))
 
-    assert bar.shape[0] > plain.shape[0]
     for picture in (plain, bar):
-        edges = (picture[:, 0], picture[:, -1], picture[-1])
+        edges = (picture[:, 0], picture[:, -1], picture[-1], *([] if title else [picture[0]]))
         assert all((edge == 255).all() for edge in edges), "nothing is cut off at the edges"
-    ends = np.rint(255 * matplotlib.colormaps["viridis"]([0.0, 1.0])[:, :3])
-    for colour in ends:
-        assert (bar == colour).all(axis=-1).any()
+    for colour in 255 * matplotlib.colormaps["viridis"]([0.0, 1.0])[:, :3]:
+        for ground in (0, 255):
+            drawn = [abs(picture - (0.5 * colour + 0.5 * ground)).max(axis=-1) <= 3 for picture in (plain, bar)]
+            assert [near.any() for near in drawn] == [False, True]
+
+
+def test_faint_parts_fade():
+    """Opacity in proportion to saliency: nothing over the least, all of it over the greatest."""
+    saliency = np.linspace(0, 1, 4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
+    grey = 255 * CLIP @ np.array([0.299, 0.587, 0.114])
+    alpha = 0.8 * saliency[..., None]
+    expected = alpha * 255 * matplotlib.colormaps["inferno"](saliency)[..., :3] + (1 - alpha) * grey[..., None]
+    np.testing.assert_allclose(overlay(CLIP, saliency, opacity=0.8, fade=True), expected, atol=0.51)
+
+
+def test_a_gif_keeps_smooth_colours(tmp_path):
+    """A map over a clip of every brightness, thousands of colours: no pixel is off by more than a tenth."""
+    clip = np.tile(np.linspace(0, 1, 80, dtype=np.float32)[:, None, None], (1, 1, 120, 3))
+    saliency = np.tile(np.linspace(0, 1, 120, dtype=np.float32), (1, 80, 1))
+    frames = overlay(clip, saliency)
+    save_animation(tmp_path / "clip.gif", {"map": frames}, scale=1)
+    ((picture,), _) = read_animation(tmp_path / "clip.gif")
+    drawn = np.asarray(picture)[52:132, 6:126].astype(int)
+    error = np.abs(drawn - frames[0]).max(axis=-1)
+    assert error.max() <= 25
+    assert error.mean() < 7
 
 
 @pytest.mark.parametrize(("height", "scale"), [(56, 3), (144, 1), (480, 1)])
 def test_small_frames_are_enlarged_to_a_legible_height(tmp_path, height, scale):
     rows = {"input": solid([RED], height=height)}
-    save_strip(tmp_path / "strip.png", rows, colormap=None)
+    save_strip(tmp_path / "strip.png", rows)
     red = (np.asarray(Image.open(tmp_path / "strip.png")) == RED).all(axis=-1)
     assert red.sum() == height * 30 * scale**2
 
@@ -142,15 +168,19 @@ def test_animation_shows_rows_side_by_side(tmp_path, suffix):
         assert width % 2 == height % 2 == 0
         middle = height - 6 - 20
         for column, colour in enumerate([colours[frame], [frame * 50] * 3]):
-            x = 6 + column * 77 + 35
+            x = 6 + column * 89 + 35
             box = (x - 20, middle - 10, x + 20, middle + 10)
             np.testing.assert_allclose(mean_colour(picture, box), colour, atol=8)
-            assert mean_colour(picture, (x - 30, 0, x + 30, 24)).min() < 250, "the caption"
+            assert mean_colour(picture, (x - 30, 26, x + 30, 50)).min() < 250, "the caption"
+    numbers = [np.asarray(picture.convert("L").crop((width - 60, 0, width, 26))) for picture in pictures]
+    assert all((number < 128).any() for number in numbers)
+    assert (numbers[3] != numbers[4]).any(), "the frame's number"
 
 
 def test_animation_makes_room_for_long_captions(tmp_path):
     rows = {"a caption much wider than its frames": solid([RED, GREEN], 8, 8), "b": solid([BLUE, RED], 8, 8)}
-    save_animation(tmp_path / "clip.gif", rows, scale=1)
+    bars = {"b": Bar(0.0, 1.0, "a unit that is wider than its frames")}
+    save_animation(tmp_path / "clip.gif", rows, scale=1, title="a title that is wider than all frames", bars=bars)
     for picture in read_animation(tmp_path / "clip.gif")[0]:
         edges = np.asarray(picture)[:, [0, -1]]
         np.testing.assert_allclose(edges, 255, atol=1)
@@ -183,5 +213,7 @@ def test_bad_files_and_counts(tmp_path):
     with pytest.raises(ValueError, match="`fps` must be above 0; got 0"):
         save_animation(tmp_path / "clip.gif", rows, fps=0)
     with pytest.raises(ValueError, match="`colormap` must be one of"):
-        save_strip(tmp_path / "strip.png", rows, colormap="jet")
+        save_strip(tmp_path / "strip.png", rows, bars={"input": Bar(0, 1, colormap="jet")})
+    with pytest.raises(ValueError, match=r"`bars` must be of the rows \['input'\]; got 'RISE'"):
+        save_animation(tmp_path / "clip.gif", rows, bars={"RISE": Bar(0, 1)})
     assert not list(tmp_path.iterdir())

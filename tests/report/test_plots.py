@@ -31,6 +31,30 @@ def test_lines_are_means_with_auc_in_the_legend():
     assert axis.figure.get_suptitle() == "IR"
 
 
+def test_references_are_thin_and_grey_and_the_figure_says_what_bands_are():
+    panel = CurvePanel(FRACTIONS, {"RISE": CURVES["random"], "constant": CURVES["random"][:3]} | CURVES)
+    figure = draw_curves({"deletion": panel})
+    lines = dict(zip(panel.curves, figure.axes[0].lines, strict=True))
+    for reference in ("random", "constant"):
+        assert lines[reference].get_color() == "#777777"
+        assert lines[reference].get_linewidth() < 0.6 * lines["RISE"].get_linewidth()
+    assert lines["random"].get_linestyle() != "-"
+    assert len({line.get_color() for line in lines.values()}) == 3
+    assert figure.get_supxlabel() == "lines: mean over 3 to 6 clips; bands: its 95 % interval (Student's t)"
+    one = draw_curves({"deletion": CurvePanel(FRACTIONS, {"RISE": CURVES["random"][:1]})})
+    assert one.get_supxlabel() == "one clip, no bands"
+
+
+def test_the_legend_hides_no_curve():
+    figure = draw_curves({name: CurvePanel(FRACTIONS, CURVES, floor=0.1) for name in ("deletion", "insertion")})
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        legend, curves = axis.get_legend().get_window_extent(), axis.get_window_extent()
+        assert legend.y1 <= curves.y0
+        assert figure.bbox.containsx(legend.x0)
+        assert legend.y0 >= 0
+
+
 def test_band_is_the_t_interval_of_the_mean():
     (axis,) = draw_curves({"insertion": CurvePanel(FRACTIONS, CURVES)}).axes
     for band, scores in zip(axis.collections, CURVES.values(), strict=True):

@@ -1,63 +1,121 @@
-// The controls of a scene, and the start of the page.
+// A scene's controls, for the mouse, the finger and the keyboard.
+
+const PHONE = matchMedia("(max-width: 40rem)");
 
 class Scene {
-  constructor(data, panels, colours) {
-    Object.assign(this, clone("scene"), { colours });
-    const methods = [...new Set(panels.flatMap((p) => [...p.maps, ...p.curves].map((entry) => entry.method)))];
-    this.panels = panels.map((panel) => new Panel(panel, methods, colours));
-    this.length = panels[0].frames.length;
-    this.choice = { frame: 0, opacity: 0.6, step: 0, measure: "deletion", scale: "method", method: "", class: "" };
-    const { part } = this;
+  constructor(data, number, colours) {
+    Object.assign(this, clone("scene"), { data, colours });
+    const { part, root } = this;
+    root.id = `scene-${number}`;
+    part.name.id = `scene-${number}-name`;
     part.name.textContent = data.name;
     part.name.hidden = !data.name;
+    root.setAttribute(...(data.name ? ["aria-labelledby", part.name.id] : ["aria-label", "Player"]));
+  }
+
+  // Decodes the clips and shows them; says what went wrong if they cannot be decoded.
+  async load() {
+    const { part, root } = this;
+    if (this.loading) return;
+    this.loading = true;
+    try {
+      this.fill(await Promise.all(this.data.panels.map(decodePanel)));
+      part.loading.remove();
+    } catch (error) {
+      part.body.hidden = true;
+      complain(part.loading, error);
+    }
+    root.removeAttribute("aria-busy");
+  }
+
+  fill(panels) {
+    const { part } = this;
+    const methods = [...new Set(panels.flatMap((p) => [...p.maps, ...p.curves].map((entry) => entry.method)))];
+    this.panels = panels.map((panel) => new Panel(panel, methods, this.colours));
+    this.length = panels[0].frames.length;
+    this.choice = { frame: 0, opacity: 0.6, fade: false, step: 0, measure: "deletion", method: "", class: "" };
+    this.wantedScale = this.data.scale;
     part.panels.append(...this.panels.map((panel) => panel.root));
     part.panels.classList.toggle("pair", panels.length > 1);
     part.frame.max = this.length - 1;
     const drawn = methods.filter((method) => panels.some((p) => p.maps.some((map) => map.method === method)));
     fillSelect(part.method, drawn.map((method) => [method, method]));
     part["curve-controls"].hidden = !panels.some((panel) => panel.curves.length);
+    part.body.hidden = false;
     this.listen();
+    this.arrange();
     this.choose({ method: drawn[0] });
+    const sizes = new ResizeObserver(() => this.resize());
+    for (const panel of this.panels) sizes.observe(panel.part.charts);
   }
 
   listen() {
     const { part } = this, steps = { back: -1, forward: 1 };
     for (const [name, step] of Object.entries(steps))
       part[name].addEventListener("click", () => this.stop() || this.goTo(this.choice.frame + step));
-    part.play.addEventListener("click", () => (this.timer ? this.stop() : this.play()));
+    part.play.addEventListener("click", () => this.toggle());
     part.speed.addEventListener("change", () => this.timer && (this.stop(), this.play()));
     part.frame.addEventListener("input", () => this.stop() || this.goTo(Number(part.frame.value)));
-    for (const name of ["method", "class", "scale", "measure"])
+    for (const name of ["method", "class", "measure"])
       part[name].addEventListener("change", () => this.choose({ [name]: part[name].value }));
+    part.scale.addEventListener("change", () => this.choose({ scale: (this.wantedScale = part.scale.value) }));
+    part.fade.addEventListener("change", () => this.choose({ fade: part.fade.checked }));
     part.opacity.addEventListener("input", () => this.choose({ opacity: part.opacity.value / 100 }));
     part.step.addEventListener("input", () => this.choose({ step: Number(part.step.value) }));
     this.root.addEventListener("keydown", (event) => this.onKey(event));
+    PHONE.addEventListener("change", () => this.arrange());
   }
 
+  // On a phone what is not needed at once is folded away, the small pictures with it.
+  arrange() {
+    for (const fold of this.root.querySelectorAll("details.fold")) fold.open = !PHONE.matches;
+    for (const { part } of this.panels) {
+      if (PHONE.matches) part.rest.insertBefore(part.small, part.charts);
+      else part.pictures.append(part.small);
+    }
+  }
+
+  // Charts are as wide as their places.
+  resize() {
+    const widths = this.panels.flatMap(({ part }) => [part.profile, part.deletion].map((place) => place.clientWidth)).join();
+    if (widths === this.widths) return;
+    this.widths = widths;
+    this.drawCharts();
+    this.drawFrame();
+  }
+
+  // Space plays and pauses, the arrows step, except where a control has another use for them.
   onKey(event) {
-    if (/^(INPUT|SELECT|BUTTON)$/.test(event.target.tagName) || event.ctrlKey || event.metaKey || event.altKey) return;
+    const { tagName, type } = event.target;
+    if (event.ctrlKey || event.metaKey || event.altKey || tagName === "SELECT") return;
+    const isSlider = type === "range";
     const actions = {
-      " ": () => (this.timer ? this.stop() : this.play()),
-      ArrowLeft: () => this.stop() || this.goTo(this.choice.frame - 1),
-      ArrowRight: () => this.stop() || this.goTo(this.choice.frame + 1),
+      ...(/^(BUTTON|SUMMARY)$/.test(tagName) || type === "checkbox" ? {} : { " ": () => this.toggle() }),
+      ...(isSlider ? {} : {
+        ArrowLeft: () => this.stop() || this.goTo(this.choice.frame - 1),
+        ArrowRight: () => this.stop() || this.goTo(this.choice.frame + 1),
+      }),
     };
     if (!actions[event.key]) return;
     event.preventDefault();
     actions[event.key]();
   }
 
+  toggle() {
+    if (this.timer) this.stop();
+    else this.play();
+  }
+
   play() {
     const { part } = this;
     this.timer = setInterval(() => this.goTo((this.choice.frame + 1) % this.length), 1000 / Number(part.speed.value));
     part.play.textContent = "Pause";
-    part.play.setAttribute("aria-pressed", "true");
   }
 
   stop() {
     clearInterval(this.timer);
     this.timer = null;
     this.part.play.textContent = "Play";
-    this.part.play.setAttribute("aria-pressed", "false");
   }
 
   goTo(frame) {
@@ -79,72 +137,62 @@ class Scene {
     const maps = this.panels.flatMap((panel) => panel.data.maps).filter((map) => map.method === choice.method);
     const classes = [...new Set(maps.map((map) => map.target))].filter((name) => name !== null);
     fillSelect(part.class, [["", "the explained one"], ...classes.map((name) => [name, name])]);
+    part["class-label"].hidden = classes.length < 2;
     choice.class = part.class.value;
+    this.chooseScale();
+    this.showChoices();
+    if ("method" in changes || "class" in changes || "measure" in changes) this.drawCharts();
+    this.drawFrame();
+    part.status.textContent = this.note(maps);
+  }
+
+  // The wanted scale, or the maps' own limits where there is nothing to share them with.
+  chooseScale() {
+    const choices = scaleChoices(this.panels.map((panel) => panel.map(this.choice)), this.panels);
+    fillSelect(this.part.scale, choices);
+    this.choice.scale = choices.some(([value]) => value === this.wantedScale) ? this.wantedScale : "map";
+    this.part.scale.value = this.choice.scale;
+  }
+
+  showChoices() {
+    const { part, choice } = this;
     const curve = this.panels.map((panel) => panel.curve(choice.measure, choice.method)).find(Boolean);
     part.step.disabled = !curve;
     part.step.max = curve ? curve.scores.length - 1 : 0;
     choice.step = Math.min(choice.step, Number(part.step.max));
     part.step.value = choice.step;
     part.measure.value = choice.measure;
-    part["step-text"].textContent = curve ? `${choice.step} of ${part.step.max}: ${(100 * curve.fractions[choice.step]).toFixed(0)} %` : "";
+    const percent = curve ? `${(100 * curve.fractions[choice.step]).toFixed(0)} % ${CHANGED[choice.measure]}` : "";
+    part["step-text"].textContent = curve ? `${choice.step} of ${part.step.max}: ${percent}` : "";
+    part.step.setAttribute("aria-valuetext", `step ${choice.step} of ${part.step.max}, ${percent}`);
     part["opacity-text"].textContent = `${Math.round(100 * choice.opacity)} %`;
-    part.status.textContent = this.note(maps);
-    if (!("step" in changes || "opacity" in changes) || "measure" in changes) this.drawCharts();
-    this.drawFrame();
+    part.opacity.setAttribute("aria-valuetext", part["opacity-text"].textContent);
   }
 
   note(maps) {
-    const { choice } = this;
-    const notes = [];
-    if (choice.scale === "all") notes.push("Methods have different units: on one scale for all, faint maps are not weak maps.");
-    if (choice.class && this.panels.some((panel) => panel.data.curves.length && panel.data.target !== choice.class))
-      notes.push("Curves and the frames that the network saw are of the explained class.");
+    const { choice, panels } = this, notes = [];
     if (!maps.length) notes.push("No map of this method is stored.");
+    for (const panel of panels) {
+      const map = panel.map(choice), share = map && usedShare(map, colourLimits(choice.scale, map, panel, panels));
+      if (map && share < 0.2 && map.high > map.low)
+        notes.push(`${panel.data.caption || "The map"} uses ${(100 * share).toFixed(0)} % of this scale; “each map its own limits” shows it in full.`);
+    }
+    if (choice.scale === "clip") notes.push("Methods have different units: on one scale, faint maps are not weak maps.");
+    if (choice.class && panels.some((panel) => panel.data.curves.length && panel.data.target !== choice.class))
+      notes.push("Curves and the frames that the network saw are of the explained class.");
     return notes.join(" ");
-  }
-
-  limits(panel) {
-    const { choice } = this, shown = panel.map(choice);
-    if (!shown) return null;
-    const all = this.panels.flatMap((each) => each.data.maps);
-    const sharing = {
-      method: all.filter((map) => map.method === choice.method), all,
-      shown: this.panels.map((each) => each.map(choice)).filter(Boolean), map: [shown],
-    }[choice.scale];
-    return [Math.min(...sharing.map((map) => map.low)), Math.max(...sharing.map((map) => map.high))];
   }
 
   drawCharts() {
     for (const panel of this.panels)
-      panel.drawCharts(this.choice, this.limits(panel), (x) => this.stop() || this.goTo(x), (m, x) => this.pickStep(m, x));
+      panel.drawCharts(this.choice, (x) => this.stop() || this.goTo(x), (m, x) => this.pickStep(m, x));
   }
 
   drawFrame() {
-    const { part, choice } = this;
+    const { part, choice } = this, last = this.length - 1;
     part.frame.value = choice.frame;
-    part.frame.setAttribute("aria-valuetext", `frame ${choice.frame} of ${this.length - 1}`);
-    part["frame-text"].textContent = `${choice.frame} of ${this.length - 1}`;
-    for (const panel of this.panels) panel.drawFrame(choice, this.limits(panel));
+    part.frame.setAttribute("aria-valuetext", `frame ${choice.frame}, of 0 to ${last}`);
+    part["frame-text"].textContent = `${choice.frame} (0–${last})`;
+    for (const panel of this.panels) panel.drawFrame(choice, this.panels);
   }
 }
-
-// A notebook shows the page in a frame of its own: as tall as the page.
-function fitFrame() {
-  const frame = window.frameElement;
-  if (frame) new ResizeObserver(() => (frame.style.height = `${document.body.scrollHeight + 4}px`)).observe(document.body);
-}
-
-async function start() {
-  const page = JSON.parse(document.getElementById("data").textContent);
-  const colours = toBytes(page.colours), stops = [];
-  for (let i = 0; i < 256; i += 15) stops.push(`rgb(${colours.slice(3 * i, 3 * i + 3).join(",")})`);
-  document.documentElement.style.setProperty("--colours", `linear-gradient(to right, ${stops.join(",")})`);
-  fitFrame();
-  for (const data of page.scenes) {
-    const scene = new Scene(data, await Promise.all(data.panels.map(decodePanel)), colours);
-    document.getElementById("scenes").append(scene.root);
-  }
-  document.documentElement.dataset.ready = page.scenes.length;
-}
-
-start();

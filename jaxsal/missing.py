@@ -1,0 +1,111 @@
+"""Scores the masks that a ledger lacks, kept as they come so that a killed run loses seconds."""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal.scoring import CHUNKS_PER_PROGRAM, Progress, score_masks, whole_batches
+from jaxsal.types import AnyArray, ScoreFn
+
+SAVE_SECONDS = 10.0
+_SAVING_SHARE = 0.01
+
+
+def score_missing(
+    ledger: Any,
+    score_fn: ScoreFn,
+    clip: Float[AnyArray, "T H W C"],
+    num_masks: int,
+    *,
+    path: str | Path | None,
+    chunk_size: int,
+    progress: Progress | None,
+) -> Any:
+    """The ledger with all of its first `num_masks` masks scored.
+
+    With a `path` the scores are saved every ten seconds, and at the end, also at one by an exception. A save writes
+    the whole file; where that takes long, saves are so far apart that they take at most a hundredth of the time.
+
+    Args:
+      ledger: A `RiseLedger` of this clip and classifier.
+      score_fn: What scores the masks.
+      clip: The clip.
+      num_masks: How many masks it should hold.
+      path: Where to save it, if anywhere.
+      chunk_size: Masks in memory at once.
+      progress: Called with (masks done, masks in all) now and then.
+    """
+    wanted, batch_size = np.arange(num_masks, dtype=np.int32), ledger.options.batch_size
+    if batch_size is not None and not np.isin(wanted, ledger.ids).all():
+        whole = whole_batches(ledger.ids, batch_size)  # the scores of other batches change with what fills them
+        ledger = dataclasses.replace(ledger, ids=ledger.ids[whole], logits=ledger.logits[whole])
+    missing = np.setdiff1d(wanted, ledger.ids)
+    saver = _Saver(ledger, None if path is None else Path(path))
+    least = len(missing) if path is None else CHUNKS_PER_PROGRAM * (batch_size or chunk_size)
+    start, portion = 0, least
+    try:
+        while start < len(missing):
+            stop = start + portion
+            if len(missing) < stop + least:
+                stop = len(missing)  # a short rest would be scored by a program of its own
+            began = time.monotonic()
+            scores = score_masks(
+                score_fn,
+                clip,
+                ledger.masks,
+                ids=missing[start:stop],
+                baseline=ledger.options.baseline,
+                frame_slices=ledger.options.frame_slices,
+                batch_size=batch_size,
+                chunk_size=chunk_size,
+                progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
+            )
+            saver.add(missing[start:stop], np.asarray(scores, np.float32))
+            if time.monotonic() - began < SAVE_SECONDS / 4:
+                portion *= 2
+            start = stop
+    finally:
+        saver.save()
+    return saver.whole()
+
+
+class _Saver:
+    """A ledger and the parts that were scored since; merged and written when it is time."""
+
+    def __init__(self, ledger: Any, path: Path | None):
+        self.ledger, self.path = ledger, path
+        self.parts: list[Any] = []
+        self.saved, self.wait = time.monotonic(), SAVE_SECONDS
+
+    def add(self, ids: np.ndarray, logits: np.ndarray) -> None:
+        self.parts.append((ids, logits))
+        if time.monotonic() - self.saved >= self.wait:
+            self.save()
+
+    def whole(self) -> Any:
+        """The ledger with all parts."""
+        if self.parts:
+            ids, logits = (np.concatenate(arrays) for arrays in zip(*self.parts, strict=True))
+            self.ledger = self.ledger.merge(dataclasses.replace(self.ledger, ids=ids, logits=logits))
+            self.parts = []
+        return self.ledger
+
+    def save(self) -> None:
+        """Writes what is there, if anything is new."""
+        if self.path is None or not self.parts:
+            return
+        began = time.monotonic()
+        self.whole().save(self.path)
+        self.saved = time.monotonic()
+        self.wait = max(SAVE_SECONDS, (self.saved - began) / _SAVING_SHARE)
+
+
+def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of a portion as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(done_before + done, total)

@@ -1,0 +1,96 @@
+"""Sheets of frames, text and colour bars, and how they become a GIF or an MP4."""
+
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from jaxtyping import UInt8
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LINE, GAP = 26, 6
+_FONT_SIZE, _BAR = 18, 14
+
+
+class Sheet:
+    """A white picture to draw on.
+
+    Attributes:
+      image: The picture, of pillow.
+    """
+
+    def __init__(self, width: int, height: int):
+        from PIL import Image, ImageDraw
+
+        self.image = Image.new("RGB", (width, height), "white")
+        self._pen = ImageDraw.Draw(self.image)
+
+    def write(self, position: tuple[int, int], text: str, *, anchor: str) -> None:
+        """Writes a line; the anchor is pillow's, "lm" for left and middle."""
+        from PIL import ImageFont
+
+        self._pen.text(position, text, fill="black", font=ImageFont.load_default(_FONT_SIZE), anchor=anchor)
+
+    def paste(self, frame: UInt8[np.ndarray, "H W 3"], position: tuple[int, int], scale: int = 1) -> None:
+        """Draws a frame, `scale` times as large, with its upper left corner at a position."""
+        from PIL import Image
+
+        height, width, _ = frame.shape
+        size = (width * scale, height * scale)
+        self.image.paste(Image.fromarray(frame).resize(size, Image.Resampling.NEAREST), position)
+
+    def draw_bar(
+        self,
+        position: tuple[int, int],
+        length: int,
+        colours: UInt8[np.ndarray, "2 256 3"],
+        ends: tuple[str, str],
+        *,
+        upright: bool,
+    ) -> None:
+        """Draws the colours over black and over white beside each other, and what the first and the last stand for."""
+        from PIL import Image
+
+        x, y = position
+        picture = colours.transpose(1, 0, 2)[::-1] if upright else colours
+        size = (_BAR, length) if upright else (length, _BAR)
+        self.image.paste(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), position)
+        if upright:
+            self.write((x + LINE - GAP, y + length), ends[0], anchor="lb")
+            self.write((x + LINE - GAP, y), ends[1], anchor="lt")
+        else:
+            self.write((x, y + LINE + GAP), ends[0], anchor="lm")
+            self.write((x + length, y + LINE + GAP), ends[1], anchor="rm")
+
+
+def text_width(texts: Iterable[str]) -> int:
+    """Width of the longest text in pixels."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(_FONT_SIZE)
+    return max(int(np.ceil(font.getlength(text))) for text in texts)
+
+
+def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:
+    """Writes an endless GIF; every frame has the 256 colours that fit it."""
+    from PIL import Image
+
+    # half the largest error of pillow's octree on smooth maps, no bands; dithering would double the file
+    options: Any = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    first, *rest = [image.quantize(**options) for image in images]
+    first.save(file, format="GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
+
+
+def write_mp4(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:
+    """Writes an MP4, H.264 at a quality that no eye tells from the frames."""
+    import av
+
+    with av.open(file, "w", format="mp4") as container:
+        stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+        stream.width, stream.height = images[0].size
+        stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())

@@ -1,0 +1,81 @@
+// Colour scales: which maps share one, its limits, its name, and the bar that shows it.
+
+// Methods whose names are alike up to the first comma are compared: "RISE, trained on IR" and "RISE, trained on TV".
+function kindOf(method) {
+  return method.split(",")[0];
+}
+
+// The maps beside which the shown one is looked at: of its kind and its class, in every panel of the scene.
+function comparedWith(shown, panels) {
+  return panels.flatMap((panel) => panel.data.maps
+    .filter((map) => kindOf(map.method) === kindOf(shown.method) && map.target === shown.target)
+    .map((map) => ({ map, panel })));
+}
+
+function mapsOfClass(shown, panel) {
+  return panel.data.maps.filter((map) => map.target === shown.target);
+}
+
+// "steps": one step of colour is the same amount in all compared maps, and each starts at its least value.
+// "limits": all compared maps have the same limits. "clip": so have all methods' maps of the clip. "map": its own.
+function colourLimits(scale, shown, panel, panels) {
+  const compared = comparedWith(shown, panels).map((entry) => entry.map);
+  if (scale === "map") return [shown.low, shown.high];
+  if (scale === "steps") return [shown.low, shown.low + Math.max(...compared.map((map) => map.high - map.low))];
+  const pooled = scale === "limits" ? compared : mapsOfClass(shown, panel);
+  return [Math.min(...pooled.map((map) => map.low)), Math.max(...pooled.map((map) => map.high))];
+}
+
+function listed(names) {
+  return names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`;
+}
+
+// What the maps that are compared are called: the spectra, or what their names say after the comma.
+function comparedNames(shown, panels) {
+  const entries = comparedWith(shown, panels);
+  const methods = new Set(entries.map(({ map }) => map.method));
+  return entries.map(({ map, panel }) => (methods.size > 1 ? map.method : panel.data.caption || map.method));
+}
+
+// The choices of a scene for the maps on show, named by what they pool.
+function scaleChoices(shownMaps, panels) {
+  const pairs = panels.map((panel, i) => [shownMaps[i], panel]).filter(([map]) => map);
+  const compared = pairs.map(([map]) => comparedNames(map, panels)).find((names) => names.length > 1);
+  const methods = pairs.map(([map, panel]) => mapsOfClass(map, panel).map((each) => each.method)).find((names) => names.length > 1);
+  return [
+    ...(compared ? [["steps", `${listed(compared)}: equal steps`], ["limits", `${listed(compared)}: same limits`]] : []),
+    ...(methods ? [["clip", `${listed(methods)} of ${panels.length > 1 ? "each" : "the"} clip: same limits`]] : []),
+    ["map", "each map its own limits"],
+  ];
+}
+
+function scaleTitle(scale, shown, panel, panels) {
+  const others = comparedNames(shown, panels).filter((name) => name !== (panel.data.caption || shown.method) && name !== shown.method);
+  const shares = {
+    steps: others.length ? `steps of colour as in ${listed(others)}` : "its own limits",
+    limits: others.length ? `limits shared with ${listed(others)}` : "its own limits",
+    clip: `limits shared by ${listed(mapsOfClass(shown, panel).map((map) => map.method))}`,
+    map: "its own limits",
+  };
+  return `saliency${shown.unit ? `, ${shown.unit}` : ""}; ${shares[scale]}`;
+}
+
+// The share of the colours that a map uses.
+function usedShare(map, [low, high]) {
+  return high > low ? (map.high - map.low) / (high - low) : 0;
+}
+
+function mixed(colours, shade, choice, grey, channel) {
+  const alpha = choice.opacity * (choice.fade ? shade / 255 : 1);
+  return alpha * colours[3 * shade + channel] + (1 - alpha) * grey;
+}
+
+// The colours as they come out over black, upper half, and over white, lower half.
+function paintBar(canvas, colours, choice) {
+  const pen = canvas.getContext("2d"), picture = pen.createImageData(256, 2);
+  for (let i = 0; i < 512; i++) {
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = mixed(colours, i % 256, choice, i < 256 ? 0 : 255, c);
+    picture.data[4 * i + 3] = 255;
+  }
+  pen.putImageData(picture, 0, 0);
+}
