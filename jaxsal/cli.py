@@ -1,7 +1,6 @@
 """The command line: one verb a job. Results go to standard output, progress to standard error."""
 
 import dataclasses
-import json
 import os
 import shlex
 import sys
@@ -99,7 +98,7 @@ def run_verb(verb: Verb) -> None:
     from jaxsal.processes import is_first
 
     if is_first():
-        print(json.dumps(output.data) if verb.everywhere.json else output.text, flush=True)
+        print(output.json if verb.everywhere.json else output.text, flush=True)
 
 
 if __name__ == "__main__":

@@ -288,6 +288,11 @@ def test_version_and_switches_before_the_verb(monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out) == {"command": "jaxsal --json demo"}
 
 
+def test_json_has_null_where_a_number_is_none():
+    found = Output("", dict(wait=float("nan"), spans=((0.5, float("inf")), {"n": 3})))
+    assert json.loads(found.json, parse_constant=pytest.fail) == dict(wait=None, spans=[[0.5, None], {"n": 3}])
+
+
 @pytest.mark.parametrize(
     "words",
     [["demo"], ["paper"], ["train", "--output", "run"], ["evaluate", "--checkpoint", "{run}", "--data", "{set}"]],

@@ -156,7 +156,7 @@ def test_the_command_line_both_ways(r3d18, tmp_path, capsys, monkeypatch):
     for arguments, message in (
         ([str(tmp_path / "none.pth"), "run"], "none.pth"),
         ([str(r3d18), str(tmp_path / "b"), *names, "--classes", "a"], "`--classes` must not come with --classes-file"),
-        ([str(r3d18), str(tmp_path / "b"), "--from-resnet50"], "`from_resnet50` must come with"),
+        ([str(r3d18), str(tmp_path / "b"), "--from-resnet50"], "`--from-resnet50` must come with"),
     ):
         with pytest.raises(SystemExit):
             cli.main(["convert", *arguments])

@@ -1,5 +1,7 @@
 """What a verb gives back: text for people, data for machines."""
 
+import json
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -14,6 +16,19 @@ class Output(NamedTuple):
 
     text: str
     data: dict[str, Any]
+
+    @property
+    def json(self) -> str:
+        """The data as one JSON object; a number that is not finite, which JSON has no word for, is null."""
+        return json.dumps(_finite(self.data), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def explained(explanations: Iterable[Any], classes: tuple[str, ...]) -> list[dict[str, Any]]:
