@@ -95,6 +95,7 @@ class RiseMasks:
     grid_shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
     temporal_cell: TemporalCell = field(metadata=dict(static=True))
+    endless = True  # masks beyond `num_masks` are there too, for runs that go on
 
     @property
     def cell(self) -> tuple[int, int, int]:
