@@ -7,14 +7,15 @@ that is scored, so that no array of all masks ever exists.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxsal.resample import Alignment, linear_matrix, resample, stretch
+from jaxsal.checks import check_choice, check_shape
+from jaxsal.resample import ALIGNMENTS, Alignment, linear_matrix, resample, stretch
 
 TemporalCell = Literal["own", "spatial"]
 FrameSlices = Literal["aligned", "modulo"]
@@ -97,6 +98,14 @@ class RiseMasks:
     temporal_cell: TemporalCell = field(metadata=dict(static=True))
     endless = True  # masks beyond `num_masks` are there too, for runs that go on
 
+    def __post_init__(self):
+        check_shape("shape", self.shape)
+        check_shape("grid_shape", self.grid_shape)
+        check_choice("alignment", self.alignment, ALIGNMENTS)
+        check_choice("temporal_cell", self.temporal_cell, get_args(TemporalCell))
+        if isinstance(self.keep_prob, float) and not 0 < self.keep_prob <= 1:
+            raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
+
     @property
     def cell(self) -> tuple[int, int, int]:
         """Voxels per cell, per axis."""
@@ -169,6 +178,10 @@ class ActivationMasks:
     threshold: float | Float[Array, ""]
     shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
+
+    def __post_init__(self):
+        check_shape("shape", self.shape)
+        check_choice("alignment", self.alignment, ALIGNMENTS)
 
     @property
     def num_masks(self) -> int:
