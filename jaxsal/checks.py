@@ -18,6 +18,14 @@ def check_integer(name: str, value: Any) -> None:
         raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
 
 
+def check_shape(name: str, value: Any) -> None:
+    """Raises ValueError unless `value` is three positive counts, of time, height and width."""
+    if len(value) != 3:
+        raise ValueError(f"`{name}` must be three positive counts; got {value}.")
+    for count in value:
+        check_positive(name, count)
+
+
 def check_positive(name: str, value: Any) -> None:
     """Raises TypeError unless `value` is an integer, ValueError unless it is at least 1."""
     check_integer(name, value)

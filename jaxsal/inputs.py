@@ -174,8 +174,13 @@ def check_masks(masks: Any) -> None:
         raise TypeError(f"`masks` must be a family of `jaxsal.masks` or an array; got {type(masks).__name__}.")
 
 
-def check_ids(ids: Any, num_masks: Any) -> np.ndarray:
+def check_ids(ids: Any, num_masks: Any, *, endless: bool = False) -> np.ndarray:
     """The numbers of the masks to score as an array, all `num_masks` for None, after checking them.
+
+    Args:
+      ids: The numbers.
+      num_masks: N.
+      endless: Whether there are masks beyond N.
 
     Raises:
       TypeError: If they are not integers.
@@ -188,8 +193,9 @@ def check_ids(ids: Any, num_masks: Any) -> np.ndarray:
         raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
     if ids.dtype.kind not in "iu":
         raise TypeError(f"`ids` must be integers; got {ids.dtype}.")
-    if ids.min() < 0 or (not isinstance(num_masks, jax.core.Tracer) and ids.max() >= num_masks):
-        raise ValueError(f"`ids` must be from 0 to {num_masks - 1}; got numbers from {ids.min()} to {ids.max()}.")
+    limit = np.iinfo(np.int32).max if endless or isinstance(num_masks, jax.core.Tracer) else int(num_masks) - 1
+    if ids.min() < 0 or ids.max() > limit:
+        raise ValueError(f"`ids` must be from 0 to {limit}; got numbers from {ids.min()} to {ids.max()}.")
     return ids.astype(np.int32)
 
 

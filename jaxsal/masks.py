@@ -7,15 +7,16 @@ that is scored, so that no array of all masks ever exists.
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxsal.grid_draws import Sampling, draw_grid
-from jaxsal.resample import Alignment, linear_matrix, resample, stretch
+from jaxsal.checks import check_choice, check_shape
+from jaxsal.grid_draws import SAMPLINGS, Sampling, draw_grid
+from jaxsal.resample import ALIGNMENTS, Alignment, linear_matrix, resample, stretch
 
 TemporalCell = Literal["own", "spatial"]
 FrameSlices = Literal["aligned", "modulo"]
@@ -98,6 +99,16 @@ class RiseMasks:
     alignment: Alignment = field(metadata=dict(static=True))
     temporal_cell: TemporalCell = field(metadata=dict(static=True))
     sampling: Sampling = field(default="independent", metadata=dict(static=True))
+    endless = True  # masks beyond `num_masks` are there too, for runs that go on
+
+    def __post_init__(self):
+        check_shape("shape", self.shape)
+        check_shape("grid_shape", self.grid_shape)
+        check_choice("alignment", self.alignment, ALIGNMENTS)
+        check_choice("temporal_cell", self.temporal_cell, get_args(TemporalCell))
+        check_choice("sampling", self.sampling, SAMPLINGS)
+        if isinstance(self.keep_prob, float) and not 0 < self.keep_prob <= 1:
+            raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
 
     @property
     def cell(self) -> tuple[int, int, int]:
@@ -170,6 +181,10 @@ class ActivationMasks:
     threshold: float | Float[Array, ""]
     shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
+
+    def __post_init__(self):
+        check_shape("shape", self.shape)
+        check_choice("alignment", self.alignment, ALIGNMENTS)
 
     @property
     def num_masks(self) -> int:

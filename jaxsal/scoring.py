@@ -74,7 +74,7 @@ def score_masks(
     check_score_fn(score_fn, clip)
     check_batches(score_fn, batch_size)
     family = _as_family(masks, clip)
-    ids = check_ids(ids, family.num_masks)
+    ids = check_ids(ids, family.num_masks, endless=getattr(family, "endless", False))
     replacement = make_baseline(baseline, clip, score_fn)
     if batch_size is not None:
         chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is

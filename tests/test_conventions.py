@@ -37,6 +37,14 @@ def test_public_names_are_documented(name):
             assert section in thing.__doc__
 
 
+def test_type_checkers_the_loader_and_readers_see_the_same_names():
+    """Three lists, since type checkers and linters follow neither a computed `__all__` nor a lazy import."""
+    tree = ast.parse(Path(jaxsal.__file__).read_text())
+    (typed,) = (node for node in tree.body if isinstance(node, ast.If))
+    imported = [alias.name for node in typed.body for alias in node.names]
+    assert sorted(imported) == sorted(jaxsal._HOMES) == sorted(jaxsal.__all__)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_key_first_options_by_keyword(name):
     parameters = list(inspect.signature(getattr(jaxsal, name)).parameters.values())

@@ -87,3 +87,24 @@ def test_rank_masks():
     np.testing.assert_array_equal(removed.sum(axis=(1, 2, 3)), [24, 19, 0])
     np.testing.assert_array_equal(removed + shown, 1)
     np.testing.assert_array_equal(shown[1], ranks < 5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (dict(shape=(4, 6)), ValueError, r"`shape` must be three positive counts; got \(4, 6\)"),
+        (dict(shape=(4, 0, 6)), ValueError, "`shape` must be at least 1; got 0"),
+        (dict(grid_shape=(2, 2.5, 2)), TypeError, "`grid_shape` must be an integer; got 2.5"),
+        (dict(alignment="edges"), ValueError, r"`alignment` must be one of .*corners.*; got 'edges'"),
+        (dict(temporal_cell="other"), ValueError, r"`temporal_cell` must be one of .*; got 'other'"),
+        (dict(keep_prob=0.0), ValueError, r"`keep_prob` must be in \(0, 1\]; got 0.0"),
+    ],
+)
+def test_families_that_make_no_masks(change, error, message, no_shape_checks):
+    with pytest.raises(error, match=message):
+        rise_masks(**change)
+
+
+def test_activation_masks_that_cannot_be_stretched(no_shape_checks):
+    with pytest.raises(ValueError, match="`alignment` must be one of"):
+        ActivationMasks(jnp.ones((1, 2, 2, 3)), 0.5, (2, 4, 4), "edges")

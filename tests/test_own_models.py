@@ -13,8 +13,10 @@ import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal.datasets.clips import read_frames, resize_and_crop
 from jaxsal.datasets.sampling import centre_window
+from jaxsal.models import PAN, init_variables
 
 PAGE = (Path(__file__).parents[1] / "docs" / "howto" / "model.md").read_text()
+NAMES = {"def my_backbone": "classifier"}  # of an example's model, where it is not `model`
 CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
 
 
@@ -26,14 +28,34 @@ def shown_example(library):
     return names
 
 
+def test_every_method_takes_a_pan():
+    """Of 8 segments of 4 frames: maps have a slice for each, and curves begin and end at the untouched clip."""
+    model = PAN(3, width=2)
+    clip = jax.random.uniform(jax.random.key(2), (32, 32, 32, 3))
+    variables = init_variables(model, jax.random.key(0), (1, *clip.shape))
+    classifier = jaxsal.Classifier.from_model(model, variables)
+    maps = [
+        gradcam(classifier, clip),
+        sidu(classifier, clip, chunk_size=4),
+        rise(jax.random.key(0), classifier, clip, num_masks=4, chunk_size=4),
+    ]
+    assert [found.shape for found in maps] == [(8, 32, 32)] * 3
+    assert all(bool(jnp.isfinite(found).all()) for found in maps)
+    probability = jax.nn.softmax(classifier(clip)).max()
+    removed, shown = (
+        measure(classifier, clip, maps[2], num_steps=4, chunk_size=4) for measure in (deletion, insertion)
+    )
+    np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], [probability] * 2, rtol=1e-4)
+
+
 def weights_of(model):
     return [leaf for leaf in jax.tree.leaves(model) if isinstance(leaf, jax.Array | np.ndarray)]
 
 
-@pytest.mark.parametrize("library", ["from flax import nnx", "import equinox"])
+@pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
 def test_every_method_takes_models_of_other_libraries(library):
     names = shown_example(library)
-    model = names["model"]
+    model = names[NAMES.get(library, "model")]
     np.testing.assert_allclose(names["cam"], gradcam(model, CLIP), rtol=1e-5)
     maps = [
         gradcam(model, CLIP, "all"),
@@ -50,12 +72,12 @@ def test_every_method_takes_models_of_other_libraries(library):
         np.testing.assert_allclose(untouched, jax.nn.softmax(model(CLIP))[0], rtol=1e-4)
 
 
-@pytest.mark.parametrize("library", ["from flax import nnx", "import equinox"])
+@pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
 def test_their_weights_are_arguments_of_the_compiled_programs(library):
     """Other weights of the same model compile nothing and change the maps."""
     from jaxsal.scoring import _score_chunks
 
-    model = shown_example(library)["model"]
+    model = shown_example(library)[NAMES.get(library, "model")]
     assert len(weights_of(model)) == 4
 
     def other(leaf):
@@ -81,12 +103,19 @@ def i3d():
     return names["classifier"], package.InceptionI3d(), names["variables"]
 
 
+@pytest.fixture
+def mixed_types():
+    """The package multiplies integers with floats."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
 def walking_clip(size):
     frames = read_frames(Path(__file__).parents[1] / "data" / "samples" / "sports2d_walk_320.mp4")
     return resize_and_crop(frames[centre_window(len(frames), 16, stride=4)], short_side=size, crop=size)
 
 
-def test_a_trained_kinetics_network_of_another_package(i3d):
+def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
     """Its own logits of a real clip, by its features and head."""
     classifier, network, variables = i3d
     clip = jnp.asarray(walking_clip(224))
@@ -95,7 +124,7 @@ def test_a_trained_kinetics_network_of_another_package(i3d):
     np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
 
 
-def test_a_trained_kinetics_network_is_explained_and_measured(i3d):
+def test_a_trained_kinetics_network_is_explained_and_measured(i3d, mixed_types):
     classifier, _, _ = i3d
     clip = jnp.asarray(walking_clip(112))
     maps = [
