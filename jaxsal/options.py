@@ -131,6 +131,8 @@ class ExplainOptions:
       keep_prob: RISE: chance of keeping a cell.
       estimator: RISE: "mean" or "centered".
       threshold: SIDU: activations above it make a channel's mask.
+      rise_batch: RISE: masked clips that are normalised as one, see `jaxsal.recipes.RiseOptions.batch_size`.
+      sidu_batch: SIDU: the same.
       num_steps: Deletion and insertion: scores of a curve.
       deletion_baseline: What deletion puts in: zero, mean, blur or gaussian.
       insertion_baseline: What insertion starts from, out of the same.
@@ -146,6 +148,8 @@ class ExplainOptions:
     keep_prob: float | None = None
     estimator: str | None = None
     threshold: float | None = None
+    rise_batch: int | None = None
+    sidu_batch: int | None = None
     num_steps: int | None = None
     deletion_baseline: str | None = None
     insertion_baseline: str | None = None

@@ -11,6 +11,7 @@ from jaxsal import ledger as rise_scores
 from jaxsal.evaluate import Case, explain_all, file_name
 from jaxsal.explain import explain
 from jaxsal.explanation import load_explanation, save_explanation
+from jaxsal.fingerprints import fingerprint
 from jaxsal.options import ExplainOptions
 from jaxsal.resample import degrade
 
@@ -107,7 +108,9 @@ def test_runs_with_more_masks_take_up_the_ledger_of_fewer(tmp_path, monkeypatch)
         (found,) = explain_all(CLASSIFIER, cases(1), numbered, tmp_path / str(num_masks), ledgers=tmp_path / "ledgers")
         np.testing.assert_allclose(found.maps["RISE"], expected[num_masks], rtol=1e-4, atol=1e-6)
     assert scored == [20, 10]
-    assert [path.name for path in (tmp_path / "ledgers").iterdir()] == ["clip_0-default-2x3x3-p0.5-seed0.npz"]
+    assert [path.name for path in (tmp_path / "ledgers").iterdir()] == [
+        f"clip_0-{fingerprint(CLASSIFIER)[:8]}-standardize-default-2x3x3-p0.5-seed0.npz"
+    ]
 
 
 def test_save_and_load(tmp_path):

@@ -1,7 +1,9 @@
 """`jaxsal paper`: the whole study, networks, tables and conclusions, at one of two scales."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from jaxsal.commands.output import Output
 from jaxsal.commands.provenance import command_line
@@ -18,12 +20,15 @@ class Paper:
     """Folder of the run; a run that was killed goes on where it was."""
     preset: str = "small"
     """small: 56x56 pixels and narrow networks, for two processor cores; full: the published sizes, for accelerators."""
-    recipe: str = "default"
-    """default, or icpr2022 (the study's code, quirk for quirk); both use the same networks."""
+    recipe: tuple[str, ...] = ("default",)
+    """default, icpr2022 (the study's code, quirk for quirk), or both; they use the same networks."""
+    pan_input: Literal["standardize", "minmax"] = "standardize"
+    """How icpr2022 gives PAN its input: standardize, as trained, or minmax, by the range of each batch of masked clips,
+    as the study's code does."""
     data: str = "synthetic"
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
     only: tuple[str, ...] = ()
-    """Names of the tables to make, such as results-ir or rise-grid; all if left out."""
+    """Names of the tables to make, such as results-ir or rise-grid, into a folder of their own; all if left out."""
     seed: int = 0
     """Of the embedded clips, the trainings, the masks and the random maps."""
 
@@ -34,13 +39,11 @@ class Paper:
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
+        study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
         found = run_study(
-            PRESETS[self.preset].with_seed(self.seed),
-            self.output,
-            recipe=self.recipe,
-            data=self.data,
-            only=self.only,
-            command=command_line(),
+            study, self.output, recipes=self.recipe, data=self.data, only=self.only, command=command_line()
         )
-        folder = self.output / self.recipe
-        return Output(f"{found.report}\nReport and tables: {folder}", dict(tables=found.tables, output=str(folder)))
+        text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in found)
+        return Output(
+            text, {report.folder.name: dict(tables=report.tables, output=str(report.folder)) for report in found}
+        )

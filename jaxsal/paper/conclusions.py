@@ -78,11 +78,13 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
         ]
 
     counts, grids, probs, taus = study.mask_counts, study.grid_shapes, study.keep_probs, study.thresholds
+    below = [value for value in taus if value < 0][:1]  # one map for all of them
+    taus = (*below, *(value for value in taus if value >= 0))
     cam, joint, alone = main("gradcam"), *([c for m in METHODS for c in main(m, flag)] for flag in (True, False))
     little, near, much = dict(least=-MARGIN, most=MARGIN), dict(least=-MARGIN), dict(least=MARGIN)
     best = [part for other in ("rise", "sidu") for part in compare(f"over {METHODS[other]}", cam, main(other))]
     raises = [part for part in compare("IRTV over own", joint, alone) if part.measure == "insertion"]
-    tau, below = study.options("icpr2022").threshold, [value for value in taus if value < 0]
+    tau = study.options("icpr2022").threshold
     statements: list[tuple[str, list[Comparison]]] = [
         ("Grad-CAM is the best method", best),
         ("Training on IRTV raises insertion", raises),

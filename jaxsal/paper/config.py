@@ -3,8 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from jaxsal.checks import check_choice, check_positive
+from jaxsal.classifier import Normalization
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import METHODS, REFERENCES, ExplainOptions, TrainOptions
@@ -12,6 +14,8 @@ from jaxsal.recipes import RECIPES
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 RECIPE_NAMES = ("default", "icpr2022")
+MINMAX_BATCHES = {"rise_batch": 24, "sidu_batch": 64}
+"""Masked clips whose common range the study's code takes PAN's input to [0, 1] by, for RISE and for SIDU."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Study:
       keep_probs: RISE's p, which the study calls the flip probability.
       thresholds: SIDU's tau.
       num_steps: Scores of a deletion or insertion curve.
+      pan_input: How the recipe icpr2022 gives PAN its input: "standardize", as it was trained, or "minmax", by the
+        range of each batch of masked clips, as the study's code does to networks trained on standardised clips.
       chunk_size: Forward passes at once.
       seed: Of the embedded set, the trainings, the masks and the random maps.
     """
@@ -79,12 +85,14 @@ class Study:
     keep_probs: tuple[float, ...] = (0.1, 0.25, 0.5)
     thresholds: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
     num_steps: int = 100
+    pan_input: Normalization = "standardize"
     chunk_size: int = 16
     seed: int = 0
 
     def __post_init__(self):
         for name in ("clips_per_spectrum", "num_masks"):
             check_positive(name, getattr(self, name))
+        check_choice("pan_input", self.pan_input, get_args(Normalization))
         wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]
         found = [(network.arch, network.spectra) for network in self.networks]
         if sorted(found) != sorted(wanted):
@@ -104,9 +112,18 @@ class Study:
         )
         return dataclasses.replace(self, networks=networks, seed=seed)
 
-    def options(self, recipe: str) -> ExplainOptions:
+    def normalization(self, recipe: str, arch: str) -> Normalization:
+        """How a network's input is normalised while it is explained."""
+        return self.pan_input if (recipe, arch) == ("icpr2022", "pan") else "standardize"
+
+    def run_name(self, recipe: str) -> str:
+        """The folder of a recipe's results."""
+        return f"{recipe}-minmax" if self.normalization(recipe, "pan") == "minmax" else recipe
+
+    def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
         """How the clips of the two main tables are explained: all methods, by the recipe, and both references."""
         check_choice("recipe", recipe, RECIPE_NAMES)
+        batches: Any = MINMAX_BATCHES if self.normalization(recipe, arch) == "minmax" else {}
         return ExplainOptions(
             method=tuple(METHODS),
             references=REFERENCES,
@@ -118,6 +135,7 @@ class Study:
             num_steps=self.num_steps,
             chunk_size=self.chunk_size,
             seed=self.seed,
+            **batches,
         )
 
 
@@ -132,7 +150,7 @@ def _small(num_steps: int) -> TrainOptions:
     return TrainOptions(num_steps=num_steps, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=80)
 
 
-_SMALL_STEPS = {"IR": 320, "TV": 320, "IRTV": 640}  # ten epochs each
+_SMALL_STEPS = {"resnet3d18": 640, "pan": 1000}  # whatever the spectra: IRTV sees each of its clips half as often
 _FULL_3D = TrainOptions(num_epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05)
 _FULL_PAN = TrainOptions(num_epochs=60, batch_size=22, learning_rate=1e-3, weight_decay=0.05)
 
@@ -143,9 +161,9 @@ PRESETS = {
                 "resnet3d18": dict(width=8, num_frames=16, size=64, crop=56),
                 "pan": dict(width=8, num_frames=32, size=64, crop=56),
             },
-            {(arch, spectra): _small(steps) for arch in ARCHITECTURES for spectra, steps in _SMALL_STEPS.items()},
+            {(arch, spectra): _small(_SMALL_STEPS[arch]) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA},
         ),
-        clips_per_spectrum=8,
+        clips_per_spectrum=16,
         num_masks=128,
         mask_counts=(32, 128, 512),
         num_steps=12,
@@ -167,6 +185,7 @@ PRESETS = {
 }
 """By name: "full" is the study's scale, for accelerators; "small" is for two processor cores.
 
-The budget of "small" is half an hour: six trainings of 320 to 640 steps (0.5 s of processor time a step for
-3D-ResNet18, 0.7 s for PAN), then some 75,000 forward passes, half of them RISE's.
+The budget of "small" is half an hour for one recipe: three trainings of 640 steps (3D-ResNet18, 0.20 s of processor
+time a step) and three of 1,000 (PAN, 0.27 s), then some 60,000 forward passes of 3D-ResNet18 (173 in a second of
+processor time) and some 85,000 of PAN (79).
 """

@@ -15,6 +15,17 @@ from jaxsal.paper.tables import Results, clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
 
+PAN_INPUT = {
+    "standardize": (
+        "PAN gets standardised clips, as it was trained; the study's code gives it clips of range [0, 1] instead "
+        "(`--pan-input minmax`). "
+    ),
+    "minmax": (
+        "PAN, trained on standardised clips, gets clips of range [0, 1], as in the study's code: RISE's and SIDU's "
+        "masked clips by the range of their batch of 24 and 64, all others by their own. "
+    ),
+}
+
 
 class Findings(NamedTuple):
     """What a run found.
@@ -40,10 +51,12 @@ class Report(NamedTuple):
     """What a run tells.
 
     Attributes:
+      folder: Where it is written.
       report: The page, as Markdown.
       tables: The same numbers by table, one mapping a row.
     """
 
+    folder: Path
     report: str
     tables: dict[str, list[dict[str, Any]]]
 
@@ -68,11 +81,12 @@ def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -
     _write(directory / "report.md", report)
     _write(directory / "clips.csv", clips_csv(findings.tables, findings.results))
     _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
-    return Report(report, {sheet.name: records(sheet) for sheet in sheets})
+    return Report(directory, report, {sheet.name: records(sheet) for sheet in sheets})
 
 
 def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
     study, network = findings.study, findings.study.networks[0]
+    remark = PAN_INPUT[study.normalization(findings.recipe, "pan")] if findings.recipe == "icpr2022" else ""
     stages = ", ".join(f"{stage} {seconds / 60:.1f} min" for stage, seconds in made_by["seconds"].items())
     return (
         f"# The study by Bayer et al., recipe {findings.recipe}\n\n"
@@ -82,7 +96,8 @@ def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
         "Cells are mean ± standard deviation over clips (ddof 0) with the 95 % bootstrap interval of the mean. The "
         "explained class is the predicted one. The random map is noise; the constant map leaves the order of voxels to "
         "one fixed permutation; the floor is the target's probability for the fully removed clip, where every deletion "
-        f"curve ends. {SOURCE} The study's data are another set, so its numbers are a background, not a target.\n"
+        f"curve ends. {remark}{SOURCE} "
+        "The study's data are another set, so its numbers are a background, not a target.\n"
     )
 
 

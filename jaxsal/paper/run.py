@@ -25,46 +25,63 @@ def run_study(
     study: Study,
     output: Path,
     *,
-    recipe: str = "default",
+    recipes: Sequence[str] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
     command: str = "",
-) -> Report:
-    """Runs the study, or goes on with the run that `output` holds, and writes its report.
+) -> list[Report]:
+    """Runs the study, or goes on with the run that `output` holds, and writes a report for each recipe.
 
     Args:
       study: Its scale.
       output: Folder of the run; "networks" in it serves both recipes, each recipe has a folder of its own.
-      recipe: "default" or "icpr2022".
+      recipes: "default", "icpr2022" or both.
       data: "synthetic", a prepared set, or a folder of recordings, see `jaxsal.datasets.catalog.open_clips`.
-      only: Names of the tables to make; all if empty.
+      only: Names of the tables to make; all if empty. Their report goes to a folder of its own, so that a report
+        of more tables stays, and clips that were explained for either serve both.
       command: What was typed, for run.json.
 
     Returns:
-      The report; it is in `output`/`recipe`/report.md too, beside the tables as Markdown, CSV and LaTeX.
+      The reports; each is report.md in its `folder` too, beside the tables as Markdown, CSV and LaTeX.
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds another run.
     """
-    study.options(recipe)
-    tables = study_tables(study, recipe)
-    for name in only:
-        check_choice("only", name, tuple(table.name for table in tables))
-    tables = tuple(table for table in tables if not only or table.name in only)
-    seconds, start = {}, time.perf_counter()
+    tables = {recipe: _chosen_tables(study, recipe, only) for recipe in recipes}
+    start = time.perf_counter()
 
     def open_set(config: NetworkConfig) -> ClipSet:
         return open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
 
     networks = train_networks(study, open_set, output / "networks")
-    seconds["networks"], start = time.perf_counter() - start, time.perf_counter()
-    results, located = explain_cells(study, tables, networks, output / recipe)
-    seconds["explaining"] = time.perf_counter() - start
-    made_by: dict[str, Any] = dict(
-        command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
-    )
-    findings = Findings(study, recipe, tables, networks, results, located)
-    return write_report(output / recipe, findings, made_by)
+    seconds, reports = {"networks": time.perf_counter() - start}, []
+    for recipe in tables:
+        start = time.perf_counter()
+        folder = output / study.run_name(recipe)
+        explaining = [_as_explained(network, study, recipe) for network in networks]
+        results, located = explain_cells(study, tables[recipe], explaining, folder)
+        seconds["explaining"] = time.perf_counter() - start
+        made_by: dict[str, Any] = dict(
+            command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
+        )
+        findings = Findings(study, recipe, tables[recipe], networks, results, located)
+        part = "+".join(table.name for table in tables[recipe])
+        reports.append(write_report(folder / f"only-{part}" if only else folder, findings, made_by))
+    return reports
+
+
+def _chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table, ...]:
+    tables = study_tables(study, recipe)
+    for name in only:
+        check_choice("only", name, tuple(table.name for table in tables))
+    return tuple(table for table in tables if not only or table.name in only)
+
+
+def _as_explained(network: TrainedNetwork, study: Study, recipe: str) -> TrainedNetwork:
+    """The network with its input normalised as it is while its clips are explained."""
+    if (normalization := study.normalization(recipe, network.config.arch)) == "standardize":
+        return network
+    return network._replace(classifier=network.classifier.with_normalization(normalization))
 
 
 def explain_cells(
