@@ -18,6 +18,7 @@ from jaxsal.explain import check_options, explain, rise_overrides
 from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
+from jaxsal.ledger import RiseLedger
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions
 
@@ -113,11 +114,24 @@ def explain_all(
                 spectrum=case.spectrum,
                 label=case.label,
                 target=case.target,
-                ledger_path=None if ledgers is None else Path(ledgers) / ledger_name(case.name, options, scored_by),
+                ledger_path=None if ledgers is None else _ledger_path(Path(ledgers), case, clip, options, scored_by),
             )
             save_explanation(path, explanation, identity)
         explanations.append(explanation)
     return explanations
+
+
+def _ledger_path(folder: Path, case: Case, clip: Any, options: ExplainOptions, scored_by: str) -> Path:
+    """Where a clip's RISE scores go; a file there that is damaged or of another clip is removed."""
+    path = folder / ledger_name(case.name, options, scored_by)
+    if path.exists():
+        try:
+            usable = RiseLedger.load(path).clip_fingerprint == fingerprint(clip)
+        except ValueError:
+            usable = False
+        if not usable:
+            path.unlink()
+    return path
 
 
 def ledger_name(name: str, options: ExplainOptions, scored_by: str) -> str:

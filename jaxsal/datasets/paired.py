@@ -150,7 +150,8 @@ def _records(
         start, stop = _frame_range(row, *COLUMNS[spectrum])
         name = f"{recording}:{start}-{'end' if stop is None else stop}:{spectrum}"
         load = partial(read_frames, paths[0], start=start, stop=stop, value_range=ranges[spectrum])
-        yield ClipRecord(name, classes.index(label), spectrum, split, load)
+        scene = f"{recording}:row {row.number}"
+        yield ClipRecord(name, classes.index(label), spectrum, split, load, scene=scene)
 
 
 def _frame_range(row: _Row, start_column: str, end_column: str) -> tuple[int, int | None]:

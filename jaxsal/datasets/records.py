@@ -24,6 +24,7 @@ class ClipRecord:
       split: "train" or "test".
       load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
+      scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
     """
 
     name: str
@@ -32,6 +33,11 @@ class ClipRecord:
     split: str
     load: Callable[[], Frames]
     load_mask: Callable[[], Bool[np.ndarray, "L H W"]] | None = None
+    scene: str = ""
+
+    def __post_init__(self):
+        if not self.scene:
+            object.__setattr__(self, "scene", self.name.removesuffix(f"-{self.spectrum}"))
 
 
 @dataclass(frozen=True)

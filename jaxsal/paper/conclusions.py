@@ -1,6 +1,6 @@
 """The study's conclusions, one by one, as paired tests over clips."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,16 +10,26 @@ from jaxsal.datasets.records import SPECTRA
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import Cell, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
-from jaxsal.paper.sheets import Sheet, Value, measure
+from jaxsal.paper.sheets import PValue, Sheet, Value, measure
 from jaxsal.paper.tables import MEASURES, Results
-from jaxsal.report.statistics import paired_test
-from jaxsal.report.tables import ClipResult
+from jaxsal.report.statistics import holm, paired_test
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""
 
 _LEVEL = 0.05
 _SIGNS = {"deletion": -1, "insertion": 1}
+_NOTE = (
+    "A conclusion holds if each of its comparisons does (p ≤ 0.05, two-sided sign-flip tests over scenes), does not if "
+    "one goes the other way significantly after Holm's correction over its comparisons, and is undecided else; nothing "
+    "is corrected for the number of conclusions. A scene counts once, with both spectra. The weakest distance is the "
+    "smallest mean distance of a comparison from its limit, positive where the study is right, and d that over "
+    "its standard deviation. One training, of one seed, stands behind each network: another training is not "
+    "covered by these tests."
+)
+
+Scenes = Mapping[str, str]
+"""By the name of a clip, its scene."""
 
 
 class Comparison(NamedTuple):
@@ -100,76 +110,89 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
     return [Conclusion(text, arch, tuple(parts)) for text, parts in statements]
 
 
-def advantages(comparison: Comparison, results: Results) -> Float[np.ndarray, " n"]:
+def advantages(comparison: Comparison, results: Results, scenes: Scenes) -> Float[np.ndarray, " n"]:
     """By how much the first cells are better, scene by scene; positive is better for deletion too.
 
     Both spectra of a scene, and all cells of a comparison, count as one value, their mean: they are not independent.
+    What could not be measured is left out.
     """
     found: dict[str, list[float]] = {}
     for first, second in comparison.pairs:
         others = {result.clip: result for result in results[second]}
         for result in results[first]:
             difference = getattr(result, comparison.measure) - getattr(others[result.clip], comparison.measure)
-            found.setdefault(_scene(result), []).append(_SIGNS[comparison.measure] * difference)
+            if np.isfinite(difference):
+                found.setdefault(scenes[result.clip], []).append(_SIGNS[comparison.measure] * difference)
     return np.array([np.mean(values) for values in found.values()])
 
 
-def _scene(result: ClipResult) -> str:
-    return result.clip.removesuffix(f"-{result.spectrum}")
+class LimitTest(NamedTuple):
+    """One limit of a comparison, tested.
 
-
-def verdict(values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf")) -> tuple[str, float]:
-    """Whether values lie between two limits in mean: "holds", "does not" or "undecided", and the p-value.
-
-    By sign-flip tests of the distance to each limit at the level 0.05; the larger p-value is told.
+    Attributes:
+      mean: Distance of the advantage to the limit, positive on the side of the statement; NaN without scenes.
+      effect: That distance over its standard deviation (ddof 1); None where it does not vary.
+      p_value: Two-sided.
     """
-    verdicts, p_values = [], []
-    for distances in (values - least, most - values):
-        if np.isinf(distances).any():
-            continue
-        mean, p_value = paired_test(distances, np.zeros_like(distances))
-        verdicts.append("undecided" if p_value > _LEVEL else "holds" if mean > 0 else "does not")
-        p_values.append(p_value)
-    return _together(verdicts), max(p_values)
+
+    mean: float
+    effect: float | None
+    p_value: float
 
 
-def _together(verdicts: Sequence[str]) -> str:
-    if "does not" in verdicts:
-        return "does not"
-    return "undecided" if "undecided" in verdicts else "holds"
+def limit_tests(values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf")) -> list[LimitTest]:
+    """Sign-flip tests of the distances of values to the limits that their mean should lie between."""
+    limits = [distances for limit, distances in ((least, values - least), (most, most - values)) if np.isfinite(limit)]
+    if not len(values):
+        return [LimitTest(float("nan"), None, 1.0) for _ in limits]
+    return [
+        LimitTest(mean, effect_size(distances), p_value)
+        for distances in limits
+        for mean, p_value in [paired_test(distances, np.zeros_like(distances))]
+    ]
 
 
-def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Sheet, Sheet] | None:
+def verdict(tests: Sequence[LimitTest]) -> str:
+    """What several tests say of the statement that all distances are positive, at the level 0.05.
+
+    It "holds" if each test says so, which needs no correction: the statement is false where a single part is
+    (intersection-union test). It "does not" if any test says the opposite after Holm's correction over all of them.
+    """
+    if all(test.mean > 0 and test.p_value <= _LEVEL for test in tests):
+        return "holds"
+    opposite = [p for test, p in zip(tests, holm([test.p_value for test in tests]), strict=True) if test.mean < 0]
+    return "does not" if opposite and min(opposite) <= _LEVEL else "undecided"
+
+
+def conclusion_sheets(study: Study, recipe: str, results: Results, scenes: Scenes) -> tuple[Sheet, Sheet] | None:
     """The verdict on every conclusion whose cells are there, and the comparisons behind them; None if none is."""
     summary: list[tuple[Value, ...]] = []
     evidence: list[tuple[Value, ...]] = []
     for text, arch, parts in conclusions(study, recipe):
         if not all(cell in results for part in parts for pair in part.pairs for cell in pair):
             continue
-        verdicts = []
+        place, tests = (text, ARCHITECTURES[arch]), []
         for part in parts:
-            values = advantages(part, results)
-            found, p_value = verdict(values, least=part.least, most=part.most)
-            verdicts.append(found)
-            numbers = (len(values), measure(values, seed=study.seed), effect_size(values), p_value)
-            evidence.append((text, ARCHITECTURES[arch], part.text, part.measure, *numbers, found))
-        share = f"{verdicts.count('holds')} of {len(verdicts)}"
-        summary.append((text, ARCHITECTURES[arch], _together(verdicts), share))
+            values = advantages(part, results, scenes)
+            found = limit_tests(values, least=part.least, most=part.most)
+            numbers = (len(values), measure(values, seed=study.seed), effect_size(values))
+            worst = PValue(max(test.p_value for test in found))
+            evidence.append((*place, part.text, part.measure, *numbers, worst, verdict(found)))
+            tests.append(found)
+        share = sum(verdict(found) == "holds" for found in tests)
+        every = [test for found in tests for test in found]
+        weakest = min(every, key=lambda test: test.mean)
+        summary.append((*place, verdict(every), f"{share} of {len(tests)}", weakest.mean, weakest.effect))
     if not summary:
         return None
-    note = (
-        "A conclusion holds if all its comparisons do, does not if one is significantly the other way, and is "
-        "undecided else; p ≤ 0.05, two-sided, not corrected for the number of conclusions. A scene counts once, with "
-        "both spectra."
-    )
+    columns = ("conclusion", "network", "verdict", "hold", "weakest distance", "its d")
     return (
-        Sheet(
-            "conclusions", "The study's conclusions", note, ("conclusion", "network", "verdict", "hold"), tuple(summary)
-        ),
+        Sheet("conclusions", "The study's conclusions", _NOTE, columns, tuple(summary)),
         Sheet(
             "conclusions-evidence",
             "The comparisons behind them",
-            "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1).",
+            "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1); p: the "
+            "larger one where there are two limits.",
             ("conclusion", "network", "comparison", "measure", "scenes", "advantage", "d", "p", "verdict"),
             tuple(evidence),
         ),

@@ -15,7 +15,7 @@ from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.options import ExplainOptions
 from jaxsal.paper.cells import Cell, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
-from jaxsal.paper.report import Findings, Report, write_report
+from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
 from jaxsal.report.tables import ClipResult
@@ -42,7 +42,8 @@ def run_study(
       command: What was typed, for run.json.
 
     Returns:
-      The reports; each is report.md in its `folder` too, beside the tables as Markdown, CSV and LaTeX.
+      The reports, and one of several recipes side by side; each is report.md in its `folder` too, beside the tables
+      as Markdown, CSV and LaTeX.
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds another run.
@@ -67,6 +68,8 @@ def run_study(
         findings = Findings(study, recipe, tables[recipe], networks, results, located)
         part = "+".join(table.name for table in tables[recipe])
         reports.append(write_report(folder / f"only-{part}" if only else folder, findings, made_by))
+    if len(reports) > 1 and not only:
+        reports.append(write_side_by_side(output / "side-by-side", reports))
     return reports
 
 
@@ -107,8 +110,9 @@ def explain_cells(
         print(
             f"run {number} of {len(groups)}: {network.config.name} on {spectrum}, {cell_name(options)}", file=sys.stderr
         )
-        test_clips = network.clip_set.select(split="test", spectra=(spectrum,))
+        test_clips = network.clip_set.select(split="test")
         cases = select_cases(network.spec, test_clips, study.clips_per_spectrum)
+        cases = [case for case in cases if case.spectrum == spectrum]  # none where the set lacks the spectrum
         explanations = explain_all(
             network.classifier,
             cases,

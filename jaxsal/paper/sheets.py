@@ -12,6 +12,11 @@ from jaxsal.paper.published import Published
 from jaxsal.report.statistics import bootstrap_interval
 from jaxsal.report.tables import Measure
 
+
+class PValue(float):
+    """A p-value, which tables for people show as "< 0.001" below that."""
+
+
 Value = str | int | float | Measure | Published | None
 
 
@@ -102,11 +107,21 @@ def _text(value: Value) -> str:
         return f"{value.mean:.3f} ± {value.std:.3f} [{value.low:.3f}, {value.high:.3f}]"
     if isinstance(value, Published):
         return f"{value.low:.2f}" if value.low == value.high else f"{value.low:.2f} to {value.high:.2f}"
+    if isinstance(value, PValue) and value < 0.001:
+        return "< 0.001"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _latex(text: str) -> str:
-    for plain, written in (("%", r"\%"), ("_", r"\_"), ("±", r"$\pm$"), ("↓", r"$\downarrow$"), ("↑", r"$\uparrow$")):
+    for sign in "&%#_":
+        text = text.replace(sign, rf"\{sign}")
+    for plain, written in (
+        ("±", r"$\pm$"),
+        ("≤", r"$\le$"),
+        ("<", "$<$"),
+        ("↓", r"$\downarrow$"),
+        ("↑", r"$\uparrow$"),
+    ):
         text = text.replace(plain, written)
     return text
 

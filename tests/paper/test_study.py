@@ -65,6 +65,7 @@ def toy_networks(study, open_set, directory):
             {spectrum: (0.5, 4) for spectrum in ("IR", "TV") if spectrum in config.spectra},
             steps=6,
             minutes=0.25,
+            input_wait=0.01,
         )
         for number, config in enumerate(study.networks)
     ]
@@ -127,6 +128,20 @@ def test_one_table_alone_and_the_other_recipe(tmp_path):
         run_study(STUDY, tmp_path, recipes=["default", "canonical"])
 
 
+@pytest.mark.usefixtures("tiny")
+def test_two_recipes_stand_side_by_side(tmp_path):
+    *single, both = run_study(STUDY, tmp_path, recipes=["default", "icpr2022"])
+    assert [report.folder.name for report in single] == ["default", "icpr2022"]
+    assert both.folder == tmp_path / "side-by-side"
+    assert (both.folder / "report.md").read_text() == both.report
+    assert list(both.tables) == ["results-ir", "results-tv", "conclusions"]
+    for number, row in enumerate(both.tables["results-ir"]):
+        for report in single:
+            assert row[f"insertion ↑, {report.folder.name}"] == report.tables["results-ir"][number]["insertion ↑"]
+    verdicts = [row["verdict"] for row in single[1].tables["conclusions"]]
+    assert [row["verdict, icpr2022"] for row in both.tables["conclusions"]] == verdicts
+
+
 def test_min_max_input_of_pan_is_of_the_studys_recipe_alone():
     study = dataclasses.replace(STUDY, pan_input="minmax")
     assert study.options("icpr2022", "pan") == dataclasses.replace(
@@ -173,6 +188,8 @@ def test_a_network_is_trained_once(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxsal.paper.training.train", pytest.fail)
     again = train_network(config, clips, pytest.fail, tmp_path)
     assert again.accuracy == first.accuracy
+    assert 0 < first.minutes == again.minutes
+    assert again.input_wait == first.input_wait
     np.testing.assert_array_equal(
         again.classifier(np.zeros((4, 16, 16, 3))), first.classifier(np.zeros((4, 16, 16, 3)))
     )
