@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from jaxsal.classifier import Classifier
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread
-from jaxsal.explain import check_options, explain
+from jaxsal.explain import check_options, explain, rise_overrides
 from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
+from jaxsal.ledger import RiseLedger
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions
 
@@ -89,6 +90,7 @@ def explain_all(
     if repeated:
         raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
     weights = fingerprint(classifier)
+    scored_by = f"{weights[:8]}-{getattr(classifier, 'normalization', None) or 'plain'}"
     explanations = []
     for case in tqdm(cases, "explain", disable=not progress, unit="clip"):
         clip = case.load()
@@ -104,7 +106,7 @@ def explain_all(
                 spectrum=case.spectrum,
                 label=case.label,
                 target=case.target,
-                ledger_path=None if ledgers is None else Path(ledgers) / ledger_name(case.name, options),
+                ledger_path=None if ledgers is None else _ledger_path(Path(ledgers), case, clip, options, scored_by),
             )
             save_explanation(path, explanation, identity)
         explanations.append(explanation)
@@ -132,12 +134,33 @@ def identify(
     )
 
 
-def ledger_name(name: str, options: ExplainOptions) -> str:
-    """The file of a clip's RISE scores: the same for options that only read them differently."""
-    chosen = resolve_options("rise", options.recipe, options.overrides("grid_shape", "keep_prob"))
+def _ledger_path(folder: Path, case: Case, clip: Any, options: ExplainOptions, scored_by: str) -> Path:
+    """Where a clip's RISE scores go; a file there that is damaged or of another clip is removed."""
+    path = folder / ledger_name(case.name, options, scored_by)
+    if path.exists():
+        try:
+            usable = RiseLedger.load(path).clip_fingerprint == fingerprint(clip)
+        except ValueError:
+            usable = False
+        if not usable:
+            path.unlink()
+    return path
+
+
+def ledger_name(name: str, options: ExplainOptions, scored_by: str) -> str:
+    """The file of a clip's RISE scores: the same for options that only read them differently.
+
+    Args:
+      name: The clip's.
+      options: How it is explained.
+      scored_by: Tells classifiers apart, so that another training makes ledgers of its own.
+    """
+    chosen = resolve_options("rise", options.recipe, rise_overrides(options))
     grid = "x".join(map(str, chosen.grid_shape))
+    batch = "" if chosen.batch_size is None else f"-batch{chosen.batch_size}"
     precision = "" if options.precision == "float32" else f"-{options.precision}"
-    return f"{file_name(name)}-{options.recipe}-{grid}-p{chosen.keep_prob:g}-seed{options.seed}{precision}.npz"
+    masks = f"{options.recipe}-{grid}-p{chosen.keep_prob:g}{batch}-seed{options.seed}{precision}"
+    return f"{file_name(name)}-{scored_by}-{masks}.npz"
 
 
 def file_name(name: str) -> str:

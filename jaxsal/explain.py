@@ -30,8 +30,8 @@ _RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
 
 def check_options(options: ExplainOptions) -> None:
     """Raises ValueError if an option's value is not allowed by its method, before any clip is read."""
-    resolve_options("rise", options.recipe, options.overrides(*_RISE))
-    resolve_options("sidu", options.recipe, options.overrides("threshold"))
+    resolve_options("rise", options.recipe, rise_overrides(options))
+    resolve_options("sidu", options.recipe, _sidu_overrides(options))
     for measure in MEASURES:
         curve_options(options, measure)
 
@@ -125,6 +125,19 @@ def curve_options(options: ExplainOptions, measure: str) -> CurveOptions:
     return resolve_options(measure, options.recipe, _curve_overrides(options, measure))
 
 
+def rise_overrides(options: ExplainOptions) -> dict[str, Any]:
+    """Fields of `jaxsal.recipes.RiseOptions` that are not left to the recipe."""
+    return options.overrides(*_RISE) | _batch(options.rise_batch)
+
+
+def _sidu_overrides(options: ExplainOptions) -> dict[str, Any]:
+    return options.overrides("threshold") | _batch(options.sidu_batch)
+
+
+def _batch(batch_size: int | None) -> dict[str, Any]:
+    return {} if batch_size is None else {"batch_size": batch_size}
+
+
 def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
     baseline = getattr(options, f"{measure}_baseline")
     return options.overrides("num_steps") | ({} if baseline is None else {"baseline": baseline})
@@ -136,14 +149,14 @@ def _runs(
     """The methods that were asked for, ready to run; all give a map but RISE, which gives its ledger."""
     key = jax.random.key(options.seed)
     recipe, chunk_size = options.recipe, options.chunk_size
-    masks = options.overrides(*_RISE)
+    masks = rise_overrides(options)
     runs: dict[str, Callable[[], Any]] = {
         "gradcam": lambda: gradcam(classifier, clip, target, recipe=recipe),
         "rise": lambda: rise_ledger(
             key, classifier, clip, recipe=recipe, path=ledger_path, chunk_size=chunk_size, **masks
         ),
         "sidu": lambda: sidu(
-            classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **options.overrides("threshold")
+            classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **_sidu_overrides(options)
         ),
     }
     return {method: runs[method] for method in options.method}

@@ -81,6 +81,11 @@ def write_history(path: Path, entries: Sequence[Entry]) -> None:
         file.write(("\n".join(kept) + "\n").encode())
 
 
+def training_seconds(path: str | Path) -> float:
+    """What the steps of a training took, those of earlier starts included, out of its "history.jsonl"."""
+    return sum(json.loads(line).get("seconds", 0.0) for line in Path(path).read_text().splitlines())
+
+
 def input_wait_share(path: str | Path) -> float:
     """The share of a training's step time in which the devices waited for input, out of its "history.jsonl".
 

@@ -149,6 +149,8 @@ class ExplainOptions:
       keep_prob: RISE: chance of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean", the paper's, or "centered", with less variance.
       threshold: SIDU: a channel's mask is where its activation is above this; any number, in units of activations.
+      rise_batch: RISE: masked clips that are normalised as one, see `jaxsal.recipes.RiseOptions.batch_size`.
+      sidu_batch: SIDU: the same.
       num_steps: Deletion and insertion: scores of a curve, at least 2, the first and the last among them.
       deletion_baseline: What deletion puts in for what it removes.
       insertion_baseline: What insertion starts from.
@@ -165,6 +167,8 @@ class ExplainOptions:
     keep_prob: Annotated[float | None, left_out("0.1")] = None
     estimator: Annotated[str | None, one_of("mean", "centered"), left_out("mean")] = None
     threshold: Annotated[float | None, left_out("0.5; canonical 0.1")] = None
+    rise_batch: Annotated[int | None, left_out("each by itself")] = None
+    sidu_batch: Annotated[int | None, left_out("each by itself")] = None
     num_steps: Annotated[int | None, left_out("100; canonical one a row of the frame and one more")] = None
     deletion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("mean; icpr2022 zero")] = None
     insertion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("blur; canonical gaussian")] = None

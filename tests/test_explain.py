@@ -11,6 +11,7 @@ from jaxsal import missing as rise_scores
 from jaxsal.evaluate import Case, explain_all, file_name
 from jaxsal.explain import explain
 from jaxsal.explanation import load_explanation, save_explanation
+from jaxsal.fingerprints import fingerprint
 from jaxsal.options import ExplainOptions
 from jaxsal.resample import degrade
 
@@ -123,7 +124,9 @@ def test_runs_with_more_masks_take_up_the_ledger_of_fewer(tmp_path, monkeypatch)
         (found,) = explain_all(CLASSIFIER, cases(1), numbered, tmp_path / str(num_masks), ledgers=tmp_path / "ledgers")
         np.testing.assert_allclose(found.maps["RISE"], expected[num_masks], rtol=1e-4, atol=1e-6)
     assert scored == [20, 10]
-    assert [path.name for path in (tmp_path / "ledgers").iterdir()] == ["clip_0-default-2x3x3-p0.5-seed0.npz"]
+    assert [path.name for path in (tmp_path / "ledgers").iterdir()] == [
+        f"clip_0-{fingerprint(CLASSIFIER)[:8]}-standardize-default-2x3x3-p0.5-seed0.npz"
+    ]
 
 
 def test_save_and_load(tmp_path):
@@ -219,3 +222,24 @@ def test_bad_options(tmp_path, change, message):
 def test_names_must_differ(tmp_path):
     with pytest.raises(ValueError, match="`cases` must have different names; got 'clip_0' twice"):
         explain_all(CLASSIFIER, [*cases(1), *cases(1)], OPTIONS, tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[:100], lambda content: b""])
+def test_a_damaged_ledger_is_made_again(tmp_path, damage):
+    options = dataclasses.replace(OPTIONS, method=("rise",), references=())
+    (first,) = explain_all(CLASSIFIER, cases(1), options, tmp_path / "a", ledgers=tmp_path / "ledgers")
+    (path,) = (tmp_path / "ledgers").iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    (again,) = explain_all(CLASSIFIER, cases(1), options, tmp_path / "b", ledgers=tmp_path / "ledgers")
+    np.testing.assert_array_equal(again.maps["RISE"], first.maps["RISE"])
+
+
+def test_ledgers_of_another_clip_or_other_weights_do_not_stop_a_run(tmp_path):
+    options = dataclasses.replace(OPTIONS, method=("rise",), references=())
+    other = cases(1)[0]._replace(load=lambda: 1 - CLIP)
+    weights = jax.tree.map(lambda leaf: 2 * leaf, CLASSIFIER)
+    for number, (classifier, case) in enumerate([(CLASSIFIER, cases(1)[0]), (CLASSIFIER, other), (weights, other)]):
+        (found,) = explain_all(classifier, [case], options, tmp_path / str(number), ledgers=tmp_path / "ledgers")
+        expected = explain(classifier, case.load(), options, name=case.name, spectrum="IR")
+        np.testing.assert_allclose(found.maps["RISE"], expected.maps["RISE"], rtol=1e-5)
+    assert len(list((tmp_path / "ledgers").iterdir())) == 2

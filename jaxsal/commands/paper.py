@@ -1,8 +1,9 @@
 """`jaxsal paper`: the whole study, networks, tables and conclusions, at one of two scales."""
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from jaxsal.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
@@ -20,12 +21,16 @@ class Paper(Verb):
     """Folder of the run; a run that was killed goes on where it was."""
     preset: Annotated[str, one_of("small", "full")] = "small"
     """small: 56x56 pixels and narrow networks, for two processor cores; full: the published sizes, for accelerators."""
-    recipe: str = "default"
-    """default, or icpr2022 (the study's code, quirk for quirk); both use the same networks."""
+    recipe: tuple[Annotated[str, one_of("default", "icpr2022")], ...] = ("default",)
+    """default, icpr2022 (the study's code, quirk for quirk), or both; they use the same networks."""
+    pan_input: Literal["standardize", "minmax"] = "standardize"
+    """How icpr2022 gives PAN its input: standardize, as trained, or minmax, by the range of each batch of masked clips,
+    as the study's code does."""
     data: Annotated[str, called("SET")] = "synthetic"
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
     only: Annotated[tuple[str, ...], left_out("all", metavar="[TABLE ...]")] = ()
-    """Names of the tables to make: results-ir, results-tv, rise-masks, rise-grid, rise-probability, sidu-threshold."""
+    """Names of the tables to make, into a folder of their own: results-ir, results-tv, rise-masks, rise-grid,
+    rise-probability, sidu-threshold."""
     seed: int = 0
     """Of the embedded clips, the trainings, the masks and the random maps, at least 0."""
     dry_run: bool = False
@@ -41,10 +46,12 @@ class Paper(Verb):
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
-        study = PRESETS[self.preset].with_seed(self.seed)
+        study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
         if self.dry_run:
-            plan = plan_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only)
+            plan = plan_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only)
             return Output(plan.text, plan.data)
-        found = run_study(study, self.output, recipe=self.recipe, data=self.data, only=self.only, command=self.command)
-        folder = self.output / self.recipe
-        return Output(f"{found.report}\nReport and tables: {folder}", dict(tables=found.tables, output=str(folder)))
+        found = run_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only, command=self.command)
+        text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in found)
+        return Output(
+            text, {report.folder.name: dict(tables=report.tables, output=str(report.folder)) for report in found}
+        )

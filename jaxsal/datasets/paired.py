@@ -44,8 +44,7 @@ def paired_actions(
       value_ranges: By spectrum, the raw values that become 0 and 255; goes before spectra.json.
 
     Returns:
-      One record per segment and spectrum, named "recording:start-end:IR", in the order of the rows; where the two
-      spectra have other frames, both are in the names, "recording:0-4+2-8:IR", so that they differ in the end alone.
+      One record per segment and spectrum, named "recording:start-end:IR", in the order of the rows.
 
     Raises:
       FileNotFoundError: If `root` holds no segments.csv.
@@ -60,10 +59,10 @@ def paired_actions(
         classes = sorted({row.cells["label"] for row in rows})
     records: dict[str, ClipRecord] = {}
     for row in rows:
-        for frames, record in _records(row, tuple(classes), files, ranges):
-            if frames in records:
-                raise ValueError(f"{_place(row)} must differ from the rows before; got {frames!r} again.")
-            records[frames] = record
+        for record in _records(row, tuple(classes), files, ranges):
+            if record.name in records:
+                raise ValueError(f"{_place(row)} must differ from the rows before; got {record.name!r} again.")
+            records[record.name] = record
     return ClipSet(tuple(classes), tuple(records.values()))
 
 
@@ -131,8 +130,8 @@ def _records(
     classes: tuple[str, ...],
     files: Mapping[str, Mapping[str, list[Path]]],
     ranges: Mapping[str, ValueRange | None],
-) -> Iterator[tuple[str, ClipRecord]]:
-    """The clips of one row, one per spectrum that it has, each after the frames that it holds."""
+) -> Iterator[ClipRecord]:
+    """The clips of one row, one per spectrum that it has."""
     cells = row.cells
     recording, label, split = cells["recording"], cells["label"], cells["split"]
     if split not in SPLITS:
@@ -143,17 +142,16 @@ def _records(
     if not spectra:
         folders = " or ".join(f"{s}/" for s in SPECTRA if COLUMNS[s][0] in cells)
         raise ValueError(f"{_place(row)}: `recording` must have a file in {folders}; got {recording!r}.")
-    intervals = {spectrum: _frame_range(row, *COLUMNS[spectrum]) for spectrum in spectra}
-    texts = [f"{start}-{'end' if stop is None else stop}" for start, stop in intervals.values()]
-    segment = "+".join(dict.fromkeys(texts))
-    for (spectrum, (start, stop)), text in zip(intervals.items(), texts, strict=True):
+    for spectrum in spectra:
         paths = files[spectrum][recording]
         if len(paths) > 1:
             names = [path.name for path in paths]
             raise ValueError(f"{_place(row)}: `recording` must match one file in {spectrum}/; got {names}.")
-        name = f"{recording}:{segment}:{spectrum}"
+        start, stop = _frame_range(row, *COLUMNS[spectrum])
+        name = f"{recording}:{start}-{'end' if stop is None else stop}:{spectrum}"
         load = partial(read_frames, paths[0], start=start, stop=stop, value_range=ranges[spectrum])
-        yield f"{recording}:{text}:{spectrum}", ClipRecord(name, classes.index(label), spectrum, split, load)
+        scene = f"{recording}:row {row.number}"
+        yield ClipRecord(name, classes.index(label), spectrum, split, load, scene=scene)
 
 
 def _frame_range(row: _Row, start_column: str, end_column: str) -> tuple[int, int | None]:

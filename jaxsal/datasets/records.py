@@ -18,12 +18,13 @@ class ClipRecord:
     """One labelled clip of one spectrum.
 
     Attributes:
-      name: Unique within its set. The clips of one scene in both spectra share a name up to the spectrum at its end.
+      name: Unique within its set.
       label: Index into the set's classes.
       spectrum: "IR" or "TV".
       split: "train" or "test".
       load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
+      scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
     """
 
     name: str
@@ -32,6 +33,11 @@ class ClipRecord:
     split: str
     load: Callable[[], Frames]
     load_mask: Callable[[], Bool[np.ndarray, "L H W"]] | None = None
+    scene: str = ""
+
+    def __post_init__(self):
+        if not self.scene:
+            object.__setattr__(self, "scene", self.name.removesuffix(f"-{self.spectrum}"))
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,3 @@ def spread(records: Sequence[ClipRecord], count: int) -> list[ClipRecord]:
         wanted = min(share + (place < rest), len(of_class))
         chosen += [of_class[(i * len(of_class) // wanted + place) % len(of_class)] for i in range(wanted)]
     return chosen
-
-
-def scene_of(name: str, spectrum: str) -> str:
-    """The name of a clip's scene: its own without the spectrum at the end."""
-    return name.removesuffix(spectrum).rstrip("-:_ ")

@@ -68,7 +68,9 @@ class Table(NamedTuple):
 
 def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str, method: str, **change: Any) -> Cell:
     """A cell of the two main tables, or one with single options changed."""
-    options = study.options(recipe)
+    options = study.options(recipe, arch)
+    if change.get("threshold", 0) < 0:  # activations are not negative, so all of these give one map: it is made once
+        change["threshold"] = next(value for value in study.thresholds if value < 0)
     changed = dataclasses.replace(options, **change)
     if changed != options:
         options = dataclasses.replace(changed, method=(method,), references=())

@@ -1,24 +1,35 @@
 """The study's conclusions, one by one, as paired tests over clips."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.datasets.records import SPECTRA, scene_of
+from jaxsal.datasets.records import SPECTRA
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import Cell, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
-from jaxsal.paper.sheets import Sheet, Value, measure
+from jaxsal.paper.sheets import PValue, Sheet, Value, measure
 from jaxsal.paper.tables import MEASURES, Results
-from jaxsal.report.statistics import paired_test
+from jaxsal.report.statistics import holm, paired_test
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""
 
 _LEVEL = 0.05
 _SIGNS = {"deletion": -1, "insertion": 1}
+_NOTE = (
+    "A conclusion holds if each of its comparisons does (p ≤ 0.05, two-sided sign-flip tests over scenes), does not if "
+    "one goes the other way significantly after Holm's correction over its comparisons, and is undecided else; nothing "
+    "is corrected for the number of conclusions. A scene counts once, with both spectra. The weakest distance is the "
+    "smallest mean distance of a comparison from its limit, positive where the study is right, and d that over "
+    "its standard deviation. One training, of one seed, stands behind each network: another training is not "
+    "covered by these tests."
+)
+
+Scenes = Mapping[str, str]
+"""By the name of a clip, its scene."""
 
 
 class Comparison(NamedTuple):
@@ -77,11 +88,13 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
         ]
 
     counts, grids, probs, taus = study.mask_counts, study.grid_shapes, study.keep_probs, study.thresholds
+    below = [value for value in taus if value < 0][:1]  # one map for all of them
+    taus = (*below, *(value for value in taus if value >= 0))
     cam, joint, alone = main("gradcam"), *([c for m in METHODS for c in main(m, flag)] for flag in (True, False))
     little, near, much = dict(least=-MARGIN, most=MARGIN), dict(least=-MARGIN), dict(least=MARGIN)
     best = [part for other in ("rise", "sidu") for part in compare(f"over {METHODS[other]}", cam, main(other))]
     raises = [part for part in compare("IRTV over own", joint, alone) if part.measure == "insertion"]
-    tau, below = study.options("icpr2022").threshold, [value for value in taus if value < 0]
+    tau = study.options("icpr2022").threshold
     statements: list[tuple[str, list[Comparison]]] = [
         ("Grad-CAM is the best method", best),
         ("Training on IRTV raises insertion", raises),
@@ -97,11 +110,11 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
     return [Conclusion(text, arch, tuple(parts)) for text, parts in statements]
 
 
-def advantages(comparison: Comparison, results: Results) -> Float[np.ndarray, " n"]:
+def advantages(comparison: Comparison, results: Results, scenes: Scenes) -> Float[np.ndarray, " n"]:
     """By how much the first cells are better, scene by scene; positive is better for deletion too.
 
     Both spectra of a scene, and all cells of a comparison, count as one value, their mean: they are not independent.
-    Clips where a measure is not a number are left out.
+    What could not be measured is left out.
     """
     found: dict[str, list[float]] = {}
     for first, second in comparison.pairs:
@@ -109,133 +122,81 @@ def advantages(comparison: Comparison, results: Results) -> Float[np.ndarray, " 
         for result in results[first]:
             difference = getattr(result, comparison.measure) - getattr(others[result.clip], comparison.measure)
             if np.isfinite(difference):
-                scene = scene_of(result.clip, result.spectrum)
-                found.setdefault(scene, []).append(_SIGNS[comparison.measure] * difference)
+                found.setdefault(scenes[result.clip], []).append(_SIGNS[comparison.measure] * difference)
     return np.array([np.mean(values) for values in found.values()])
 
 
-class Verdict(NamedTuple):
-    """Whether values lie between two limits in mean.
+class LimitTest(NamedTuple):
+    """One limit of a comparison, tested.
 
     Attributes:
-      word: "holds", "does not" or "undecided".
-      p_value: The larger one of the tests against the limits; None without values.
-      distance: From the mean to the nearer limit, positive inside.
+      mean: Distance of the advantage to the limit, positive on the side of the statement; NaN without scenes.
+      effect: That distance over its standard deviation (ddof 1); None where it does not vary.
+      p_value: Two-sided.
     """
 
-    word: str
-    p_value: float | None
-    distance: float
+    mean: float
+    effect: float | None
+    p_value: float
 
 
-def verdict(
-    values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf"), num_parts: int = 1
-) -> Verdict:
-    """Whether values lie between two limits in mean, by sign-flip tests of the distance to each at the level 0.05.
-
-    Args:
-      values: One per scene.
-      least: The lower limit.
-      most: The upper limit.
-      num_parts: In how many tests "does not" could have come out by chance; its p-value is multiplied by it
-        (Bonferroni). "holds" needs no such factor where all parts have to hold (an intersection-union test).
-    """
+def limit_tests(values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf")) -> list[LimitTest]:
+    """Sign-flip tests of the distances of values to the limits that their mean should lie between."""
+    limits = [distances for limit, distances in ((least, values - least), (most, most - values)) if np.isfinite(limit)]
     if not len(values):
-        return Verdict("undecided", None, float("nan"))
-    tests = [paired_test(values - limit, np.zeros_like(values)) for limit in (least, most) if np.isfinite(limit)]
-    inside = [sign * test.mean_difference for sign, test in zip((1, -1), tests, strict=False)]
-    p_values = [test.p_value for test in tests]
-    outside = [p for p, distance in zip(p_values, inside, strict=True) if distance < 0]
-    word = "undecided"
-    if outside and min(outside) * num_parts <= _LEVEL:
-        word = "does not"
-    elif not outside and max(p_values) <= _LEVEL:
-        word = "holds"
-    return Verdict(word, max(p_values), min(inside))
+        return [LimitTest(float("nan"), None, 1.0) for _ in limits]
+    return [
+        LimitTest(mean, effect_size(distances), p_value)
+        for distances in limits
+        for mean, p_value in [paired_test(distances, np.zeros_like(distances))]
+    ]
 
 
-def _together(words: Sequence[str]) -> str:
-    if "does not" in words:
-        return "does not"
-    return "undecided" if "undecided" in words else "holds"
+def verdict(tests: Sequence[LimitTest]) -> str:
+    """What several tests say of the statement that all distances are positive, at the level 0.05.
+
+    It "holds" if each test says so, which needs no correction: the statement is false where a single part is
+    (intersection-union test). It "does not" if any test says the opposite after Holm's correction over all of them.
+    """
+    if all(test.mean > 0 and test.p_value <= _LEVEL for test in tests):
+        return "holds"
+    opposite = [p for test, p in zip(tests, holm([test.p_value for test in tests]), strict=True) if test.mean < 0]
+    return "does not" if opposite and min(opposite) <= _LEVEL else "undecided"
 
 
-class Evidence(NamedTuple):
-    """One part of a conclusion with its numbers."""
-
-    part: Comparison
-    values: Float[np.ndarray, " n"]
-    alone: Verdict
-    among_all: Verdict
-
-    @classmethod
-    def of(cls, part: Comparison, results: Results, num_parts: int) -> "Evidence":
-        """The numbers of one of `num_parts` parts."""
-        values = advantages(part, results)
-        alone, among_all = (
-            verdict(values, least=part.least, most=part.most, num_parts=count) for count in (1, num_parts)
-        )
-        return cls(part, values, alone, among_all)
-
-
-def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Sheet, Sheet] | None:
+def conclusion_sheets(study: Study, recipe: str, results: Results, scenes: Scenes) -> tuple[Sheet, Sheet] | None:
     """The verdict on every conclusion whose cells are there, and the comparisons behind them; None if none is."""
     summary: list[tuple[Value, ...]] = []
     evidence: list[tuple[Value, ...]] = []
     for text, arch, parts in conclusions(study, recipe):
         if not all(cell in results for part in parts for pair in part.pairs for cell in pair):
             continue
-        found = [Evidence.of(part, results, len(parts)) for part in parts]
-        weakest = min(found, key=lambda one: np.nan_to_num(one.alone.distance, nan=-np.inf))
-        share = f"{sum(one.alone.word == 'holds' for one in found)} of {len(found)}"
-        effect = (_text(weakest.part), measure(weakest.values, seed=study.seed), effect_size(weakest.values))
-        word = _together([one.among_all.word for one in found])
-        summary.append((text, ARCHITECTURES[arch], word, share, *effect))
-        for one in found:
-            numbers = (len(one.values), measure(one.values, seed=study.seed), effect_size(one.values))
-            place = (text, ARCHITECTURES[arch], one.part.text, one.part.measure)
-            evidence.append((*place, *numbers, _p_text(one.alone.p_value), one.alone.word))
+        place, tests = (text, ARCHITECTURES[arch]), []
+        for part in parts:
+            values = advantages(part, results, scenes)
+            found = limit_tests(values, least=part.least, most=part.most)
+            numbers = (len(values), measure(values, seed=study.seed), effect_size(values))
+            worst = PValue(max(test.p_value for test in found))
+            evidence.append((*place, part.text, part.measure, *numbers, worst, verdict(found)))
+            tests.append(found)
+        share = sum(verdict(found) == "holds" for found in tests)
+        every = [test for found in tests for test in found]
+        weakest = min(every, key=lambda test: test.mean)
+        summary.append((*place, verdict(every), f"{share} of {len(tests)}", weakest.mean, weakest.effect))
     if not summary:
         return None
+    columns = ("conclusion", "network", "verdict", "hold", "weakest distance", "its d")
     return (
-        Sheet(
-            "conclusions",
-            "The study's conclusions",
-            _SUMMARY_NOTE,
-            ("conclusion", "network", "verdict", "hold", "weakest comparison", "its advantage", "d"),
-            tuple(summary),
-        ),
+        Sheet("conclusions", "The study's conclusions", _NOTE, columns, tuple(summary)),
         Sheet(
             "conclusions-evidence",
             "The comparisons behind them",
-            _EVIDENCE_NOTE,
+            "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1); p: the "
+            "larger one where there are two limits.",
             ("conclusion", "network", "comparison", "measure", "scenes", "advantage", "d", "p", "verdict"),
             tuple(evidence),
         ),
     )
-
-
-_SUMMARY_NOTE = (
-    "By sign-flip tests over scenes, two-sided, at the level 0.05; a scene counts once, with both spectra. A "
-    "conclusion holds if each of its comparisons does; it does not if one is significantly the other way after "
-    "Bonferroni's correction for the number of its comparisons; else it is undecided. The conclusions are not "
-    "corrected for their own number. One network of each kind was trained, from one seed: what is tested is these "
-    "networks on other scenes, not other trainings; the IRTV networks see twice the clips in twice the steps."
-)
-_EVIDENCE_NOTE = (
-    "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1); verdicts of "
-    "comparisons by themselves, not corrected."
-)
-
-
-def _text(part: Comparison) -> str:
-    return f"{part.text}, {part.measure}"
-
-
-def _p_text(p_value: float | None) -> str:
-    if p_value is None:
-        return ""
-    return "< 0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
 def effect_size(values: Float[np.ndarray, " n"]) -> float | None:

@@ -3,8 +3,10 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, get_args
 
 from jaxsal.checks import check_choice, check_positive
+from jaxsal.classifier import Normalization
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import METHODS, REFERENCES, ExplainOptions, TrainOptions
@@ -12,6 +14,8 @@ from jaxsal.recipes import RECIPES
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 RECIPE_NAMES = ("default", "icpr2022")
+MINMAX_BATCHES = {"rise_batch": 24, "sidu_batch": 64}
+"""Masked clips whose common range the study's code takes PAN's input to [0, 1] by, for RISE and for SIDU."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Study:
       keep_probs: RISE's p, which the study calls the flip probability.
       thresholds: SIDU's tau.
       num_steps: Scores of a deletion or insertion curve.
+      pan_input: How the recipe icpr2022 gives PAN its input: "standardize", as it was trained, or "minmax", by the
+        range of each batch of masked clips, as the study's code does to networks trained on standardised clips.
       chunk_size: Forward passes at once.
       seed: Of the embedded set, the trainings, the masks and the random maps.
     """
@@ -79,12 +85,14 @@ class Study:
     keep_probs: tuple[float, ...] = (0.1, 0.25, 0.5)
     thresholds: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
     num_steps: int = 100
+    pan_input: Normalization = "standardize"
     chunk_size: int = 16
     seed: int = 0
 
     def __post_init__(self):
         for name in ("clips_per_spectrum", "num_masks"):
             check_positive(name, getattr(self, name))
+        check_choice("pan_input", self.pan_input, get_args(Normalization))
         wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]
         found = [(network.arch, network.spectra) for network in self.networks]
         if sorted(found) != sorted(wanted):
@@ -104,9 +112,18 @@ class Study:
         )
         return dataclasses.replace(self, networks=networks, seed=seed)
 
-    def options(self, recipe: str) -> ExplainOptions:
+    def normalization(self, recipe: str, arch: str) -> Normalization:
+        """How a network's input is normalised while it is explained."""
+        return self.pan_input if (recipe, arch) == ("icpr2022", "pan") else "standardize"
+
+    def run_name(self, recipe: str) -> str:
+        """The folder of a recipe's results."""
+        return f"{recipe}-minmax" if self.normalization(recipe, "pan") == "minmax" else recipe
+
+    def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
         """How the clips of the two main tables are explained: all methods, by the recipe, and both references."""
         check_choice("recipe", recipe, RECIPE_NAMES)
+        batches: Any = MINMAX_BATCHES if self.normalization(recipe, arch) == "minmax" else {}
         return ExplainOptions(
             method=tuple(METHODS),
             references=REFERENCES,
@@ -118,6 +135,7 @@ class Study:
             num_steps=self.num_steps,
             chunk_size=self.chunk_size,
             seed=self.seed,
+            **batches,
         )
 
 

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from jaxsal.checks import check_choice
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.evaluate import file_name, ledger_name, select_cases
 from jaxsal.networks import NetworkSpec
-from jaxsal.paper.cells import Table, study_tables
+from jaxsal.paper.cells import Table
 from jaxsal.paper.config import NetworkConfig, Study
-from jaxsal.paper.run import cell_name
+from jaxsal.paper.run import cell_name, chosen_tables
 from jaxsal.plan import Plan, passes_per_clip, steps_taken
 
 _REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", "a folder of clips for each network")
@@ -26,29 +25,33 @@ class _Network(NamedTuple):
 
 
 def plan_study(
-    study: Study, output: Path, *, recipe: str = "default", data: str = "synthetic", only: Sequence[str] = ()
+    study: Study,
+    output: Path,
+    *,
+    recipes: Sequence[str] = ("default",),
+    data: str = "synthetic",
+    only: Sequence[str] = (),
 ) -> Plan:
     """The plan of `jaxsal.paper.run.run_study`, whose arguments these are.
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds other networks.
     """
-    tables = study_tables(study, recipe)
-    for name in only:
-        check_choice("only", name, tuple(table.name for table in tables))
-    tables = tuple(table for table in tables if not only or table.name in only)
+    tables = {recipe: chosen_tables(study, recipe, only) for recipe in recipes}
     networks = {(c.arch, c.spectra): _open(study, c, data, output / "networks") for c in study.networks}
-    clips, done, passes = _explaining(study, tables, networks, output / recipe)
+    counts = [_explaining(study, tables[recipe], networks, output / study.run_name(recipe)) for recipe in tables]
+    clips, done, passes = (sum(numbers) for numbers in zip(*counts, strict=True))
     trained = sum(network.steps_taken == network.steps for network in networks.values())
+    num_tables = sum(len(found) for found in tables.values())
     return Plan(
         output,
-        ("networks", *(f"{recipe}/{name}" for name in _REPORT)),
+        ("networks", *(f"{study.run_name(recipe)}/{name}" for recipe in tables for name in _REPORT)),
         clips=clips,
         clips_done=done,
         passes=passes,
         steps=sum(network.steps for network in networks.values()),
         steps_done=sum(network.steps_taken for network in networks.values()),
-        notes=(f"Networks to train: {len(networks)}, {trained} of them done.", f"Tables to make: {len(tables)}."),
+        notes=(f"Networks to train: {len(networks)}, {trained} of them done.", f"Tables to make: {num_tables}."),
     )
 
 
@@ -78,6 +81,6 @@ def _explaining(
         own = wanted.pop("rise", 0)
         passes += len(left) * sum(wanted.values())
         for case in left:  # runs that differ in the number of masks alone share RISE's scores
-            ledger = (config.name, ledger_name(case.name, options))
+            ledger = (config.name, ledger_name(case.name, options, scored_by=""))
             masks[ledger] = max(masks.get(ledger, 0), own)
     return clips, done, passes + sum(masks.values())

@@ -38,6 +38,12 @@ def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, 
     return None
 
 
+def remarks(table: str) -> list[str]:
+    """What must be known of a table's published numbers, each remark once."""
+    found = dict.fromkeys(line["remark"] for line in _lines() if line["table"] == table)
+    return [remark for remark in found if remark]
+
+
 @cache
 def _lines() -> list[dict[str, str]]:
     text = files("jaxsal.paper").joinpath("published.csv").read_text(encoding="utf-8")

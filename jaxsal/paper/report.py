@@ -15,6 +15,25 @@ from jaxsal.paper.tables import Results, clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
 
+PAN_INPUT = {
+    "standardize": (
+        "PAN gets standardised clips, as it was trained; the study's code gives it clips of range [0, 1] instead "
+        "(`--pan-input minmax`). "
+    ),
+    "minmax": (
+        "PAN, trained on standardised clips, gets clips of range [0, 1], as in the study's code: RISE's and SIDU's "
+        "masked clips by the range of their batch of 24 and 64, all others by their own. "
+    ),
+}
+
+
+_COMPARED = (
+    ("results-ir", 3, ("deletion ↓", "insertion ↑")),
+    ("results-tv", 3, ("deletion ↓", "insertion ↑")),
+    ("conclusions", 2, ("verdict",)),
+)
+"""What stands side by side: a sheet, how many of its columns are labels, and the values of each run."""
+
 
 class Findings(NamedTuple):
     """What a run found.
@@ -40,12 +59,16 @@ class Report(NamedTuple):
     """What a run tells.
 
     Attributes:
+      folder: Where it is written.
       report: The page, as Markdown.
       tables: The same numbers by table, one mapping a row.
+      sheets: The tables as they are written.
     """
 
+    folder: Path
     report: str
     tables: dict[str, list[dict[str, Any]]]
+    sheets: tuple[Sheet, ...] = ()
 
 
 def report_sheets(findings: Findings) -> list[Sheet]:
@@ -55,24 +78,51 @@ def report_sheets(findings: Findings) -> list[Sheet]:
     sheets += [table_sheet(table, findings.results, seed=seed) for table in findings.tables]
     if findings.located:
         sheets += truth_sheets(findings.located, seed=seed)
-    return sheets + list(conclusion_sheets(findings.study, findings.recipe, findings.results) or ())
+    scenes = {record.name: record.scene for network in findings.networks for record in network.clip_set.records}
+    return sheets + list(conclusion_sheets(findings.study, findings.recipe, findings.results, scenes) or ())
 
 
 def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -> Report:
     """Writes report.md, tables/NAME.md, .csv and .tex, clips.csv (every value) and run.json (how it was made)."""
-    sheets = report_sheets(findings)
+    report = _write_sheets(directory, _introduction(findings, made_by), report_sheets(findings))
+    _write(directory / "clips.csv", clips_csv(findings.tables, findings.results))
+    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    return report
+
+
+def write_side_by_side(directory: Path, reports: Sequence[Report]) -> Report:
+    """Writes the main tables and the verdicts of several runs, a column for each, as report.md and tables."""
+    runs = [report.folder.name for report in reports]
+    return _write_sheets(directory, f"# {' and '.join(runs)} side by side\n", side_by_side(runs, reports))
+
+
+def side_by_side(runs: Sequence[str], reports: Sequence[Report]) -> list[Sheet]:
+    """The sheets of several runs that have the same lines, joined; their columns are named after the runs."""
+    sheets = []
+    for name, num_labels, values in _COMPARED:
+        found = [{sheet.name: sheet for sheet in report.sheets}[name] for report in reports]
+        places = [found[0].columns.index(value) for value in values]
+        columns = (*found[0].columns[:num_labels], *(f"{value}, {run}" for value in values for run in runs))
+        lines = tuple(
+            (*lines[0][:num_labels], *(line[place] for place in places for line in lines))
+            for lines in zip(*(sheet.lines for sheet in found), strict=True)
+        )
+        sheets.append(Sheet(name, found[0].title, "", columns, lines))
+    return sheets
+
+
+def _write_sheets(directory: Path, introduction: str, sheets: Sequence[Sheet]) -> Report:
     for sheet in sheets:
         for suffix, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
             _write(directory / "tables" / f"{sheet.name}.{suffix}", write(sheet))
-    report = "\n".join([_introduction(findings, made_by), *map(_section, sheets)])
+    report = "\n".join([introduction, *map(_section, sheets)])
     _write(directory / "report.md", report)
-    _write(directory / "clips.csv", clips_csv(findings.tables, findings.results))
-    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
-    return Report(report, {sheet.name: records(sheet) for sheet in sheets})
+    return Report(directory, report, {sheet.name: records(sheet) for sheet in sheets}, tuple(sheets))
 
 
 def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
     study, network = findings.study, findings.study.networks[0]
+    remark = PAN_INPUT[study.normalization(findings.recipe, "pan")] if findings.recipe == "icpr2022" else ""
     stages = ", ".join(f"{stage} {seconds / 60:.1f} min" for stage, seconds in made_by["seconds"].items())
     return (
         f"# The study by Bayer et al., recipe {findings.recipe}\n\n"
@@ -82,7 +132,8 @@ def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
         "Cells are mean ± standard deviation over clips (ddof 0) with the 95 % bootstrap interval of the mean. The "
         "explained class is the predicted one. The random map is noise; the constant map leaves the order of voxels to "
         "one fixed permutation; the floor is the target's probability for the fully removed clip, where every deletion "
-        f"curve ends. {SOURCE} The study's data are another set, so its numbers are a background, not a target.\n"
+        f"curve ends. {remark}{SOURCE} "
+        "The study's data are another set, so its numbers are a background, not a target.\n"
     )
 
 

@@ -15,7 +15,7 @@ from jaxsal.evaluate import explain_all, select_cases
 from jaxsal.options import ExplainOptions
 from jaxsal.paper.cells import Cell, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
-from jaxsal.paper.report import Findings, Report, write_report
+from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
 from jaxsal.report.tables import ClipResult
@@ -25,46 +25,67 @@ def run_study(
     study: Study,
     output: Path,
     *,
-    recipe: str = "default",
+    recipes: Sequence[str] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
     command: str = "",
-) -> Report:
-    """Runs the study, or goes on with the run that `output` holds, and writes its report.
+) -> list[Report]:
+    """Runs the study, or goes on with the run that `output` holds, and writes a report for each recipe.
 
     Args:
       study: Its scale.
       output: Folder of the run; "networks" in it serves both recipes, each recipe has a folder of its own.
-      recipe: "default" or "icpr2022".
+      recipes: "default", "icpr2022" or both.
       data: "synthetic", a prepared set, or a folder of recordings, see `jaxsal.datasets.catalog.open_clips`.
-      only: Names of the tables to make; all if empty.
+      only: Names of the tables to make; all if empty. Their report goes to a folder of its own, so that a report
+        of more tables stays, and clips that were explained for either serve both.
       command: What was typed, for run.json.
 
     Returns:
-      The report; it is in `output`/`recipe`/report.md too, beside the tables as Markdown, CSV and LaTeX.
+      The reports, and one of several recipes side by side; each is report.md in its `folder` too, beside the tables
+      as Markdown, CSV and LaTeX.
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds another run.
     """
-    study.options(recipe)
-    tables = study_tables(study, recipe)
-    for name in only:
-        check_choice("only", name, tuple(table.name for table in tables))
-    tables = tuple(table for table in tables if not only or table.name in only)
-    seconds, start = {}, time.perf_counter()
+    tables = {recipe: chosen_tables(study, recipe, only) for recipe in recipes}
+    start = time.perf_counter()
 
     def open_set(config: NetworkConfig) -> ClipSet:
         return open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
 
     networks = train_networks(study, open_set, output / "networks")
-    seconds["networks"], start = time.perf_counter() - start, time.perf_counter()
-    results, located = explain_cells(study, tables, networks, output / recipe)
-    seconds["explaining"] = time.perf_counter() - start
-    made_by: dict[str, Any] = dict(
-        command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
-    )
-    findings = Findings(study, recipe, tables, networks, results, located)
-    return write_report(output / recipe, findings, made_by)
+    seconds, reports = {"networks": time.perf_counter() - start}, []
+    for recipe in tables:
+        start = time.perf_counter()
+        folder = output / study.run_name(recipe)
+        explaining = [_as_explained(network, study, recipe) for network in networks]
+        results, located = explain_cells(study, tables[recipe], explaining, folder)
+        seconds["explaining"] = time.perf_counter() - start
+        made_by: dict[str, Any] = dict(
+            command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
+        )
+        findings = Findings(study, recipe, tables[recipe], networks, results, located)
+        part = "+".join(table.name for table in tables[recipe])
+        reports.append(write_report(folder / f"only-{part}" if only else folder, findings, made_by))
+    if len(reports) > 1 and not only:
+        reports.append(write_side_by_side(output / "side-by-side", reports))
+    return reports
+
+
+def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table, ...]:
+    """The tables to make; all if none is named."""
+    tables = study_tables(study, recipe)
+    for name in only:
+        check_choice("only", name, tuple(table.name for table in tables))
+    return tuple(table for table in tables if not only or table.name in only)
+
+
+def _as_explained(network: TrainedNetwork, study: Study, recipe: str) -> TrainedNetwork:
+    """The network with its input normalised as it is while its clips are explained."""
+    if (normalization := study.normalization(recipe, network.config.arch)) == "standardize":
+        return network
+    return network._replace(classifier=network.classifier.with_normalization(normalization))
 
 
 def explain_cells(
@@ -90,8 +111,9 @@ def explain_cells(
         print(
             f"run {number} of {len(groups)}: {network.config.name} on {spectrum}, {cell_name(options)}", file=sys.stderr
         )
-        test_clips = network.clip_set.select(split="test", spectra=(spectrum,))
+        test_clips = network.clip_set.select(split="test")
         cases = select_cases(network.spec, test_clips, study.clips_per_spectrum)
+        cases = [case for case in cases if case.spectrum == spectrum]  # none where the set lacks the spectrum
         explanations = explain_all(
             network.classifier,
             cases,

@@ -11,6 +11,11 @@ from jaxtyping import Float
 from jaxsal.paper.published import Published
 from jaxsal.report.tables import Measure, measure_clips
 
+
+class PValue(float):
+    """A p-value, which tables for people show as "< 0.001" below that."""
+
+
 Value = str | int | float | Measure | Published | None
 
 
@@ -99,11 +104,21 @@ def _text(value: Value) -> str:
         return str(value)
     if isinstance(value, Published):
         return f"{value.low:.2f}" if value.low == value.high else f"{value.low:.2f} to {value.high:.2f}"
+    if isinstance(value, PValue) and value < 0.001:
+        return "< 0.001"
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _latex(text: str) -> str:
-    for plain, written in (("%", r"\%"), ("_", r"\_"), ("±", r"$\pm$"), ("↓", r"$\downarrow$"), ("↑", r"$\uparrow$")):
+    for sign in "&%#_":
+        text = text.replace(sign, rf"\{sign}")
+    for plain, written in (
+        ("±", r"$\pm$"),
+        ("≤", r"$\le$"),
+        ("<", "$<$"),
+        ("↓", r"$\downarrow$"),
+        ("↑", r"$\uparrow$"),
+    ):
         text = text.replace(plain, written)
     return text
 

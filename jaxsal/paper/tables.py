@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping, Sequence
 
 from jaxsal.paper.cells import Cell, Row, Table
-from jaxsal.paper.published import Published, published
+from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import Sheet, Value, measure
 from jaxsal.report.tables import ClipResult, Measure
 
@@ -25,7 +25,8 @@ def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
     """
     columns = (*table.columns, "n", "deletion ↓", "published deletion", "insertion ↑", "published insertion")
     lines = tuple((*row.labels, *_numbers(table, row, results[row.cell], seed)) for row in table.rows)
-    return Sheet(table.name, table.title, table.note, columns, lines)
+    notes = [table.note, *(f"Published: {remark}." for remark in remarks(table.name))]
+    return Sheet(table.name, table.title, " ".join(filter(None, notes)), columns, lines)
 
 
 def _numbers(table: Table, row: Row, results: Sequence[ClipResult], seed: int) -> tuple[Value, ...]:

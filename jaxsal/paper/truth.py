@@ -33,6 +33,7 @@ class Located(NamedTuple):
       time: AUC over time.
       deletion: Area under the deletion curve.
       insertion: Area under the insertion curve.
+      scene: What both spectra of a scene share.
     """
 
     arch: str
@@ -46,6 +47,7 @@ class Located(NamedTuple):
     time: float
     deletion: float
     insertion: float
+    scene: str
 
 
 def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
@@ -63,14 +65,15 @@ def locate(
     by_name = {record.name: record for record in records}
     found = []
     for explanation in explanations:
-        mask = actor_pixels(spec, by_name[explanation.name])
+        record = by_name[explanation.name]
+        mask = actor_pixels(spec, record)
         if mask is None:
             continue
         for result in explanation.results():
             located = localize(jnp.asarray(explanation.maps[result.method]), jnp.asarray(mask))
             place = (arch, spec.spectra, result.spectrum, result.clip, result.method)
             measures = (*map(float, located), result.deletion, result.insertion)
-            found.append(Located._make((*place, *measures)))
+            found.append(Located._make((*place, *measures, record.scene)))
     return found
 
 
@@ -102,20 +105,29 @@ def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, S
 def _agreement_sheet(located: Sequence[Located], seed: int) -> Sheet:
     lines: list[tuple[Value, ...]] = []
     for (arch,), group in _grouped(located, "arch").items():
-        clips = list(_grouped([one for one in group if one.method != "constant"], "spectra", "clip").values())
+        scenes = _grouped([one for one in group if one.method != "constant"], "scene").values()
         for name in MEASURES:
-            sign = -1 if name == "deletion" else 1
             correlations = [
-                measure([rank_correlation(maps, name, truth, sign) for maps in clips], seed=seed)
+                measure([_scene_correlation(maps, name, truth) for maps in scenes], seed=seed)
                 for truth in Localization._fields
             ]
-            lines.append((ARCHITECTURES[arch], name, len(clips), *correlations))
+            lines.append((ARCHITECTURES[arch], name, len(scenes), *correlations))
     note = (
-        "Spearman's rank correlation over the maps of a clip (the methods' and the random one), mean over clips; 1: "
-        "the measure ranks them as the actor's pixels do. Clips where a measure cannot rank them are left out."
+        "Spearman's rank correlation over the maps of a clip (the methods' and the random one); 1: the measure ranks "
+        "them as the actor's pixels do. A scene counts once: the mean over its spectra and the networks that saw it. "
+        "Clips where a measure cannot rank them are left out."
     )
-    columns = ("network", "measure", "clips", *Localization._fields)
+    columns = ("network", "measure", "scenes", *Localization._fields)
     return Sheet("truth-agreement", "Deletion and insertion against the actor's pixels", note, columns, tuple(lines))
+
+
+def _scene_correlation(maps: Sequence[Located], measured: str, truth: str) -> float:
+    """The mean over the clips of a scene and the networks that were given them; NaN where none has a correlation."""
+    sign = -1 if measured == "deletion" else 1
+    clips = _grouped(maps, "spectra", "clip").values()
+    found = [rank_correlation(clip, measured, truth, sign) for clip in clips]
+    known = [value for value in found if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
 
 
 def rank_correlation(maps: Sequence[Located], measured: str, truth: str, sign: int) -> float:

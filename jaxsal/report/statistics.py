@@ -1,6 +1,6 @@
 """How sure a mean over clips is, and whether one method differs from another on the same clips."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -103,6 +103,27 @@ def paired_test(first: Float[AnyArray, " n"], second: Float[AnyArray, " n"], *, 
     reached = sum(int((np.abs(signs @ differences) >= threshold).sum()) for signs in patterns)
     p_value = reached / 2 ** len(differences) if exact else (1 + reached) / (1 + _NUM_FLIPS)
     return PairedTest(float(differences.mean()), p_value)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values of several tests, raised so that 5 % of such families have any at or below 0.05 where nothing differs.
+
+    The smallest of m is multiplied by m, the next by m - 1, and so on; none falls below one before it, none exceeds 1.
+
+    Args:
+      p_values: Of the tests, in any order.
+
+    Returns:
+      The adjusted ones in the same order.
+
+    References:
+      Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of Statistics 6, 1979
+    """
+    adjusted, highest = [0.0] * len(p_values), 0.0
+    for place, number in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
+        highest = max(highest, min(1.0, (len(p_values) - place) * p_values[number]))
+        adjusted[number] = highest
+    return adjusted
 
 
 def _all_signs(n: int) -> Float[np.ndarray, "patterns n"]:

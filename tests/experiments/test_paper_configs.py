@@ -25,14 +25,16 @@ def load(name):
 @pytest.mark.parametrize("table", TABLES)
 def test_every_table_has_a_config(table, monkeypatch, tmp_path):
     asked = {}
-    monkeypatch.setattr(run, "run_study", lambda *args, **options: asked.update(options) or Report("found", {}))
+    monkeypatch.setattr(
+        run, "run_study", lambda *args, **options: asked.update(options) or [Report(tmp_path / "x", "found", {})]
+    )
     module = load(table.replace("-", "_"))
     (config,) = [thing for thing in vars(module).values() if isinstance(thing, type) and Paper in thing.__bases__]
 
     output = config(output=tmp_path).run()
 
     assert asked["only"] == (table,)
-    assert output.text == f"found\nReport and tables: {tmp_path / 'default'}"
+    assert output.text == f"found\nReport and tables: {tmp_path / 'x'}"
     assert f"python experiments/paper/{module.__name__}.py" in module.__doc__
 
 

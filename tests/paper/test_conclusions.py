@@ -5,16 +5,25 @@ import pytest
 
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import study_tables
-from jaxsal.paper.conclusions import MARGIN, Comparison, advantages, conclusion_sheets, effect_size, verdict
+from jaxsal.paper.conclusions import (
+    MARGIN,
+    Comparison,
+    LimitTest,
+    advantages,
+    conclusion_sheets,
+    effect_size,
+    limit_tests,
+    verdict,
+)
 from jaxsal.paper.config import PRESETS
 from jaxsal.report.tables import ClipResult
 
 STUDY = PRESETS["small"]
-NUM_SCENES = 12
-NOISE = np.linspace(-0.01, 0.01, NUM_SCENES)
+NOISE = np.linspace(-0.01, 0.01, 10)
+SCENES = {f"scene {n}-{spectrum}": f"scene {n}" for n in range(10) for spectrum in ("IR", "TV")}
 
 
-def results_by(score):
+def results_by(score, num_scenes=10):
     """Insertion by a rule of the cell, deletion its complement, on scenes in both spectra."""
     cells = [row.cell for table in study_tables(STUDY, "default") for row in table.rows]
     return {
@@ -31,7 +40,7 @@ def results_by(score):
                 start=0.1,
                 seconds=0.0,
             )
-            for n in range(NUM_SCENES)
+            for n in range(num_scenes)
         ]
         for cell in cells
     }
@@ -49,7 +58,7 @@ def as_the_study_says(cell):
 
 
 def verdicts(score):
-    summary, evidence = conclusion_sheets(STUDY, "default", results_by(score))
+    summary, evidence = conclusion_sheets(STUDY, "default", results_by(score), SCENES)
     assert len(summary.lines) == 14
     assert {line[:2] for line in evidence.lines} == {line[:2] for line in summary.lines}
     return {line[0]: line[2] for line in summary.lines if line[1] == "PAN"}
@@ -77,9 +86,9 @@ def test_the_opposite_does_not_hold():
 def test_conclusions_without_their_cells_are_left_out():
     everything = results_by(as_the_study_says)
     some = {cell: found for cell, found in everything.items() if cell.method == "sidu" and cell.spectra == "IRTV"}
-    summary, _ = conclusion_sheets(STUDY, "default", some)
+    summary, _ = conclusion_sheets(STUDY, "default", some, SCENES)
     assert {line[0][:5] for line in summary.lines} == {"tau =", "tau <"}
-    assert conclusion_sheets(STUDY, "default", {}) is None
+    assert conclusion_sheets(STUDY, "default", {}, SCENES) is None
 
 
 def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
@@ -90,8 +99,8 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
         for s in ("IR", "TV")
     ]
     for measure in ("deletion", "insertion"):
-        values = advantages(Comparison("", measure, tuple(pairs)), results)
-        np.testing.assert_allclose(values, np.full(NUM_SCENES, 0.5), atol=1e-9)
+        values = advantages(Comparison("", measure, tuple(pairs)), results, SCENES)
+        np.testing.assert_allclose(values, np.full(10, 0.5), atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -107,25 +116,28 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
     ],
 )
 def test_verdicts(shift, limits, expected):
-    found = verdict(shift + NOISE, **limits)
-    assert found.word == expected
-    assert (found.p_value <= 0.05) == (expected != "undecided")
-    assert (found.distance > 0) == (expected == "holds") or expected == "undecided"
+    tests = limit_tests(shift + NOISE, **limits)
+    assert verdict(tests) == expected
+    assert (max(test.p_value for test in tests) <= 0.05) == (expected != "undecided")
 
 
-def test_does_not_is_corrected_for_the_number_of_comparisons():
-    values = np.array([-1.0] * 8)  # p = 2 / 2^8
-    assert verdict(values, num_parts=6).word == "does not"
-    assert verdict(values, num_parts=7).word == "undecided"
-    assert verdict(-values, num_parts=7).word == "holds"
+def test_parts_the_other_way_are_corrected_for_their_number_and_holding_parts_are_not():
+    """With p = 0.03 in each of two parts: both positive hold; one negative is 0.06 after Holm, undecided."""
+    good, bad = LimitTest(0.1, 1.0, 0.03), LimitTest(-0.1, -1.0, 0.03)
+    assert verdict([good, good]) == "holds"
+    assert verdict([bad]) == "does not"
+    assert verdict([bad, good]) == "undecided"
+    assert verdict([bad._replace(p_value=0.02), good]) == "does not"
 
 
-def test_without_values_nothing_is_decided():
+def test_what_could_not_be_measured_is_undecided():
     results = results_by(as_the_study_says)
-    nothing = {cell: [result._replace(insertion=float("nan")) for result in found] for cell, found in results.items()}
-    summary, _ = conclusion_sheets(STUDY, "default", nothing)
-    assert {line[2] for line in summary.lines if line[0].startswith("Training")} == {"undecided"}
-    assert verdict(np.zeros(0)).word == "undecided"
+    nothing = {cell: [result._replace(insertion=float("nan")) for result in rows] for cell, rows in results.items()}
+    absent = {cell: [] for cell in results}
+    for found in (nothing, absent):
+        summary, evidence = conclusion_sheets(STUDY, "default", found, SCENES)
+        assert {line[2] for line in summary.lines} == {"undecided"}
+        assert [line[4] for line in evidence.lines if line[3] == "insertion"] == [0] * (len(evidence.lines) // 2 + 1)
 
 
 def test_effect_size():

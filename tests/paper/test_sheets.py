@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from jaxsal.paper.published import Published, published
-from jaxsal.paper.sheets import Sheet, measure, records, to_csv, to_latex, to_markdown
+from jaxsal.paper.published import Published, published, remarks
+from jaxsal.paper.sheets import PValue, Sheet, measure, records, to_csv, to_latex, to_markdown
 from jaxsal.paper.truth import Located, rank_correlation, truth_sheets
 from jaxsal.report.tables import Measure
 
@@ -65,6 +65,14 @@ def test_latex_is_a_booktabs_table():
     assert lines[-3:] == [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
 
 
+def test_small_p_values_and_signs_that_latex_takes_for_its_own():
+    sheet = Sheet("p", "A & B, #1", "", ("p",), ((PValue(0.0004),), (PValue(0.01),)))
+    assert to_markdown(sheet).splitlines()[2:] == ["| < 0.001 |", "| 0.010 |"]
+    assert to_csv(sheet) == "p\n0.0004\n0.01\n"
+    assert r"\caption{A \& B, \#1}" in to_latex(sheet)
+    assert r"$<$ 0.001 \\" in to_latex(sheet)
+
+
 def test_a_measure_leaves_out_what_is_not_known():
     found = measure([1.0, float("nan"), 3.0])
     assert found[:2] == (2.0, 1.0)
@@ -77,10 +85,12 @@ def test_published_numbers_and_empty_cells():
     assert published("results-ir", "pan", "IRTV", "IR", "random", "deletion") is None
     assert published("rise-grid", "resnet3d18", "IRTV", "TV", "2x8x8", "insertion") == (0.60, 0.64)
     assert published("rise-grid", "resnet3d18", "IRTV", "TV", "4x8x8", "insertion") is None
+    assert remarks("results-ir") == ["a span over the three methods"]
+    assert remarks("sidu-threshold") == []
 
 
 def located(method, clip="a", *, truth, deletion, insertion):
-    return Located("pan", "IR", "IR", clip, method, truth, truth, truth, truth, deletion, insertion)
+    return Located("pan", "IR", "IR", clip, method, truth, truth, truth, truth, deletion, insertion, clip[:1])
 
 
 def test_rank_correlation_of_known_order():
@@ -97,12 +107,12 @@ def test_rank_correlation_of_known_order():
 def test_truth_sheets_by_method_and_over_clips():
     maps = [
         located(method, clip, truth=truth, deletion=1 - truth, insertion=truth)
-        for clip in "ab"
+        for clip in ("a-IR", "a-TV", "b-IR")
         for method, truth in (("Grad-CAM", 0.75), ("random", 0.25), ("constant", 0.5))
     ]
     sheet, agreement = truth_sheets(maps)
     assert [line[:5] for line in sheet.lines] == [
-        ("PAN", "IR", "IR", method, 2) for method in ("Grad-CAM", "random", "constant")
+        ("PAN", "IR", "IR", method, 3) for method in ("Grad-CAM", "random", "constant")
     ]
     assert sheet.lines[0][5].mean == 0.75
     assert [line[:3] for line in agreement.lines] == [("PAN", "deletion", 2), ("PAN", "insertion", 2)]

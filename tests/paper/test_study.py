@@ -11,6 +11,7 @@ import pytest
 import runs
 import toys
 from jaxsal.datasets.records import ClipSet
+from jaxsal.evaluate import explain_all
 from jaxsal.options import TrainOptions
 from jaxsal.paper import run
 from jaxsal.paper.cells import study_tables
@@ -64,6 +65,7 @@ def toy_networks(study, open_set, directory):
             {spectrum: (0.5, 4) for spectrum in ("IR", "TV") if spectrum in config.spectra},
             steps=6,
             minutes=0.25,
+            input_wait=0.01,
         )
         for number, config in enumerate(study.networks)
     ]
@@ -77,10 +79,10 @@ def tiny(monkeypatch):
 
 @pytest.mark.usefixtures("tiny")
 def test_the_whole_study(tmp_path, monkeypatch):
-    report, tables = run_study(STUDY, tmp_path, command="jaxsal paper")
+    ((folder, report, tables, _),) = run_study(STUDY, tmp_path, command="jaxsal paper")
 
     assert list(tables) == SHEETS
-    folder = tmp_path / "default"
+    assert folder == tmp_path / "default"
     assert (folder / "report.md").read_text() == report
     assert sorted(path.stem for path in (folder / "tables").glob("*.tex")) == sorted(SHEETS)
     for name in SHEETS:
@@ -102,21 +104,69 @@ def test_the_whole_study(tmp_path, monkeypatch):
     assert float(row["insertion ↑ mean"]) == pytest.approx(np.mean(chosen))
 
     monkeypatch.setattr("jaxsal.evaluate.explain", pytest.fail)
-    again = run_study(STUDY, tmp_path, command="jaxsal paper")
+    (again,) = run_study(STUDY, tmp_path, command="jaxsal paper")
     assert again.report.split("\n## ", 1)[1] == report.split("\n## ", 1)[1]
 
 
 @pytest.mark.usefixtures("tiny")
 def test_one_table_alone_and_the_other_recipe(tmp_path):
-    report, _ = run_study(STUDY, tmp_path, recipe="icpr2022", only=["sidu-threshold"])
+    (tmp_path / "icpr2022").mkdir()
+    (tmp_path / "icpr2022" / "report.md").write_text("of all tables")
+    study = dataclasses.replace(STUDY, thresholds=(-1.0, -0.5, 0.5))
+    ((folder, report, tables, _),) = run_study(study, tmp_path, recipes=["icpr2022"], only=["sidu-threshold"])
+    assert (tmp_path / "icpr2022" / "report.md").read_text() == "of all tables"
+    below = [{**row, "threshold tau": ""} for row in tables["sidu-threshold"] if row["threshold tau"] in ("-1", "-0.5")]
+    assert below[::2] == below[1::2]
     assert "## SIDU: threshold tau" in report
     assert "tau < 0 is much worse" in report
     assert "## Results" not in report
-    assert {path.name for path in (tmp_path / "icpr2022" / "tables").glob("*.csv")} >= {"sidu-threshold.csv"}
+    assert "PAN gets standardised clips" in report
+    assert {path.name for path in (folder / "tables").glob("*.csv")} >= {"sidu-threshold.csv"}
     with pytest.raises(ValueError, match=r"`only` must be one of \('results-ir', .*; got 'rise'"):
         run_study(STUDY, tmp_path, only=["rise"])
     with pytest.raises(ValueError, match=r"`recipe` must be one of \('default', 'icpr2022'\); got 'canonical'"):
-        run_study(STUDY, tmp_path, recipe="canonical")
+        run_study(STUDY, tmp_path, recipes=["default", "canonical"])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_two_recipes_stand_side_by_side(tmp_path):
+    *single, both = run_study(STUDY, tmp_path, recipes=["default", "icpr2022"])
+    assert [report.folder.name for report in single] == ["default", "icpr2022"]
+    assert both.folder == tmp_path / "side-by-side"
+    assert (both.folder / "report.md").read_text() == both.report
+    assert list(both.tables) == ["results-ir", "results-tv", "conclusions"]
+    for number, row in enumerate(both.tables["results-ir"]):
+        for report in single:
+            assert row[f"insertion ↑, {report.folder.name}"] == report.tables["results-ir"][number]["insertion ↑"]
+    verdicts = [row["verdict"] for row in single[1].tables["conclusions"]]
+    assert [row["verdict, icpr2022"] for row in both.tables["conclusions"]] == verdicts
+
+
+def test_min_max_input_of_pan_is_of_the_studys_recipe_alone():
+    study = dataclasses.replace(STUDY, pan_input="minmax")
+    assert study.options("icpr2022", "pan") == dataclasses.replace(
+        STUDY.options("icpr2022"), rise_batch=24, sidu_batch=64
+    )
+    for recipe, arch in (("default", "pan"), ("icpr2022", "resnet3d18")):
+        assert study.options(recipe, arch) == STUDY.options(recipe, arch)
+        assert study.normalization(recipe, arch) == "standardize"
+    assert (study.run_name("default"), study.run_name("icpr2022")) == ("default", "icpr2022-minmax")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_min_max_input_reaches_the_explanations(tmp_path, monkeypatch):
+    seen = {}
+
+    def spy(classifier, cases, options, directory, **rest):
+        seen[directory.parent.name] = classifier.normalization, options.rise_batch, options.sidu_batch
+        return explain_all(classifier, cases, options, directory, **rest)
+
+    monkeypatch.setattr(run, "explain_all", spy)
+    study = dataclasses.replace(STUDY, pan_input="minmax", num_masks=3, mask_counts=(3,))
+    ((folder, report, *_),) = run_study(study, tmp_path, recipes=["icpr2022"], only=["rise-masks"])
+    assert folder.parent == tmp_path / "icpr2022-minmax"
+    assert seen == {"pan-IRTV": ("minmax", 24, 64), "resnet3d18-IRTV": ("standardize", None, None)}
+    assert "gets clips of range [0, 1]" in report
 
 
 def test_cells_share_runs():
@@ -138,6 +188,8 @@ def test_a_network_is_trained_once(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxsal.paper.training.train", pytest.fail)
     again = train_network(config, clips, pytest.fail, tmp_path)
     assert again.accuracy == first.accuracy
+    assert 0 < first.minutes == again.minutes
+    assert again.input_wait == first.input_wait
     np.testing.assert_array_equal(
         again.classifier(np.zeros((4, 16, 16, 3))), first.classifier(np.zeros((4, 16, 16, 3)))
     )

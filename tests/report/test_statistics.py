@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 from scipy.stats import t as student_t
 
-from jaxsal.report.statistics import PairedTest, bootstrap_interval, paired_test
+from jaxsal.report.statistics import PairedTest, bootstrap_interval, holm, paired_test
 
 
 def test_interval_of_many_normal_values_is_that_of_the_standard_error():
@@ -125,3 +125,10 @@ def test_bad_pairs(no_shape_checks):
         paired_test(np.array([np.inf]), np.ones(1))
     with pytest.raises(ValueError, match="`second` must hold one value per clip"):
         paired_test(np.ones(1), np.ones(()))
+
+
+def test_holm_multiplies_by_what_is_left_and_never_falls():
+    """0.01 x 4, 0.02 x 3, then 0.03 x 2 is no less than the one before, 0.9 x 1."""
+    assert holm([0.03, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
