@@ -34,7 +34,7 @@ def config_of(inputs, tmp_path, **changes):
 def test_what_is_listed_twice_is_done_once(inputs, tmp_path):
     """Choices of clips that overlap, weights in two folders, a spectrum and options that are written in two ways."""
     data = str(inputs / "data")
-    choices = (ClipChoice(data, per_spectrum=2), ClipChoice(data + "/", per_spectrum=3, seed=1))
+    choices = (ClipChoice(data, per_spectrum=3), ClipChoice(data + "/", per_spectrum=2, seed=1))
     grid = MethodGrid("rise", options={"num_masks": [9], "grid_shape": [[2, 3, 3]], "keep_prob": [1, 1.0]})
     config = config_of(inputs, tmp_path, clips=choices, spectra=("IR", "IR"), methods=(grid, grid))
     network = sweeps.toy_groups(config)[0].network
