@@ -7,7 +7,10 @@ one accelerator sustains, how long a clip takes to decode and a chunk to write a
 The clips are then handed out as `jaxsal.sweep.run.share_out` does: whole rounds to single processes, the rest to all.
 """
 
+import dataclasses
 import json
+import tempfile
+import time
 from dataclasses import dataclass, field
 
 import jax
@@ -20,6 +23,7 @@ from jaxsal.masks import RiseMasks
 from jaxsal.networks import NetworkSpec
 from jaxsal.scoring import _score_chunks
 from jaxsal.sweep.run import share_out
+from jaxsal.sweep.store import Store
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,22 @@ class Config:
     devices_per_process: int = 8
     flops_per_second: float = 1e14
     """Sustained on one accelerator; a third to a half of the peak of a current one in bfloat16 or TF32."""
+    bytes_per_mask: float = 0.0
+    """Of memory traffic, as `tpu.py` reports; 0 leaves it out."""
+    bytes_per_second: float = 819e9
+    """Of an accelerator's memory; the vendor's figure of a TPU v5e."""
     decode_seconds: float = 0.3
     """To read, decode and resize a clip, on one core."""
     write_seconds: float = 0.05
     """To commit one chunk of a ledger and its count."""
+    measure_writes: bool = False
+    """Take the median of 20 commits to a folder of this machine instead."""
     network_bytes_per_second: float = 1e10
     """Of one process, where devices of several processes share the masks of a clip."""
     masks_per_commit: int = 8192
     chunk_per_device: int = 32
     spread: float = 0.3
-    """Relative spread of decoding and writing times in the simulation."""
+    """Relative spread of every single decoding and commit in the simulation; their means stay."""
     runs: int = field(default=20)
     """Simulated sweeps."""
 
@@ -80,13 +90,13 @@ def simulate(config: Config, seconds_per_mask: float, num_devices: int, generato
     chunks = -(-config.num_masks // config.masks_per_commit)
 
     def clip_seconds(devices: int) -> float:
-        jitter = generator.lognormal(0, config.spread, 2)
+        jitter = generator.lognormal(-(config.spread**2) / 2, config.spread, 1 + chunks)
         waste = _rounding(config, devices)
         together = devices > config.devices_per_process
         collective = chunks * (4 * config.num_classes * config.masks_per_commit) / config.network_bytes_per_second
         return (
             config.decode_seconds * jitter[0]
-            + chunks * config.write_seconds * jitter[1]
+            + config.write_seconds * jitter[1:].sum()
             + waste * config.num_masks * seconds_per_mask / devices
             + together * collective
         )
@@ -103,10 +113,34 @@ def _rounding(config: Config, devices: int) -> float:
     return -(-per_commit // chunk) * chunk / per_commit
 
 
+def seconds_of_mask(config: Config, flops: float) -> float:
+    """Of one accelerator: for its arithmetic or for its memory traffic, whichever takes longer."""
+    return max(flops / config.flops_per_second, config.bytes_per_mask / config.bytes_per_second)
+
+
+def write_seconds_here(config: Config, commits: int = 20) -> float:
+    """The median time to commit a chunk of a ledger and its count to a folder of this machine."""
+    shape = (1, config.masks_per_commit, config.num_classes)
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder, create=True)
+        store.make_array("logits", (1, commits * shape[1], shape[2]), shape, ("clip", "mask", "class"))
+        store.make_array("scored", (1,), (1,), ("clip",), "int32")
+        for number in range(commits):
+            start = time.perf_counter()
+            part = slice(number * shape[1], (number + 1) * shape[1])
+            store.write("logits", (0, part), np.full(shape[1:], number, np.float32))
+            store.write("scored", 0, np.int32(part.stop))
+            seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
 def main(config: Config) -> None:
     """Prints one line of JSON per number of accelerators."""
+    if config.measure_writes:
+        config = dataclasses.replace(config, write_seconds=write_seconds_here(config))
     flops = flops_per_mask(config)
-    seconds_per_mask = flops / config.flops_per_second
+    seconds_per_mask = seconds_of_mask(config, flops)
     generator = np.random.default_rng(0)
     commits = -(-config.num_masks // config.masks_per_commit)
     for devices in config.devices:
@@ -121,6 +155,7 @@ def main(config: Config) -> None:
             compute_hours=round(compute / 3600, 2),
             outside_percent=round(100 * (1 - compute / float(np.mean(found))), 1),
             reading_hours=round(per_process * config.decode_seconds / 3600, 3),
+            write_seconds=round(config.write_seconds, 5),
             writing_hours=round(per_process * commits * config.write_seconds / 3600, 3),
             megabytes_written_per_second=round(
                 4e-6 * config.num_classes * config.num_masks * config.num_clips / float(np.mean(found)), 2
