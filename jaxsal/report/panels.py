@@ -132,7 +132,8 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> 
     """RISE's maps of some classes, with the errors of their profiles, read out of the scores."""
     maps = []
     for number, name in targets.items():
-        error = np.asarray(ledger.stderr(number, per_frame=True))
+        known = ledger.options.sampling == "independent"
+        error = np.asarray(ledger.stderr(number, per_frame=True) if known else np.nan)
         maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error if np.isfinite(error).all() else None))
     return maps
 
