@@ -9,6 +9,7 @@ from jaxsal.grid_draws import BLOCK, MAX_SOBOL, SAMPLINGS, draw_grid
 from jaxsal.masks import RiseMasks
 from jaxsal.padded_masks import common_padding, pad_masks
 from jaxsal.recipes import RiseOptions
+from jaxsal.report.panels import ledger_maps
 
 KEY = jax.random.key(3)
 GRID, CELL = (2, 3, 2), (4, 2, 3)
@@ -92,6 +93,7 @@ def test_what_even_draws_do_not_give():
     ledger = rise_ledger(KEY, lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), num_masks=8, sampling="sobol")
     with pytest.raises(ValueError, match="`sampling` must be 'independent' for a standard error.*got 'sobol'"):
         ledger.stderr(0)
+    assert [found.profile_error for found in ledger_maps("RISE", ledger, {0: "a"})] == [None]
     masks = RiseMasks(KEY, 5, 0.3, (4, 6, 6), GRID, "mirror", "own", "stratified")
     with pytest.raises(ValueError, match="`sampling` must be 'independent' for masks of padded grids"):
         pad_masks(masks, 4, common_padding([masks]))

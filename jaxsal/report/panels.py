@@ -147,7 +147,8 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> 
     """RISE's maps of some classes, with the errors of their profiles, read out of the scores."""
     maps = []
     for number, name in targets.items():
-        found = np.asarray(ledger.stderr(number, per_frame=True))
+        known = ledger.options.sampling == "independent"
+        found = np.asarray(ledger.stderr(number, per_frame=True) if known else np.nan)
         error = found if np.isfinite(found).all() else None
         maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error, map_unit(method, ledger)))
     return maps
