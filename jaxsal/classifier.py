@@ -61,6 +61,18 @@ class Classifier:
       frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
       precision: Of weights and activations; logits are float32 with both.
       normalization: "standardize" is (clip - mean) / std; "minmax" takes the clip's own range to [0, 1].
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxsal
+      >>> classifier = jaxsal.Classifier.from_functions(
+      ...     lambda params, clip: clip * params,  # features: activations (t, h, w, d)
+      ...     lambda params, activations: activations.mean(axis=(0, 1, 2)),  # head: logits (K,)
+      ...     jnp.array([1.0, 2.0, 3.0]),
+      ... )
+      >>> classifier(jnp.ones((2, 4, 4, 3))).tolist()
+      [1.0, 2.0, 3.0]
+      >>> jax.vmap(classifier)(jnp.ones((5, 2, 4, 4, 3))).shape  # a batch of clips
+      (5, 3)
     """
 
     params: Any

@@ -49,6 +49,18 @@ class RiseLedger:
       precision: Of the classifier, if it has one.
       weights: What tells the classifier's weights from others; None where there are none, as in a plain function,
         and in files of before this was kept.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxsal, tempfile
+      >>> score_fn = lambda clip: jnp.stack([clip[:1].mean(), clip[1:].mean()])
+      >>> ledger = jaxsal.rise_ledger(jax.random.key(0), score_fn, jnp.ones((2, 4, 4, 3)), num_masks=16)
+      >>> ledger.ids.shape, ledger.logits.shape, ledger.masks.shape
+      ((16,), (16, 2), (2, 4, 4))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     ledger.save(f"{folder}/clip.npz")
+      ...     again = jaxsal.RiseLedger.load(f"{folder}/clip.npz")
+      >>> bool((again.map(1) == ledger.map(1)).all()), len(again.merge(ledger).ids)
+      (True, 16)
     """
 
     key_data: UInt32[np.ndarray, "2"]

@@ -38,7 +38,6 @@ def test_an_example_gives_what_it_shows(name):
     assert not report, "".join(report)
 
 
-@pytest.mark.parametrize("name", ["deletion", "gradcam", "insertion", "rise", "rise_ledger", "score_masks", "sidu"])
-def test_the_main_functions_have_one(name):
-    function = getattr(jaxsal, name)
-    assert f"{function.__module__}.{name}" in EXAMPLES
+@pytest.mark.parametrize("name", [name for name in jaxsal.__all__ if name not in ("Curve", "models")])
+def test_every_public_name_has_one(name):
+    assert f"{getattr(jaxsal, name).__module__}.{name}" in EXAMPLES
