@@ -1,6 +1,7 @@
 """Checkpoints: weights with the network's spec, and what training needs to go on; written whole or not at all."""
 
 import dataclasses
+import warnings
 from collections import Counter
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,10 @@ from jaxsal.networks import NetworkSpec, spec_differences
 from jaxsal.revision import git_revision
 
 _VERSIONED = ("jaxsal", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
+
+
+class DamagedError(ValueError):
+    """A checkpoint that cannot be read, or holds other numbers than were saved."""
 
 
 class Checkpoint(NamedTuple):
@@ -36,7 +41,11 @@ class Checkpoint(NamedTuple):
 
 
 def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> None:
-    """Writes a checkpoint under its step; a step that was saved already is left as it is."""
+    """Writes a checkpoint under its step, and waits for it; a step that was saved already is left as it is.
+
+    Raises:
+      OSError: If it cannot be written, as when the disk is full; earlier checkpoints stay.
+    """
     if checkpoint.step in manager.all_steps():
         return
     meta = dict(
@@ -46,8 +55,16 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
     )
     items = {"variables": ocp.args.StandardSave(checkpoint.variables), "meta": ocp.args.JsonSave(meta)}
     if checkpoint.progress is not None:
+        meta["progress_fingerprint"] = fingerprint(checkpoint.progress)
         items["progress"] = ocp.args.StandardSave(checkpoint.progress)
-    manager.save(checkpoint.step, args=ocp.args.Composite(**items))
+    try:
+        manager.save(checkpoint.step, args=ocp.args.Composite(**items))
+        manager.wait_until_finished()
+    except Exception as error:  # orbax passes on what the file system and TensorStore say, in types of their own
+        raise OSError(
+            f"`output` must take a checkpoint; got {_reason(error)} at {manager.directory}, step {checkpoint.step}. "
+            "Checkpoints before it are safe, and the same command goes on from there."
+        ) from error
 
 
 def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManager:
@@ -57,7 +74,7 @@ def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManag
 
 
 def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, progress: Any = None) -> Checkpoint:
-    """Reads the newest checkpoint of a run.
+    """Reads the newest checkpoint of a run; with a warning the one before it, if the newest is damaged.
 
     Args:
       directory: Where the run's checkpoints are.
@@ -66,25 +83,43 @@ def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, p
 
     Raises:
       FileNotFoundError: If there is no checkpoint.
-      ValueError: If it is damaged, or of another network than `spec`.
+      ValueError: If all are damaged, or of another network than `spec`.
     """
     path = Path(directory).absolute()
-    step = latest_step(path)
-    if step is None:
+    steps = saved_steps(path)
+    if not steps:
         raise FileNotFoundError(f"`checkpoint` must be a folder with a checkpoint; got {directory}.")
+    damage: list[DamagedError] = []
+    for step in reversed(steps):
+        try:
+            found = _load_step(path, step, spec, progress)
+        except DamagedError as error:
+            damage.append(error)
+            continue
+        if damage:
+            warnings.warn(f"{damage[0]} The one of step {step} is taken instead.", stacklevel=2)
+        return found
+    raise damage[0]
+
+
+def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: Any) -> Checkpoint:
+    """The checkpoint of one step; errors as `load_checkpoint`."""
     with ocp.CheckpointManager(path) as manager:
-        meta = _restore(manager, step, directory, meta=ocp.args.JsonRestore())["meta"]
+        meta = _restore(manager, step, meta=ocp.args.JsonRestore())["meta"]
         found = NetworkSpec.from_json(meta["spec"])
         if spec is not None and found != spec:
             differences = "; ".join(spec_differences(spec, found))
-            raise ValueError(f"`checkpoint` must be of the network asked for; got {directory} with {differences}.")
+            raise ValueError(f"`checkpoint` must be of the network asked for; got {path} with {differences}.")
         shapes = jax.eval_shape(found.model().init, jax.random.key(0), jnp.zeros((1, *found.clip_shape)))
         items = {"variables": ocp.args.StandardRestore(_on_one_device(dict(shapes)))}
         if progress is not None:
             items["progress"] = ocp.args.StandardRestore(_on_one_device(progress))
-        restored = _restore(manager, step, directory, **items)
-    if fingerprint(restored["variables"]) != meta["fingerprint"]:
-        raise ValueError(f"`checkpoint` must be undamaged; got other weights than were saved in {directory}.")
+        restored = _restore(manager, step, **items)
+    for name, saved in (("variables", "fingerprint"), ("progress", "progress_fingerprint")):
+        if name in restored and saved in meta and fingerprint(restored[name]) != meta[saved]:
+            raise DamagedError(
+                f"`checkpoint` must be undamaged; got other {name} than were saved in {path}, step {step}."
+            )
     return Checkpoint(found, restored["variables"], step, restored.get("progress"), meta["origin"])
 
 
@@ -96,17 +131,26 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
 
 def latest_step(directory: str | Path) -> int | None:
     """The step of the newest whole checkpoint of a folder, None if there is none."""
+    return max(saved_steps(directory), default=None)
+
+
+def saved_steps(directory: str | Path) -> list[int]:
+    """The steps of the checkpoints of a folder that were written to their end, oldest first."""
     path = Path(directory)
-    steps = [int(entry.name) for entry in path.iterdir() if entry.name.isdigit()] if path.is_dir() else []
-    return max(steps, default=None)
+    return sorted(int(entry.name) for entry in path.iterdir() if entry.name.isdigit()) if path.is_dir() else []
 
 
-def _restore(manager: ocp.CheckpointManager, step: int, directory: Any, **items: Any) -> Any:
+def _restore(manager: ocp.CheckpointManager, step: int, **items: Any) -> Any:
     try:
         return manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:  # orbax raises bare exceptions for damaged files
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(f"`checkpoint` must be whole; got {directory}, step {step}: {reason}") from error
+        reason = f"{manager.directory}, step {step}: {_reason(error)}"
+        raise DamagedError(f"`checkpoint` must be whole; got {reason}.") from error
+
+
+def _reason(error: Exception) -> str:
+    """The first line of a message, without TensorStore's pages of context."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].removesuffix(".")
 
 
 def _on_one_device(tree: Any) -> Any:

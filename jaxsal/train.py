@@ -28,6 +28,7 @@ from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batch
 from jaxsal.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
 from jaxsal.fingerprints import fingerprint
 from jaxsal.history import Entry, Metrics, StepClock, summary, write_history
+from jaxsal.interruptions import asked_to_stop
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
 from jaxsal.optimizer import make_optimizer
@@ -108,7 +109,8 @@ def train(
 ) -> Checkpoint:
     """Trains a network, or goes on with the training that `directory` holds.
 
-    The same seed gives the same numbers whether or not the run was interrupted.
+    The same seed gives the same numbers whether or not the run was interrupted. The two newest checkpoints are kept;
+    on SIGTERM the step is saved before the run ends.
 
     Args:
       spec: What is trained.
@@ -124,6 +126,8 @@ def train(
     Raises:
       ValueError: If `directory` holds a run of another network, with other options, clips or starting variables, or
         is damaged.
+      OSError: If a checkpoint cannot be written, as when the disk is full.
+      KeyboardInterrupt: After SIGTERM.
     """
     directory = Path(directory)
     options = options.on_clips(len(clips.clip_set.records))
@@ -145,7 +149,9 @@ def train(
         disable=not progress,
         unit="step",
     )
-    with open_manager(directory / "checkpoints") as manager:
+    with open_manager(directory / "checkpoints", keep=2) as manager, asked_to_stop() as stop:
+        for damaged in [found for found in manager.all_steps() if found > steps.start]:
+            manager.delete(damaged)
         for step in bar:
             batch, before = clock.next_input(batches, metrics), metrics
             parts = join_parts((batch.clips, batch.labels), mesh)
@@ -154,13 +160,15 @@ def train(
             history.append(Entry(step + 1, metrics, times if step > steps.start else None))
             if (step + 1) % 10 == 0:
                 bar.set_postfix(summary(history[-10:]))
-            if (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
+            stopping = stop(step)
+            if stopping or (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
                 if jax.process_index() == 0:
                     write_history(directory / "history.jsonl", history)
                 history.clear()
-                checkpoint = Checkpoint(spec, state.variables, step + 1, {"opt_state": state.opt_state}, notes)
-                save_checkpoint(manager, checkpoint)
-                manager.wait_until_finished()
+                progress_of = {"opt_state": state.opt_state}
+                save_checkpoint(manager, Checkpoint(spec, state.variables, step + 1, progress_of, notes))
+            if stopping and step + 1 < options.num_steps:
+                raise KeyboardInterrupt(f"asked to stop; step {step + 1} is saved")
     variables = jax.tree.map(on_one_device, state.variables)
     return Checkpoint(spec, variables, int(state.step), None, notes)
 

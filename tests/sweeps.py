@@ -32,7 +32,6 @@ def make_checkpoint(folder):
     variables = jax.tree_util.tree_map_with_path(draw, dict(shapes))
     with open_manager(folder / "run" / "checkpoints") as manager:
         save_checkpoint(manager, Checkpoint(runs.SPEC, variables, 1, {"none": jnp.zeros(1)}, origin()))
-        manager.wait_until_finished()
 
 
 def make_recordings(folder):
