@@ -53,7 +53,9 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None) -> Pla
     progress = Progress(meter, sum(task.passes for task in (*alone, *together)), quiet=not is_first())
     for line in str(plan).splitlines():
         progress.say(line)
-    tools = Tools(config, store, Scorer(config.chunk_size, say=progress.say), meter, progress)
+    counts = [ledger.options.num_masks for group in groups for ledger in group.ledgers.values()]
+    most = min(config.masks_per_commit, max(counts, default=1))
+    tools = Tools(config, store, Scorer(config.chunk_size, most=most, say=progress.say), meter, progress)
     try:
         with then_wait_for_all("every process has done its clips"), this_process_alone():
             for task in alone:

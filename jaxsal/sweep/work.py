@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -155,8 +156,10 @@ def explain_cell(
             saliency = np.asarray(ledgers[cell.ledger.path].map(target, **chosen))
     else:
         method = {"gradcam": gradcam, "sidu": sidu}[cell.method]
+        explain = partial(method, classifier, clip, target, recipe=cell.recipe, **options)
         with tools.meter.stage("forward"):
-            saliency = np.asarray(method(classifier, clip, target, recipe=cell.recipe, **options))
+            made = explain() if cell.method == "gradcam" else tools.scorer.run(cell.method, clip, explain)
+            saliency = np.asarray(made)
     arrays = dict(saliency=saliency)
     exponentials = np.exp(clip_logits - clip_logits.max())
     result = dict.fromkeys(records.FIELDS, 0.0) | dict(
@@ -166,9 +169,9 @@ def explain_cell(
     if tools.config.curve_steps:
         with tools.meter.stage("forward"):
             for measure in (deletion, insertion):
-                curve = measure(
-                    classifier, clip, saliency, target, recipe=cell.recipe, num_steps=tools.config.curve_steps
-                )
+                draw = partial(measure, classifier, clip, saliency, target, recipe=cell.recipe)
+                draw = partial(draw, num_steps=tools.config.curve_steps)
+                curve = tools.scorer.run(measure.__name__, clip, draw)
                 arrays[measure.__name__] = np.asarray(curve.scores)
                 result[measure.__name__] = float(curve.auc)
         result["floor"] = float(arrays["deletion"][-1])
