@@ -107,7 +107,7 @@ def score_ids(
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
         portion = ids[start : start + per_program]
-        num_chunks = -(-len(portion) // chunk_size)
+        num_chunks = on_every_device(np.int32(-(-len(portion) // chunk_size)), mesh)
         padded = np.pad(portion, (0, per_program - len(portion)), mode="edge").reshape(-1, chunk_size)
         chunks = split_axis(padded, mesh, axis=1)
         scores.append(_score_chunks(*arguments, chunks, num_chunks, static, frame_slices, batch_size))
@@ -138,7 +138,8 @@ def program_bytes(
     arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
     chunks = split_axis(np.zeros((CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
-    compiled = _score_chunks.lower(*arguments, chunks, 1, static, "aligned", None).compile()
+    count = on_every_device(np.int32(1), mesh)
+    compiled = _score_chunks.lower(*arguments, chunks, count, static, "aligned", None).compile()
     memory: Any = compiled.memory_analysis()
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
 

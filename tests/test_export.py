@@ -1,56 +1,138 @@
-"""Every compiled program of methods, measures and training lowers for accelerators, without one at hand."""
+"""Every compiled program of the package lowers for accelerators, without one at hand."""
+
+import ast
+from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import jaxsal
 import runs
+import toys
+from jaxsal import baselines, callables, resample, scoring
+from jaxsal import train as training
 from jaxsal.callables import split_callable
-from jaxsal.masks import RankMasks, RiseMasks
+from jaxsal.masks import ActivationMasks, DenseMasks, RankMasks, RiseMasks
+from jaxsal.metrics import curves, localization
+from jaxsal.models import initialise
+from jaxsal.networks import NetworkSpec
+from jaxsal.padded_masks import common_padding, pad_masks
 from jaxsal.recipes import RECIPES
-from jaxsal.saliency.gradcam import _gradcam
-from jaxsal.scoring import _score_chunks
-from jaxsal.train import init_state, train_step
+from jaxsal.saliency import gradcam, readout, sidu
 
-PLATFORMS = ["cpu", "cuda", "tpu"]
-CLIP = jnp.zeros(runs.SPEC.clip_shape)
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
 
-
-@pytest.fixture(scope="module")
-def parts():
-    state = init_state(runs.SPEC, runs.OPTIONS)
-    return split_callable(runs.SPEC.classifier(state.variables))
-
-
-@pytest.mark.parametrize("family", ["rise", "rank"])
-def test_scoring(parts, family, no_shape_checks):
-    shape = CLIP.shape[:3]
-    ranks = jnp.arange(np.prod(shape), dtype=jnp.int32).reshape(shape)
-    masks = {
-        "rise": RiseMasks(jax.random.key(0), 10, 0.5, shape, (2, 4, 4), "mirror", "own"),
-        "rank": RankMasks(ranks, jnp.arange(10, dtype=jnp.int32), True),
-    }[family]
-    ids = jnp.zeros((2, 5), jnp.int32)
-    exported = jax.export.export(_score_chunks, platforms=PLATFORMS)(
-        parts.arrays, CLIP, jnp.zeros(3), masks, ids, jnp.int32(2), parts.static, "aligned", None
-    )
-    assert exported.platforms == tuple(PLATFORMS)
-    assert exported.out_avals[0].shape == (10, 2)
+PLATFORMS = ("cpu", "cuda", "tpu")
+PAN = NetworkSpec(runs.CLASSES, "IRTV", arch="pan", width=4, num_frames=8, size=32, crop=32)
+CLIP = jax.ShapeDtypeStruct((4, 6, 9, 3), jnp.float32)
+SHAPE = CLIP.shape[:3]
+IDS, LOGITS = jnp.arange(10, dtype=jnp.int32), jnp.zeros((10, 2))
+RISE = RiseMasks(jax.random.key(0), 10, 0.5, SHAPE, (2, 3, 3), "mirror", "own")
+ACTIVATION = ActivationMasks(jnp.zeros((2, 2, 3, 3)), jnp.float32(0.5), SHAPE, "centers")
+FAMILIES = {
+    "RiseMasks": RISE,
+    "PaddedRiseMasks": pad_masks(RISE, SHAPE[0], common_padding([RISE])),
+    "RankMasks": RankMasks(jnp.arange(np.prod(SHAPE), dtype=jnp.int32).reshape(SHAPE), IDS, True),
+    "ActivationMasks": ACTIVATION,
+    "DenseMasks": DenseMasks(jnp.zeros((10, *SHAPE))),
+}
+TOY = split_callable(toys.pooling_classifier(cells=(2, 2, 3), head=np.zeros((3, 2), np.float32)))
 
 
-def test_gradcam(parts):
-    exported = jax.export.export(_gradcam, platforms=PLATFORMS)(
-        parts.arrays, CLIP, None, parts.static, False, RECIPES["default"].gradcam
-    )
-    assert exported.out_avals[0].shape == CLIP.shape[:3]
+def network(spec, dtype=jnp.float32):
+    """A network without numbers, taken apart, and a clip for it."""
+    variables = jax.eval_shape(spec.model().init, jax.random.key(0), jnp.zeros((1, *spec.clip_shape)))
+    classifier = jax.eval_shape(spec.classifier, dict(variables))
+    filled = jax.tree.map(lambda leaf: np.broadcast_to(np.ones((), leaf.dtype), leaf.shape), classifier)
+    return split_callable(filled), jax.ShapeDtypeStruct(spec.clip_shape, dtype)
 
 
-def test_training(no_shape_checks):
-    state = init_state(runs.SPEC, runs.OPTIONS)
-    clips = jnp.zeros((4, 4, 18, 18, 3), jnp.uint8)
-    labels = jnp.zeros(4, jnp.int32)
-    exported = jax.export.export(train_step, platforms=PLATFORMS)(
-        state, jax.random.key(0), clips, labels, runs.SPEC, runs.OPTIONS
-    )
-    assert exported.platforms == tuple(PLATFORMS)
+def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
+    """Arguments of the program that scores masks."""
+    chunks = jnp.zeros((2, batch_size or 5), jnp.int32)
+    baseline = jnp.zeros(3, clip.dtype)
+    return scoring._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, parts.static, "aligned", batch_size
+
+
+def gradcam_program(parts, clip, every_class):
+    return gradcam._gradcam, parts.arrays, clip, None, parts.static, every_class, RECIPES["default"].gradcam
+
+
+def pan_scoring():
+    parts, clip = network(PAN)
+    masks = RiseMasks(jax.random.key(0), 10, 0.5, (2, 32, 32), (2, 4, 4), "mirror", "own")
+    return scoring_program(pad_masks(masks, 8, common_padding([masks])), parts, clip)
+
+
+def bfloat16_scoring():
+    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), TOY.arrays)
+    masks = DenseMasks(jnp.zeros((10, *SHAPE), jnp.bfloat16))
+    return scoring_program(masks, TOY._replace(arrays=half), jax.ShapeDtypeStruct(CLIP.shape, jnp.bfloat16))
+
+
+def train_step():
+    state = jax.eval_shape(partial(training.init_state, runs.SPEC, runs.OPTIONS))
+    clips, labels = jnp.zeros((4, 4, 18, 18, 3), jnp.uint8), jnp.zeros(4, jnp.int32)
+    return training.train_step, state, jax.random.key(0), clips, labels, runs.SPEC, runs.OPTIONS
+
+
+def predictor():
+    shape = (1, *runs.SPEC.clip_shape)
+    variables = jax.eval_shape(runs.SPEC.model().init, jax.random.key(0), jnp.zeros(shape))
+    return training._predictor(runs.SPEC), dict(variables), jnp.zeros((2, 4, 18, 18, 3), jnp.uint8)
+
+
+def read_out(function):
+    return lambda: (function, RISE, IDS, LOGITS, jnp.ones(10, bool), "mean")
+
+
+MAP = jax.ShapeDtypeStruct(SHAPE, jnp.float32)
+BATCHED = split_callable(toys.pooling_classifier(cells=(2, 2, 3)).with_normalization("minmax"))
+PROGRAMS = {
+    **{f"_score_chunks, {name}": partial(scoring_program, family) for name, family in FAMILIES.items()},
+    "_score_chunks, in batches": partial(scoring_program, RISE, BATCHED, batch_size=5),
+    "_score_chunks, bfloat16": bfloat16_scoring,
+    "_score_chunks, PAN": pan_scoring,
+    "_mask": lambda: (scoring._mask, RISE, IDS[0]),
+    "_gradcam, 3D-ResNet": lambda: gradcam_program(*network(runs.SPEC), False),
+    "_gradcam, PAN": lambda: gradcam_program(*network(PAN), True),
+    "_features_and_logits": lambda: (sidu._features_and_logits, TOY.arrays, CLIP, TOY.static, True),
+    "_read_out": lambda: (sidu._read_out, ACTIVATION, jnp.zeros(2), jnp.zeros((3, 2)), jnp.float32(0.25), True),
+    "rise_map": read_out(readout.rise_map),
+    "rise_stderr": read_out(readout.rise_stderr),
+    "rise_profile_stderr": read_out(readout.rise_profile_stderr),
+    "rank": lambda: (curves.rank, MAP),
+    "_scores_and_auc": lambda: (curves._scores_and_auc, LOGITS, None, True, False),
+    "localize": lambda: (localization.localize, MAP, jnp.zeros(SHAPE, bool)),
+    "degrade": lambda: (resample.degrade, CLIP, 2),
+    "gaussian_blur": lambda: (baselines.gaussian_blur, CLIP, jnp.zeros(3), 3, 1.0),
+    "call": lambda: (callables.call, TOY.arrays, CLIP, TOY.static),
+    "call_parts": lambda: (callables.call_parts, TOY.arrays, CLIP, TOY.static),
+    "train_step": train_step,
+    "predict": predictor,
+}
+ON_THE_HOST = {"init_variables": initialise.init_variables}  # draws by numpy, in a callback
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_lowers(name):
+    function, *arguments = PROGRAMS[name]()
+    exported = jax.export.export(function, platforms=PLATFORMS)(*arguments)
+    assert exported.platforms == PLATFORMS
+    text = exported.mlir_module()
+    assert "callback" not in text
+
+
+def test_no_compiled_program_is_forgotten():
+    """Whatever `jax.jit` decorates in the package is in the list above."""
+    found = set()
+    for path in Path(jaxsal.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                found |= {node.name for decorator in node.decorator_list if "jax.jit" in ast.unparse(decorator)}
+            elif isinstance(node, ast.Assign) and "jax.jit(" in ast.unparse(node.value):
+                found.add(ast.unparse(node.targets[0]))
+    assert found == {name.split(",")[0] for name in PROGRAMS} | set(ON_THE_HOST)

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -72,3 +74,49 @@ def test_no_room_at_all(monkeypatch):
     monkeypatch.setattr(programs, "available_bytes", lambda: 1)
     with pytest.raises(MemoryError, match="`chunk_size` must fit into memory; got no room for one mask"):
         Scorer(2, say=lambda line: None)(CLASSIFIER, CLIP, family(), IDS, BLACK)
+
+
+def test_few_masks_are_not_padded_to_whole_chunks(monkeypatch):
+    """40 masks on 8 devices are chunks of 5 on each, whatever was asked for."""
+    sizes = []
+    monkeypatch.setattr(programs, "score_ids", lambda *_, chunk_size, **options: sizes.append(chunk_size))
+    monkeypatch.setattr(programs, "program_bytes", lambda *_, **options: 1)
+    monkeypatch.setattr(programs, "device_mesh", lambda: Devices(size=8, is_multi_process=False))
+    Scorer(32, most=40, say=lambda line: None)(CLASSIFIER, CLIP, family(), IDS, BLACK)
+    Scorer(32, most=4000, say=lambda line: None)(CLASSIFIER, CLIP, family(), IDS, BLACK)
+    assert sizes == [40, 256]
+
+
+class Devices(NamedTuple):
+    """What is read of a mesh."""
+
+    size: int
+    is_multi_process: bool
+
+
+def room_for(most):
+    """Something that takes as many masks at once as it is given, up to so many."""
+
+    def run(chunk_size):
+        if chunk_size > most:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 1 bytes.")
+        return chunk_size
+
+    return run
+
+
+def test_other_work_is_halved_too():
+    said, devices = [], jax.device_count()
+    scorer = Scorer(8, say=said.append)
+    assert scorer.run("sidu", CLIP, room_for(2 * devices)) == 2 * devices
+    assert len(said) == 2
+    assert scorer.run("sidu", CLIP, room_for(100)) == 2 * devices
+    assert scorer.run("deletion", CLIP, room_for(100)) == 8 * devices
+    with pytest.raises(MemoryError, match="`chunk_size` must fit into memory; got no room for one mask a device"):
+        scorer.run("sidu", CLIP, room_for(0))
+
+
+def test_processes_that_share_a_program_do_not_halve(monkeypatch):
+    monkeypatch.setattr(programs, "device_mesh", lambda: Devices(size=2, is_multi_process=True))
+    with pytest.raises(MemoryError, match="`chunk_size` must fit into the memory of every process; got none for 8"):
+        Scorer(8, say=lambda line: None).run("sidu", CLIP, room_for(0))

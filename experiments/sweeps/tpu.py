@@ -23,7 +23,7 @@ from jaxsal.callables import split_callable
 from jaxsal.masks import RiseMasks
 from jaxsal.networks import NetworkSpec
 from jaxsal.padded_masks import common_padding, pad_masks
-from jaxsal.scoring import _CHUNKS_PER_PROGRAM, _score_chunks
+from jaxsal.scoring import CHUNKS_PER_PROGRAM, _score_chunks
 
 _COLLECTIVES = r"= \S+ (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
 
@@ -70,7 +70,7 @@ def lower(config: Config, devices: list[Any]) -> Any:
 
     clip = np.zeros(spec.clip_shape, np.float32)
     arguments = jax.tree.map(shape_of, (arrays, clip, clip, masks))
-    ids = jax.ShapeDtypeStruct((_CHUNKS_PER_PROGRAM, config.masks_per_chip * len(devices)), jnp.int32, sharding=split)
+    ids = jax.ShapeDtypeStruct((CHUNKS_PER_PROGRAM, config.masks_per_chip * len(devices)), jnp.int32, sharding=split)
     count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     traced = _score_chunks.trace(*arguments, ids, count, static, "aligned", None)
     return traced.lower(lowering_platforms=("tpu",))

@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import jax
@@ -65,9 +66,15 @@ class Meter:
 class Scorer:
     """Scores masks in chunks that fit into memory; smaller ones from then on where a device ran out of it."""
 
-    def __init__(self, chunk_size: int, *, say: Callable[[str], None] = lambda line: print(line, file=sys.stderr)):
-        """Starts from so many masks on each device."""
-        self._largest = chunk_size
+    def __init__(
+        self,
+        chunk_size: int,
+        *,
+        most: int | None = None,
+        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
+    ):
+        """Starts from so many masks on each device, or fewer where all devices together need no more for `most`."""
+        self._largest, self._most = chunk_size, most
         self._sizes: dict[Any, int] = {}
         self._say = say
 
@@ -83,27 +90,47 @@ class Scorer:
         """As `jaxsal.scoring.score_ids`.
 
         Raises:
-          MemoryError: If not even one mask on each device fits.
+          MemoryError: If not even one mask on each device fits, or one of several processes ran out of memory.
         """
         mesh = device_mesh()
         program = (mesh, jax.tree.structure((score_fn, family)), clip.shape)
         if program not in self._sizes:
             self._sizes[program] = self._fitting(score_fn, clip, family, baseline, mesh.size)
+        return self._run(program, partial(score_ids, score_fn, clip, family, ids, baseline, progress=progress))
+
+    def run(self, name: str, clip: Float[Array, "T H W C"], function: Callable[..., Any]) -> Any:
+        """Runs something with a `chunk_size`, counted over all devices; with a smaller one where memory runs out.
+
+        Raises:
+          MemoryError: As scoring does.
+        """
+        mesh = device_mesh()
+        program = (name, mesh, clip.shape)
+        self._sizes.setdefault(program, self._largest)
+        return self._run(program, function)
+
+    def _run(self, program: Any, function: Callable[..., Any]) -> Any:
+        mesh = device_mesh()
         while True:
             size = self._sizes[program]
             try:
-                scores = score_ids(
-                    score_fn, clip, family, ids, baseline, chunk_size=size * mesh.size, progress=progress
-                )
-                return jax.block_until_ready(scores)
+                return jax.block_until_ready(function(chunk_size=size * mesh.size))
             except jax.errors.JaxRuntimeError as error:
                 if "RESOURCE_EXHAUSTED" not in str(error):
                     raise
+                if mesh.is_multi_process:  # the others wait inside the program for this one's part
+                    raise MemoryError(
+                        f"`chunk_size` must fit into the memory of every process; got none for {size} masks a device."
+                    ) from error
                 self._sizes[program] = self._halved(size, "a device ran out of memory")
+
+    def _start(self, num_devices: int) -> int:
+        """Masks on each device to start from."""
+        return self._largest if self._most is None else min(self._largest, -(-self._most // num_devices))
 
     def _fitting(self, score_fn: Any, clip: Any, family: Any, baseline: Any, num_devices: int) -> int:
         """The largest of `chunk_size`, its half, its quarter, ... whose program fits; the same in every process."""
-        size, available = self._largest, _least(available_bytes())
+        size, available = self._start(num_devices), _least(available_bytes())
         while True:
             needed = program_bytes(score_fn, clip, family, baseline, chunk_size=size * num_devices)
             if needed <= _SHARE_OF_MEMORY * available:

@@ -51,7 +51,9 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
         progress.say(line)
     for message in found["damaged"]:
         progress.say(f"damaged scores are made again: {message}")
-    tools = Tools(config, store, Scorer(config.chunk_size, say=progress.say), meter, progress)
+    counts = [ledger.options.num_masks for group in groups for ledger in group.ledgers.values()]
+    most = min(config.masks_per_commit, max(counts, default=1))
+    tools = Tools(config, store, Scorer(config.chunk_size, most=most, say=progress.say), meter, progress)
     try:
         with then_wait_for_all("every process has done its clips"), this_process_alone():
             for task in alone:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -167,8 +168,9 @@ def explain_cell(
     if tools.config.curve_steps:
         with tools.meter.stage("forward"):
             for measure in (deletion, insertion):
-                steps = dict(recipe=cell.recipe, num_steps=tools.config.curve_steps)
-                curve = measure(task.group.network.classifier, clip, saliency, int(target), **steps)
+                draw = partial(measure, task.group.network.classifier, clip, saliency, int(target), recipe=cell.recipe)
+                draw = partial(draw, num_steps=tools.config.curve_steps)
+                curve = tools.scorer.run(measure.__name__, clip, draw)
                 arrays[measure.__name__] = np.asarray(curve.scores)
                 measured[measure.__name__] = float(curve.auc)
         measured["floor"] = float(arrays["deletion"][-1])
@@ -196,5 +198,6 @@ def _saliency(
             chosen = {name: options[name] for name in READ_OUT}
             return np.asarray(ledgers[cell.ledger.path].map(target, **chosen))
     method = {"gradcam": gradcam, "sidu": sidu}[cell.method]
+    explain = partial(method, task.group.network.classifier, clip, target, recipe=cell.recipe, **options)
     with tools.meter.stage("forward"):
-        return np.asarray(method(task.group.network.classifier, clip, target, recipe=cell.recipe, **options))
+        return np.asarray(explain() if cell.method == "gradcam" else tools.scorer.run(cell.method, clip, explain))
