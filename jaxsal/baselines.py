@@ -58,8 +58,8 @@ def make_baseline(
     check_choice("baseline", baseline, BASELINES)
     if baseline == "blur":
         return degrade(clip, blur_factor, time=blur_time)
-    mean: Any = getattr(score_fn, "mean", None)
-    mean = jnp.zeros(clip.shape[-1]) if mean is None or baseline == "zero" else jnp.asarray(mean)
+    mean: Any = None if baseline == "zero" else getattr(score_fn, "mean", None)
+    mean = jnp.zeros(clip.shape[-1]) if mean is None else jnp.asarray(mean)
     return gaussian_blur(clip, mean) if baseline == "gaussian" else mean
 
 
