@@ -62,10 +62,8 @@ def make_baseline(
     check_choice("baseline", baseline, BASELINES)
     if baseline == "blur":
         return degrade(clip, blur_factor, time=blur_time)
-    mean: Any = getattr(score_fn, "mean", None)
-    if mean is None or baseline == "zero":
-        mean = np.zeros(clip.shape[-1], np.float32)
-    mean = jax.device_put(mean)
+    mean: Any = None if baseline == "zero" else getattr(score_fn, "mean", None)
+    mean = jax.device_put(np.zeros(clip.shape[-1], np.float32) if mean is None else mean)
     return gaussian_blur(clip, mean) if baseline == "gaussian" else mean
 
 

@@ -12,6 +12,9 @@ import contextlib
 import json
 import os
 import platform
+import shlex
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -114,9 +117,18 @@ def processor_name() -> str:
     return platform.processor()
 
 
+def revision() -> str | None:
+    """The git revision of this checkout, with "-dirty" where files differ from it; None outside of one."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None
+
+
 def write_json(path: str | Path, result: dict[str, Any]) -> None:
-    """Writes a benchmark's result, with the machine and the time added."""
+    """Writes a benchmark's result, with the machine, the command, the git revision and the time added."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    result = dict(result, machine=machine(), time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    result = dict(result, machine=machine(), command=shlex.join(sys.argv), revision=revision(), time=now)
     path.write_text(json.dumps(result, indent=2) + "\n")

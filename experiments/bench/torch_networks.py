@@ -1,62 +1,106 @@
-"""The PyTorch side of `forward.py`: torchvision's r3d_18 and resnet50 as a user runs them, asked by `peer.py`."""
+"""The networks of the benchmarks in PyTorch, as a user has them: torchvision's r3d_18 and resnet50, and PAN.
+
+PAN-Lite is written after its authors' description, with their names of weights: segments to images, a shared
+ResNet-50 with temporal shifts, pooling over timescales.
+"""
 
 import numpy as np
 import torch
-from peer import serve
 from safetensors.torch import load_file
+from torch import nn
 
 _library = torch.library.Library("torchvision", "DEF")  # its own wheel may lack these operators, which nothing needs
 for _operator in ("nms", "qnms"):
     _library.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 import torchvision  # noqa: E402
 
-NETWORKS = {"resnet3d18": torchvision.models.video.r3d_18, "resnet50": torchvision.models.resnet50}
-state: dict = {}
+
+class Shift(nn.Module):
+    """An eighth of the channels from the next segment and an eighth from the previous one, then `net`."""
+
+    def __init__(self, net: nn.Module):
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        segments = images.reshape(-1, 8, *images.shape[1:])
+        fold = images.shape[1] // 8
+        shifted = torch.zeros_like(segments)
+        shifted[:, :-1, :fold] = segments[:, 1:, :fold]
+        shifted[:, 1:, fold : 2 * fold] = segments[:, :-1, fold : 2 * fold]
+        shifted[:, :, 2 * fold :] = segments[:, :, 2 * fold :]
+        return self.net(shifted.reshape(images.shape))
 
 
-def load(arch: str, weights: str, inputs: str, threads: int) -> None:
-    """Makes the variants of a network; inputs (B, ..., C) are those of the other side, as .npy."""
-    torch.set_num_threads(threads)
+class Persistence(nn.Module):
+    """PA: how the responses of a 7x7 convolution differ between the frames of a segment."""
+
+    def __init__(self):
+        super().__init__()
+        self.shallow_conv = nn.Conv2d(3, 8, 7, padding=3)
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        responses = self.shallow_conv(frames)
+        responses = responses.reshape(-1, 4, *responses.shape[1:])
+        return torch.linalg.vector_norm(responses[:, :-1] - responses[:, 1:] + 1e-6, dim=2)
+
+
+class TimescaleHead(nn.Module):
+    """VAP: the softmax-weighted sum of the maxima over segments 1, 2 and 4 apart, then linear."""
+
+    def __init__(self, num_classes: int):
+        super().__init__()
+        self.TES = nn.Sequential(nn.Linear(7, 28, bias=False), nn.ReLU(), nn.Linear(28, 7, bias=False))
+        self.pred = nn.Linear(2048, num_classes)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        vectors = torch.cat([pooled.reshape(-1, 8 // q, q, 2048).amax(1) for q in (1, 2, 4)], 1)
+        weights = torch.softmax(self.TES(vectors.mean(-1)), -1)
+        return self.pred((weights[..., None] * vectors).sum(1))
+
+
+class PAN(nn.Module):
+    """PAN-Lite of clips (B, C, 32, H, W), without dropout."""
+
+    def __init__(self, num_classes: int):
+        super().__init__()
+        self.PA = Persistence()
+        self.base_model = torchvision.models.resnet50()
+        self.base_model.conv1 = nn.Conv2d(6, 64, 7, 2, 3, bias=False)
+        self.base_model.fc = TimescaleHead(num_classes)
+        for block in (module for module in self.modules() if hasattr(module, "conv3")):
+            block.conv1 = Shift(block.conv1)
+
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        frames = clips.transpose(1, 2).reshape(-1, 3, *clips.shape[3:])
+        return self.base_model(torch.cat([frames[::4], self.PA(frames)], 1))
+
+
+NETWORKS = {"resnet3d18": torchvision.models.video.r3d_18, "resnet50": torchvision.models.resnet50, "pan": PAN}
+LAST_LINEAR = {"resnet3d18": "fc", "resnet50": "fc", "pan": "base_model.fc.pred"}
+FIRST_CONV = {"resnet3d18": "stem.0", "resnet50": "conv1", "pan": "base_model.conv1"}
+
+
+def load_network(arch: str, weights: str, *, last: bool = False) -> nn.Module:
+    """A network with the other side's weights, a .safetensors file; `last`: in memory channels last."""
     tensors = load_file(weights)
-    make = NETWORKS[arch]
-    network = make(num_classes=len(tensors["fc.weight"]))
-    network.load_state_dict(tensors, strict=False)
-    batch = torch.from_numpy(np.moveaxis(np.load(inputs), -1, 1).copy())
-    last = torch.channels_last_3d if batch.ndim == 5 else torch.channels_last
-    copy = make(num_classes=len(tensors["fc.weight"]))
-    copy.load_state_dict(tensors, strict=False)
-    copy = copy.to(memory_format=last).eval()
-    state.clear()
-    state.update(network=network, batch=batch)
-    network.eval()
-    state["eager"] = lambda: network(batch)
-    state["channels_last"] = lambda: copy(batch.to(memory_format=last))
-    with torch.inference_mode():
-        traced = torch.jit.trace(network, batch)
-        frozen = torch.jit.optimize_for_inference(torch.jit.freeze(traced))
-    state["torchscript"] = lambda: frozen(batch)
-    state["compile"] = lambda: state["compiled"](batch)
-    state["compiled"] = torch.compile(network)
+    network = NETWORKS[arch](num_classes=len(tensors[f"{LAST_LINEAR[arch]}.weight"]))
+    missing = network.load_state_dict(tensors, strict=False)
+    if missing.unexpected_keys or any(not name.endswith("num_batches_tracked") for name in missing.missing_keys):
+        raise ValueError(f"The weights are not those of {arch}: {missing}")
+    return network.to(memory_format=_format(arch)) if last else network
 
 
-def forward(variant: str, output: str | None = None) -> None:
-    """Runs a variant once; writes the logits to `output` if given."""
-    state["network"].eval()
-    with torch.inference_mode():
-        logits = state[variant]()
-    if output:
-        np.save(output, logits.numpy())
+def load_batch(arch: str, path: str, *, last: bool = False) -> torch.Tensor:
+    """The other side's inputs, (B, ..., C) as .npy, channels first; `last`: in memory channels last."""
+    batch = torch.from_numpy(np.moveaxis(np.load(path), -1, 1).copy())
+    return batch.contiguous(memory_format=_format(arch)) if last and arch != "pan" else batch
 
 
-def train(output: str | None = None) -> None:
-    """The gradient of the mean cross-entropy, batch norm in training; writes that of the last kernel."""
-    network, batch = state["network"].train(), state["batch"]
-    network.zero_grad()
-    labels = torch.arange(len(batch)) % network.fc.out_features
-    torch.nn.functional.cross_entropy(network(batch), labels).backward()
-    if output:
-        np.save(output, network.fc.weight.grad.numpy())
+def versions() -> dict[str, str]:
+    """What this side runs on."""
+    return {"torch": torch.__version__, "torchvision": torchvision.__version__}
 
 
-if __name__ == "__main__":
-    serve(dict(load=load, forward=forward, train=train))
+def _format(arch: str) -> torch.memory_format:
+    return torch.channels_last_3d if arch == "resnet3d18" else torch.channels_last

@@ -1,7 +1,6 @@
 """The convolutions of the networks, in three and in two dimensions, computed as suits the platform they run on."""
 
 from functools import partial
-from typing import Any
 
 import flax.linen as nn
 import jax
@@ -9,7 +8,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxsal.models.initialise import kaiming_fan_out
-from jaxsal.models.planar import Padding, Triple, convolve_images, image_convolution, planar_convolution
+from jaxsal.models.planar import image_convolution, planar_convolution
+from jaxsal.models.plane import Padding, Triple, convolve_images
 
 NO_PADDING: Padding = ((0, 0), (0, 0), (0, 0))
 
@@ -82,6 +82,7 @@ class Conv3D(nn.Module):
         """Convolves clips with the layer's kernel."""
         shape = (*self.kernel_size, inputs.shape[-1], self.features)
         kernel = self.param("kernel", kaiming_fan_out, shape)
+        inputs, kernel = nn.dtypes.promote_dtype(inputs, kernel)
         return conv3d(inputs, kernel, strides=self.strides, padding=self.padding)
 
 
@@ -105,7 +106,11 @@ class Conv2D(nn.Module):
         """Convolves images with the layer's kernel."""
         kernel = self.param("kernel", kaiming_fan_out, (self.size, self.size, images.shape[-1], self.features))
         images, kernel = nn.dtypes.promote_dtype(images, kernel)
-        options: Any = dict(strides=(self.stride,) * 2, padding=((self.size // 2,) * 2,) * 2)
+        pad = (self.size // 2, self.size // 2)
+        strides, padding = (self.stride, self.stride), (pad, pad)
         return lax.platform_dependent(
-            images, kernel, cpu=partial(image_convolution, **options), default=partial(convolve_images, **options)
+            images,
+            kernel,
+            cpu=partial(image_convolution, strides=strides, padding=padding),
+            default=partial(convolve_images, strides=strides, padding=padding),
         )

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.checks import check_choice
@@ -198,10 +199,30 @@ class ScoreAverage:
     """Maps a clip to the mean of several classifiers' scores: PAN-Full of RGB and PA, PAN-En of all three.
 
     Attributes:
-      score_fns: Each maps one clip (T, H, W, C) to scores (K,); classifiers, or any callable pytrees.
+      score_fns: Each maps one clip (T, H, W, C) to scores (K,); classifiers, or any callable pytrees. At least one.
+
+    Raises:
+      ValueError: If there is none.
     """
 
     score_fns: tuple[ScoreFn, ...]
+
+    def __post_init__(self):
+        if self.score_fns == ():
+            raise ValueError("`score_fns` must have at least one score function; got ().")
+
+    @property
+    def mean(self) -> Float[np.ndarray, " C"] | None:
+        """The colour that stands for the "mean" baseline, of all of them; None where none has one.
+
+        Raises:
+          ValueError: If it is not the same for all.
+        """
+        means = [getattr(score_fn, "mean", None) for score_fn in self.score_fns]
+        colours = {None if mean is None else tuple(np.asarray(mean).tolist()) for mean in means}
+        if len(colours) > 1:
+            raise ValueError(f"`score_fns` must have the same mean for this baseline; got {colours}.")
+        return None if means[0] is None else np.asarray(means[0])
 
     @property
     def frames_per_mask(self) -> int:

@@ -7,7 +7,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jaxsal.models.initialise import normal
-from jaxsal.models.planar import convolve_blocks, convolve_images
+from jaxsal.models.planar import convolve_blocks
+from jaxsal.models.plane import convolve_images
 
 CHANNELS = 8  # of the convolution whose responses are compared between frames
 TAPS = (7, 7)

@@ -5,8 +5,9 @@ import math
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsal.models.conv import Conv3D, Triple
+from jaxsal.models.conv import Conv3D
 from jaxsal.models.initialise import uniform
+from jaxsal.models.plane import Triple
 
 PAD_1 = ((1, 1), (1, 1), (1, 1))
 

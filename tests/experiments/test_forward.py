@@ -1,14 +1,21 @@
 import jax
 import numpy as np
 import pytest
-from forward import CASES, QUICK, Config, check_equal, forwards, training
+from forward import CASES, NETWORKS, QUICK, Config, check_equal, forwards, training_steps, with_random_batch_norm
 
 from jaxsal.models import ResNet3D18, init_variables
 
 
+@pytest.fixture(scope="module")
+def tiny():
+    shape = (2, 2, 8, 8, 3)
+    model = ResNet3D18(num_classes=8, width=4)
+    return model, init_variables(model, jax.random.key(0), shape), jax.random.normal(jax.random.key(1), shape)
+
+
 def test_the_script_imports_and_its_cases_name_networks():
     assert Config(torch_python="python").rounds >= 7
-    assert {arch for arch, _, _ in (CASES | QUICK).values()} == {"resnet3d18", "resnet50"}
+    assert {case.arch for case in (CASES | QUICK).values()} == set(NETWORKS)
 
 
 def test_variants_that_differ_are_not_timed(tmp_path):
@@ -19,13 +26,33 @@ def test_variants_that_differ_are_not_timed(tmp_path):
         check_equal({"ours": lambda: np.asarray([1.0, 2.1])}, theirs, tmp_path / "result.npy", 1e-4)
 
 
-def test_our_variants_run():
-    shape = (2, 4, 8, 8, 3)
-    model = ResNet3D18(num_classes=8, width=4)
-    variables = init_variables(model, jax.random.key(0), shape)
-    clips = jax.random.normal(jax.random.key(1), shape)
-
-    forward = forwards(model, variables, clips)["JAX, one device"]()
+def test_our_variants_run(tiny):
+    forward = forwards(*tiny)["JAX, one device"]()
 
     assert forward.shape == (2, 8)
-    assert training(model, variables, clips)["JAX, one device"]().shape == (8, 32)
+
+
+def test_a_training_step_changes_weights_and_statistics_by_sgd(tiny):
+    model, variables, clips = tiny
+    step = training_steps(model, variables, clips)["JAX, one device"]
+    stem = variables["params"]["stem_conv"]["kernel"]
+    gradients = step.gradients()[: stem.size].reshape(stem.transpose(4, 3, 0, 1, 2).shape)
+
+    changed, _ = step.run()
+
+    change = np.asarray(stem - changed["params"]["stem_conv"]["kernel"]).transpose(4, 3, 0, 1, 2)
+    np.testing.assert_allclose(change / np.abs(change).max(), gradients, atol=1e-3)
+    assert (changed["batch_stats"]["stem_norm"]["mean"] != variables["batch_stats"]["stem_norm"]["mean"]).all()
+
+
+def test_batch_norm_is_random_and_the_rest_is_not(tiny):
+    _, variables, _ = tiny
+
+    filled = with_random_batch_norm(variables)
+
+    same = jax.tree.map(lambda a, b: bool((a == b).all()), variables, filled)
+    assert not any(jax.tree.leaves(same["batch_stats"]))
+    assert not any(jax.tree.leaves(same["params"]["stem_norm"]))
+    assert same["params"]["stem_conv"]["kernel"]
+    assert same["params"]["fc"]["bias"]
+    assert (filled["batch_stats"]["stem_norm"]["var"] > 0).all()

@@ -36,6 +36,8 @@ def test_json_holds_the_result_and_the_machine(tmp_path):
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     assert result["rows"] == [1]
     assert result["machine"]["cores"] >= 1
+    assert "pytest" in result["command"]
+    assert result["revision"] is None or len(result["revision"].removesuffix("-dirty")) == 40
 
 
 @pytest.fixture

@@ -135,6 +135,13 @@ def test_conv3d_layer_has_one_kernel_and_runs_conv3d():
     np.testing.assert_array_equal(layer.apply(variables, inputs), expected)
 
 
+def test_layers_take_inputs_of_sixteen_bits():
+    """As Flax's layers do: the wider type is that of the result, under strict promotion too."""
+    for layer, shape in ((Conv3D(4, (1, 1, 1)), (1, 2, 3, 3, 2)), (Conv2D(4, 1), (1, 3, 3, 2))):
+        inputs = jnp.ones(shape, jnp.bfloat16)
+        assert layer.apply(layer.init(jax.random.key(0), inputs), inputs).dtype == jnp.float32
+
+
 IMAGE_LAYERS = {
     "1x1": ((2, 5, 6, 3), 4, 1, 1),
     "1x1, strided": ((2, 5, 6, 3), 4, 1, 2),

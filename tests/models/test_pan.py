@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal import Classifier
+from jaxsal import Classifier, score_masks
 from jaxsal.models import PAN, ResNet50, ScoreAverage, init_variables, pan_from_resnet50
 from jaxsal.models.pan import temporal_shift, timescale_vectors
 from jaxsal.models.persistence import PersistenceOfAppearance
@@ -231,6 +231,36 @@ def test_score_average_is_a_score_function_like_its_members():
     assert average.frames_per_mask == 4
     leaves = jax.tree.leaves(average)
     assert [float(leaf) for leaf in leaves] == [1, 2, 6]
+    assert average.mean is None
+
+
+def test_pan_full_is_the_mean_of_rgb_and_pa_and_explained_with_the_mean_colour():
+    mean, clips = (0.25, 0.5, 0.75), jnp.zeros((1, 4, 32, 32, 3))
+    clip = jnp.asarray(np.random.default_rng(0).random(clips.shape[1:]), jnp.float32)
+    parts = []
+    for variant in ("rgb", "pa"):
+        model = PAN(num_classes=3, width=8, num_segments=2, frames_per_mask=2, variant=variant)
+        variables = init_variables(model, jax.random.key(0), clips.shape)
+        parts.append(Classifier.from_model(model, variables, mean=mean, std=(0.5, 0.5, 0.5)))
+    full = ScoreAverage(tuple(parts))
+
+    scores = score_masks(full, clip, jnp.zeros((1, 2, 32, 32)), baseline="mean")
+
+    expected = [part(jnp.broadcast_to(jnp.asarray(mean), clip.shape)) for part in parts]
+    np.testing.assert_allclose(scores[0], (expected[0] + expected[1]) / 2, rtol=1e-4, atol=1e-7)
+
+
+def test_score_average_refuses():
+    with pytest.raises(ValueError, match="`score_fns` must have at least one score function; got"):
+        ScoreAverage(())
+    part = Classifier.from_functions(lambda p, clip: clip, lambda p, a: a.mean((0, 1, 2)), jnp.float32(1))
+    other = Classifier.from_functions(
+        lambda p, clip: clip, lambda p, a: a.mean((0, 1, 2)), jnp.float32(1), mean=(0.5,) * 3, std=(1.0,) * 3
+    )
+    clip = jnp.zeros((2, 4, 4, 3))
+    score_masks(ScoreAverage((part, other)), clip, jnp.ones((1, 2, 4, 4)), baseline="zero")
+    with pytest.raises(ValueError, match="`score_fns` must have the same mean for this baseline"):
+        score_masks(ScoreAverage((part, other)), clip, jnp.ones((1, 2, 4, 4)), baseline="mean")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxsal.models.planar import convolve_blocks, convolve_images, planar_convolution, toom_cook
+from jaxsal.models.planar import convolve_blocks, planar_convolution
+from jaxsal.models.plane import convolve_images
+from jaxsal.models.winograd import toom_cook
 
 PADDING = ((1, 1), (1, 1), (1, 1))
 
@@ -29,6 +31,11 @@ def test_transforms_give_the_outputs_of_a_filter(num_outputs, num_taps):
     outputs = transform.outputs @ ((transform.kernel @ taps) * (transform.inputs @ inputs))
 
     np.testing.assert_allclose(outputs, np.correlate(inputs, taps, "valid"), atol=1e-12)
+
+
+def test_transforms_are_shared_and_cannot_be_changed():
+    with pytest.raises(ValueError, match="read-only"):
+        toom_cook(2, 3).inputs[0] = 1
 
 
 def test_the_transform_of_two_outputs_by_hand():

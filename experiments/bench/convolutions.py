@@ -1,0 +1,178 @@
+"""Every distinct convolution of the networks by each of its exact forms, forward and with its gradient.
+
+    python experiments/bench/convolutions.py
+    python experiments/bench/convolutions.py --networks resnet3d18 --what forward
+    python experiments/bench/convolutions.py --quick
+
+The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
+"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`; of a 2-D one: "lax",
+"matmul" and, without steps, "blocked". A star marks the form that runs on CPU. These figures are behind the thresholds
+FEW_CHANNELS, WORTHWHILE and BLOCK.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from timing import compare, times_in_turns, write_json
+
+from jaxsal.models import PAN, ResNet3D18, ResNet50
+from jaxsal.models.conv import Conv2D, Conv3D
+from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
+from jaxsal.models.planar import chosen_form, convolve_blocks, joined_frames, split_kernel
+from jaxsal.models.plane import convolve_images, count_frames
+from jaxsal.models.winograd import best_tile, transformed_frames
+
+NETWORKS = {
+    "resnet3d18": (ResNet3D18, (1, 16, 112, 112, 3)),
+    "resnet50": (ResNet50, (8, 224, 224, 3)),
+    "pan": (PAN, (1, 32, 224, 224, 3)),
+}
+QUICK = {"resnet3d18": (partial(ResNet3D18, width=8), (1, 4, 16, 16, 3))}
+
+
+class Layer(NamedTuple):
+    """A convolution: shapes (B, ..., C) and (..., C, D), and its options."""
+
+    inputs: tuple[int, ...]
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        numbers = ("x".join(map(str, part)) for part in (self.inputs, self.kernel, self.strides))
+        return " * ".join(numbers)
+
+
+@dataclass(frozen=True)
+class Config:
+    """What is timed."""
+
+    networks: tuple[Literal["resnet3d18", "resnet50", "pan"], ...] = ("resnet3d18", "resnet50", "pan")
+    """The networks whose layers are taken, each distinct layer once."""
+    what: tuple[Literal["forward", "gradient"], ...] = ("forward", "gradient")
+    """"gradient" is by inputs and kernel, of the sum of squares."""
+    rounds: int = 7
+    quick: bool = False
+    """A narrow 3D-ResNet18 on a small clip."""
+    output: Path = Path("runs/bench/convolutions.json")
+
+
+def main(config: Config) -> None:
+    """Times all forms of all layers and prints a table."""
+    chosen = QUICK if config.quick else {name: NETWORKS[name] for name in config.networks}
+    layers: Counter[Layer] = Counter()
+    for make, shape in chosen.values():
+        layers |= layers_of(make(), shape)
+    rows: list[dict[str, Any]] = []
+    print("| layer (inputs * kernel * strides) | times | what | form, ms (speed over lax); * is chosen |")
+    print("|---|--:|---|---|")
+    for layer, count in layers.items():
+        for what in config.what:
+            row = dict(layer=layer._asdict(), count=count, what=what, chosen=choice(layer))
+            row["forms"] = time_layer(layer, what, config.rounds)
+            rows.append(row)
+            print(f"| {layer} | {count} | {what} | {forms_text(row)} |", flush=True)
+            write_json(config.output, dict(rounds=config.rounds, rows=rows))
+
+
+def layers_of(model: nn.Module, shape: tuple[int, ...]) -> Counter[Layer]:
+    """The convolutions that a network runs on inputs of a shape, with how often it does."""
+    found: Counter[Layer] = Counter()
+
+    def watch(call, arguments, keywords, context):
+        module, inputs = context.module, arguments[0] if arguments else None
+        if isinstance(module, Conv3D):
+            kernel = (*module.kernel_size, inputs.shape[-1], module.features)
+            found[Layer(inputs.shape, kernel, module.strides, module.padding)] += 1
+        if isinstance(module, Conv2D):
+            kernel, pad = (module.size, module.size, inputs.shape[-1], module.features), module.size // 2
+            found[Layer(inputs.shape, kernel, (module.stride,) * 2, ((pad, pad),) * 2)] += 1
+        if isinstance(module, ResponseNorms):
+            images = (inputs.shape[0] * inputs.shape[1], *inputs.shape[2:])
+            found[Layer(images, (*TAPS, images[-1], CHANNELS), (1, 1), PADDING)] += 1
+        return call(*arguments, **keywords)
+
+    with nn.intercept_methods(watch):
+        jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(shape))
+    return found
+
+
+def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]]:
+    """The exact forms of a layer by name; blocks of pixels are left as they come."""
+    options = dict(strides=layer.strides, padding=layer.padding)
+    single = all(taps == 1 for taps in layer.kernel[:-2])
+    steps = tuple(slice(None, None, stride) for stride in layer.strides)
+    product = {"matmul": lambda x, w: x[(slice(None), *steps)] @ w.reshape(w.shape[-2:])} if single else {}
+    if len(layer.strides) == 2:
+        found = {"lax": partial(convolve_images, **options)} | product
+        if layer.strides == (1, 1) and not single:
+            found["blocked"] = lambda x, w: convolve_blocks(x, w, layer.padding, BLOCK)
+        return found
+    found = {"lax": partial(_lax3d, **options)} | product
+    if single:
+        return found
+    found |= {name: partial(form, **options) for name, form in (("joined", joined_frames), ("split", split_kernel))}
+    num_frames = count_frames(*_shapes(layer), **options)
+    if layer.strides[0] == 1 and num_frames > 1:
+        tile = best_tile(num_frames, layer.kernel[0])
+        found["transformed"] = partial(transformed_frames, num_outputs=tile.num_outputs, **options)
+    return found
+
+
+def choice(layer: Layer) -> str:
+    """The form that runs on CPU."""
+    if len(layer.strides) == 3:
+        return chosen_form(*_shapes(layer), layer.strides, layer.padding)
+    if layer.kernel[:2] == TAPS and layer.kernel[-1] == CHANNELS:
+        return "blocked"
+    return "matmul" if layer.kernel[:2] == (1, 1) else "lax"
+
+
+def time_layer(layer: Layer, what: str, rounds: int) -> list[dict[str, Any]]:
+    """Rows of `compare`, one a form."""
+    generator = np.random.default_rng(0)
+    arrays = [jnp.asarray(generator.standard_normal(shape), jnp.float32) for shape in (layer.inputs, layer.kernel)]
+    runs = {}
+    for name, form in forms(layer).items():
+        program = jax.jit(form if what == "forward" else jax.grad(partial(_energy, form), (0, 1)))
+        runs[name] = partial(_finish, program, arrays)
+    return compare(times_in_turns(runs, rounds=rounds), against="lax")
+
+
+def forms_text(row: dict[str, Any]) -> str:
+    """Milliseconds and speed of each form; the chosen one has a star."""
+    return ", ".join(
+        f"{form['variant']}{'*' if form['variant'] == row['chosen'] else ''} "
+        f"{1e3 * form['seconds']:.3g} ({form['speed']:.2g})"
+        for form in row["forms"]
+    )
+
+
+def _shapes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
+    return [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in (layer.inputs, layer.kernel)]
+
+
+def _energy(form, inputs, kernel):
+    return (form(inputs, kernel) ** 2).sum()
+
+
+def _lax3d(inputs, kernel, *, strides, padding):
+    layout = ("NDHWC", "DHWIO", "NDHWC")
+    return jax.lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
+
+
+def _finish(program, arrays) -> None:
+    jax.block_until_ready(program(*arrays))
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Config))
