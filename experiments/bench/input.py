@@ -1,6 +1,7 @@
 """How long training waits for its input: clips in memory, read by threads, and read by worker processes.
 
     python experiments/bench/input.py --width 8 --crop 56 --size 64
+    python experiments/bench/input.py --quick
 
 Rendered clips are prepared as shards (frames as they are recorded, not cut to size); then the same short training runs
 on each source in turn, from the same seed. Printed are the batches per second that a source gives when nothing else
@@ -46,7 +47,7 @@ class Config:
     crop: int = 56
     batch_size: int = 8
     num_steps: int = 40
-    rounds: int = 3
+    rounds: int = 7
     num_clips: int = 16
     """Recordings that are rendered."""
     length: int = 60
@@ -55,11 +56,15 @@ class Config:
     """Of the frames as they are stored, in pixels."""
     workers: tuple[int, ...] = (0, 2)
     """Numbers of worker processes to try; 0 reads in threads."""
+    quick: bool = False
+    """A look in under a minute: fewer steps, clips and turns, threads only."""
     output: Path = Path("runs/bench/input.json")
 
 
 def main(config: Config) -> None:
     """Prepares the set, trains on every source in turn, prints the table and writes JSON."""
+    if config.quick:
+        config = dataclasses.replace(config, num_steps=4, rounds=1, num_clips=8, length=20, workers=(0,))
     use_all_cores()
     with tempfile.TemporaryDirectory() as folder:
         clip_set = prepared_set(config, Path(folder))
