@@ -48,6 +48,9 @@ def test_the_pages_build_without_a_warning(tmp_path):
     methods = (tmp_path / "reference" / "saliency.html").read_text()
     assert 'id="jaxsal.saliency.rise.rise"' in methods
     assert "keep_prob" in methods
+    public = (tmp_path / "reference" / "api.html").read_text()
+    assert all(f'id="jaxsal.{name}"' in public for name in ("Classifier", "RiseLedger", "gradcam", "view"))
+    assert 'href="options.html#jaxsal.recipes.RiseOptions"' in public
     assert "jaxsal explain walk.mp4" in (tmp_path / "commands.html").read_text()
 
 
