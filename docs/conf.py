@@ -4,6 +4,7 @@
 """
 
 import ast
+import dataclasses
 import inspect
 import io
 import os
@@ -61,6 +62,11 @@ def signature_as_written(app, what, name, obj, options, signature, return_annota
     return text, ast.unparse(written.returns) if written.returns else None
 
 
+def linked(code):
+    """A full name in backticks as a link to its description."""
+    return f":py:obj:{code}" if re.fullmatch(r"`jaxsal(\.\w+)+`", code) else code
+
+
 def docstring_as_rst(app, what, name, obj, options, lines):
     """Makes what is Markdown in a docstring readable as reStructuredText: tables, bars, results with a colon."""
     found = []
@@ -73,7 +79,7 @@ def docstring_as_rst(app, what, name, obj, options, lines):
         elif previous.strip() == "Returns:" and ":" in line:
             line = re.sub(r"\S", r": \g<0>", line, count=1)
         else:
-            line = re.sub(r"(`[^`]*`)|(\||\*(?=\S))", lambda m: m[1] or "\\" + m[2], line)
+            line = re.sub(r"(`[^`]*`)|(\||\*(?=\S))", lambda m: linked(m[1]) if m[1] else "\\" + m[2], line)
         found.append(line)
     lines[:] = found
 
@@ -83,12 +89,19 @@ def skip_aliases(app, what, name, obj, skip, options):
     return True if str(getattr(obj, "__doc__", "")).startswith("Alias for field number") else None
 
 
-def modules_of(package):
-    """A heading and the reference of every module of a package, its subpackages aside."""
-    names = [f"{package}.{m.name}" for m in pkgutil.iter_modules(find_spec(package).submodule_search_locations)]
-    names = [name for name in names if not find_spec(name).submodule_search_locations]
-    pages = [f"```{{eval-rst}}\n.. automodule:: {package}\n   :no-members:\n```"]
-    for name in names:
+def modules_of(package, chosen=None):
+    """A heading and the reference of the modules of a package, its subpackages aside.
+
+    Args:
+      package: Its name.
+      chosen: Names of modules, "recipes options", or "but" and those that are left out; all if None.
+    """
+    names = [m.name for m in pkgutil.iter_modules(find_spec(package).submodule_search_locations)]
+    names = [name for name in names if not find_spec(f"{package}.{name}").submodule_search_locations]
+    first, *others = (chosen or "but").split()
+    names = [name for name in names if name not in others] if first == "but" else [first, *others]
+    pages = [] if chosen else [f"```{{eval-rst}}\n.. automodule:: {package}\n   :no-members:\n```"]
+    for name in (f"{package}.{name}" for name in names):
         pages.append(f"## {name}\n\n```{{eval-rst}}\n.. automodule:: {name}\n   :members:\n```")
     return "\n\n".join(pages)
 
@@ -120,23 +133,58 @@ def help_of_every_verb():
 
 
 def public_names():
-    """A row for each name of the package: where it is described, and its first line."""
+    """A row for each name of the package: a link to where it is described, and its first line."""
     import jaxsal
 
     rows = []
     for name in jaxsal.__all__:
-        thing = getattr(jaxsal, name)
-        home = thing.__name__ if inspect.ismodule(thing) else f"{thing.__module__}.{thing.__qualname__}"
-        rows.append(f"| {{any}}`{name} <{home}>` | {inspect.getdoc(thing).splitlines()[0]} |")
+        thing, module = getattr(jaxsal, name), inspect.ismodule(getattr(jaxsal, name))
+        rows.append(f"| {{{'any' if module else 'py:obj'}}}`jaxsal.{name}` | {inspect.getdoc(thing).splitlines()[0]} |")
     return "\n".join(rows)
+
+
+def public_reference():
+    """The description of each name of the package, under the name that a user writes."""
+    import jaxsal
+
+    described = []
+    for name in (name for name in jaxsal.__all__ if not inspect.ismodule(getattr(jaxsal, name))):
+        kind = "class" if inspect.isclass(getattr(jaxsal, name)) else "function"
+        members = "\n   :members:\n   :special-members: __call__" if kind == "class" else ""
+        described.append(f"## {name}\n\n```{{eval-rst}}\n.. auto{kind}:: jaxsal.{name}{members}\n```")
+    return "\n\n".join(described)
+
+
+def method_options():
+    """A row for each option of a method or measure: its default in every recipe, and the class that describes it."""
+    from jaxsal.recipes import RECIPES
+
+    rows = []
+    for method in ("gradcam", "rise", "sidu", "deletion", "insertion"):
+        options = [getattr(recipe, method) for recipe in RECIPES.values()]
+        home = f"{type(options[0]).__module__}.{type(options[0]).__qualname__}"
+        rows.append(f"| **{method}**: {{py:obj}}`{home}` | {' | '.join('' for _ in options)} |")
+        for field in dataclasses.fields(options[0]):
+            defaults = " | ".join(f"`{getattr(each, field.name)!r}`" for each in options)
+            rows.append(f"| `{field.name}` | {defaults} |")
+    heads = " | ".join(RECIPES)
+    return f"| option | {heads} |\n|---|{'---|' * len(RECIPES)}\n" + "\n".join(rows)
+
+
+FILLED_IN = {
+    "help of every verb": help_of_every_verb,
+    "public names": public_names,
+    "public reference": public_reference,
+    "options of methods": method_options,
+}
 
 
 def fill_in(app, docname, source):
     """Fills in the lines of a page that begin with %%: they stand for what the code says."""
-    source[0] = re.sub(r"^%% modules of (\S+)$", lambda found: modules_of(found[1]), source[0], flags=re.MULTILINE)
-    for line, text in (("%% help of every verb", help_of_every_verb), ("%% public names", public_names)):
-        if line in source[0]:
-            source[0] = source[0].replace(line, text())
+    asked = re.compile(r"^%% modules of ([^\s:]+)(?:: (.+))?$", flags=re.MULTILINE)
+    source[0] = asked.sub(lambda found: modules_of(found[1], found[2]), source[0])
+    for line, text in FILLED_IN.items():
+        source[0] = re.sub(rf"^%% {line}$", lambda _, text=text: text(), source[0], flags=re.MULTILINE)
 
 
 def setup(app):

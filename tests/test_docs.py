@@ -75,6 +75,9 @@ def test_the_pages_build_without_a_warning(tmp_path):
     helps = [unescape(block).splitlines() for block in shown if block.startswith("usage: ")]
     assert len(helps) == 11
     assert max(len(line) for lines in helps for line in lines) <= 88
+    public = (tmp_path / "reference" / "api.html").read_text()
+    assert all(f'id="jaxsal.{name}"' in public for name in ("Classifier", "RiseLedger", "gradcam", "view"))
+    assert 'href="options.html#jaxsal.recipes.RiseOptions"' in public
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda p: str(p.relative_to(ROOT)))
