@@ -69,18 +69,18 @@ def main(config: Config) -> None:
     use_all_cores()
     results = []
     for subject in subjects(config.checkpoint, quick=config.quick):
-        target = int(np.argmax(jax.jit(lambda classifier, clip: classifier(clip))(subject.classifier, subject.clip)))
         for keep_prob in config.keep_prob:
-            rows = compare(config, subject, keep_prob, target)
+            rows = compare(config, subject, keep_prob)
             print(f"\n{subject.name}, p = {keep_prob}\n\n{table(config.counts, rows)}", flush=True)
-            results.append(dict(network=subject.name, keep_prob=keep_prob, target=target, rows=rows))
+            results.append(dict(network=subject.name, keep_prob=keep_prob, target=subject.target, rows=rows))
             values = dataclasses.asdict(config) | dict(output=str(config.output), ledgers=str(config.ledgers))
             values["checkpoint"] = list(map(str, config.checkpoint))
             write_json(config.output, dict(config=values, results=results))
 
 
-def compare(config: Config, subject: Subject, keep_prob: float, target: int) -> list[dict[str, Any]]:
+def compare(config: Config, subject: Subject, keep_prob: float) -> list[dict[str, Any]]:
     """One row per estimator and way of drawing."""
+    target = subject.target
     reference = _ledger(config, subject, 0, config.reference, keep_prob, "independent")
     truth = np.asarray(reference.map(target, estimator="centered"))
     noise = float(np.mean(np.square(reference.stderr(target, estimator="centered"))))

@@ -87,7 +87,7 @@ def main(config: Config) -> None:
 
 def _rise(config: Config, subject: Subject, **options: Any) -> jax.Array:
     chosen: Any = dict(num_masks=config.num_masks, chunk_size=config.chunk_size, estimator="centered") | options
-    return rise(jax.random.key(0), subject.classifier, subject.clip, **chosen)
+    return rise(jax.random.key(0), subject.classifier, subject.clip, subject.target, **chosen)
 
 
 def _masks(config: Config, subject: Subject) -> RiseMasks:
@@ -119,7 +119,7 @@ def precision(config: Config, subject: Subject, saliency: np.ndarray) -> dict[st
 
 def _curve(measure: Any, config: Config, subject: Subject, saliency: np.ndarray, **options: Any) -> Any:
     options = dict(num_steps=config.num_steps, chunk_size=config.chunk_size) | options
-    return measure(subject.classifier, subject.clip, saliency, **options)
+    return measure(subject.classifier, subject.clip, saliency, subject.target, **options)
 
 
 def refined_curves(config: Config, subject: Subject, saliency: np.ndarray) -> dict[str, Any]:

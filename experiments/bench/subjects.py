@@ -1,12 +1,13 @@
 """The networks and clips that benchmarks of maps are about: of a checkpoint, or with random weights."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxsal.classifier import Classifier
+from jaxsal.ledger import clip_logits
 from jaxsal.networks import NetworkSpec
 
 RANDOM = {
@@ -27,12 +28,14 @@ class Subject(NamedTuple):
       spec: What the network is.
       classifier: The network.
       clip: The clip, (T, H, W, C).
+      target: The class it predicts.
     """
 
     name: str
     spec: NetworkSpec
     classifier: Classifier
     clip: np.ndarray
+    target: int
 
 
 def subjects(checkpoints: tuple[Path, ...], *, quick: bool) -> list[Subject]:
@@ -51,7 +54,7 @@ def _trained(path: Path) -> Subject:
     spec = checkpoint.spec
     clip_set = open_clips(SYNTHETIC, height=spec.size, num_frames=spec.num_frames, seed=0).select(split="test")
     case = select_cases(spec, clip_set, 1)[-1]
-    return Subject(str(path), spec, spec.classifier(checkpoint.variables), case.load())
+    return _subject(str(path), spec, checkpoint.variables, case.load())
 
 
 def _random(name: str, fields: dict) -> Subject:
@@ -60,4 +63,10 @@ def _random(name: str, fields: dict) -> Subject:
     spec = NetworkSpec(tuple("abcdefgh"), **fields)
     variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
     clip = np.random.default_rng(0).random(spec.clip_shape, np.float32)
-    return Subject(f"{name}, random weights", spec, spec.classifier(variables), clip)
+    return _subject(f"{name}, random weights", spec, variables, clip)
+
+
+def _subject(name: str, spec: NetworkSpec, variables: Any, clip: np.ndarray) -> Subject:
+    classifier = spec.classifier(variables)
+    target = int(np.argmax(clip_logits(classifier, clip)))
+    return Subject(name, spec, classifier, clip, target)
