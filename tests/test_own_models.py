@@ -41,11 +41,16 @@ def test_every_method_takes_a_pan():
     ]
     assert [found.shape for found in maps] == [(8, 32, 32)] * 3
     assert all(bool(jnp.isfinite(found).all()) for found in maps)
-    probability = jax.nn.softmax(classifier(clip)).max()
+    probability = jax.nn.softmax(logits_of(classifier, clip)).max()
     removed, shown = (
         measure(classifier, clip, maps[2], num_steps=4, chunk_size=4) for measure in (deletion, insertion)
     )
     np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], [probability] * 2, rtol=1e-4)
+
+
+@jax.jit
+def logits_of(classifier, clip):
+    return classifier(clip)
 
 
 def weights_of(model):
@@ -121,7 +126,7 @@ def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
     classifier, network, variables = i3d
     clip = jnp.asarray(walking_clip(224))
     expected, _ = jax.jit(network.apply)(variables, 2 * clip[None] - 1)
-    logits = jax.jit(lambda classifier, clip: classifier(clip))(classifier, clip)
+    logits = logits_of(classifier, clip)
     np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
 
 
@@ -137,7 +142,7 @@ def test_a_trained_kinetics_network_is_explained_and_measured(i3d, mixed_types):
         assert found.shape == (16, 112, 112)
         assert bool(jnp.isfinite(found).all())
         assert float(jnp.ptp(found)) > 0
-    probability = jax.nn.softmax(classifier(clip)).max()
+    probability = jax.nn.softmax(logits_of(classifier, clip)).max()
     for measure in (deletion, insertion):
         curve = measure(classifier, clip, maps[0], num_steps=4, chunk_size=4)
         assert bool(jnp.isfinite(curve.scores).all())
