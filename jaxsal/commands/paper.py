@@ -29,6 +29,10 @@ class Paper:
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
     only: tuple[str, ...] = ()
     """Names of the tables to make, such as results-ir or rise-grid, into a folder of their own; all if left out."""
+    stream: bool = False
+    """Read the training's clips as batches need them, for sets that do not fit into memory."""
+    num_workers: int = 0
+    """With --stream: processes that read; 0 reads in threads."""
     seed: int = 0
     """Of the embedded clips, the trainings, the masks and the random maps."""
 
@@ -39,9 +43,17 @@ class Paper:
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
+        if self.num_workers and not self.stream:
+            raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
         found = run_study(
-            study, self.output, recipes=self.recipe, data=self.data, only=self.only, command=command_line()
+            study,
+            self.output,
+            recipes=self.recipe,
+            data=self.data,
+            only=self.only,
+            num_workers=self.num_workers if self.stream else None,
+            command=command_line(),
         )
         text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in found)
         return Output(
