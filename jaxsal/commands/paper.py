@@ -31,6 +31,10 @@ class Paper(Verb):
     only: Annotated[tuple[str, ...], left_out("all", metavar="[TABLE ...]")] = ()
     """Names of the tables to make, into a folder of their own: results-ir, results-tv, rise-masks, rise-grid,
     rise-probability, sidu-threshold."""
+    stream: bool = False
+    """Read the training's clips as batches need them, for sets that do not fit into memory."""
+    num_workers: int = 0
+    """With --stream: processes that read, at least 0; 0 reads in threads."""
     seed: int = 0
     """Of the embedded clips, the trainings, the masks and the random maps, at least 0."""
     dry_run: bool = False
@@ -46,11 +50,21 @@ class Paper(Verb):
         from jaxsal.paper.run import run_study
 
         check_choice("preset", self.preset, tuple(PRESETS))
+        if self.num_workers and not self.stream:
+            raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
         if self.dry_run:
             plan = plan_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only)
             return Output(plan.text, plan.data)
-        found = run_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only, command=self.command)
+        found = run_study(
+            study,
+            self.output,
+            recipes=self.recipe,
+            data=self.data,
+            only=self.only,
+            num_workers=self.num_workers if self.stream else None,
+            command=self.command,
+        )
         text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in found)
         return Output(
             text, {report.folder.name: dict(tables=report.tables, output=str(report.folder)) for report in found}

@@ -4,6 +4,7 @@ from functools import partial
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -62,6 +63,12 @@ def _convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple, paddi
     return lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
 
 
+def _of_one_type(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Both in the wider of their types, as Flax's layers take them, under strict promotion too."""
+    wider = jnp.promote_types(inputs.dtype, kernel.dtype)
+    return inputs.astype(wider), kernel.astype(wider)
+
+
 class Conv3D(nn.Module):
     """A bias-free 3-D convolution layer with explicit padding; see `conv3d`.
 
@@ -82,7 +89,7 @@ class Conv3D(nn.Module):
         """Convolves clips with the layer's kernel."""
         shape = (*self.kernel_size, inputs.shape[-1], self.features)
         kernel = self.param("kernel", kaiming_fan_out, shape)
-        inputs, kernel = nn.dtypes.promote_dtype(inputs, kernel)
+        inputs, kernel = _of_one_type(inputs, kernel)
         return conv3d(inputs, kernel, strides=self.strides, padding=self.padding)
 
 
@@ -105,7 +112,7 @@ class Conv2D(nn.Module):
     def __call__(self, images: Float[Array, "N H W C"]) -> Float[Array, "N H2 W2 D"]:
         """Convolves images with the layer's kernel."""
         kernel = self.param("kernel", kaiming_fan_out, (self.size, self.size, images.shape[-1], self.features))
-        images, kernel = nn.dtypes.promote_dtype(images, kernel)
+        images, kernel = _of_one_type(images, kernel)
         pad = (self.size // 2, self.size // 2)
         strides, padding = (self.stride, self.stride), (pad, pad)
         return lax.platform_dependent(

@@ -28,6 +28,7 @@ def run_study(
     recipes: Sequence[str] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
+    num_workers: int | None = None,
     command: str = "",
 ) -> list[Report]:
     """Runs the study, or goes on with the run that `output` holds, and writes a report for each recipe.
@@ -39,6 +40,8 @@ def run_study(
       data: "synthetic", a prepared set, or a folder of recordings, see `jaxsal.datasets.catalog.open_clips`.
       only: Names of the tables to make; all if empty. Their report goes to a folder of its own, so that a report
         of more tables stays, and clips that were explained for either serve both.
+      num_workers: Processes that read the training's clips as batches need them, 0 for threads; all clips are held in
+        memory if None.
       command: What was typed, for run.json.
 
     Returns:
@@ -54,7 +57,7 @@ def run_study(
     def open_set(config: NetworkConfig) -> ClipSet:
         return open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
 
-    networks = train_networks(study, open_set, output / "networks")
+    networks = train_networks(study, open_set, output / "networks", num_workers=num_workers)
     seconds, reports = {"networks": time.perf_counter() - start}, []
     for recipe in tables:
         start = time.perf_counter()

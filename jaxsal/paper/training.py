@@ -13,6 +13,7 @@ from jaxsal.checkpoint import load_checkpoint
 from jaxsal.classifier import Classifier
 from jaxsal.datasets.pipeline import LoadedClips, load_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
+from jaxsal.datasets.streaming import StreamedClips, stream_clips
 from jaxsal.files import write_atomically
 from jaxsal.history import input_wait_share, training_seconds
 from jaxsal.networks import NetworkSpec
@@ -20,6 +21,8 @@ from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.published import published
 from jaxsal.paper.sheets import Sheet
 from jaxsal.train import accuracy_by_spectrum, train
+
+Clips = LoadedClips | StreamedClips
 
 
 class TrainedNetwork(NamedTuple):
@@ -46,31 +49,36 @@ class TrainedNetwork(NamedTuple):
     input_wait: float
 
 
-def train_networks(study: Study, open_set: Callable[[NetworkConfig], ClipSet], directory: Path) -> list[TrainedNetwork]:
+def train_networks(
+    study: Study, open_set: Callable[[NetworkConfig], ClipSet], directory: Path, *, num_workers: int | None = None
+) -> list[TrainedNetwork]:
     """Trains what is not trained yet, network after network, each in a folder of its name.
 
     Args:
       study: Its networks.
       open_set: Opens the clips for a network; those of one architecture get the same.
       directory: Where the folders are.
+      num_workers: Processes that read clips as batches need them, 0 for threads; all clips are held in memory if None.
     """
     trained = []
     for arch in ARCHITECTURES:
         configs = [config for config in study.networks if config.arch == arch]
         clip_set = open_set(configs[0])
-        decode = decoder(configs[0].spec(clip_set.classes), clip_set)
+        decode = decoder(configs[0].spec(clip_set.classes), clip_set, num_workers=num_workers)
         trained += [train_network(config, clip_set, decode, directory / config.name) for config in configs]
     return trained
 
 
-def decoder(spec: NetworkSpec, clip_set: ClipSet) -> Callable[[str], LoadedClips]:
-    """Decodes a split for a network when it is first asked for."""
+def decoder(spec: NetworkSpec, clip_set: ClipSet, *, num_workers: int | None = None) -> Callable[[str], Clips]:
+    """Decodes a split for a network when it is first asked for, or clip by clip where `num_workers` is given."""
     sizes: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+    if num_workers is not None:
+        return lambda split: stream_clips(clip_set.select(split=split), **sizes, num_workers=num_workers)
     return cache(lambda split: load_clips(clip_set.select(split=split), **sizes, progress=True))
 
 
 def train_network(
-    config: NetworkConfig, clip_set: ClipSet, decode: Callable[[str], LoadedClips], directory: Path
+    config: NetworkConfig, clip_set: ClipSet, decode: Callable[[str], Clips], directory: Path
 ) -> TrainedNetwork:
     """Trains one network and tests it; what `directory` holds of the same training is not redone.
 
@@ -98,8 +106,10 @@ def train_network(
     return TrainedNetwork(config, spec, clip_set, classifier, accuracy, checkpoint.step, minutes, wait)
 
 
-def only(clips: LoadedClips, chosen: ClipSet) -> LoadedClips:
-    """The loaded clips of some of the records, in their order."""
+def only(clips: Clips, chosen: ClipSet) -> Clips:
+    """The clips of some of the records, in their order."""
+    if isinstance(clips, StreamedClips):
+        return clips._replace(clip_set=chosen)
     frames = dict(zip((record.name for record in clips.clip_set.records), clips.frames, strict=True))
     return clips._replace(clip_set=chosen, frames=tuple(frames[record.name] for record in chosen.records))
 

@@ -3,36 +3,22 @@
 import csv
 import dataclasses
 import json
-from functools import partial
 
+import jax
 import numpy as np
 import pytest
 
 import runs
-import toys
-from jaxsal.datasets.records import ClipSet
+from jaxsal.datasets.streaming import StreamedClips
 from jaxsal.evaluate import explain_all
 from jaxsal.options import TrainOptions
 from jaxsal.paper import run
 from jaxsal.paper.cells import study_tables
-from jaxsal.paper.config import ARCHITECTURES, PRESETS, NetworkConfig, Study
+from jaxsal.paper.config import PRESETS, NetworkConfig
 from jaxsal.paper.run import run_study
-from jaxsal.paper.training import TrainedNetwork, decoder, train_network
+from jaxsal.paper.training import decoder, only, train_network
+from studies import SIZES, STUDY, clip_set, patch_run
 
-SIZES = dict(width=2, num_frames=4, size=18, crop=16)
-STUDY = Study(
-    networks=tuple(
-        NetworkConfig(arch, spectra, **SIZES, training=runs.OPTIONS)
-        for arch in ARCHITECTURES
-        for spectra in ("IR", "TV", "IRTV")
-    ),
-    clips_per_spectrum=2,
-    num_masks=6,
-    mask_counts=(3, 6, 9),
-    grid_shapes=((2, 8, 8), (4, 8, 8)),
-    thresholds=(-1.0, 0.5),
-    num_steps=4,
-)
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
 SHEETS += ["truth", "truth-agreement", "conclusions", "conclusions-evidence"]
 
@@ -41,40 +27,9 @@ def read_csv(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def bar_mask(label):
-    """The pixels of the bar of `runs.moving_bar`."""
-    return runs.moving_bar(label, 0, True)[..., 0] == 230
-
-
-def clip_set():
-    whole = runs.clip_set()
-    return ClipSet(
-        whole.classes,
-        tuple(dataclasses.replace(record, load_mask=partial(bar_mask, record.label)) for record in whole.records),
-    )
-
-
-def toy_networks(study, open_set, directory):
-    head = np.array([[4.0, -4], [2, 1], [-3, 2]], np.float32)
-    return [
-        TrainedNetwork(
-            config,
-            dataclasses.replace(runs.SPEC, spectra=config.spectra),
-            open_set(config),
-            toys.pooling_classifier(cells=(2, 2, 2), head=head * (number + 1)),
-            {spectrum: (0.5, 4) for spectrum in ("IR", "TV") if spectrum in config.spectra},
-            steps=6,
-            minutes=0.25,
-            input_wait=0.01,
-        )
-        for number, config in enumerate(study.networks)
-    ]
-
-
 @pytest.fixture
 def tiny(monkeypatch):
-    monkeypatch.setattr(run, "open_clips", lambda *args, **options: clip_set())
-    monkeypatch.setattr(run, "train_networks", toy_networks)
+    patch_run(monkeypatch.setattr)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -193,6 +148,17 @@ def test_a_network_is_trained_once(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         again.classifier(np.zeros((4, 16, 16, 3))), first.classifier(np.zeros((4, 16, 16, 3)))
     )
+
+
+def test_streamed_clips_are_trained_on_alike():
+    clips, config = clip_set(), NetworkConfig("resnet3d18", "IR", **SIZES, training=runs.OPTIONS)
+    spec, chosen = config.spec(clips.classes), clips.select(split="train", spectra=("IR",))
+    held, read = (only(decoder(spec, clips, num_workers=number)("train"), chosen) for number in (None, 0))
+    assert isinstance(read, StreamedClips)
+    assert held.clip_set == read.clip_set == chosen
+    key = jax.random.key(3)
+    for number in (0, len(chosen.records) - 1):
+        np.testing.assert_array_equal(held.clip(number, key), read.clip(number, key))
 
 
 @pytest.mark.parametrize(
