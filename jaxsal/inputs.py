@@ -33,9 +33,8 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
         raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
     if 0 in clip.shape:
         raise ValueError(f"`clip` must not be empty; got shape {tuple(clip.shape)}.")
-    mean: Any = getattr(score_fn, "mean", None)
-    if channels is None and getattr(mean, "size", 1) > 1:
-        channels = mean.size
+    if channels is None:
+        channels = _num_channels(score_fn)
     if channels is not None and clip.shape[-1] != channels:
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
@@ -43,6 +42,15 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
     clip = jax.device_put(clip.astype(np.float32)) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
     _check_unit_range("clip", clip)
     return clip
+
+
+def _num_channels(score_fn: ScoreFn | None) -> int | None:
+    """As many as the mean colour of what scores has; None where it has none, or parts with means of their own."""
+    try:
+        size = getattr(getattr(score_fn, "mean", None), "size", 1)
+    except ValueError:
+        return None
+    return size if size > 1 else None
 
 
 def _check_unit_range(name: str, array: Any) -> None:

@@ -118,7 +118,7 @@ class Subject:
     @cached_property
     def target(self) -> int:
         """The predicted class, whose Grad-CAM map is not zero everywhere."""
-        return int(jnp.argmax(jax.jit(self.classifier)(self.clip)))
+        return int(jnp.argmax(self.classifier(self.clip)))
 
     def save(self, folder: Path, num_masks: int) -> None:
         """Writes what the other side needs, with the grids and offsets of so many masks."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from jaxsal.cli import run_command
+from jaxsal.cli import run_verb
 from jaxsal.commands.paper import Paper
 
 
@@ -24,4 +24,4 @@ class RiseProbability(Paper):
 
 
 if __name__ == "__main__":
-    run_command(tyro.cli(RiseProbability))
+    run_verb(tyro.cli(RiseProbability))

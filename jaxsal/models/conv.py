@@ -4,7 +4,6 @@ from functools import partial
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -65,8 +64,9 @@ def _convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple, paddi
 
 def _of_one_type(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Both in the wider of their types, as Flax's layers take them, under strict promotion too."""
-    wider = jnp.promote_types(inputs.dtype, kernel.dtype)
-    return inputs.astype(wider), kernel.astype(wider)
+    with jax.numpy_dtype_promotion("standard"):
+        inputs, kernel = nn.dtypes.promote_dtype(inputs, kernel)
+    return inputs, kernel
 
 
 class Conv3D(nn.Module):

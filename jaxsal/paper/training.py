@@ -152,7 +152,7 @@ def networks_sheet(networks: list[TrainedNetwork]) -> Sheet:
     )
     note = (
         "Accuracy on clips of people not trained on; minutes of steps over all starts without compiling; input wait: "
-        "the share of them in which the devices waited for input. Each network is trained once, with one seed; the "
-        "ones trained on IRTV see twice the clips, in twice the steps unless the steps say otherwise."
+        "the share of them in which the devices waited for input. Each network is trained once, with one seed; one "
+        "trained on IRTV needs twice the steps to see each of its clips as often as the others."
     )
     return Sheet("networks", "The six networks", note, columns, lines)
