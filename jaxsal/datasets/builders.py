@@ -76,7 +76,7 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     def _generate_examples(self, split: str, records: tuple[ClipRecord, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
         table = self.info.metadata["clips"][split] = []
         for number, (record, frames) in enumerate(zip(records, in_order(self._load, records), strict=True)):
-            table.append([record.name, record.label, record.spectrum])
+            table.append([record.name, record.label, record.spectrum, record.scene])
             yield number, dict(frames=frames, label=record.label, name=record.name, spectrum=record.spectrum)
 
     def _load(self, record: ClipRecord) -> np.ndarray:

@@ -5,6 +5,7 @@
       TV/<clip>/0000.png 0001.png ...
       train.txt  test.txt         one clip a line: its name and its action
       classes.txt                 optional: one action a line, in the order of the network's classes
+      spectra.json                optional: {"IR": {"value_range": [black, white]}} for frames of 16 bits
 
 Every listed clip is in both trees, its frames numbered from 0 without a gap. One split serves both spectra.
 """
@@ -15,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxsal.datasets.clips import read_frames
+from jaxsal.datasets.clips import ValueRange, read_frames
+from jaxsal.datasets.paired import stored_value_ranges
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 
 FRAME_NAME = "{:04d}.png"
@@ -37,6 +39,7 @@ def multispectral_folder(root: str | Path) -> ClipSet:
     """
     root = Path(root)
     listed = {split: _read_list(root / f"{split}.txt") for split in SPLITS}
+    ranges = stored_value_ranges(root)
     classes = _classes(root, {action for pairs in listed.values() for _, action in pairs})
     records: dict[str, ClipRecord] = {}
     for split, pairs in listed.items():
@@ -50,13 +53,17 @@ def multispectral_folder(root: str | Path) -> ClipSet:
                 name = f"{clip}-{spectrum}"
                 if name in records:
                     raise ValueError(f"`{split}.txt` must list clips once, in one split; got {clip!r} again.")
-                load = partial(read_numbered_frames, folder)
+                load = partial(read_numbered_frames, folder, value_range=ranges[spectrum])
                 records[name] = ClipRecord(name, classes.index(action), spectrum, split, load)
     return ClipSet(classes, tuple(records.values()))
 
 
-def read_numbered_frames(folder: Path) -> UInt8[np.ndarray, "L H W 3"]:
+def read_numbered_frames(folder: Path, *, value_range: ValueRange | None = None) -> UInt8[np.ndarray, "L H W 3"]:
     """All frames of a clip's folder, 0000.png to the last.
+
+    Args:
+      folder: The folder.
+      value_range: (black, white) in raw counts; all that the files' type can hold if None.
 
     Raises:
       ValueError: If a number is missing, or a frame cannot be read.
@@ -65,7 +72,7 @@ def read_numbered_frames(folder: Path) -> UInt8[np.ndarray, "L H W 3"]:
     missing = [name for name in map(FRAME_NAME.format, range(len(names))) if name not in names]
     if missing:
         raise ValueError(f"`{folder}` must hold frames numbered from 0 without a gap; got no {missing[0]}.")
-    return read_frames(folder)
+    return read_frames(folder, value_range=value_range)
 
 
 def _read_list(path: Path) -> list[tuple[str, str]]:

@@ -15,7 +15,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxsal.datasets.clips import ARRAY_SUFFIXES, VIDEO_SUFFIXES, ValueRange, read_frames
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
@@ -53,7 +53,7 @@ def paired_actions(
     """
     root = Path(root)
     rows = _read_rows(root)
-    ranges = _value_ranges(root, value_ranges or {})
+    ranges = stored_value_ranges(root) | _known_spectra("value_ranges", value_ranges or {})
     files = {spectrum: _recordings(root / spectrum) for spectrum in SPECTRA}
     if classes is None:
         classes = sorted({row.cells["label"] for row in rows})
@@ -99,19 +99,23 @@ def _check_columns(present: Sequence[str]) -> None:
         raise ValueError(f"`{SEGMENTS_FILE}` must have the columns {missing}; got {list(present)}.")
 
 
-def _value_ranges(root: Path, given: Mapping[str, ValueRange]) -> dict[str, ValueRange | None]:
+def stored_value_ranges(root: Path) -> dict[str, ValueRange | None]:
+    """By spectrum, the raw values that are black and white as a folder's spectra.json says; None where it does not.
+
+    Raises:
+      ValueError: If the file names another spectrum.
+    """
     path = root / SPECTRA_FILE
-    stored = json.loads(path.read_text()) if path.is_file() else {}
-    for name, spectra in (("value_ranges", given), (SPECTRA_FILE, stored)):
-        unknown = [spectrum for spectrum in spectra if spectrum not in SPECTRA]
-        if unknown:
-            raise ValueError(f"`{name}` must name spectra out of {SPECTRA}; got {unknown[0]!r}.")
-    ranges: dict[str, ValueRange | None] = dict.fromkeys(SPECTRA)
-    for spectrum, options in stored.items():
-        if "value_range" in options:
-            low, high = options["value_range"]
-            ranges[spectrum] = (low, high)
-    return ranges | dict(given)
+    stored = _known_spectra(SPECTRA_FILE, json.loads(path.read_text()) if path.is_file() else {})
+    ranges = {spectrum: stored.get(spectrum, {}).get("value_range") for spectrum in SPECTRA}
+    return {spectrum: None if pair is None else (pair[0], pair[1]) for spectrum, pair in ranges.items()}
+
+
+def _known_spectra(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = [spectrum for spectrum in given if spectrum not in SPECTRA]
+    if unknown:
+        raise ValueError(f"`{name}` must name spectra out of {SPECTRA}; got {unknown[0]!r}.")
+    return dict(given)
 
 
 def _recordings(folder: Path) -> dict[str, list[Path]]:

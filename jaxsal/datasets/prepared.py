@@ -156,8 +156,9 @@ def prepared_clips(folder: str | Path) -> ClipSet:
 
 def _records(folder: Path, tables: dict[str, list[Any]]) -> Iterator[ClipRecord]:
     for split in SPLITS:
-        for number, (name, label, spectrum) in enumerate(tables.get(split, [])):
-            yield ClipRecord(name, label, spectrum, split, partial(_read, folder, split, number, name))
+        for number, (name, label, spectrum, *scene) in enumerate(tables.get(split, [])):
+            load = partial(_read, folder, split, number, name)
+            yield ClipRecord(name, label, spectrum, split, load, scene=scene[0] if scene else "")
 
 
 def _read(folder: Path, split: str, number: int, name: str) -> UInt8[np.ndarray, "L H W 3"]:

@@ -4,6 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import layouts
 import runs
@@ -34,6 +35,20 @@ def test_frames_are_those_of_the_pictures(root):
     infrared, visible = pickle.loads(pickle.dumps(multispectral_folder(root).records[2:4]))
     np.testing.assert_array_equal(infrared.load(), runs.moving_bar(1, 1, True))
     np.testing.assert_array_equal(visible.load(), runs.moving_bar(1, 1, False))
+
+
+def test_frames_of_sixteen_bits_are_stretched_as_the_folder_says(root):
+    counts = np.uint16(3000) + np.arange(24, dtype=np.uint16)
+    for path in (root / "IR" / "clip0").iterdir():
+        Image.fromarray(np.broadcast_to(10 * counts, (20, 24)).copy()).save(path)
+    assert np.ptp(multispectral_folder(root).records[0].load()) < 2
+    (root / "spectra.json").write_text('{"IR": {"value_range": [30000, 30230]}}')
+    infrared, visible = multispectral_folder(root).records[:2]
+    np.testing.assert_array_equal(infrared.load()[0, 0, :, 0], np.rint(np.arange(24) * 255 / 23))
+    np.testing.assert_array_equal(visible.load(), runs.moving_bar(0, 0, False))
+    (root / "spectra.json").write_text('{"UV": {}}')
+    with pytest.raises(ValueError, match=r"`spectra.json` must name spectra out of .*; got 'UV'"):
+        multispectral_folder(root)
 
 
 def test_a_file_of_classes_sets_their_order(root):

@@ -30,7 +30,7 @@ def prepared(tmp_path_factory):
 
 
 def listed(clips):
-    return [(record.name, record.label, record.spectrum, record.split) for record in clips.records]
+    return [(record.name, record.label, record.spectrum, record.split, record.scene) for record in clips.records]
 
 
 def assert_same(found, expected, change=lambda frames: frames):
