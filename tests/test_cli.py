@@ -198,7 +198,7 @@ def test_missing_files_are_named_with_their_option(run_folder, tmp_path, capsys)
         (["explain", seen, "--infrared", none, "--checkpoint", run], f"`--infrared` must exist; got {none}"),
         (["explain", seen, "--checkpoint", none], "`--checkpoint` must be a folder with a checkpoint"),
         (["evaluate", "--checkpoint", run, "--data", "nope"], "`--data` must be synthetic, the name of a prepared set"),
-        (["data", "info", "nope"], "`NAME` must be prepared; 'nope' is not in"),
+        (["data", "info", "nope"], "`NAME` must be prepared; got 'nope', not in"),
         (["convert", none, str(tmp_path / "out")], f"`SOURCE`: No such file or directory: {none}"),
         (["report", run, "--scenes", "0"], "`--scenes` must be at least 1; got 0"),
         (["report", str(tmp_path)], "`RUN` must be the folder of a run"),

@@ -12,7 +12,7 @@ import pytest
 import jaxsal
 import runs
 import toys
-from jaxsal import baselines, callables, resample, scoring
+from jaxsal import baselines, callables, fingerprints, inputs, resample, scoring
 from jaxsal import train as training
 from jaxsal.callables import split_callable
 from jaxsal.masks import ActivationMasks, DenseMasks, RankMasks, RiseMasks
@@ -90,6 +90,7 @@ def read_out(function):
 
 
 MAP = jax.ShapeDtypeStruct(SHAPE, jnp.float32)
+SIDU_SCORES = (jnp.zeros(2), jnp.zeros((3, 2)))
 BATCHED = split_callable(toys.pooling_classifier(cells=(2, 2, 3)).with_normalization("minmax"))
 PROGRAMS = {
     **{f"_score_chunks, {name}": partial(scoring_program, family) for name, family in FAMILIES.items()},
@@ -100,12 +101,13 @@ PROGRAMS = {
     "_gradcam, 3D-ResNet": lambda: gradcam_program(*network(runs.SPEC), False),
     "_gradcam, PAN": lambda: gradcam_program(*network(PAN), True),
     "_features_and_logits": lambda: (sidu._features_and_logits, TOY.arrays, CLIP, TOY.static, True),
-    "_read_out": lambda: (sidu._read_out, ACTIVATION, jnp.zeros(2), jnp.zeros((3, 2)), jnp.float32(0.25), True),
+    "_read_out": lambda: (sidu._read_out, ACTIVATION, *SIDU_SCORES, jnp.float32(0.25), None, True, False),
+    "_read": lambda: (readout._read, RISE, IDS, LOGITS, 10, 0, readout.rise_map, "mean", "probabilities"),
     "rise_map": read_out(readout.rise_map),
     "rise_stderr": read_out(readout.rise_stderr),
     "rise_profile_stderr": read_out(readout.rise_profile_stderr),
     "rank": lambda: (curves.rank, MAP),
-    "_scores_and_auc": lambda: (curves._scores_and_auc, LOGITS, None, True, False),
+    "_scores_and_auc": lambda: (curves._scores_and_auc, LOGITS, jnp.int32(9), None, False),
     "localize": lambda: (localization.localize, MAP, jnp.zeros(SHAPE, bool)),
     "degrade": lambda: (resample.degrade, CLIP, 2),
     "gaussian_blur": lambda: (baselines.gaussian_blur, CLIP, jnp.zeros(3), 3, 1.0),
@@ -113,6 +115,8 @@ PROGRAMS = {
     "call_parts": lambda: (callables.call_parts, TOY.arrays, CLIP, TOY.static),
     "train_step": train_step,
     "predict": predictor,
+    "_range": lambda: (inputs._range, CLIP),
+    "_checksums": lambda: (fingerprints._checksums, [CLIP, IDS]),
 }
 ON_THE_HOST = {"init_variables": initialise.init_variables}  # draws by numpy, in a callback
 
