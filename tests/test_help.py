@@ -81,6 +81,9 @@ def test_the_defaults_shown_are_those_of_the_recipes():
     steps = said.pop("num_steps")
     assert steps.split(";")[0] == str(RECIPES["default"].deletion.num_steps)
     assert RECIPES["canonical"].deletion.step_size == "row"
+    batches = {said.pop(f"{method}_batch") for method in ("rise", "sidu")}
+    assert batches == {"each by itself"}
+    assert {getattr(recipe, method).batch_size for recipe in RECIPES.values() for method in ("rise", "sidu")} == {None}
     assert not said
     said = hints(train_options)
     for name in ("batch_size", "optimizer", "learning_rate", "weight_decay", "cropping", "flip_prob", "seed"):
