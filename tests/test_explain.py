@@ -50,7 +50,7 @@ def test_precision_reaches_the_classifier_and_the_ledger_and_its_file():
         **options.overrides("num_masks", "grid_shape", "keep_prob"),
     )
     np.testing.assert_array_equal(found.maps["RISE"], expected)
-    assert evaluation.ledger_name("a", options) != evaluation.ledger_name("a", OPTIONS)
+    assert evaluation.ledger_name("a", options, "w") != evaluation.ledger_name("a", OPTIONS, "w")
     with pytest.raises(ValueError, match=r"`precision` must be one of .*got 'float8'"):
         ExplainOptions(precision="float8")
 
