@@ -34,4 +34,4 @@ def test_a_bucket_holds_what_a_folder_does(tmp_path, monkeypatch):
         plan = sweeps.run(remote)
         assert plan.results - plan.results_held == 1
         assert sweeps.run(remote).passes == 0
-        assert status(remote).text
+        assert status(remote, sweeps.toy_groups(remote)).text

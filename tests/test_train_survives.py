@@ -100,7 +100,8 @@ def test_killed_on_two_devices_goes_on_on_one(straight, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert saved_steps(tmp_path / "run" / "checkpoints") == [2]
     found = go_on(tmp_path / "run")
-    assert_same(found.variables, straight[1].variables, rtol=1e-4, atol=1e-5)
+    # AdamW's steps of at most 0.01 magnify how the sums over a batch are rounded where a gradient is near 0
+    assert_same(found.variables, straight[1].variables, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("item", ["variables", "progress"])
