@@ -1,5 +1,6 @@
 """Settings of every test: shape checks on, strict type promotion, compiled programs kept between runs."""
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -15,9 +16,18 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+@contextmanager
+def shape_checks_off():
+    """Inside, the annotations' checks are off."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
 @pytest.fixture
 def no_shape_checks():
     """Switches the annotations' checks off, so that a test meets the message a user would."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
+    with shape_checks_off():
+        yield

@@ -47,7 +47,7 @@ class Config:
     decode_seconds: float = 0.3
     """To read, decode and resize a clip, on one core."""
     write_seconds: float = 0.05
-    """To commit one chunk of a ledger and its count."""
+    """To commit one chunk of a ledger."""
     measure_writes: bool = False
     """Take the median of 20 commits to a folder of this machine instead."""
     network_bytes_per_second: float = 1e10
@@ -119,18 +119,17 @@ def seconds_of_mask(config: Config, flops: float) -> float:
 
 
 def write_seconds_here(config: Config, commits: int = 20) -> float:
-    """The median time to commit a chunk of a ledger and its count to a folder of this machine."""
+    """The median time to commit a chunk of a ledger to a folder of this machine."""
     shape = (1, config.masks_per_commit, config.num_classes)
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, create=True)
         store.make_array("logits", (1, commits * shape[1], shape[2]), shape, ("clip", "mask", "class"))
-        store.make_array("scored", (1,), (1,), ("clip",), "int32")
         for number in range(commits):
             start = time.perf_counter()
             part = slice(number * shape[1], (number + 1) * shape[1])
             store.write("logits", (0, part), np.full(shape[1:], number, np.float32))
-            store.write("scored", 0, np.int32(part.stop))
+            store.settle()
             seconds.append(time.perf_counter() - start)
     return float(np.median(seconds))
 
