@@ -1,5 +1,6 @@
 """`jaxsal train`: a network on the embedded clips or on a user's own recordings."""
 
+import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,9 +102,9 @@ class Train(Verb):
             for spectrum, (share, count) in accuracy.items()
         ]
         wait = input_wait_share(self.output / "history.jsonl")
-        text = "\n".join(
-            [*lines, f"Waited for input: {100 * wait:.1f} % of the step time.", f"Checkpoint: {self.output}"]
-        )
+        if not math.isnan(wait):  # some steps were timed
+            lines.append(f"Waited for input: {100 * wait:.1f} % of the step time.")
+        text = "\n".join([*lines, f"Checkpoint: {self.output}"])
         return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))
 
     def plan(self, spec: "NetworkSpec", num_clips: int, num_tested: int) -> Output:

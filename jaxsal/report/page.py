@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
-from itertools import count
 from string import Template
 from typing import Any
 
@@ -50,18 +49,17 @@ def build_page(
         if len(set(lengths)) > 1:
             raise ValueError(f"`scenes` must have clips of one length each; got {lengths} in {scene.name!r}.")
     pictures = [[_encode_pictures(panel) for panel in scene.panels] for scene in scenes]
-    for every in count(1):
+    for every in range(1, _MAX_THINNING + 1):
         data = [
             {"name": scene.name, "scale": scene.scale}
             | {"panels": [a | _encode_values(b, every) for a, b in zip(p, scene.panels, strict=True)]}
             for scene, p in zip(scenes, pictures, strict=True)
         ]
         page = _fill(data, title, header, footer, every)
-        if len(page.encode()) <= max_bytes:
+        size = len(page.encode())
+        if size <= max_bytes:
             return page
-        if every == _MAX_THINNING:
-            raise ValueError(f"`max_bytes` must be enough for the clips; got {max_bytes} for {len(page)} bytes.")
-    raise AssertionError
+    raise ValueError(f"`max_bytes` must be enough for the clips; got {max_bytes:,} bytes for a page of {size:,}.")
 
 
 def _fill(data: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:

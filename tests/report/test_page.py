@@ -153,7 +153,7 @@ def test_a_small_page_has_thinner_maps(found):
     assert page_data(small)["scenes"][0]["panels"][0]["maps"][0]["shape"] == [4, 3, 4]
     assert "maps are drawn at one of 2 rows and columns, and so are the clips as the network saw them" in small
     assert "one of 2 rows" not in whole
-    with pytest.raises(ValueError, match="`max_bytes` must be enough for the clips; got 1000 for"):
+    with pytest.raises(ValueError, match="`max_bytes` must be enough for the clips; got 1,000 bytes for a page of"):
         build_page(scenes, title="", max_bytes=1000)
 
 
