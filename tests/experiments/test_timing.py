@@ -30,13 +30,14 @@ def test_speed_is_compared_round_by_round():
     assert table([ours, theirs]).splitlines()[2] == "| ours | 4 (1 to 5) | 2 | 2 (2 to 2) |"
 
 
-def test_json_holds_the_result_and_the_machine(tmp_path):
+def test_json_holds_the_result_the_machine_and_the_command(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["bench.py", "--rounds", "9"])
     write_json(tmp_path / "new" / "result.json", {"rows": [1]})
 
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     assert result["rows"] == [1]
     assert result["machine"]["cores"] >= 1
-    assert "pytest" in result["command"]
+    assert result["command"] == "bench.py --rounds 9"
     assert result["revision"] is None or len(result["revision"].removesuffix("-dirty")) == 40
 
 
