@@ -63,12 +63,12 @@ def main() -> None:
     """Reads the run and writes both pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("--class-name", default="raise arms", help="of the clip that is shown")
+    parser.add_argument("--class-name", default="raise_arms", help="of the clip that is shown")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="where the pictures go")
     arguments = parser.parse_args()
     classes = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))["network"]["classes"]
     scene = choose_scene(load_run(arguments.run), classes.index(arguments.class_name))
-    stem = arguments.class_name.replace(" ", "_")
+    stem = arguments.class_name
     with tempfile.TemporaryDirectory() as folder:
         draw_overlays(Path(folder), scene, classes)
         visible = next(e for e in scene if e.spectrum == "TV")

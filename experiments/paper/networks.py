@@ -52,7 +52,7 @@ class ResNet3D18IR(Network):
     """3D-ResNet18 on infrared clips.
 
     Command: python experiments/paper/networks.py resnet3d18-ir
-    Preset small: 320 steps of 8 clips at 56x56; two processor cores, 0.8 minutes (0.15 s a step).
+    Preset small: 320 steps of 8 clips at 56x56; two processor cores, 1 minute (0.19 s a step).
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on IR (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
@@ -66,7 +66,7 @@ class ResNet3D18TV(Network):
     """3D-ResNet18 on visible clips.
 
     Command: python experiments/paper/networks.py resnet3d18-tv
-    Preset small: 320 steps of 8 clips at 56x56; two processor cores, 0.8 minutes (0.15 s a step).
+    Preset small: 320 steps of 8 clips at 56x56; two processor cores, 1 minute (0.19 s a step).
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on TV (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
@@ -80,7 +80,7 @@ class ResNet3D18IRTV(Network):
     """3D-ResNet18 on both.
 
     Command: python experiments/paper/networks.py resnet3d18-irtv
-    Preset small: 640 steps of 8 clips at 56x56; two processor cores, 1.6 minutes (0.15 s a step).
+    Preset small: 640 steps of 8 clips at 56x56; two processor cores, 2 minutes (0.19 s a step).
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on IR and on TV (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
@@ -94,7 +94,7 @@ class PanIR(Network):
     """PAN on infrared clips.
 
     Command: python experiments/paper/networks.py pan-ir
-    Preset small: 600 steps of 8 clips at 56x56; two processor cores, 1.9 minutes (0.19 s a step).
+    Preset small: 600 steps of 8 clips at 56x56; two processor cores, 2 minutes (0.19 s a step).
     Preset full: 60 epochs in batches of 22, 32 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 1.000 on IR (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
@@ -108,7 +108,7 @@ class PanTV(Network):
     """PAN on visible clips.
 
     Command: python experiments/paper/networks.py pan-tv
-    Preset small: 600 steps of 8 clips at 56x56; two processor cores, 1.9 minutes (0.19 s a step).
+    Preset small: 600 steps of 8 clips at 56x56; two processor cores, 2 minutes (0.19 s a step).
     Preset full: 60 epochs in batches of 22, 32 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 1.000 on TV (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
@@ -122,7 +122,7 @@ class PanIRTV(Network):
     """PAN on both.
 
     Command: python experiments/paper/networks.py pan-irtv
-    Preset small: 1,200 steps of 8 clips at 56x56; two processor cores, 3.8 minutes (0.19 s a step).
+    Preset small: 1,200 steps of 8 clips at 56x56; two processor cores, 4 minutes (0.19 s a step).
     Preset full: 60 epochs in batches of 22, 32 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 1.000 on IR and on TV (preset small, 64 test clips each); the study's is 0.9 for all six.
     """
