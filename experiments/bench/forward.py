@@ -32,6 +32,7 @@ from jaxsal.models import PAN, ResNet3D18, ResNet50, init_variables, variables_t
 
 NETWORKS = {"resnet3d18": ResNet3D18, "resnet50": ResNet50, "pan": PAN}
 RATE, MOMENTUM = 0.01, 0.9
+GRADIENTS = 5e-3  # of the maximum: batch norms over few values magnify how sums are rounded
 
 
 class Case(NamedTuple):
@@ -53,7 +54,7 @@ CASES = {
 QUICK = {
     "r3d_18, 2x4x32x32": Case("resnet3d18", "forward", (2, 4, 32, 32, 3)),
     "PAN-Lite, 1x32x32x32": Case("pan", "forward", (1, 32, 32, 32, 3)),
-    "r3d_18 training step, 2x4x32x32": Case("resnet3d18", "train", (2, 4, 32, 32, 3)),
+    "r3d_18 training step, 2x8x56x56": Case("resnet3d18", "train", (2, 8, 56, 56, 3)),
 }
 Variants = dict[str, Callable[..., Any]]
 
@@ -114,7 +115,7 @@ def run_case(config: Config, case: Case, compiled: bool) -> tuple[list[dict], di
             versions = peer.ask("load", **given)
             results = ours = forwards(model, variables, batch)
             theirs = peers(peer, compiled)
-        check_equal(results, theirs, Path(folder, "result.npy"), 1e-3 if case.what == "train" else 1e-4)
+        check_equal(results, theirs, Path(folder, "result.npy"), GRADIENTS if case.what == "train" else 1e-4)
         runs = {name: partial(finish, run) for name, run in ours.items()} | theirs
         seconds = times_in_turns(runs, rounds=config.rounds, pause=0.02)
     return compare(seconds, against="torch eager", work=case.shape[0], unit="inputs"), versions
