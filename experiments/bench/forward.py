@@ -32,7 +32,7 @@ from jaxsal.models import PAN, ResNet3D18, ResNet50, init_variables, variables_t
 
 NETWORKS = {"resnet3d18": ResNet3D18, "resnet50": ResNet50, "pan": PAN}
 RATE, MOMENTUM = 0.01, 0.9
-GRADIENTS = 5e-3  # of the maximum: batch norms over few values magnify how sums are rounded
+GRADIENTS = 1e-2  # of the maximum: against float64 the stem's is off by 5e-3 here, by 1e-3 with plain convolutions
 
 
 class Case(NamedTuple):
