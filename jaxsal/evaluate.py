@@ -106,7 +106,9 @@ def explain_all(
                 spectrum=case.spectrum,
                 label=case.label,
                 target=case.target,
-                ledger_path=None if ledgers is None else _ledger_path(Path(ledgers), case, clip, options, scored_by),
+                ledger_path=None
+                if ledgers is None
+                else _ledger_path(Path(ledgers) / ledger_name(case.name, options, scored_by), identity["clip"]),
             )
             save_explanation(path, explanation, identity)
         explanations.append(explanation)
@@ -134,12 +136,11 @@ def identify(
     )
 
 
-def _ledger_path(folder: Path, case: Case, clip: Any, options: ExplainOptions, scored_by: str) -> Path:
+def _ledger_path(path: Path, clip_fingerprint: str) -> Path:
     """Where a clip's RISE scores go; a file there that is damaged or of another clip is removed."""
-    path = folder / ledger_name(case.name, options, scored_by)
     if path.exists():
         try:
-            usable = RiseLedger.load(path).clip_fingerprint == fingerprint(clip)
+            usable = RiseLedger.load(path).clip_fingerprint == clip_fingerprint
         except ValueError:
             usable = False
         if not usable:
