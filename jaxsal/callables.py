@@ -41,6 +41,12 @@ def call(arrays: list[Any], clip: Any, static: Any) -> Any:
 
 
 @partial(jax.jit, static_argnums=(2,))
+def call_each(arrays: list[Any], clips: Any, static: Any) -> Any:
+    """The callable's result for each of several clips, one row each."""
+    return jax.vmap(join_callable(arrays, static))(clips)
+
+
+@partial(jax.jit, static_argnums=(2,))
 def call_parts(arrays: list[Any], clip: Any, static: Any) -> Any:
     """Of anything with `features` and `head`: the activations, and the logits of them."""
     classifier: Any = join_callable(arrays, static)

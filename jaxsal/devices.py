@@ -44,6 +44,12 @@ def device_mesh(multiple_of: int | None = None) -> Mesh:
     return jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
+def clip_mesh(count: int) -> Mesh:
+    """As many devices of this process in a row as have one of `count` clips each."""
+    devices = jax.local_devices()[: max(count, 1)]
+    return jax.make_mesh((len(devices),), ("split",), axis_types=(AxisType.Auto,), devices=devices)
+
+
 def on_every_device(tree: Any, mesh: Mesh) -> Any:
     """The arrays of a tree, copied to every device of the mesh that does not have them."""
     return _lay(tree, NamedSharding(mesh, PartitionSpec()))

@@ -1,8 +1,8 @@
-"""Explains many clips, one file per clip as soon as it is known, so that a killed run goes on where it was."""
+"""Explains many clips, one file per clip as soon as its batch is known, so that a killed run goes on where it was."""
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -14,13 +14,16 @@ from tqdm import tqdm
 
 from jaxsal.classifier import Classifier
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread
-from jaxsal.explain import check_options, explain, rise_overrides
+from jaxsal.explain import Subject, check_options, explain, rise_overrides
 from jaxsal.explanation import Explanation, load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions
+
+_SPEED = ("chunk_size", "clips_per_batch")
+"""Options that change nothing but the time and the memory that is taken."""
 
 
 class Case(NamedTuple):
@@ -69,12 +72,12 @@ def explain_all(
     ledgers: str | Path | None = None,
     progress: bool = False,
 ) -> list[Explanation]:
-    """Explains clip after clip; what `directory` holds of the same clips, weights and options is not redone.
+    """Explains clips, a few at a time; what `directory` holds of the same clips, weights and options is not redone.
 
     Args:
       classifier: What is explained.
       cases: The clips.
-      options: Methods, recipe and their options.
+      options: Methods, recipe and their options; `clips_per_batch` says how many clips, of one shape, go together.
       directory: Each clip's explanation goes to "NAME.npz" there.
       ledgers: Folder of RISE's scores, which options that differ in the number of masks alone share; a run that was
         killed amid a clip goes on there. Nothing is kept if None.
@@ -91,28 +94,56 @@ def explain_all(
         raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
     weights = fingerprint(classifier)
     scored_by = f"{weights[:8]}-{getattr(classifier, 'normalization', None) or 'plain'}"
-    explanations = []
-    for case in tqdm(cases, "explain", disable=not progress, unit="clip"):
-        clip = case.load()
-        identity = identify(classifier, options, case, weights=weights) | dict(clip=fingerprint(clip))
-        path = Path(directory) / f"{file_name(case.name)}.npz"
-        explanation = load_explanation(path, identity)
-        if explanation is None:
-            explanation = explain(
-                classifier,
-                clip,
-                options,
-                name=case.name,
-                spectrum=case.spectrum,
-                label=case.label,
-                target=case.target,
-                ledger_path=None
-                if ledgers is None
-                else _ledger_path(Path(ledgers) / ledger_name(case.name, options, scored_by), identity["clip"]),
-            )
-            save_explanation(path, explanation, identity)
-        explanations.append(explanation)
-    return explanations
+    found: dict[str, Explanation] = {}
+    bar = tqdm(total=len(cases), desc="explain", disable=not progress, unit="clip")
+
+    def path(name: str) -> Path:
+        return Path(directory) / f"{file_name(name)}.npz"
+
+    def missing() -> Iterator[_Missing]:
+        for case in cases:
+            clip = case.load()
+            identity = identify(classifier, options, case, weights=weights) | dict(clip=fingerprint(clip))
+            held = load_explanation(path(case.name), identity)
+            if held is not None:
+                found[case.name] = held
+                bar.update()
+                continue
+            ledger = None
+            if ledgers is not None:
+                ledger = _ledger_path(Path(ledgers) / ledger_name(case.name, options, scored_by), identity["clip"])
+            yield _Missing(Subject(case.name, case.spectrum, clip, case.label, case.target, ledger), identity)
+
+    with bar:
+        for batch in _of_one_shape(missing(), min(options.clips_per_batch, options.chunk_size)):
+            explanations = explain(classifier, options, [each.subject for each in batch])
+            for each, explanation in zip(batch, explanations, strict=True):
+                save_explanation(path(each.subject.name), explanation, each.identity)
+                found[each.subject.name] = explanation
+            bar.update(len(batch))
+    return [found[case.name] for case in cases]
+
+
+class _Missing(NamedTuple):
+    """A clip that is to be explained, and what its explanation will be known by."""
+
+    subject: Subject
+    identity: dict[str, Any]
+
+
+def _of_one_shape(missing: Iterable[_Missing], most: int) -> Iterator[list[_Missing]]:
+    """Up to `most` clips at a time, all of one shape, in their order."""
+    batch: list[_Missing] = []
+    for each in missing:
+        if batch and batch[0].subject.clip.shape != each.subject.clip.shape:
+            yield batch
+            batch = []
+        batch.append(each)
+        if len(batch) == most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def identify(
@@ -127,7 +158,7 @@ def identify(
       weights: Fingerprint of the classifier where it is known.
     """
     return dict(
-        options=dataclasses.asdict(options),
+        options={name: value for name, value in dataclasses.asdict(options).items() if name not in _SPEED},
         weights=weights or fingerprint(classifier),
         normalization=getattr(classifier, "normalization", None),
         frames_per_mask=getattr(classifier, "frames_per_mask", 1),

@@ -1,10 +1,10 @@
-"""Explains one clip by several methods and measures the maps."""
+"""Explains clips by several methods and measures the maps."""
 
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -15,16 +15,17 @@ from jaxsal.classifier import Classifier
 from jaxsal.explanation import Explanation
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options
-from jaxsal.ledger import RiseLedger, clip_logits
-from jaxsal.metrics.curves import curve_baseline, deletion, insertion
+from jaxsal.ledger import RiseLedger
+from jaxsal.metrics.curves import curve_baseline
+from jaxsal.metrics.many import MEASURES, measure_maps
 from jaxsal.options import METHODS, ExplainOptions
 from jaxsal.recipes import CurveOptions
-from jaxsal.saliency.gradcam import gradcam
+from jaxsal.saliency.gradcam import gradcam_clips
 from jaxsal.saliency.rise import rise_ledger
-from jaxsal.saliency.sidu import sidu
+from jaxsal.saliency.sidu import sidu_clips
+from jaxsal.side_by_side import logits_of_clips
 from jaxsal.types import Clip
 
-MEASURES = {"deletion": deletion, "insertion": insertion}
 _RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
 
 
@@ -36,77 +37,123 @@ def check_options(options: ExplainOptions) -> None:
         curve_options(options, measure)
 
 
-def explain(
-    classifier: Classifier,
-    clip: Clip,
-    options: ExplainOptions,
-    *,
-    name: str,
-    spectrum: str,
-    label: int = -1,
-    target: int | None = None,
-    ledger_path: Path | None = None,
-) -> Explanation:
-    """Runs the methods and both measures on one clip.
+class Subject(NamedTuple):
+    """A clip to explain, with what is known of it.
 
-    Args:
-      classifier: What is explained.
-      clip: The clip, (T, H, W, C), values in [0, 1].
-      options: Methods, recipe and their options.
+    Attributes:
       name: The clip's name; with the seed it determines the random map.
       spectrum: "IR" or "TV", for the tables.
+      clip: (T, H, W, C), values in [0, 1].
       label: The true class, -1 where it is not known.
       target: The class to explain; the predicted one if None.
       ledger_path: Where RISE's scores are saved as they come, and taken up if they are there; nowhere if None.
+    """
+
+    name: str
+    spectrum: str
+    clip: Clip
+    label: int = -1
+    target: int | None = None
+    ledger_path: Path | None = None
+
+
+def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[Subject]) -> list[Explanation]:
+    """Runs the methods and both measures on clips of one shape.
+
+    What takes one pass of a clip is done for all clips at once, and so are SIDU's masks and the curves of all maps,
+    side by side in each chunk. RISE has masks enough to fill its chunks, and goes clip by clip.
+
+    Args:
+      classifier: What is explained.
+      options: Methods, recipe and their options.
+      subjects: The clips.
 
     Raises:
-      ValueError: If the clip, the target or an option is not allowed.
+      ValueError: If a clip, a target or an option is not allowed, or the clips' shapes differ.
     """
     check_options(options)
     if options.precision != "float32":  # one that was rounded by its owner stays so
         classifier = classifier.with_precision("bfloat16")
-    clip = check_clip(clip, classifier)
-    check_target(target, check_score_fn(classifier, clip), all_classes=False)
-    probabilities = softmax(clip_logits(classifier, clip))
-    target = int(probabilities.argmax()) if target is None else target
-    maps, seconds, ledger = {}, {}, None
-    for method, run in _runs(classifier, clip, target, options, ledger_path).items():
-        start = time.perf_counter()
-        found = run()
-        if isinstance(found, RiseLedger):
-            ledger, found = found, found.map(target)
-        maps[METHODS[method]] = np.asarray(found)
-        seconds[METHODS[method]] = time.perf_counter() - start
-    shape = mask_shape(classifier, clip)
-    for reference in options.references:
-        maps[reference] = reference_map(reference, name, shape, options.seed)
-        seconds[reference] = 0.0
-    curves: Any = {
-        method: tuple(
-            jax.tree.map(
-                np.asarray,
-                run(
-                    classifier,
-                    clip,
-                    saliency,
-                    target,
-                    recipe=options.recipe,
-                    chunk_size=options.chunk_size,
-                    **_curve_overrides(options, measure),
-                ),
-            )
-            for measure, run in MEASURES.items()
+    subjects = [_checked(classifier, subject) for subject in subjects]
+    clips = [subject.clip for subject in subjects]
+    if len({clip.shape for clip in clips}) > 1:
+        raise ValueError(f"`subjects` must have clips of one shape; got {sorted({clip.shape for clip in clips})}.")
+    probabilities = softmax(logits_of_clips(classifier, clips), axis=-1)
+    targets = [
+        int(found.argmax()) if subject.target is None else subject.target
+        for found, subject in zip(probabilities, subjects, strict=True)
+    ]
+    maps, seconds, ledgers = _maps(classifier, subjects, targets, options)
+    curves = {
+        measure: measure_maps(
+            measure,
+            classifier,
+            clips,
+            maps,
+            targets,
+            recipe=options.recipe,
+            chunk_size=options.chunk_size,
+            **_curve_overrides(options, measure),
         )
-        for method, saliency in maps.items()
-    }
-    baselines = {
-        measure: np.asarray(curve_baseline(classifier, clip, curve_options(options, measure), num_slices=shape[0]))
         for measure in MEASURES
     }
-    clip = np.asarray(clip)
-    return Explanation(
-        name, spectrum, label, target, clip, probabilities, maps, curves, seconds, options, baselines, ledger
-    )
+    num_slices = mask_shape(classifier, clips[0])[0]
+    return [
+        Explanation(
+            name=subject.name,
+            spectrum=subject.spectrum,
+            label=subject.label,
+            target=targets[number],
+            clip=np.asarray(subject.clip),
+            probabilities=probabilities[number],
+            maps=maps[number],
+            curves={
+                method: tuple(jax.tree.map(np.asarray, curves[measure][number][method]) for measure in MEASURES)
+                for method in maps[number]
+            },
+            seconds=seconds,
+            options=options,
+            baselines={
+                measure: np.asarray(
+                    curve_baseline(classifier, subject.clip, curve_options(options, measure), num_slices=num_slices)
+                )
+                for measure in MEASURES
+            },
+            ledger=ledgers[number],
+        )
+        for number, subject in enumerate(subjects)
+    ]
+
+
+def _checked(classifier: Classifier, subject: Subject) -> Subject:
+    """The subject with its clip on the device."""
+    clip = check_clip(subject.clip, classifier)
+    check_target(subject.target, check_score_fn(classifier, clip), all_classes=False)
+    return subject._replace(clip=clip)
+
+
+def _maps(
+    classifier: Classifier, subjects: Sequence[Subject], targets: Sequence[int], options: ExplainOptions
+) -> tuple[list[dict[str, Any]], dict[str, float], list[RiseLedger | None]]:
+    """The maps of each clip by method, the seconds that a clip's took by method, and RISE's ledgers."""
+    maps: list[dict[str, Any]] = [{} for _ in subjects]
+    seconds: dict[str, float] = {}
+    ledgers: list[RiseLedger | None] = [None for _ in subjects]
+    for method, run in _runs(classifier, subjects, targets, options).items():
+        start = time.perf_counter()
+        found = run()
+        if method == "rise":
+            ledgers = found
+            found = [ledger.map(target) for ledger, target in zip(found, targets, strict=True)]
+        for of_clip, saliency in zip(maps, found, strict=True):
+            of_clip[METHODS[method]] = np.asarray(saliency)
+        seconds[METHODS[method]] = (time.perf_counter() - start) / len(subjects)
+    for reference in options.references:
+        for of_clip, subject in zip(maps, subjects, strict=True):
+            shape = mask_shape(classifier, subject.clip)
+            of_clip[reference] = reference_map(reference, subject.name, shape, options.seed)
+        seconds[reference] = 0.0
+    return maps, seconds, ledgers
 
 
 def reference_map(reference: str, name: str, shape: tuple[int, int, int], seed: int) -> Float[np.ndarray, "Tm H W"]:
@@ -144,19 +191,22 @@ def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
 
 
 def _runs(
-    classifier: Classifier, clip: Any, target: int, options: ExplainOptions, ledger_path: Path | None
+    classifier: Classifier, subjects: Sequence[Subject], targets: Sequence[int], options: ExplainOptions
 ) -> dict[str, Callable[[], Any]]:
-    """The methods that were asked for, ready to run; all give a map but RISE, which gives its ledger."""
+    """The methods that were asked for, ready to run on all clips; all give maps but RISE, which gives its ledgers."""
     key = jax.random.key(options.seed)
+    clips = [subject.clip for subject in subjects]
     recipe, chunk_size = options.recipe, options.chunk_size
-    masks = rise_overrides(options)
+
+    def ledgers() -> list[RiseLedger]:
+        keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **rise_overrides(options))
+        return [rise_ledger(key, classifier, one.clip, path=one.ledger_path, **keywords) for one in subjects]
+
     runs: dict[str, Callable[[], Any]] = {
-        "gradcam": lambda: gradcam(classifier, clip, target, recipe=recipe),
-        "rise": lambda: rise_ledger(
-            key, classifier, clip, recipe=recipe, path=ledger_path, chunk_size=chunk_size, **masks
-        ),
-        "sidu": lambda: sidu(
-            classifier, clip, target, recipe=recipe, chunk_size=chunk_size, **_sidu_overrides(options)
+        "gradcam": lambda: gradcam_clips(classifier, clips, targets, recipe=recipe),
+        "rise": ledgers,
+        "sidu": lambda: sidu_clips(
+            classifier, clips, targets, recipe=recipe, chunk_size=chunk_size, **_sidu_overrides(options)
         ),
     }
     return {method: runs[method] for method in options.method}

@@ -155,6 +155,8 @@ class ExplainOptions:
       deletion_baseline: What deletion puts in for what it removes.
       insertion_baseline: What insertion starts from.
       chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result.
+      clips_per_batch: Clips that are explained together, at least 1, but no more than `chunk_size`; changes speed and
+        memory, not the result. A killed run loses at most so many, RISE's scores aside.
       seed: Of RISE's masks and of the random map, at least 0.
       precision: Of weights and activations; bfloat16 is faster on devices with units for it, and rounds scores.
     """
@@ -173,6 +175,7 @@ class ExplainOptions:
     deletion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("mean; icpr2022 zero")] = None
     insertion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("blur; canonical gaussian")] = None
     chunk_size: int = 16
+    clips_per_batch: int = 4
     seed: int = 0
     precision: Annotated[str, one_of(*PRECISIONS)] = "float32"
 
@@ -184,6 +187,7 @@ class ExplainOptions:
         for reference in self.references:
             check_choice("references", reference, REFERENCES)
         check_positive("chunk_size", self.chunk_size)
+        check_positive("clips_per_batch", self.clips_per_batch)
         check_choice("precision", self.precision, PRECISIONS)
         check_seed(self.seed)
 

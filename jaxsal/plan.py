@@ -14,10 +14,11 @@ import numpy as np
 
 from jaxsal.checkpoint import latest_step, load_checkpoint
 from jaxsal.evaluate import Case, file_name, identify
-from jaxsal.explain import MEASURES, curve_options
+from jaxsal.explain import curve_options
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
-from jaxsal.metrics.curves import count_steps
+from jaxsal.metrics.many import MEASURES
+from jaxsal.metrics.steps import count_steps
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions, TrainOptions
 

@@ -4,10 +4,11 @@ import dataclasses
 from typing import Any
 
 from jaxsal.checkpoint import Checkpoint, origin
-from jaxsal.explain import MEASURES, curve_options
+from jaxsal.explain import curve_options
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
-from jaxsal.metrics.curves import count_steps
+from jaxsal.metrics.many import MEASURES
+from jaxsal.metrics.steps import count_steps
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import ExplainOptions
 

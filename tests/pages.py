@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 import toys
-from jaxsal.explain import explain
+from jaxsal.explain import Subject, explain
 from jaxsal.explanation import save_explanation
 from jaxsal.options import ExplainOptions
 
@@ -18,13 +18,12 @@ OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_
 
 
 def explanations():
-    return [
-        explain(
-            CLASSIFIER, np.roll(CLIP, shift, axis=1), OPTIONS, name=f"{name}-{spectrum}", spectrum=spectrum, label=shift
-        )
+    subjects = [
+        Subject(f"{name}-{spectrum}", spectrum, np.roll(CLIP, shift, axis=1), label=shift)
         for shift, name in enumerate(("first", "second"))
         for spectrum in ("IR", "TV")
     ]
+    return explain(CLASSIFIER, OPTIONS, subjects)
 
 
 def write_run(folder, found):

@@ -10,20 +10,21 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal.explain import explain
+from jaxsal.explain import Subject, explain
 from jaxsal.options import ExplainOptions
 
 OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4)
 PROGRAMS = {
     "_range": 2,  # checks the clip; the map
-    "call": 1,  # the clip's own logits
-    "_gradcam": 1,
+    "call": 1,  # the clip's own logits, for RISE's ledger
+    "call_each": 1,  # those of all clips
+    "_gradcam_each": 1,
     "_score_chunks": 3,  # RISE; SIDU; deletion and insertion of all maps
     "_checksums": 1,  # tells the weights from others
     "_read": 1,  # RISE's map
-    "_features_and_logits": 1,  # SIDU's masks
+    "_features_and_logits_each": 1,  # SIDU's masks
     "_read_out": 1,  # SIDU's map
-    "rank": 1,
+    "_rank_each": 1,
     "degrade": 1,  # where insertion starts
     "_scores_and_auc": 1,
 }
@@ -59,27 +60,31 @@ def classifier(scale=8.0):
     return toys.pooling_classifier(cells=(2, 2, 3), head=scale * np.eye(3, 4, dtype=np.float32))
 
 
+def explained(classifier, clip, options, **known):
+    explain(classifier, options, [Subject(clip=clip, **known)])
+
+
 def test_fifty_clips_compile_each_distinct_program_once(compilations):
     """Whatever the clip, the number of masks and of masks of SIDU that differ."""
-    explain(classifier(), clip(0), OPTIONS, name="clip 0", spectrum="TV")
+    explained(classifier(), clip(0), OPTIONS, name="clip 0", spectrum="TV")
     assert own_programs(compilations) == PROGRAMS
     before = len(compilations)
     for number in range(1, 50):
         options = dataclasses.replace(OPTIONS, num_masks=OPTIONS.num_masks + number)
-        explain(classifier(), clip(number), options, name=f"clip {number}", spectrum="TV")
+        explained(classifier(), clip(number), options, name=f"clip {number}", spectrum="TV")
     assert compilations[before:] == []
 
 
 def test_other_weights_compile_nothing(compilations):
-    explain(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
+    explained(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
     before = len(compilations)
-    explain(classifier(scale=3.0), clip(1), OPTIONS, name="clip", spectrum="IR", target=1)
+    explained(classifier(scale=3.0), clip(1), OPTIONS, name="clip", spectrum="IR", target=1)
     assert len(compilations) == before
 
 
 def test_another_number_of_frames_does_compile(compilations):
-    explain(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
+    explained(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
     before = len(compilations)
     longer = np.concatenate([clip(0), clip(1)])
-    explain(classifier(), longer, OPTIONS, name="clip", spectrum="TV")
+    explained(classifier(), longer, OPTIONS, name="clip", spectrum="TV")
     assert len(compilations) > before

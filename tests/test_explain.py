@@ -9,7 +9,7 @@ from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal import evaluate as evaluation
 from jaxsal import missing as rise_scores
 from jaxsal.evaluate import Case, explain_all, file_name
-from jaxsal.explain import explain
+from jaxsal.explain import Subject, explain
 from jaxsal.explanation import load_explanation, save_explanation
 from jaxsal.fingerprints import fingerprint
 from jaxsal.options import ExplainOptions
@@ -26,8 +26,13 @@ def cases(count=3):
     ]
 
 
+def explained(classifier, clip, options, **known):
+    (found,) = explain(classifier, options, [Subject(clip=clip, **known)])
+    return found
+
+
 def test_explaining_calls_the_methods():
-    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
+    found = explained(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
     assert list(found.maps) == ["Grad-CAM", "RISE", "SIDU", "random"]
     assert found.target == int(np.argmax(CLASSIFIER(CLIP)))
     np.testing.assert_allclose(found.maps["Grad-CAM"], gradcam(CLASSIFIER, CLIP), rtol=1e-6)
@@ -41,7 +46,7 @@ def test_explaining_calls_the_methods():
 
 def test_precision_reaches_the_classifier_and_the_ledger_and_its_file():
     options = dataclasses.replace(OPTIONS, precision="bfloat16", method=("rise",), references=())
-    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    found = explained(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
     assert found.ledger.precision == "bfloat16"
     expected = rise(
         jax.random.key(0),
@@ -56,14 +61,14 @@ def test_precision_reaches_the_classifier_and_the_ledger_and_its_file():
 
 
 def test_a_class_may_be_asked_for():
-    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", target=1)
+    found = explained(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", target=1)
     assert found.target == 1
     np.testing.assert_allclose(found.maps["Grad-CAM"], gradcam(CLASSIFIER, CLIP, 1), rtol=1e-6)
 
 
 def test_the_recipe_reaches_every_method():
     options = dataclasses.replace(OPTIONS, recipe="icpr2022", num_steps=None)
-    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    found = explained(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
     key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
     expected = {
         "Grad-CAM": gradcam(CLASSIFIER, CLIP, recipe="icpr2022"),
@@ -79,7 +84,7 @@ def test_the_recipe_reaches_every_method():
 
 def test_methods_and_baselines_may_be_chosen():
     options = dataclasses.replace(OPTIONS, method=("gradcam",), deletion_baseline="blur", insertion_baseline="zero")
-    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    found = explained(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
     assert list(found.maps) == ["Grad-CAM", "random"]
     removed, shown = found.curves["random"]
     expected = deletion(CLASSIFIER, CLIP, found.maps["random"], num_steps=9, baseline="blur")
@@ -93,19 +98,19 @@ def test_methods_and_baselines_may_be_chosen():
 
 
 def test_rise_is_kept_for_every_class():
-    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR")
+    found = explained(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR")
     key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
     np.testing.assert_allclose(found.ledger.map("all"), rise(key, CLASSIFIER, CLIP, "all", **masks), rtol=1e-5)
 
 
 def test_references_may_be_chosen_and_know_nothing():
     options = dataclasses.replace(OPTIONS, method=("gradcam",), references=("random", "constant"))
-    found = explain(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    found = explained(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
     assert list(found.maps) == ["Grad-CAM", "random", "constant"]
     assert np.ptp(found.maps["constant"]) == 0
-    assert (found.maps["random"] != explain(CLASSIFIER, CLIP, options, name="b", spectrum="IR").maps["random"]).all()
+    assert (found.maps["random"] != explained(CLASSIFIER, CLIP, options, name="b", spectrum="IR").maps["random"]).all()
     assert list(
-        explain(CLASSIFIER, CLIP, dataclasses.replace(options, references=()), name="a", spectrum="IR").maps
+        explained(CLASSIFIER, CLIP, dataclasses.replace(options, references=()), name="a", spectrum="IR").maps
     ) == ["Grad-CAM"]
 
 
@@ -130,7 +135,7 @@ def test_runs_with_more_masks_take_up_the_ledger_of_fewer(tmp_path, monkeypatch)
 
 
 def test_save_and_load(tmp_path):
-    found = explain(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
+    found = explained(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", label=2)
     save_explanation(tmp_path / "a.npz", found, {"weights": "w"})
     again = load_explanation(tmp_path / "a.npz", {"weights": "w"})
     assert again.results() == found.results()
@@ -157,25 +162,27 @@ def test_save_and_load(tmp_path):
     assert load_explanation(tmp_path / "a.npz") is None
 
 
-def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("clips_per_batch", [1, 2])
+def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch, clips_per_batch):
+    options = dataclasses.replace(OPTIONS, clips_per_batch=clips_per_batch)
     done = []
     original = evaluation.explain
 
-    def killed(*arguments, **options):
+    def killed(classifier, options, subjects):
         if len(done) == 2:
             raise KeyboardInterrupt
-        done.append(options["name"])
-        return original(*arguments, **options)
+        done.extend(subject.name for subject in subjects)
+        return original(classifier, options, subjects)
 
     monkeypatch.setattr(evaluation, "explain", killed)
     with pytest.raises(KeyboardInterrupt):
-        explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
+        explain_all(CLASSIFIER, cases(), options, tmp_path)
     assert sorted(file.name for file in tmp_path.glob("*.npz")) == ["clip_0.npz", "clip_1.npz"]
     done.clear()
-    found = explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path)
+    found = explain_all(CLASSIFIER, cases(), options, tmp_path)
     assert done == ["clip 2"]
     monkeypatch.undo()
-    whole = explain_all(CLASSIFIER, cases(), OPTIONS, tmp_path / "whole")
+    whole = explain_all(CLASSIFIER, cases(), options, tmp_path / "whole")  # in batches of the same clips
     for mine, theirs in zip(found, whole, strict=True):
         for a, b in zip(mine.results(), theirs.results(), strict=True):
             assert a._replace(seconds=0) == b._replace(seconds=0)
@@ -187,11 +194,45 @@ def test_other_weights_or_options_are_explained_again(tmp_path, monkeypatch):
     original = evaluation.explain
     monkeypatch.setattr(evaluation, "explain", lambda *a, **k: calls.append(1) or original(*a, **k))
     explain_all(CLASSIFIER, cases(1), OPTIONS, tmp_path)
+    explain_all(CLASSIFIER, cases(1), dataclasses.replace(OPTIONS, chunk_size=3, clips_per_batch=1), tmp_path)
     assert not calls
     explain_all(CLASSIFIER, cases(1), dataclasses.replace(OPTIONS, seed=1), tmp_path)
     other = toys.pooling_classifier(cells=(2, 2, 3), head=np.eye(3, 4, dtype=np.float32))
     explain_all(other, cases(1), OPTIONS, tmp_path)
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("chunk_size", [5, 16])
+@pytest.mark.parametrize("recipe", ["default", "icpr2022", "canonical"])
+def test_clips_explained_together_are_explained_as_alone(tmp_path, recipe, chunk_size):
+    known = dict(recipe=recipe, chunk_size=chunk_size, threshold=0.5, references=("random", "constant"))
+    options = dataclasses.replace(OPTIONS, **known)
+    together = explain_all(CLASSIFIER, cases(5), dataclasses.replace(options, clips_per_batch=3), tmp_path / "3")
+    alone = explain_all(CLASSIFIER, cases(5), dataclasses.replace(options, clips_per_batch=1), tmp_path / "1")
+    for mine, theirs in zip(together, alone, strict=True):
+        assert (mine.name, mine.target, list(mine.maps)) == (theirs.name, theirs.target, list(theirs.maps))
+        for method, saliency in theirs.maps.items():
+            np.testing.assert_allclose(mine.maps[method], saliency, rtol=1e-5, atol=1e-6, err_msg=method)
+        for reference in ("random", "constant"):  # the order of other maps hangs on their rounding
+            for curve, expected in zip(mine.curves[reference], theirs.curves[reference], strict=True):
+                np.testing.assert_allclose(curve.scores, expected.scores, rtol=1e-5, err_msg=reference)
+    for method in ("Grad-CAM", "RISE", "SIDU"):
+        assert len({mine.maps[method].tobytes() for mine in together}) > 3
+
+
+def test_only_clips_of_one_shape_go_together(tmp_path, monkeypatch):
+    longer = np.concatenate([CLIP, CLIP])
+    mixed = [case._replace(load=lambda n=n: longer if n == 2 else CLIP) for n, case in enumerate(cases(5))]
+    sizes = []
+    original = evaluation.explain
+    monkeypatch.setattr(evaluation, "explain", lambda *a: sizes.append(len(a[2])) or original(*a))
+    found = explain_all(CLASSIFIER, mixed, dataclasses.replace(OPTIONS, method=("gradcam",)), tmp_path)
+    assert sizes == [2, 1, 2]
+    assert [explanation.name for explanation in found] == [case.name for case in mixed]
+    with pytest.raises(
+        ValueError, match=r"`subjects` must have clips of one shape; got \[\(4, 6, 9, 3\), \(8, 6, 9, 3\)"
+    ):
+        explain(CLASSIFIER, OPTIONS, [Subject("a", "IR", CLIP), Subject("b", "IR", longer)])
 
 
 def test_names_become_files():
@@ -205,6 +246,7 @@ def test_names_become_files():
         (dict(method=()), "`method` must name at least one of"),
         (dict(references=("noise",)), r"`references` must be one of \('random', 'constant'\); got 'noise'"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
+        (dict(clips_per_batch=0), "`clips_per_batch` must be at least 1; got 0"),
         (dict(seed=-1), "`seed` must be at least 0; got -1"),
         (dict(deletion_baseline="grey"), r"`baseline` must be one of .*got 'grey'"),
         (dict(recipe="x"), r"`recipe` must be one of .*icpr2022.*got 'x'"),
@@ -240,6 +282,6 @@ def test_ledgers_of_another_clip_or_other_weights_do_not_stop_a_run(tmp_path):
     weights = jax.tree.map(lambda leaf: 2 * leaf, CLASSIFIER)
     for number, (classifier, case) in enumerate([(CLASSIFIER, cases(1)[0]), (CLASSIFIER, other), (weights, other)]):
         (found,) = explain_all(classifier, [case], options, tmp_path / str(number), ledgers=tmp_path / "ledgers")
-        expected = explain(classifier, case.load(), options, name=case.name, spectrum="IR")
+        expected = explained(classifier, case.load(), options, name=case.name, spectrum="IR")
         np.testing.assert_allclose(found.maps["RISE"], expected.maps["RISE"], rtol=1e-5)
     assert len(list((tmp_path / "ledgers").iterdir())) == 2

@@ -15,8 +15,9 @@ import toys
 from jaxsal import baselines, callables, fingerprints, inputs, resample, scoring
 from jaxsal import train as training
 from jaxsal.callables import split_callable
+from jaxsal.families import Families
 from jaxsal.masks import ActivationMasks, DenseMasks, RankMasks, RiseMasks
-from jaxsal.metrics import curves, localization
+from jaxsal.metrics import curves, localization, steps
 from jaxsal.models import initialise
 from jaxsal.networks import NetworkSpec
 from jaxsal.padded_masks import common_padding, pad_masks
@@ -57,8 +58,19 @@ def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
     return scoring._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, parts.static, "aligned", batch_size
 
 
+def scoring_pairs():
+    families = Families.stack([RISE, RISE, RISE])
+    chunks, pairs = jnp.zeros((2, 5), jnp.int32), jnp.zeros((2, 5, 2), jnp.int32)
+    arguments = TOY.arrays, CLIPS, jnp.zeros((2, 3)), families, chunks, 2, TOY.static, "aligned", None, pairs
+    return scoring._score_chunks, *arguments
+
+
 def gradcam_program(parts, clip, every_class):
     return gradcam._gradcam, parts.arrays, clip, None, parts.static, every_class, RECIPES["default"].gradcam
+
+
+def gradcam_of_clips():
+    return gradcam._gradcam_each, TOY.arrays, CLIPS, IDS[:2], TOY.static, RECIPES["default"].gradcam
 
 
 def pan_scoring():
@@ -89,6 +101,7 @@ def read_out(function):
     return lambda: (function, RISE, IDS, LOGITS, jnp.ones(10, bool), "mean")
 
 
+CLIPS = jax.ShapeDtypeStruct((2, *CLIP.shape), jnp.float32)
 MAP = jax.ShapeDtypeStruct(SHAPE, jnp.float32)
 SIDU_SCORES = (jnp.zeros(2), jnp.zeros((3, 2)))
 BATCHED = split_callable(toys.pooling_classifier(cells=(2, 2, 3)).with_normalization("minmax"))
@@ -97,21 +110,33 @@ PROGRAMS = {
     "_score_chunks, in batches": partial(scoring_program, RISE, BATCHED, batch_size=5),
     "_score_chunks, bfloat16": bfloat16_scoring,
     "_score_chunks, PAN": pan_scoring,
+    "_score_chunks, several clips": scoring_pairs,
     "_mask": lambda: (scoring._mask, RISE, IDS[0]),
     "_gradcam, 3D-ResNet": lambda: gradcam_program(*network(runs.SPEC), False),
     "_gradcam, PAN": lambda: gradcam_program(*network(PAN), True),
+    "_gradcam_each": lambda: (
+        gradcam._gradcam_each,
+        TOY.arrays,
+        CLIPS,
+        IDS[:2],
+        TOY.static,
+        RECIPES["default"].gradcam,
+    ),
     "_features_and_logits": lambda: (sidu._features_and_logits, TOY.arrays, CLIP, TOY.static, True),
+    "_features_and_logits_each": lambda: (sidu._features_and_logits_each, TOY.arrays, CLIPS, TOY.static, True),
     "_read_out": lambda: (sidu._read_out, ACTIVATION, *SIDU_SCORES, jnp.float32(0.25), None, True, False),
     "_read": lambda: (readout._read, RISE, IDS, LOGITS, 10, 0, readout.rise_map, "mean", "probabilities"),
     "rise_map": read_out(readout.rise_map),
     "rise_stderr": read_out(readout.rise_stderr),
     "rise_profile_stderr": read_out(readout.rise_profile_stderr),
-    "rank": lambda: (curves.rank, MAP),
+    "rank": lambda: (steps.rank, MAP),
+    "_rank_each": lambda: (steps._rank_each, jax.ShapeDtypeStruct((2, *SHAPE), jnp.float32), None, "random"),
     "_scores_and_auc": lambda: (curves._scores_and_auc, LOGITS, jnp.int32(9), None, False),
     "localize": lambda: (localization.localize, MAP, jnp.zeros(SHAPE, bool)),
     "degrade": lambda: (resample.degrade, CLIP, 2),
     "gaussian_blur": lambda: (baselines.gaussian_blur, CLIP, jnp.zeros(3), 3, 1.0),
     "call": lambda: (callables.call, TOY.arrays, CLIP, TOY.static),
+    "call_each": lambda: (callables.call_each, TOY.arrays, CLIPS, TOY.static),
     "call_parts": lambda: (callables.call_parts, TOY.arrays, CLIP, TOY.static),
     "train_step": train_step,
     "predict": predictor,

@@ -11,7 +11,8 @@ from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.keywords import resolve_options
 from jaxsal.masks import ActivationMasks, RankMasks
-from jaxsal.metrics.curves import read_curve, step_counts
+from jaxsal.metrics.curves import read_curve
+from jaxsal.metrics.steps import step_counts
 from jaxsal.models import ResNet3D18, variables_from_torch
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness

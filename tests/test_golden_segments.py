@@ -17,7 +17,8 @@ from jaxsal.baselines import make_baseline
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.keywords import resolve_options
 from jaxsal.masks import ActivationMasks, RankMasks, expand_mask
-from jaxsal.metrics.curves import curve_baseline, ranks_and_counts, read_curve, step_counts
+from jaxsal.metrics.curves import curve_baseline, read_curve
+from jaxsal.metrics.steps import ranks_and_counts, step_counts
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 

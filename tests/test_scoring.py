@@ -6,6 +6,7 @@ import pytest
 import toys
 from jaxsal import deletion, gradcam, insertion, score_masks, scoring, sidu
 from jaxsal.callables import join_callable, split_callable
+from jaxsal.families import Families
 from jaxsal.masks import RiseMasks, expand_mask
 from jaxsal.scoring import _score_chunks
 
@@ -87,6 +88,26 @@ def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypa
     score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
     assert set(shapes) == {(8, 4)}
     assert max(peaks) == min(peaks) < 100 * CLIP.nbytes
+
+
+@pytest.mark.parametrize("chunk_size", [4, 7, 64])
+def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size):
+    """Any clip may be paired with any family, in any order and number."""
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    clips = [CLIP, 1 - CLIP, CLIP[::-1]]
+    baselines = np.float32([[0, 0, 0], [0.1, 0.5, 0.9], [1, 1, 1]])
+    families = [rise_masks(50, key=key) for key in range(2)]
+    stacked = Families.stack(families)
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
+    ids = rng.integers(0, 50, 90).astype(np.int32)
+    scores = scoring.score_pairs(classifier, np.stack(clips), stacked, baselines, pairs, ids, chunk_size=chunk_size)
+    expected = [
+        [score_masks(classifier, clip, family, baseline=baseline) for family in families]
+        for clip, baseline in zip(clips, baselines, strict=True)
+    ]
+    for row, (clip, family), number in zip(scores, pairs, ids, strict=True):
+        np.testing.assert_allclose(row, expected[clip][family][number], rtol=1e-6, atol=1e-6)
 
 
 def test_split_callable_keeps_functions_static():

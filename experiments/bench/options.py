@@ -31,7 +31,7 @@ from jaxsal import deletion, insertion, rise
 from jaxsal.devices import use_all_cores
 from jaxsal.inputs import mask_shape
 from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
-from jaxsal.metrics.curves import ranks_and_counts
+from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.recipes import RECIPES
 from jaxsal.scoring import score_ids
 

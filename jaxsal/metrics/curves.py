@@ -1,6 +1,5 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,11 +15,10 @@ from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_targ
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import RankMasks
 from jaxsal.metrics.refine import refine
-from jaxsal.recipes import CurveOptions, Ties
+from jaxsal.metrics.steps import ranks_and_counts
+from jaxsal.recipes import CurveOptions
 from jaxsal.scoring import Progress, score_masks
 from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
-
-_TIES_SEED = 20220821
 
 
 class Curve(NamedTuple):
@@ -173,9 +171,8 @@ def _refined_curve(
         return np.nan_to_num(found, nan=0.0) if options.nan_as_zero else found
 
     found = refine(probabilities, len(counts), options.tolerance)
-    area = (found.scores.sum() - (found.scores[0] + found.scores[-1]) / 2) / (len(counts) - 1)
     fractions, scores = (counts / counts[-1]).astype(np.float32), found.scores
-    fractions, scores, area = jax.device_put((fractions, scores, np.float32(area)))
+    fractions, scores, area = jax.device_put((fractions, scores, np.float32(_area(scores))))
     return Curve(fractions, scores, area, int(found.scored.sum()))
 
 
@@ -185,67 +182,6 @@ def curve_baseline(
     """What a curve's removed voxels become; `num_slices` is the map's T'."""
     blur_time = num_slices == clip.shape[0] if options.blur_time is None else options.blur_time
     return make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
-
-
-def ranks_and_counts(
-    saliency: Float[Array, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
-) -> tuple[Int[Array, "..."], Int[np.ndarray, " S"]]:
-    """The rank of every element, (T', H, W) or (T, H, W, C), and how many elements each step changes."""
-    if _ranks_scalars(clip_shape, saliency.shape[0], options):
-        repeats = clip_shape[0] // saliency.shape[0]
-        saliency = jnp.broadcast_to(jnp.repeat(saliency, repeats, axis=0)[..., None], clip_shape)
-    ranks = rank(saliency, options.ties)
-    return ranks, step_counts(ranks.size, options, row=ranks.size // clip_shape[1])
-
-
-def count_steps(clip_shape: tuple[int, ...], num_slices: int, options: CurveOptions) -> int:
-    """S, the scores of a curve of a clip (T, H, W, C) whose map has T' = `num_slices` frames."""
-    scalars = _ranks_scalars(clip_shape, num_slices, options)
-    num_elements = math.prod(clip_shape) if scalars else num_slices * math.prod(clip_shape[1:3])
-    return len(step_counts(num_elements, options, row=num_elements // clip_shape[1]))
-
-
-def _ranks_scalars(clip_shape: tuple[int, ...], num_slices: int, options: CurveOptions) -> bool:
-    return options.unit == "scalar" or (options.unit == "auto" and num_slices < clip_shape[0])
-
-
-@partial(jax.jit, static_argnames=("ties",))
-def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..."]:
-    """The place of every element in descending order of saliency, 0 for the most salient.
-
-    Args:
-      saliency: Any shape.
-      ties: Order of equal elements: "random" is one fixed permutation for each size, "first" and "last" are
-        raster order and its reverse.
-    """
-    flat = saliency.ravel()
-    index = jnp.arange(flat.size, dtype=jnp.int32)
-    second = {"first": index, "last": -index}.get(ties)
-    if second is None:
-        second = jax.random.bits(jax.random.key(_TIES_SEED, impl="threefry2x32"), flat.shape)
-    *_, order = jax.lax.sort((-flat, second, index), num_keys=2, is_stable=True)
-    return jnp.zeros_like(index).at[order].set(index, unique_indices=True).reshape(saliency.shape)
-
-
-def step_counts(num_elements: int, options: CurveOptions, *, row: int) -> Int[np.ndarray, " S"]:
-    """How many elements each step changes, from 0 to all of them.
-
-    Args:
-      num_elements: n.
-      options: `num_steps`, `step_size` and `step_rounding` are read.
-      row: Elements of one row of every mask frame, for the step size "row".
-    """
-    if options.step_size is not None:
-        size = row if options.step_size == "row" else options.step_size
-        return np.minimum(np.arange(-(-num_elements // size) + 1) * size, num_elements)
-    last = options.num_steps - 1
-    if options.step_rounding == "exact":
-        return np.arange(options.num_steps) * num_elements // last
-    # torch.linspace in float32: counted from both ends, each product and sum rounded once, then truncated
-    step = float(np.float32(num_elements) / np.float32(last))
-    index = np.arange(options.num_steps)
-    position = np.where(index < options.num_steps // 2, step * index, num_elements - step * (last - index))
-    return position.astype(np.float32).astype(np.int64)
 
 
 def read_curve(
@@ -277,4 +213,9 @@ def _scores_and_auc(
     label = jnp.argmax(logits[clean]) if target is None else target
     scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
     scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
-    return scores, (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
+    return scores, _area(scores)
+
+
+def _area(scores: Float[AnyArray, " S"]) -> Any:
+    """Under the scores at evenly spaced steps from 0 to 1, by the trapezoid rule."""
+    return (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)

@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.explain import MEASURES, curve_options
+from jaxsal.explain import curve_options
 from jaxsal.explanation import Explanation
 from jaxsal.ledger import RiseLedger
-from jaxsal.metrics.curves import ranks_and_counts
+from jaxsal.metrics.many import MEASURES
+from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.options import METHODS
 from jaxsal.recipes import CurveOptions
 from jaxsal.types import AnyArray

@@ -10,13 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsal.checks import check_choice
-from jaxsal.explain import MEASURES
 from jaxsal.files import write_atomically
 from jaxsal.fingerprints import fingerprint
 from jaxsal.inputs import check_clip, check_saliency, check_score_fn
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.metrics.curves import Curve, curve_baseline
+from jaxsal.metrics.many import MEASURES
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps, map_unit
 from jaxsal.types import Clip, SaliencyMap, ScoreFn

@@ -1,10 +1,12 @@
 """Grad-CAM: the last activations, weighted by the gradient of the target's logit."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsal.callables import join_callable, split_callable
@@ -12,6 +14,7 @@ from jaxsal.inputs import check_clip, check_features_and_head, check_target, mas
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.recipes import GradCamOptions
 from jaxsal.resample import resample
+from jaxsal.side_by_side import each_clip
 from jaxsal.types import Clip, FeaturesAndHead, Target
 
 
@@ -64,11 +67,42 @@ def gradcam(
     return _gradcam(split.arrays, clip, None if every_class else target, split.static, every_class, chosen)
 
 
+def gradcam_clips(
+    classifier: FeaturesAndHead,
+    clips: Sequence[Clip],
+    targets: Sequence[int],
+    *,
+    recipe: str = "default",
+    **options: Any,
+) -> Float[np.ndarray, "B Tm H W"]:
+    """`gradcam` of several clips of one shape at once, laid over the devices of this process; arguments as there."""
+    chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
+    clips = [check_clip(clip, classifier) for clip in clips]
+    check_features_and_head(classifier, clips[0], "gradcam")
+    mask_shape(classifier, clips[0])
+    labels = [np.int32(target) for target in targets]
+    return each_clip(_gradcam_each, classifier, clips, labels, static=(chosen,))
+
+
+@partial(jax.jit, static_argnums=(3, 4))
+def _gradcam_each(
+    arrays: list[Any], clips: Array, targets: Array, static: Any, options: GradCamOptions
+) -> Float[Array, "B Tm H W"]:
+    classifier: Any = join_callable(arrays, static)
+    return jax.vmap(lambda clip, target: _maps(classifier, clip, target, False, options))(clips, targets)
+
+
 @partial(jax.jit, static_argnums=(3, 4, 5))
 def _gradcam(
     arrays: list[Any], clip: Array, target: Any, static: Any, every_class: bool, options: GradCamOptions
 ) -> Float[Array, "*K Tm H W"]:
-    classifier: Any = join_callable(arrays, static)
+    return _maps(join_callable(arrays, static), clip, target, every_class, options)
+
+
+def _maps(
+    classifier: Any, clip: Array, target: Any, every_class: bool, options: GradCamOptions
+) -> Float[Array, "*K Tm H W"]:
+    """The map of the target, the predicted class if None, or those of all classes."""
     shape = mask_shape(classifier, clip)
     segmented = shape[0] < clip.shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)

@@ -1,5 +1,6 @@
 """SIDU: masks from the last activations, weighted by similarity difference times uniqueness."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -8,12 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
+from jaxsal.families import Families
 from jaxsal.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions
-from jaxsal.scoring import Progress, score_masks
+from jaxsal.scoring import Progress, score_masks, score_pairs
+from jaxsal.side_by_side import each_clip
 from jaxsal.types import Clip, FeaturesAndHead, Target
 
 
@@ -97,6 +101,49 @@ def sidu(
     )
 
 
+def sidu_clips(
+    classifier: FeaturesAndHead,
+    clips: Sequence[Clip],
+    targets: Sequence[int],
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    **options: Any,
+) -> list[Float[Array, "Tm H W"]]:
+    """`sidu` of several clips of one shape at once, their masks side by side in each chunk; arguments as there."""
+    chosen: SiduOptions = resolve_options("sidu", recipe, options)
+    if chosen.batch_size is not None:  # a batch is of one clip
+        keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **options)
+        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(clips, targets, strict=True)]
+    clips = [check_clip(clip, classifier) for clip in clips]
+    check_features_and_head(classifier, clips[0], "sidu")
+    shape = mask_shape(classifier, clips[0])
+    minmax = chosen.feature_normalization == "minmax"
+    activations, logits = each_clip(_features_and_logits_each, classifier, clips, static=(minmax,))
+    threshold, alignment = float(chosen.threshold), chosen.alignment
+    masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in activations]
+    distinct = [_distinct_masks(one, 1) for one in masks]
+    counts = [len(ids) for ids, _ in distinct]
+    baselines = [make_baseline(chosen.baseline, clip, classifier) for clip in clips]
+    numbers = np.arange(len(clips), dtype=np.int32)
+    thresholds = np.full(len(clips), threshold, activations.dtype)
+    scores = score_pairs(
+        classifier,
+        np.stack(clips),
+        Families.like(masks[0], [activations, thresholds]),
+        np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines]),
+        np.repeat(np.stack([numbers, numbers], axis=1), counts, axis=0),
+        np.concatenate([ids for ids, _ in distinct]).astype(np.int32),
+        chunk_size=chunk_size,
+    )
+    parts = np.split(np.asarray(scores), np.cumsum(counts)[:-1])
+    probabilities = chosen.scores == "probabilities"
+    return [
+        _read_out(one, own, part[places], chosen.kernel_width, target, probabilities, False)
+        for one, own, part, (_, places), target in zip(masks, logits, parts, distinct, targets, strict=True)
+    ]
+
+
 def _take(rows: Array, places: Int[np.ndarray, " d"], *, like: Array) -> Array:
     """rows[places] on the devices of `like`, taken on the host, where nothing is compiled for the number of rows."""
     if isinstance(rows, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
@@ -121,8 +168,18 @@ def _distinct_masks(
 
 
 @partial(jax.jit, static_argnums=(2, 3))
+def _features_and_logits_each(arrays: list[Any], clips: Array, static: Any, minmax: bool) -> tuple[Array, Array]:
+    classifier = join_callable(arrays, static)
+    return jax.vmap(lambda clip: _parts(classifier, clip, minmax))(clips)
+
+
+@partial(jax.jit, static_argnums=(2, 3))
 def _features_and_logits(arrays: list[Any], clip: Array, static: Any, minmax: bool) -> tuple[Array, Array]:
-    classifier: Any = join_callable(arrays, static)
+    return _parts(join_callable(arrays, static), clip, minmax)
+
+
+def _parts(classifier: Any, clip: Array, minmax: bool) -> tuple[Array, Array]:
+    """The activations that masks are made of, and the logits of the clip."""
     activations = classifier.features(clip)
     logits = classifier.head(activations)
     if minmax:

@@ -5,7 +5,7 @@ import pytest
 
 import toys
 from jaxsal import deletion, insertion
-from jaxsal.metrics.curves import rank
+from jaxsal.metrics.steps import rank
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 5, 6, 3), minval=0.5)
 NOISE = jax.random.uniform(jax.random.key(2), (4, 5, 6))

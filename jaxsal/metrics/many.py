@@ -1,0 +1,85 @@
+"""Deletion and insertion of many maps of many clips, scored side by side."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal.families import Families
+from jaxsal.inputs import check_clip, check_saliency
+from jaxsal.keywords import resolve_options
+from jaxsal.masks import RankMasks
+from jaxsal.metrics.curves import Curve, curve_baseline, deletion, insertion, read_curve
+from jaxsal.metrics.steps import ranks_of_maps
+from jaxsal.scoring import score_pairs
+from jaxsal.types import AnyArray, ScoreFn
+
+MEASURES = {"deletion": deletion, "insertion": insertion}
+
+Maps = Mapping[str, Float[AnyArray, "Tm H W"]]
+
+
+def measure_maps(
+    measure: str,
+    score_fn: ScoreFn,
+    clips: Sequence[Float[AnyArray, "T H W C"]],
+    maps: Sequence[Maps],
+    targets: Sequence[int],
+    *,
+    recipe: str = "default",
+    chunk_size: int = 16,
+    **options: Any,
+) -> list[dict[str, Curve]]:
+    """The curves of all maps of all clips: `deletion` or `insertion` of each, with few chunks that are not full.
+
+    Args:
+      measure: "deletion" or "insertion".
+      score_fn: Maps one clip (T, H, W, C) to logits (K,).
+      clips: Clips of one shape.
+      maps: Of each clip, its maps by name, all of one shape.
+      targets: Of each clip, the class whose probability is followed.
+      recipe: The options' defaults.
+      chunk_size: Steps in memory at once, of whatever clips; changes speed, not the result.
+      **options: Fields of `jaxsal.recipes.CurveOptions`.
+
+    Raises:
+      ValueError: If a clip, a map or an option is not allowed.
+    """
+    chosen = resolve_options(measure, recipe, options)
+    if chosen.approximation != "none":  # which steps are scored depends on the scores
+        options = dict(recipe=recipe, chunk_size=chunk_size, **options)
+        return [
+            {name: MEASURES[measure](score_fn, clip, one, target, **options) for name, one in of_clip.items()}
+            for clip, of_clip, target in zip(clips, maps, targets, strict=True)
+        ]
+    clips = [check_clip(clip, score_fn) for clip in clips]
+    owners = [(number, name) for number, of_clip in enumerate(maps) for name in of_clip]
+    if not owners:
+        return [{} for _ in clips]
+    saliency = np.stack([np.asarray(check_saliency(maps[number][name], clips[number])) for number, name in owners])
+    ranks, counts = ranks_of_maps(jax.device_put(saliency), clips[0].shape, chosen)
+    keep, num_steps = measure == "insertion", len(counts)
+    steps = np.tile(counts.astype(np.int32), (len(owners), 1))
+    one = RankMasks(*jax.device_put((np.zeros(clips[0].shape, np.int32), steps[0])), keep)
+    families = Families.like(one, [ranks, steps, np.full(len(owners), keep)])
+    baselines = [curve_baseline(score_fn, clip, chosen, num_slices=saliency.shape[1]) for clip in clips]
+    pairs = np.stack([[number for number, _ in owners], np.arange(len(owners))], axis=1).astype(np.int32)
+    scores = score_pairs(
+        score_fn,
+        np.stack(clips),
+        families,
+        np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines]),
+        np.repeat(pairs, num_steps, axis=0),
+        np.tile(np.arange(num_steps, dtype=np.int32), len(owners)),
+        chunk_size=chunk_size,
+    )
+    logits = np.asarray(scores).reshape(len(owners), num_steps, -1)
+    curves: list[dict[str, Curve]] = [{} for _ in clips]
+    for (number, name), rows in zip(owners, logits, strict=True):
+        curves[number][name] = read_curve(
+            jnp.asarray(rows), counts, targets[number], keep, nan_as_zero=chosen.nan_as_zero
+        )
+    return curves
