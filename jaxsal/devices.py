@@ -45,8 +45,8 @@ def device_mesh(multiple_of: int | None = None) -> Mesh:
 
 
 def clip_mesh(count: int) -> Mesh:
-    """As many devices of this process in a row as have one of `count` clips each."""
-    devices = jax.local_devices()[: max(count, 1)]
+    """The devices of this process in a row; the first alone for one clip."""
+    devices = jax.local_devices()[: None if count > 1 else 1]
     return jax.make_mesh((len(devices),), ("split",), axis_types=(AxisType.Auto,), devices=devices)
 
 

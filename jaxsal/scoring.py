@@ -26,6 +26,8 @@ from jaxsal.masks import DenseMasks, FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Clip, ScoreFn
 
 CHUNKS_PER_PROGRAM = 8
+_IN_FLIGHT = 2
+"""Calls of the compiled loop that are waiting for a device, so that it never waits for the host."""
 Progress = Callable[[int, int], None]
 
 
@@ -149,6 +151,8 @@ def _in_portions(
     per_program = CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
+        if len(scores) >= _IN_FLIGHT:
+            jax.block_until_ready(scores[-_IN_FLIGHT])
         stop = min(start + per_program, len(ids))
         num_chunks = on_every_device(np.int32(-(-(stop - start) // chunk_size)), mesh)
         numbers = np.minimum(np.arange(start, start + per_program), stop - 1).reshape(-1, chunk_size)
@@ -163,9 +167,9 @@ def _in_portions(
 def _join(scores: list[Array], count: int) -> Array:
     """The first rows of all parts on one device; joined on the host, where nothing is compiled for their number."""
     parts = [on_one_device(part) for part in scores]
-    if isinstance(parts[0], jax.core.Tracer):
-        return jnp.concatenate(parts)[:count]
-    return jax.device_put(np.concatenate(parts)[:count], jax.local_devices()[0])
+    traced = isinstance(parts[0], jax.core.Tracer)
+    joined = (jnp if traced else np).concatenate(parts).reshape(-1, parts[0].shape[-1])[:count]
+    return joined if traced else jax.device_put(joined, jax.local_devices()[0])
 
 
 def program_bytes(
@@ -182,7 +186,7 @@ def program_bytes(
     chunk_size = -(-chunk_size // mesh.size) * mesh.size
     chunks = split_axis(np.zeros((CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
     count = on_every_device(np.int32(1), mesh)
-    compiled = _score_chunks.lower(*arguments, chunks, count, static, "aligned", None).compile()
+    compiled = _score_chunks.lower(*arguments, chunks, count, static, "aligned", None, None).compile()
     memory: Any = compiled.memory_analysis()
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
 
@@ -237,11 +241,12 @@ def _score_chunks(
     static: Any,
     frame_slices: FrameSlices,
     batch_size: int | None,
-    pairs: Int[Array, "chunks chunk 2"] | None = None,
-) -> Float[Array, "N K"]:
-    """Logits for the masks of the first `num_chunks` rows of `ids`; rows beyond are not scored.
+    pairs: Int[Array, "chunks chunk 2"] | None,
+) -> Float[Array, "chunks chunk K"]:
+    """Logits for the masks of the first `num_chunks` rows of `ids`, each in its mask's place; others are not scored.
 
-    With `pairs`, the clip and the family of each, there is an axis of clips and baselines, and one of families.
+    No device waits for another. With `pairs`, the clip and the family of each mask, there is an axis of clips and of
+    baselines, and one of families.
     """
     score_fn: Any = join_callable(arrays, static)
     score_clips = jax.vmap(score_fn) if batch_size is None else score_fn.score_batch
@@ -260,4 +265,4 @@ def _score_chunks(
 
     result = jax.eval_shape(score_fn, one_clip)
     scores = jnp.zeros((*ids.shape, *result.shape), result.dtype)
-    return jax.lax.fori_loop(0, num_chunks, score_chunk, scores).reshape(-1, *result.shape)
+    return jax.lax.fori_loop(0, num_chunks, score_chunk, scores)

@@ -9,6 +9,8 @@ SCRIPT = """
 import numpy as np
 import runs, toys
 from jaxsal import deletion, rise, rise_ledger, score_masks, sidu
+from jaxsal.explain import Subject, explain
+from jaxsal.options import ExplainOptions
 from jaxsal.train import train
 
 assert jax.device_count() == {count}
@@ -24,6 +26,11 @@ options = dict(num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4)
 for chunk_size in (7, 64):
     ledger = rise_ledger(jax.random.key(0), classifier, clip, chunk_size=chunk_size, **options)
     maps["logits" + str(chunk_size)] = ledger.logits
+maps["many"] = score_masks(classifier, clip, masks, ids=np.arange(20_000) % 20, chunk_size=16)  # the host runs ahead
+subjects = [Subject(str(n), "IR", np.roll(clip, n, axis=1)) for n in range(3)]
+explained = explain(classifier, ExplainOptions(method=("gradcam", "sidu"), num_steps=5), subjects)
+maps["explained"] = np.stack([list(found.maps.values()) for found in explained])
+maps["measured"] = np.stack([[curve.scores for curve in found.curves["random"]] for found in explained])
 curve = deletion(classifier, clip, maps["rise"], num_steps=11).scores
 bias = np.ones(1)
 if {count} < 8:
@@ -31,6 +38,9 @@ if {count} < 8:
     bias = trained.variables["params"]["fc"]["bias"]
 np.savez({output!r}, curve=curve, bias=bias, **maps)
 """
+
+
+COMPARED = ["rise", "sidu", "batches", "curve", "logits7", "logits64", "many", "explained", "measured"]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,7 @@ def by_device_count(tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize("name", ["rise", "sidu", "batches", "curve", "logits7", "logits64"])
+@pytest.mark.parametrize("name", COMPARED)
 @pytest.mark.parametrize("count", [2, 4, 8])
 def test_device_count_changes_nothing(by_device_count, count, name):
     one, several = by_device_count[1][name], by_device_count[count][name]

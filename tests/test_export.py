@@ -55,7 +55,8 @@ def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
     """Arguments of the program that scores masks."""
     chunks = jnp.zeros((2, batch_size or 5), jnp.int32)
     baseline = jnp.zeros(3, clip.dtype)
-    return scoring._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, parts.static, "aligned", batch_size
+    static = (parts.static, "aligned", batch_size, None)
+    return scoring._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, *static
 
 
 def scoring_pairs():

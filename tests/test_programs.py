@@ -39,7 +39,7 @@ def compiled():
         return jax.vmap(join_callable(arrays, static))(clips)
 
     with shape_checks_off():
-        loop = _score_chunks.lower(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(1), static, "aligned", None)
+        loop = _score_chunks.lower(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(1), static, "aligned", None, None)
         bare = jax.jit(forward).lower(arrays, jax.ShapeDtypeStruct((CHUNK, *SPEC.clip_shape), jnp.float32))
     return loop.compile(), bare.compile()
 
@@ -71,7 +71,7 @@ def test_nothing_goes_to_the_host_or_comes_from_it():
     classifier = toys.pooling_classifier(cells=(2, 2, 3))
     arrays, static = split_callable(classifier)
     masks, clip, ids = rise((4, 6, 9), (2, 3, 3)), jnp.ones((4, 6, 9, 3)), jnp.zeros((2, 5), jnp.int32)
-    traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(2), static, "aligned", None)
+    traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(2), static, "aligned", None, None)
     text = traced.lower(lowering_platforms=("cuda",)).as_text()
     assert not re.search(r"callback|infeed|outfeed|stablehlo\.(send|recv)", text)
     black = jnp.zeros(3)

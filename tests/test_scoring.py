@@ -81,7 +81,7 @@ def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypa
     def spy(*arguments):
         shapes.append(arguments[4].shape)
         peaks.append(original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes)
-        return jnp.zeros((arguments[4].size, 4))
+        return jnp.zeros((*arguments[4].shape, 4))
 
     monkeypatch.setattr(scoring, "_score_chunks", spy)
     score_masks(classifier, CLIP, rise_masks(100), chunk_size=4)

@@ -7,7 +7,7 @@ import pytest
 
 import sweeps
 from jaxsal import cli, rise_ledger
-from jaxsal.sweep import open_results, work
+from jaxsal.sweep import first_pass, open_results, work
 from jaxsal.sweep.config import MethodGrid
 from jaxsal.sweep.export import export_results, status
 from jaxsal.sweep.run import share_out
@@ -163,6 +163,26 @@ def test_another_clip_under_the_same_name(tmp_path, capsys):
     assert "4 of 4 forward passes" in said.splitlines()[-1]
     found = status(more, sweeps.toy_groups(more))
     assert [cell["done"] for cell in found.data["cells"]] == [3, 2]
+
+
+def test_clips_are_laid_over_devices_where_each_takes_one_pass(inputs, tmp_path, monkeypatch):
+    """As many at once as there are devices, whatever cells they lack."""
+    config = dataclasses.replace(sweeps.config(inputs), store=str(tmp_path / "one.zarr"), **CURVES)
+    sweeps.run(config)
+    sizes, original = [], first_pass.gradcam_clips
+
+    def spy(classifier, clips, targets, **options):
+        sizes.append(len(clips))
+        return original(classifier, clips, targets, **options)
+
+    monkeypatch.setattr(first_pass, "gradcam_clips", spy)
+    monkeypatch.setattr(jax, "local_device_count", lambda: 2)
+    several = dataclasses.replace(config, store=str(tmp_path / "several.zarr"))
+    sweeps.run(dataclasses.replace(several, methods=CURVES["methods"][:1]))
+    assert sizes == []
+    sweeps.run(several)
+    assert sizes == [2, 2, 1, 1]  # two targets; three clips
+    sweeps.assert_same(sweeps.contents(config.store), sweeps.contents(several.store), rtol=1e-5)
 
 
 def test_chunks_of_a_store_stay(done):

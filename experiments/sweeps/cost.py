@@ -78,7 +78,7 @@ def flops_per_mask(config: Config) -> float:
     for chunk in (1, 2):
         ids = np.zeros((1, chunk), np.int32)
         clip = jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32)
-        traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, 1, static, "aligned", None)
+        traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, 1, static, "aligned", None, None)
         lowered = traced.lower(lowering_platforms=("cuda",))
         counts.append(lowered.cost_analysis()["flops"])
     return counts[1] - counts[0]

@@ -72,7 +72,7 @@ def lower(config: Config, devices: list[Any]) -> Any:
     arguments = jax.tree.map(shape_of, (arrays, clip, clip, masks))
     ids = jax.ShapeDtypeStruct((CHUNKS_PER_PROGRAM, config.masks_per_chip * len(devices)), jnp.int32, sharding=split)
     count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    traced = _score_chunks.trace(*arguments, ids, count, static, "aligned", None)
+    traced = _score_chunks.trace(*arguments, ids, count, static, "aligned", None, None)
     return traced.lower(lowering_platforms=("tpu",))
 
 

@@ -1,6 +1,7 @@
 """Runs a sweep: what the store lacks is planned, laid over processes and devices, and done clip by clip."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,14 +18,15 @@ from jaxsal.sweep.plan import Task, make_plan, survey
 from jaxsal.sweep.programs import Meter, Scorer
 from jaxsal.sweep.progress import Plan, Progress
 from jaxsal.sweep.store import Store
-from jaxsal.sweep.work import Tools, do_task
+from jaxsal.sweep.work import Tools, do_tasks
 
 
 def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, verify: bool = False) -> Plan:
     """Runs what is left to do of a sweep; a killed one goes on where it was when this is called again.
 
-    Every process first takes clips of its own, its devices sharing the masks; what does not go round is done by all
-    devices together. Results are the same either way. Only one process writes a chunk.
+    Every process first takes clips of its own: what takes one pass of a clip is done for as many clips as it has
+    devices, one on each; masks are laid over its devices. What does not go round is done by all devices together.
+    Results are the same either way. Only one process writes a chunk.
 
     Args:
       config: The sweep.
@@ -56,13 +58,11 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
     tools = Tools(config, store, Scorer(config.chunk_size, most=most, say=progress.say), meter, progress)
     try:
         with then_wait_for_all("every process has done its clips"), this_process_alone():
-            for task in alone:
-                do_task(task, tools)
+            _do_all(alone, tools)
         store.read_only = not is_first()
         if together:
             with in_step():
-                for task in together:
-                    do_task(task, tools)
+                _do_all(together, tools)
         wait_for_all("the sweep is done")
     finally:
         meter.close()
@@ -71,6 +71,14 @@ def run_sweep(config: SweepConfig, groups: Sequence[Group] | None = None, *, ver
     if tasks:
         progress.say(progress.line())
     return plan
+
+
+def _do_all(tasks: Sequence[Task], tools: Tools) -> None:
+    """As many clips of one group at a time as this process has devices."""
+    for _, alike in itertools.groupby(tasks, key=lambda task: id(task.group)):
+        of_group = list(alike)
+        for start in range(0, len(of_group), jax.local_device_count()):
+            do_tasks(of_group[start : start + jax.local_device_count()], tools)
 
 
 def _prepare(store: Store, groups: Sequence[Group], config: SweepConfig, verify: bool) -> dict[str, Any]:

@@ -36,6 +36,6 @@ def test_training_and_scoring_lower_for_accelerators(arch, no_shape_checks):
     parts = split_callable(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), classifier))
     clip, ids = jnp.zeros(spec.clip_shape), jnp.zeros((8, STUDY.chunk_size), jnp.int32)
     scored = jax.export.export(_score_chunks, platforms=["cuda", "tpu"])(
-        parts.arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(8), parts.static, "aligned", None
+        parts.arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(8), parts.static, "aligned", None, None
     )
-    assert scored.out_avals[0].shape == (8 * STUDY.chunk_size, 8)
+    assert scored.out_avals[0].shape == (8, STUDY.chunk_size, 8)
