@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -41,7 +42,13 @@ class _ModelMethod:
     method: str
 
     def __call__(self, variables: Any, inputs: Array) -> Array:
-        return self.model.apply(variables, inputs[None], method=self.method)[0]
+        return _apply(self, variables, inputs)
+
+
+@partial(jax.jit, static_argnums=(0,))
+def _apply(bound: _ModelMethod, variables: Any, inputs: Array) -> Array:
+    """Compiled so that a network is traced once for all programs that it is a part of."""
+    return bound.model.apply(variables, inputs[None], method=bound.method)[0]
 
 
 @jax.tree_util.register_dataclass

@@ -13,6 +13,7 @@ import jaxsal
 import runs
 import toys
 from jaxsal import baselines, callables, fingerprints, inputs, resample, scoring
+from jaxsal import classifier as classifiers
 from jaxsal import train as training
 from jaxsal.callables import split_callable
 from jaxsal.families import Families
@@ -49,6 +50,12 @@ def network(spec, dtype=jnp.float32):
     classifier = jax.eval_shape(spec.classifier, dict(variables))
     filled = jax.tree.map(lambda leaf: np.broadcast_to(np.ones((), leaf.dtype), leaf.shape), classifier)
     return split_callable(filled), jax.ShapeDtypeStruct(spec.clip_shape, dtype)
+
+
+def network_method():
+    parts, clip = network(runs.SPEC)
+    bound = callables.join_callable(*parts).features_fn
+    return classifiers._apply, bound, callables.join_callable(*parts).params, clip
 
 
 def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
@@ -136,6 +143,7 @@ PROGRAMS = {
     "localize": lambda: (localization.localize, MAP, jnp.zeros(SHAPE, bool)),
     "degrade": lambda: (resample.degrade, CLIP, 2),
     "gaussian_blur": lambda: (baselines.gaussian_blur, CLIP, jnp.zeros(3), 3, 1.0),
+    "_apply": network_method,
     "call": lambda: (callables.call, TOY.arrays, CLIP, TOY.static),
     "call_each": lambda: (callables.call_each, TOY.arrays, CLIPS, TOY.static),
     "call_parts": lambda: (callables.call_parts, TOY.arrays, CLIP, TOY.static),

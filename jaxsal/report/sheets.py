@@ -1,6 +1,7 @@
 """Sheets of frames, text and colour bars, and how they become a GIF or an MP4."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -79,7 +80,8 @@ def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:
 
     # half the largest error of pillow's octree on smooth maps, no bands; dithering would double the file
     options: Any = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
-    first, *rest = [image.quantize(**options) for image in images]
+    with ThreadPoolExecutor() as pool:  # pillow's own code does not hold Python's lock
+        first, *rest = pool.map(lambda image: image.quantize(**options), images)
     first.save(file, format="GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
 
 
