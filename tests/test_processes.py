@@ -99,6 +99,41 @@ def test_who_failed_is_said_everywhere_and_soon(mode, lost, said):
         processes.stop(running)
 
 
+FULL_DISK = """
+import errno
+from pathlib import Path
+import sweeps
+from jaxsal.sweep.store import Store
+
+write = Store.write
+
+def full(self, path, *arguments):
+    if jax.process_index() == 1 and path.endswith("/logits"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    write(self, path, *arguments)
+
+if {full}:
+    Store.write = full
+sweeps.run(sweeps.config(Path({folder!r})))
+"""
+
+
+def test_a_sweep_that_fails_in_one_process_ends_in_all_and_goes_on(tmp_path):
+    sweeps.make_recordings(tmp_path)
+    running = processes.start(FULL_DISK.format(full=True, folder=str(tmp_path)), count=2, heartbeat=3)
+    try:
+        for process in running:
+            errors = process.communicate(timeout=90)[1]
+            assert process.returncode != 0
+            assert "process 1 failed: OSError: [Errno 28] No space left on device" in errors
+    finally:
+        processes.stop(running)
+    processes.finish(processes.start(FULL_DISK.format(full=False, folder=str(tmp_path)), count=2))
+    found = sweeps.contents(tmp_path / "store.zarr")
+    assert sum(name == "saliency" for _, _, name in found) == 24
+    assert not any(np.isnan(values).any() for (*_, name), values in found.items() if name in ("logits", "saliency"))
+
+
 def test_a_sweep_as_slurm_starts_it(tmp_path):
     """Three clips, two tasks: each does one, both the third; the first task says what is there."""
     sweeps.make_checkpoint(tmp_path)

@@ -110,6 +110,18 @@ def test_targets_and_labels_are_checked_before_computing(inputs, tmp_path, monke
         sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("gradcam", target=("label",)),)))
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(batch_size=[4]), "`batch_size` must be left out in a sweep; got 4"),
+        (dict(sampling=["independent", "sobol"]), "`sampling` must be 'independent' in a sweep; got 'sobol'"),
+    ],
+)
+def test_options_that_no_sweep_takes(inputs, tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("rise", options=options),)))
+
+
 def with_cases(config, change):
     """The cells of a config, the first clip being changed."""
     group = sweeps.toy_groups(config)[0]

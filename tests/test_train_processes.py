@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import processes
+import runs
 from conftest import CACHE
 
 SCRIPT = """
@@ -75,3 +76,18 @@ def test_every_process_reads_its_half(found):
     assert len(one) == 4 * (3 + 4)
     assert len(first) == len(second) == 2 * (3 + 4)
     assert sorted(first + second) == sorted(one)
+
+
+def test_a_training_as_slurm_starts_it(tmp_path):
+    """Both tasks say the same of one network; a second start finds it trained."""
+    data = runs.save_recordings(tmp_path / "data")
+    words = ["train", "--data", str(data), "--spectra", "TV", "--output", str(tmp_path / "run"), "--distributed"]
+    words += ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16", "--batch-size", "4"]
+    words += ["--save-every", "2", "--num-steps", "4", "--json"]
+    for _ in range(2):
+        printed = processes.finish(processes.launch_as_slurm_would(words), timeout=300)
+        first, second = (json.loads(text.splitlines()[-1]) for text in printed)
+        assert first["accuracy"] == second["accuracy"]
+        assert 0 <= first["accuracy"]["TV"][0] <= 1
+        history = (tmp_path / "run" / "history.jsonl").read_text().splitlines()
+        assert [json.loads(line)["step"] for line in history] == [1, 2, 3, 4]

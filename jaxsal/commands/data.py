@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -30,6 +30,8 @@ class Prepare(Verb):
     """Store squares of this side in pixels, at least 1, as training at this size cuts them."""
     antialias: bool = False
     """Antialias the resizing, as training of PAN does it."""
+    num_frames: Annotated[int | None, left_out("20; recordings have their own")] = None
+    """Frames of a clip of synthetic_actions, at least 1: four more than the network takes, 36 for PAN."""
     config: Annotated[str | None, left_out("full; squareSIZE with --size", metavar="NAME")] = None
     """Tells sets of one name apart."""
 
@@ -37,8 +39,7 @@ class Prepare(Verb):
         """Prepares; what is there then."""
         from jaxsal.datasets.prepared import prepare_clips
 
-        options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, config=self.config)
-        found = prepare_clips(self.name, manual_dir=self.manual_dir, data_dir=self.data_dir, **options)
+        found = prepare_clips(**{field.name: getattr(self, field.name) for field in fields(self)})
         return _describe(found)
 
 

@@ -3,8 +3,9 @@
     import jaxsal.datasets.builders, tensorflow_datasets as tfds
     tfds.builder("multispectral_actions").download_and_prepare(...)
 
-TensorFlow is not needed. An example is one clip: `frames`, `label`, `name`, `spectrum`; the names, labels and spectra
-of all clips are in the metadata too, in the order of the examples, so that a set is listed without reading a frame.
+TensorFlow is not needed. An example is one clip: `frames`, `label`, `name`, `spectrum`, and `actor`, its actor's pixels
+where the set knows them. The names, labels and spectra of all clips are in the metadata too, in the order of the
+examples, so that a set is listed without reading a frame.
 """
 
 import dataclasses
@@ -18,6 +19,7 @@ import tensorflow_datasets as tfds
 from jaxsal.datasets.decoding import in_order, square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
+from jaxsal.datasets.prepared import RENDERED_FRAMES
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 from jaxsal.datasets.synthetic import synthetic_actions
 
@@ -29,16 +31,19 @@ class ClipConfig(tfds.core.BuilderConfig):
     Attributes:
       size: Frames are resized and cut to squares of this side, as training does it; as they are if None.
       antialias: Of the resizing.
+      num_frames: Of the clips of the embedded set; recordings have their own.
     """
 
     size: int | None = None
     antialias: bool = False
+    num_frames: int = RENDERED_FRAMES
 
 
 class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]
     """Writes a set of clips; a subclass says where the set comes from."""
 
     VERSION = tfds.core.Version("1.0.0")
+    HAS_ACTORS = False
     builder_config: ClipConfig
 
     def __init__(self, *, file_format: Any = "array_record", **options: Any):
@@ -55,6 +60,8 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
             "name": tfds.features.Text(),
             "spectrum": tfds.features.ClassLabel(names=SPECTRA),
         }
+        if self.HAS_ACTORS:
+            features["actor"] = tfds.features.Tensor(shape=(None, None, None), dtype=np.bool_, encoding="bytes")
         return tfds.core.DatasetInfo(
             builder=self,
             description=self.__doc__,
@@ -68,19 +75,28 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         clip_set = self.clip_set(source)
         self.info.features["label"].names = clip_set.classes
         config = self.builder_config
-        stored = dict(source=source and str(source), size=config.size, antialias=config.antialias)
+        stored = dict(
+            source=source and str(source), size=config.size, antialias=config.antialias, num_frames=config.num_frames
+        )
         self.info.metadata.update(classes=clip_set.classes, **stored)
         splits = {split: clip_set.select(split=split).records for split in SPLITS}
         return {split: self._generate_examples(split, records) for split, records in splits.items() if records}
 
     def _generate_examples(self, split: str, records: tuple[ClipRecord, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
         table = self.info.metadata["clips"][split] = []
-        for number, (record, frames) in enumerate(zip(records, in_order(self._load, records), strict=True)):
+        for number, (record, loaded) in enumerate(zip(records, in_order(self._load, records), strict=True)):
             table.append([record.name, record.label, record.spectrum, record.scene])
-            yield number, dict(frames=frames, label=record.label, name=record.name, spectrum=record.spectrum)
+            yield number, dict(label=record.label, name=record.name, spectrum=record.spectrum, **loaded)
 
-    def _load(self, record: ClipRecord) -> np.ndarray:
-        config, frames = self.builder_config, record.load()
+    def _load(self, record: ClipRecord) -> dict[str, np.ndarray]:
+        loaded = dict(frames=self._squares(record.load()))
+        if self.HAS_ACTORS and record.load_mask is not None:
+            white = np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
+            loaded["actor"] = self._squares(white)[..., 0] >= 128  # covered by half or more
+        return loaded
+
+    def _squares(self, frames: np.ndarray) -> np.ndarray:
+        config = self.builder_config
         return frames if config.size is None else square_frames(frames, config.size, antialias=config.antialias)
 
 
@@ -110,10 +126,12 @@ class SyntheticActions(ClipBuilder):
     """The embedded, rendered action set, eight actions by ten actors in two takes; frames of 64 pixels or `size`."""
 
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
+    HAS_ACTORS = True
 
     def clip_set(self, manual_dir: Any) -> ClipSet:
         """The rendered clips; `manual_dir` is not read."""
-        return synthetic_actions(takes=2, num_frames=20, height=self.builder_config.size or 64)
+        config = self.builder_config
+        return synthetic_actions(takes=2, num_frames=config.num_frames, height=config.size or 64)
 
 
 BUILDERS: dict[str, type[ClipBuilder]] = {

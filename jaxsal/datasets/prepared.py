@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Shaped
 
 from jaxsal.checks import check_choice, check_positive
 from jaxsal.datasets.records import SPLITS, ClipRecord, ClipSet
@@ -21,6 +21,7 @@ NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")
 WITHOUT_SOURCE = ("synthetic_actions",)
 FULL = "full"  # the config with frames as they are recorded
 INFO_FILE = "dataset_info.json"
+RENDERED_FRAMES = 20  # as a network of 16 frames is trained on, with four to choose among
 
 
 class Prepared(NamedTuple):
@@ -52,6 +53,7 @@ def prepare_clips(
     data_dir: str | Path | None = None,
     size: int | None = None,
     antialias: bool = False,
+    num_frames: int | None = None,
     config: str | None = None,
 ) -> Prepared:
     """Writes a set as shards, or finds it written.
@@ -63,7 +65,9 @@ def prepare_clips(
       size: Stores frames resized and cut to squares of this side, as training at this size does it: less to
         keep and to read. Frames as they are recorded if None.
       antialias: Of the resizing to `size`; the network's own (PAN's is antialiased) for training on the squares.
-      config: Tells sets of one name apart; "full", "square<size>" or "square<size>-antialias" if None.
+      num_frames: Of the clips of the embedded set, 20 if None; recordings have their own.
+      config: Tells sets of one name apart; if None "full", or "square<size>", "frames<num_frames>" and "antialias",
+        what there is of them, with dashes between.
 
     Returns:
       Where it lies; a set that is being written is not there until it is whole.
@@ -83,29 +87,36 @@ def prepare_clips(
     if (manual_dir is None) != (name in WITHOUT_SOURCE):
         rule = "be left out" if name in WITHOUT_SOURCE else "be the folder of the recordings"
         raise ValueError(f"`manual_dir` must {rule} for {name}; got {manual_dir}.")
+    if num_frames is not None:
+        check_positive("num_frames", num_frames)
+        if name not in WITHOUT_SOURCE or config == FULL:
+            raise ValueError(f"`num_frames` must be left out for {name} {config or ''}; got {num_frames}.")
     if manual_dir is not None and not Path(manual_dir).is_dir():
         raise FileNotFoundError(f"`manual_dir` must be a folder; got {manual_dir}.")
     import tensorflow_datasets as tfds
 
     from jaxsal.datasets.builders import BUILDERS, ClipConfig
 
-    config = config or (FULL if size is None else f"square{size}{'-antialias' * antialias}")
+    parts = [f"square{size}"] * (size is not None) + [f"frames{num_frames}"] * (num_frames is not None)
+    config = config or "-".join(parts + ["antialias"] * antialias) or FULL
+    stored: Any = dict(size=size, antialias=antialias, num_frames=num_frames or RENDERED_FRAMES)
     root = Path(data_dir or default_data_dir()).absolute()
     with contextlib.redirect_stdout(sys.stderr):
-        chosen = FULL if config == FULL else ClipConfig(name=config, size=size, antialias=antialias)
+        chosen = FULL if config == FULL else ClipConfig(name=config, **stored)
         builder = BUILDERS[name](data_dir=root, config=chosen)
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
     found = Prepared(f"{name}/{config}", Path(builder.data_dir))
     source = None if manual_dir is None else str(Path(manual_dir).absolute())
-    _check_same(found, dict(source=source, size=size, antialias=antialias))
+    _check_same(found, dict(source=source, **stored))
     return found
 
 
 def _check_same(found: Prepared, wanted: dict[str, Any]) -> None:
     metadata = _builder(found.folder).info.metadata
     for key, value in wanted.items():
-        if metadata[key] != value:
-            raise ValueError(f"`config` must be new; got {found.name!r}, which has {key} {metadata[key]}, not {value}.")
+        if metadata.get(key) != value:
+            held = metadata.get(key)
+            raise ValueError(f"`config` must be new; got {found.name!r}, which has {key} {held}, not {value}.")
 
 
 def list_prepared(data_dir: str | Path | None = None) -> list[Prepared]:
@@ -151,22 +162,24 @@ def prepared_clips(folder: str | Path) -> ClipSet:
                 raise ValueError(
                     f"`data` must be whole; got none or an empty {path.name} in {folder}: prepare it anew."
                 )
-    return ClipSet(tuple(info.metadata["classes"]), tuple(_records(folder, info.metadata["clips"])))
+    records = _records(folder, info.metadata["clips"], has_actors="actor" in info.features)
+    return ClipSet(tuple(info.metadata["classes"]), tuple(records))
 
 
-def _records(folder: Path, tables: dict[str, list[Any]]) -> Iterator[ClipRecord]:
+def _records(folder: Path, tables: dict[str, list[Any]], *, has_actors: bool) -> Iterator[ClipRecord]:
     for split in SPLITS:
         for number, (name, label, spectrum, *scene) in enumerate(tables.get(split, [])):
-            load = partial(_read, folder, split, number, name)
-            yield ClipRecord(name, label, spectrum, split, load, scene=scene[0] if scene else "")
+            read = partial(_read, folder, split, number, name)
+            load_mask = partial(read, "actor") if has_actors else None
+            yield ClipRecord(name, label, spectrum, split, partial(read, "frames"), load_mask, *scene[:1])
 
 
-def _read(folder: Path, split: str, number: int, name: str) -> UInt8[np.ndarray, "L H W 3"]:
+def _read(folder: Path, split: str, number: int, name: str, field: str) -> Shaped[np.ndarray, "L H W *_"]:
     try:
         example = _data_source(folder, split)[number]
         if example["name"].decode() != name:
             raise ValueError(f"it holds {example['name'].decode()}")
-        return example["frames"]
+        return example[field]
     except Exception as error:  # array_record and the decoding raise many kinds for damaged files
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise ValueError(f"`data` must be whole; got no clip {name} out of {folder}: {reason}") from error

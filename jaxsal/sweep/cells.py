@@ -211,6 +211,8 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid, shared: dict
         options = resolve_options(grid.method, grid.recipe, chosen)
         if getattr(options, "batch_size", None) is not None:
             raise ValueError(f"`batch_size` must be left out in a sweep; got {options.batch_size}.")
+        if getattr(options, "sampling", "independent") != "independent":  # padded masks draw cell by cell
+            raise ValueError(f"`sampling` must be 'independent' in a sweep; got {options.sampling!r}.")
         own = network.classifier.frames_per_mask
         for target, frames in itertools.product(grid.target, grid.frames_per_mask or (own,)):
             ledger = None if grid.method != "rise" else _ledger(network.spec, options, frames, shared)

@@ -98,6 +98,26 @@ def test_the_embedded_set(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", fewer)
     found = prepare_clips("synthetic_actions", data_dir=tmp_path, size=8)
     assert_same(prepared_clips(found.folder), fewer(num_frames=20, height=8), lambda frames: square_frames(frames, 8))
+    found = prepare_clips("synthetic_actions", data_dir=tmp_path, num_frames=6)
+    assert found.name == "synthetic_actions/frames6"
+    assert_same(prepared_clips(found.folder), fewer(num_frames=6, height=64))
+    with pytest.raises(ValueError, match="'synthetic_actions/frames6', which has num_frames 6, not 7"):
+        prepare_clips("synthetic_actions", data_dir=tmp_path, num_frames=7, config="frames6")
+
+
+def test_the_actors_of_the_embedded_set(tmp_path, monkeypatch):
+    """Kept with the frames and cut like them; of half covered pixels, half count."""
+    rendered = synthetic_actions(takes=1, actors=(8,), num_frames=2, height=24).select(split="test")
+    monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", lambda **options: rendered)
+    whole = prepared_clips(prepare_clips("synthetic_actions", data_dir=tmp_path, num_frames=2).folder)
+    square = prepared_clips(prepare_clips("synthetic_actions", data_dir=tmp_path, size=24).folder)
+    for record, stored, cut in zip(rendered.records, whole.records, square.records, strict=True):
+        actor = record.load_mask()
+        assert actor.any()
+        np.testing.assert_array_equal(stored.load_mask(), actor)
+        left = (actor.shape[2] - 24) // 2
+        np.testing.assert_array_equal(cut.load_mask(), actor[:, :, left : left + 24])
+        assert (stored.scene, cut.scene) == (record.scene, record.scene)
 
 
 def test_a_config_holds_one_set(prepared, tmp_path):
@@ -161,6 +181,13 @@ def test_a_killed_preparation_leaves_no_set(tmp_path):
             "`config` must not be 'full', .* a `size`; got 9",
         ),
         ("synthetic_actions", dict(antialias=True), ValueError, "`antialias` must come with a `size` to resize to"),
+        ("synthetic_actions", dict(num_frames=0), ValueError, "`num_frames` must be at least 1; got 0"),
+        (
+            "paired_actions",
+            dict(manual_dir=".", num_frames=3),
+            ValueError,
+            "`num_frames` must be left out for pair",
+        ),
         ("synthetic_actions", dict(size=0), ValueError, "`size` must be at least 1; got 0"),
     ],
 )
