@@ -17,8 +17,8 @@ from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
 from jaxsal.metrics.curves import curve_baseline
-from jaxsal.metrics.many import MEASURES, measure_maps
-from jaxsal.options import METHODS, ExplainOptions
+from jaxsal.metrics.many import measure_maps
+from jaxsal.options import MEASURES, METHODS, ExplainOptions
 from jaxsal.recipes import CurveOptions
 from jaxsal.saliency.gradcam import gradcam_clips
 from jaxsal.saliency.rise import rise_ledger
@@ -75,7 +75,7 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
     if options.precision != "float32":  # one that was rounded by its owner stays so
         classifier = classifier.with_precision("bfloat16")
     subjects = [_checked(classifier, subject) for subject in subjects]
-    clips = [subject.clip for subject in subjects]
+    clips: list[Any] = [subject.clip for subject in subjects]
     if len({clip.shape for clip in clips}) > 1:
         raise ValueError(f"`subjects` must have clips of one shape; got {sorted({clip.shape for clip in clips})}.")
     probabilities = softmax(logits_of_clips(classifier, clips), axis=-1)
@@ -115,7 +115,7 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
             options=options,
             baselines={
                 measure: np.asarray(
-                    curve_baseline(classifier, subject.clip, curve_options(options, measure), num_slices=num_slices)
+                    curve_baseline(classifier, clips[number], curve_options(options, measure), num_slices=num_slices)
                 )
                 for measure in MEASURES
             },

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from jaxsal.files import write_atomically
 from jaxsal.ledger import RiseLedger
 from jaxsal.metrics.curves import Curve
-from jaxsal.options import ExplainOptions
+from jaxsal.options import MEASURES, ExplainOptions
 from jaxsal.report.tables import ClipResult
 from jaxsal.types import AnyArray
 
@@ -97,7 +97,7 @@ def save_explanation(path: str | Path, explanation: Explanation, identity: dict[
     arrays: dict[str, Any] = {"clip": np.asarray(e.clip, np.float32), "probabilities": e.probabilities}
     for method in e.maps:
         arrays[f"map.{method}"] = e.maps[method]
-        for measure, curve in zip(("deletion", "insertion"), e.curves[method], strict=True):
+        for measure, curve in zip(MEASURES, e.curves[method], strict=True):
             for field, values in zip(Curve._fields, curve, strict=True):
                 if values is not None:
                     arrays[f"{measure}.{method}.{field}"] = values

@@ -20,8 +20,7 @@ from jaxsal.masks import RiseMasks
 from jaxsal.missing import score_missing
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
-from jaxsal.scoring import Progress
-from jaxsal.types import Clip, ScoreFn, Target
+from jaxsal.types import Clip, Progress, ScoreFn, Target
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
 _IDENTITY = ("key", "shape", "clip", "options")

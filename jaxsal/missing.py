@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
-from jaxsal.scoring import CHUNKS_PER_PROGRAM, Progress, score_masks, whole_batches
-from jaxsal.types import AnyArray, ScoreFn
+from jaxsal.engine import CHUNKS_PER_PROGRAM
+from jaxsal.scoring import score_masks
+from jaxsal.types import AnyArray, Progress, ScoreFn
 
 SAVE_SECONDS = 10.0
 _SAVING_SHARE = 0.01
@@ -41,7 +42,7 @@ def score_missing(
     """
     wanted, batch_size = np.arange(num_masks, dtype=np.int32), ledger.options.batch_size
     if batch_size is not None and not np.isin(wanted, ledger.ids).all():
-        whole = whole_batches(ledger.ids, batch_size)  # the scores of other batches change with what fills them
+        whole = _whole_batches(ledger.ids, batch_size)  # the scores of other batches change with what fills them
         ledger = dataclasses.replace(ledger, ids=ledger.ids[whole], logits=ledger.logits[whole])
     missing = np.setdiff1d(wanted, ledger.ids)
     saver = _Saver(ledger, None if path is None else Path(path))
@@ -71,6 +72,12 @@ def score_missing(
     finally:
         saver.save()
     return saver.whole()
+
+
+def _whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarray, " N"]:
+    """Which of these masks are in a batch that is there as a whole, batches being counted from mask 0."""
+    batches = ids // batch_size
+    return (np.bincount(batches) == batch_size)[batches]
 
 
 class _Saver:

@@ -8,6 +8,7 @@ from jaxsal.annotations import left_out, one_of
 from jaxsal.checks import check_choice, check_positive, check_seed
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
+MEASURES = ("deletion", "insertion")
 REFERENCES = ("random", "constant")
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd")

@@ -17,10 +17,9 @@ from jaxsal.evaluate import Case, file_name, identify
 from jaxsal.explain import curve_options
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
-from jaxsal.metrics.many import MEASURES
 from jaxsal.metrics.steps import count_steps
 from jaxsal.networks import NetworkSpec
-from jaxsal.options import ExplainOptions, TrainOptions
+from jaxsal.options import MEASURES, ExplainOptions, TrainOptions
 
 FOLDER = ("explanations", "results.csv", "table.csv", "table.md", "table.png", "run.json", "overlays")
 

@@ -7,10 +7,9 @@ from jaxsal.checkpoint import Checkpoint, origin
 from jaxsal.explain import curve_options
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
-from jaxsal.metrics.many import MEASURES
 from jaxsal.metrics.steps import count_steps
 from jaxsal.networks import NetworkSpec
-from jaxsal.options import ExplainOptions
+from jaxsal.options import MEASURES, ExplainOptions
 
 _OVERRIDES = {
     "gradcam": (),

@@ -18,6 +18,9 @@ SaliencyMap = Float[AnyArray, "Tm H W"]
 ScoreFn = Callable[..., Any]
 """Maps one clip (T, H, W, C) to class scores (K,): a plain function, or any callable pytree."""
 
+Progress = Callable[[int, int], None]
+"""Called with (done, in all) now and then."""
+
 Target = int | Int[AnyArray, ""] | Literal["all"] | None
 """The class to explain; None is the predicted class, "all" gives one result per class."""
 

@@ -12,7 +12,7 @@ import pytest
 import jaxsal
 import runs
 import toys
-from jaxsal import baselines, callables, fingerprints, inputs, resample, scoring
+from jaxsal import baselines, callables, engine, fingerprints, inputs, resample, scoring
 from jaxsal import classifier as classifiers
 from jaxsal import train as training
 from jaxsal.callables import split_callable
@@ -63,14 +63,14 @@ def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
     chunks = jnp.zeros((2, batch_size or 5), jnp.int32)
     baseline = jnp.zeros(3, clip.dtype)
     static = (parts.static, "aligned", batch_size, None)
-    return scoring._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, *static
+    return engine._score_chunks, parts.arrays, clip, baseline, family, chunks, 2, *static
 
 
 def scoring_pairs():
     families = Families.stack([RISE, RISE, RISE])
     chunks, pairs = jnp.zeros((2, 5), jnp.int32), jnp.zeros((2, 5, 2), jnp.int32)
     arguments = TOY.arrays, CLIPS, jnp.zeros((2, 3)), families, chunks, 2, TOY.static, "aligned", None, pairs
-    return scoring._score_chunks, *arguments
+    return engine._score_chunks, *arguments
 
 
 def gradcam_program(parts, clip, every_class):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import RiseLedger, missing, rise_ledger, scoring
+from jaxsal import RiseLedger, engine, missing, rise_ledger
 from jaxsal import ledger as ledger_module
 from jaxsal.saliency import readout
 from jaxsal.saliency import rise as rise_module
@@ -90,7 +90,7 @@ def test_scores_are_saved_by_time(tmp_path, monkeypatch, seconds, saves):
 
 
 def test_no_rest_is_scored_by_a_program_of_its_own(tmp_path):
-    programs = scoring._score_chunks._cache_size
+    programs = engine._score_chunks._cache_size
     make(33, path=tmp_path / "a.npz", chunk_size=1)
     before = programs()
     make(34, path=tmp_path / "b.npz", chunk_size=1)

@@ -81,7 +81,7 @@ def test_every_method_takes_models_of_other_libraries(library):
 @pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
 def test_their_weights_are_arguments_of_the_compiled_programs(library):
     """Other weights of the same model compile nothing and change the maps."""
-    from jaxsal.scoring import _score_chunks
+    from jaxsal.engine import _score_chunks
 
     model = shown_example(library)[NAMES.get(library, "model")]
     assert len(weights_of(model)) == 4

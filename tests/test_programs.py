@@ -12,9 +12,9 @@ import toys
 from conftest import shape_checks_off
 from jaxsal import train as training
 from jaxsal.callables import join_callable, split_callable
+from jaxsal.engine import _score_chunks, score_ids
 from jaxsal.masks import RiseMasks
 from jaxsal.networks import NetworkSpec
-from jaxsal.scoring import _score_chunks, score_ids
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
 SPEC = NetworkSpec(runs.CLASSES, width=4, num_frames=8, size=32, crop=32)

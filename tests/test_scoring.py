@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import deletion, gradcam, insertion, score_masks, scoring, sidu
+from jaxsal import deletion, engine, gradcam, insertion, score_masks, sidu
 from jaxsal.callables import join_callable, split_callable
+from jaxsal.engine import _score_chunks
 from jaxsal.families import Families
 from jaxsal.masks import RiseMasks, expand_mask
-from jaxsal.scoring import _score_chunks
 
 CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
 MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
@@ -76,14 +76,14 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
 def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
     shapes, peaks = [], []
-    original = scoring._score_chunks
+    original = engine._score_chunks
 
     def spy(*arguments):
         shapes.append(arguments[4].shape)
         peaks.append(original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes)
         return jnp.zeros((*arguments[4].shape, 4))
 
-    monkeypatch.setattr(scoring, "_score_chunks", spy)
+    monkeypatch.setattr(engine, "_score_chunks", spy)
     score_masks(classifier, CLIP, rise_masks(100), chunk_size=4)
     score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
     assert set(shapes) == {(8, 4)}
@@ -101,7 +101,7 @@ def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size):
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
     ids = rng.integers(0, 50, 90).astype(np.int32)
-    scores = scoring.score_pairs(classifier, np.stack(clips), stacked, baselines, pairs, ids, chunk_size=chunk_size)
+    scores = engine.score_pairs(classifier, np.stack(clips), stacked, baselines, pairs, ids, chunk_size=chunk_size)
     expected = [
         [score_masks(classifier, clip, family, baseline=baseline) for family in families]
         for clip, baseline in zip(clips, baselines, strict=True)

@@ -29,11 +29,11 @@ from timing import compare, table, times_in_turns, write_json
 
 from jaxsal import deletion, insertion, rise
 from jaxsal.devices import use_all_cores
+from jaxsal.engine import score_ids
 from jaxsal.inputs import mask_shape
 from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
 from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.recipes import RECIPES
-from jaxsal.scoring import score_ids
 
 TOLERANCES = (0.01, 0.02, 0.05)
 

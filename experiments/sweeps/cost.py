@@ -19,9 +19,9 @@ import numpy as np
 import tyro
 
 from jaxsal.callables import split_callable
+from jaxsal.engine import _score_chunks
 from jaxsal.masks import RiseMasks
 from jaxsal.networks import NetworkSpec
-from jaxsal.scoring import _score_chunks
 from jaxsal.sweep.run import share_out
 from jaxsal.sweep.store import Store
 

@@ -20,10 +20,10 @@ import numpy as np
 import tyro
 
 from jaxsal.callables import split_callable
+from jaxsal.engine import CHUNKS_PER_PROGRAM, _score_chunks
 from jaxsal.masks import RiseMasks
 from jaxsal.networks import NetworkSpec
 from jaxsal.padded_masks import common_padding, pad_masks
-from jaxsal.scoring import CHUNKS_PER_PROGRAM, _score_chunks
 
 _COLLECTIVES = r"= \S+ (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
 

@@ -17,8 +17,8 @@ from jaxsal.masks import RankMasks
 from jaxsal.metrics.refine import refine
 from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.recipes import CurveOptions
-from jaxsal.scoring import Progress, score_masks
-from jaxsal.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
+from jaxsal.scoring import score_masks
+from jaxsal.types import AnyArray, Clip, Progress, SaliencyMap, ScoreFn, Target
 
 
 class Curve(NamedTuple):

@@ -8,16 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.engine import score_pairs
 from jaxsal.families import Families
 from jaxsal.inputs import check_clip, check_saliency
 from jaxsal.keywords import resolve_options
 from jaxsal.masks import RankMasks
 from jaxsal.metrics.curves import Curve, curve_baseline, deletion, insertion, read_curve
 from jaxsal.metrics.steps import ranks_of_maps
-from jaxsal.scoring import score_pairs
 from jaxsal.types import AnyArray, ScoreFn
 
-MEASURES = {"deletion": deletion, "insertion": insertion}
+_ALONE = {"deletion": deletion, "insertion": insertion}
 
 Maps = Mapping[str, Float[AnyArray, "Tm H W"]]
 
@@ -52,32 +52,33 @@ def measure_maps(
     if chosen.approximation != "none":  # which steps are scored depends on the scores
         options = dict(recipe=recipe, chunk_size=chunk_size, **options)
         return [
-            {name: MEASURES[measure](score_fn, clip, one, target, **options) for name, one in of_clip.items()}
+            {name: _ALONE[measure](score_fn, clip, one, target, **options) for name, one in of_clip.items()}
             for clip, of_clip, target in zip(clips, maps, targets, strict=True)
         ]
-    clips = [check_clip(clip, score_fn) for clip in clips]
+    checked = [check_clip(clip, score_fn) for clip in clips]
+    shape = checked[0].shape
     owners = [(number, name) for number, of_clip in enumerate(maps) for name in of_clip]
     if not owners:
-        return [{} for _ in clips]
-    saliency = np.stack([np.asarray(check_saliency(maps[number][name], clips[number])) for number, name in owners])
-    ranks, counts = ranks_of_maps(jax.device_put(saliency), clips[0].shape, chosen)
+        return [{} for _ in checked]
+    saliency = np.stack([np.asarray(check_saliency(maps[number][name], checked[number])) for number, name in owners])
+    ranks, counts = ranks_of_maps(jax.device_put(saliency), shape, chosen)
     keep, num_steps = measure == "insertion", len(counts)
     steps = np.tile(counts.astype(np.int32), (len(owners), 1))
-    one = RankMasks(*jax.device_put((np.zeros(clips[0].shape, np.int32), steps[0])), keep)
+    one = RankMasks(jax.device_put(np.zeros(shape, np.int32)), jax.device_put(steps[0]), keep)
     families = Families.like(one, [ranks, steps, np.full(len(owners), keep)])
-    baselines = [curve_baseline(score_fn, clip, chosen, num_slices=saliency.shape[1]) for clip in clips]
+    baselines = [curve_baseline(score_fn, clip, chosen, num_slices=saliency.shape[1]) for clip in checked]
     pairs = np.stack([[number for number, _ in owners], np.arange(len(owners))], axis=1).astype(np.int32)
     scores = score_pairs(
         score_fn,
-        np.stack(clips),
+        np.stack(checked),
         families,
-        np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines]),
+        np.stack([np.broadcast_to(baseline, shape) for baseline in baselines]),
         np.repeat(pairs, num_steps, axis=0),
         np.tile(np.arange(num_steps, dtype=np.int32), len(owners)),
         chunk_size=chunk_size,
     )
     logits = np.asarray(scores).reshape(len(owners), num_steps, -1)
-    curves: list[dict[str, Curve]] = [{} for _ in clips]
+    curves: list[dict[str, Curve]] = [{} for _ in checked]
     for (number, name), rows in zip(owners, logits, strict=True):
         curves[number][name] = read_curve(
             jnp.asarray(rows), counts, targets[number], keep, nan_as_zero=chosen.nan_as_zero

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from jaxsal.options import MEASURES
 from jaxsal.paper.cells import Cell, Row, Table
 from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import Sheet, Value, measure
@@ -11,8 +12,6 @@ from jaxsal.report.tables import ClipResult, Measure
 
 Results = Mapping[Cell, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""
-
-MEASURES = ("deletion", "insertion")
 
 
 def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:

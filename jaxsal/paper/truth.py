@@ -12,10 +12,9 @@ from jaxsal.datasets.records import ClipRecord
 from jaxsal.explanation import Explanation
 from jaxsal.metrics.localization import Localization, localize
 from jaxsal.networks import NetworkSpec
+from jaxsal.options import MEASURES
 from jaxsal.paper.config import ARCHITECTURES
 from jaxsal.paper.sheets import Sheet, Value, measure
-
-MEASURES = ("deletion", "insertion")
 
 
 class Located(NamedTuple):

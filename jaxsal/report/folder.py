@@ -10,7 +10,7 @@ import numpy as np
 from jaxsal.evaluate import file_name
 from jaxsal.explanation import Explanation
 from jaxsal.files import write_atomically
-from jaxsal.options import REFERENCES
+from jaxsal.options import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
@@ -69,7 +69,7 @@ def _write(path: Path, text: str) -> None:
 def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str) -> None:
     """Draws the mean deletion and insertion curves of the clips of one spectrum."""
     panels = {}
-    for number, measure in enumerate(("deletion", "insertion")):
+    for number, measure in enumerate(MEASURES):
         curves = {
             method: np.stack([np.asarray(e.curves[method][number].scores) for e in explanations])
             for method in explanations[0].curves

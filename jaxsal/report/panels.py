@@ -12,9 +12,8 @@ from jaxsal.datasets.records import SPECTRA
 from jaxsal.explain import curve_options
 from jaxsal.explanation import Explanation
 from jaxsal.ledger import RiseLedger
-from jaxsal.metrics.many import MEASURES
 from jaxsal.metrics.steps import ranks_and_counts
-from jaxsal.options import METHODS
+from jaxsal.options import MEASURES, METHODS
 from jaxsal.recipes import CurveOptions
 from jaxsal.types import AnyArray
 

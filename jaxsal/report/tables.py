@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.options import REFERENCES
+from jaxsal.options import MEASURES, REFERENCES
 from jaxsal.report.statistics import bootstrap_interval, paired_test
 from jaxsal.types import AnyArray
 
@@ -216,7 +216,7 @@ def to_csv(rows: Sequence[SummaryRow]) -> str:
     Args:
       rows: Of `summarise`.
     """
-    names = [f"{measure}_{field}" for measure in ("deletion", "insertion") for field in Measure._fields]
+    names = [f"{measure}_{field}" for measure in MEASURES for field in Measure._fields]
     blank = (None,) * len(Measure._fields)
     lines = [(*row[:3], *row.deletion, *(row.insertion or blank)) for row in rows]
     return _write_csv([("spectrum", "method", "num_clips", *names), *lines])

@@ -16,7 +16,7 @@ from jaxsal.inputs import check_clip, check_saliency, check_score_fn
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.metrics.curves import Curve, curve_baseline
-from jaxsal.metrics.many import MEASURES
+from jaxsal.options import MEASURES
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps, map_unit
 from jaxsal.types import Clip, SaliencyMap, ScoreFn

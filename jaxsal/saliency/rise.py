@@ -13,8 +13,7 @@ from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.missing import score_missing
 from jaxsal.recipes import RiseOptions
-from jaxsal.scoring import Progress
-from jaxsal.types import Clip, ScoreFn, Target
+from jaxsal.types import Clip, Progress, ScoreFn, Target
 
 
 @takes_options("rise")

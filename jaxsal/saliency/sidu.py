@@ -11,14 +11,15 @@ from jaxtyping import Array, Float, Int
 
 from jaxsal.baselines import make_baseline
 from jaxsal.callables import join_callable, split_callable
+from jaxsal.engine import score_pairs
 from jaxsal.families import Families
 from jaxsal.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions
-from jaxsal.scoring import Progress, score_masks, score_pairs
+from jaxsal.scoring import score_masks
 from jaxsal.side_by_side import each_clip
-from jaxsal.types import Clip, FeaturesAndHead, Target
+from jaxsal.types import Clip, FeaturesAndHead, Progress, Target
 
 
 @takes_options("sidu")
@@ -115,23 +116,23 @@ def sidu_clips(
     if chosen.batch_size is not None:  # a batch is of one clip
         keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **options)
         return [sidu(classifier, clip, target, **keywords) for clip, target in zip(clips, targets, strict=True)]
-    clips = [check_clip(clip, classifier) for clip in clips]
-    check_features_and_head(classifier, clips[0], "sidu")
-    shape = mask_shape(classifier, clips[0])
+    checked = [check_clip(clip, classifier) for clip in clips]
+    check_features_and_head(classifier, checked[0], "sidu")
+    shape = mask_shape(classifier, checked[0])
     minmax = chosen.feature_normalization == "minmax"
-    activations, logits = each_clip(_features_and_logits_each, classifier, clips, static=(minmax,))
+    activations, logits = each_clip(_features_and_logits_each, classifier, checked, static=(minmax,))
     threshold, alignment = float(chosen.threshold), chosen.alignment
     masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in activations]
     distinct = [_distinct_masks(one, 1) for one in masks]
     counts = [len(ids) for ids, _ in distinct]
-    baselines = [make_baseline(chosen.baseline, clip, classifier) for clip in clips]
+    baselines = [make_baseline(chosen.baseline, clip, classifier) for clip in checked]
     numbers = np.arange(len(clips), dtype=np.int32)
     thresholds = np.full(len(clips), threshold, activations.dtype)
     scores = score_pairs(
         classifier,
-        np.stack(clips),
+        np.stack(checked),
         Families.like(masks[0], [activations, thresholds]),
-        np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines]),
+        np.stack([np.broadcast_to(baseline, checked[0].shape) for baseline in baselines]),
         np.repeat(np.stack([numbers, numbers], axis=1), counts, axis=0),
         np.concatenate([ids for ids, _ in distinct]).astype(np.int32),
         chunk_size=chunk_size,

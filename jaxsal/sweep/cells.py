@@ -22,6 +22,7 @@ from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
 from jaxsal.networks import NetworkSpec
+from jaxsal.options import MEASURES
 from jaxsal.padded_masks import PaddedRiseMasks, common_padding, pad_masks
 from jaxsal.recipes import RiseOptions
 from jaxsal.sweep.config import ClipChoice, MethodGrid, SweepConfig
@@ -205,7 +206,7 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid, shared: dict
     if config.curve_steps:
         curves = {
             measure: option_values(resolve_options(measure, grid.recipe, {"num_steps": config.curve_steps}))
-            for measure in ("deletion", "insertion")
+            for measure in MEASURES
         }
     for chosen in grid.combinations():
         options = resolve_options(grid.method, grid.recipe, chosen)

@@ -52,4 +52,6 @@ def first_passes(opened: Sequence[Opened]) -> list[FirstPass]:
 
 def explained_class(cell: Cell, case: Case, clip_logits: Float[np.ndarray, " K"]) -> int:
     """The class that a cell explains of a clip."""
-    return int({"predicted": clip_logits.argmax(), "label": case.label}.get(str(cell.target), cell.target))
+    if cell.target == "predicted":
+        return int(clip_logits.argmax())
+    return case.label if cell.target == "label" else int(cell.target)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxsal.options import MEASURES
 from jaxsal.sweep import records
 from jaxsal.sweep.cells import Cell, Group, Ledger
 from jaxsal.sweep.config import SweepConfig
@@ -92,7 +93,7 @@ def _merge_cell(store: Store, source: Store, cell: Cell, group: Group) -> int:
         if result is None or records.read_result(store, cell.path, row) is not None:
             continue
         if _same_clip(store, source, cell.path, name, row, other):
-            names = ["digest", "saliency", *(records.MEASURES if cell.identity["curves"] else ())]
+            names = ["digest", "saliency", *(MEASURES if cell.identity["curves"] else ())]
             arrays = {array: source.read(f"{cell.path}/{array}", other) for array in names}
             records.write_result(store, cell.path, row, arrays, result)
             taken += 1

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.devices import device_mesh
+from jaxsal.engine import program_bytes, score_ids
 from jaxsal.masks import MaskFamily
-from jaxsal.scoring import Progress, program_bytes, score_ids
-from jaxsal.types import ScoreFn
+from jaxsal.types import Progress, ScoreFn
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _SCORING = "jit(_score_chunks)"
@@ -87,7 +87,7 @@ class Scorer:
         baseline: Float[Array, "..."],
         progress: Progress | None = None,
     ) -> Float[Array, "N K"]:
-        """As `jaxsal.scoring.score_ids`.
+        """As `jaxsal.engine.score_ids`.
 
         Raises:
           MemoryError: If not even one mask on each device fits, or one of several processes ran out of memory.

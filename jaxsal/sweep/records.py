@@ -8,11 +8,11 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from jaxsal.evaluate import Case
+from jaxsal.options import MEASURES
 from jaxsal.sweep.cells import Cell, Group, Ledger
 from jaxsal.sweep.store import DamagedError, Store
 
-FIELDS = ("target", "probability", "deletion", "insertion", "floor", "seconds")
-MEASURES = ("deletion", "insertion")
+FIELDS = ("target", "probability", *MEASURES, "floor", "seconds")
 _AT_ONCE = 16
 
 

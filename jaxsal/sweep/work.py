@@ -18,6 +18,7 @@ from jaxsal.fingerprints import fingerprint
 from jaxsal.inputs import check_clip
 from jaxsal.ledger import RiseLedger
 from jaxsal.metrics.curves import deletion, insertion
+from jaxsal.options import MEASURES
 from jaxsal.processes import all_agree
 from jaxsal.saliency.sidu import sidu
 from jaxsal.sweep import records
@@ -166,7 +167,7 @@ def explain_cell(cell: Cell, one: Opened, first: FirstPass, ledgers: dict[str, R
     if saliency is None:
         saliency = _saliency(cell, one, target, ledgers, tools)
     _check_finite(saliency)
-    arrays, measured = dict(saliency=saliency), dict.fromkeys(("deletion", "insertion", "floor"), np.nan)
+    arrays, measured = dict(saliency=saliency), dict.fromkeys((*MEASURES, "floor"), np.nan)
     if tools.config.curve_steps:
         with tools.meter.stage("forward"):
             for measure in (deletion, insertion):

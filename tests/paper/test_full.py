@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import pytest
 
 from jaxsal.callables import split_callable
+from jaxsal.engine import _score_chunks
 from jaxsal.masks import RiseMasks
 from jaxsal.paper.config import ARCHITECTURES, PRESETS
 from jaxsal.recipes import RECIPES
-from jaxsal.scoring import _score_chunks
 from jaxsal.train import init_state, train_step
 
 STUDY = PRESETS["full"]
