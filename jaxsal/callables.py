@@ -1,7 +1,7 @@
 """Callables as arguments of compiled programs: the arrays of a pytree go in, the rest is part of the program."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -34,9 +34,23 @@ def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
     return jax.tree.unflatten(structure, leaves)
 
 
+def shape_of(program: Any, arrays: list[Any], clip: Any, static: Any) -> Any:
+    """What `call` or `call_parts` would give of a clip, as shapes; found out once for arguments of one kind.
+
+    `program.eval_shape` itself looks at every array each time, which takes as long as a small network.
+    """
+    return _shape_of(program, tuple((leaf.shape, leaf.dtype) for leaf in (*arrays, clip)), static)
+
+
+@lru_cache(maxsize=256)
+def _shape_of(program: Any, kinds: tuple[Any, ...], static: Any) -> Any:
+    *arrays, clip = (jax.ShapeDtypeStruct(*kind) for kind in kinds)
+    return program.eval_shape(arrays, clip, static)
+
+
 @partial(jax.jit, static_argnums=(2,))
 def call(arrays: list[Any], clip: Any, static: Any) -> Any:
-    """The callable's result; compiled once per program, not per weights. `call.eval_shape` is traced once too."""
+    """The callable's result; compiled once per program, not per weights."""
     return join_callable(arrays, static)(clip)
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsal.callables import call, call_parts, split_callable
+from jaxsal.callables import call, call_parts, shape_of, split_callable
 from jaxsal.checks import check_positive
 from jaxsal.types import Clip, SaliencyMap, ScoreFn, Target
 
@@ -83,7 +83,7 @@ def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
     if not callable(score_fn):
         raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
     arrays, static = split_callable(score_fn)
-    return _num_classes(call.eval_shape(arrays, clip, static), "score_fn")
+    return _num_classes(shape_of(call, arrays, clip, static), "score_fn")
 
 
 def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
@@ -112,7 +112,7 @@ def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
         found = f"{type(classifier).__name__} without {' and '.join(missing)}"
         raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
     arrays, static = split_callable(classifier)
-    activations, logits = call_parts.eval_shape(arrays, clip, static)
+    activations, logits = shape_of(call_parts, arrays, clip, static)
     if activations.ndim != 4:
         raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape}.")
     return _num_classes(logits, "classifier")

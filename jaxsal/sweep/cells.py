@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxsal.callables import call_parts, split_callable
+from jaxsal.callables import call_parts, shape_of, split_callable
 from jaxsal.checkpoint import Checkpoint
 from jaxsal.classifier import Classifier
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
@@ -151,7 +151,7 @@ class Group:
         for cell in self.cells:
             own = {"rise": 0, "gradcam": 1}.get(cell.method)
             if own is None:  # SIDU: one mask a channel
-                own = call_parts.eval_shape(arrays, clip, static)[0].shape[-1] + 1
+                own = shape_of(call_parts, arrays, clip, static)[0].shape[-1] + 1
             curves = cell.identity["curves"] or {}
             found[cell.path] = own + sum(options["num_steps"] for options in curves.values())
         return found
