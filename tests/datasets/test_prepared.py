@@ -4,6 +4,7 @@ import dataclasses
 import pickle
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -106,17 +107,22 @@ def test_the_embedded_set(tmp_path, monkeypatch):
 
 
 def test_the_actors_of_the_embedded_set(tmp_path, monkeypatch):
-    """Kept with the frames and cut like them; of half covered pixels, half count."""
-    rendered = synthetic_actions(takes=1, actors=(8,), num_frames=2, height=24).select(split="test")
-    monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", lambda **options: rendered)
+    """Kept with the frames and cut like them: here the frames show nothing but the actor, in white."""
+    rendered = synthetic_actions(takes=1, actors=(8,), num_frames=2, height=30).select(split="test")
+
+    def white(record):
+        return np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
+
+    shown = tuple(dataclasses.replace(record, load=partial(white, record)) for record in rendered.records[:4])
+    shown = dataclasses.replace(rendered, records=shown)
+    monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", lambda **options: shown)
     whole = prepared_clips(prepare_clips("synthetic_actions", data_dir=tmp_path, num_frames=2).folder)
-    square = prepared_clips(prepare_clips("synthetic_actions", data_dir=tmp_path, size=24).folder)
-    for record, stored, cut in zip(rendered.records, whole.records, square.records, strict=True):
-        actor = record.load_mask()
-        assert actor.any()
-        np.testing.assert_array_equal(stored.load_mask(), actor)
-        left = (actor.shape[2] - 24) // 2
-        np.testing.assert_array_equal(cut.load_mask(), actor[:, :, left : left + 24])
+    square = prepared_clips(prepare_clips("synthetic_actions", data_dir=tmp_path, size=20).folder)
+    for record, stored, cut in zip(shown.records, whole.records, square.records, strict=True):
+        np.testing.assert_array_equal(stored.load_mask(), record.load_mask())
+        assert cut.load_mask().shape == (2, 20, 20)
+        assert cut.load_mask().any()
+        np.testing.assert_array_equal(cut.load_mask(), cut.load()[..., 0] >= 128)
         assert (stored.scene, cut.scene) == (record.scene, record.scene)
 
 
