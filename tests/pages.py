@@ -1,7 +1,9 @@
 """A run's folder without a network: explanations of two scenes in both spectra, by a classifier of pooled cells."""
 
+import base64
 import json
 import re
+import zlib
 
 import jax
 import numpy as np
@@ -41,3 +43,12 @@ def write_run(folder, found):
 
 def page_data(page):
     return json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', page, re.DOTALL)[1])
+
+
+def decode_volume(encoded):
+    """The numbers of an encoded map or order, as the page reads them."""
+    raw = zlib.decompress(base64.b64decode(encoded["data"]))
+    volume = np.frombuffer(raw, "<u2" if encoded["bytes"] == 2 else np.uint8).reshape(encoded["shape"])
+    for axis in range(3):
+        volume = volume.cumsum(axis, dtype=volume.dtype)
+    return volume

@@ -71,14 +71,5 @@ def _encode_volume(volume: UInt8[np.ndarray, "..."] | UInt[np.ndarray, "..."]) -
     return {"shape": list(volume.shape), "bytes": volume.itemsize, "data": _base64(packed)}
 
 
-def decode_volume(encoded: dict[str, Any]) -> UInt[np.ndarray, "..."]:
-    """The numbers of an encoded map or order, as the page reads them."""
-    raw = zlib.decompress(base64.b64decode(encoded["data"]))
-    volume = np.frombuffer(raw, "<u2" if encoded["bytes"] == 2 else np.uint8).reshape(encoded["shape"])
-    for axis in range(3):
-        volume = volume.cumsum(axis, dtype=volume.dtype)
-    return volume
-
-
 def _base64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()

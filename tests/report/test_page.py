@@ -13,11 +13,11 @@ from PIL import Image
 import jaxsal
 from jaxsal import cli
 from jaxsal.recipes import CurveOptions
-from jaxsal.report.encode import decode_volume, encode_baseline, encode_frames, encode_map, encode_order
+from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import Panel, PanelMap, Scene, changing_steps, scene_name, scenes_of
 from jaxsal.report.run import report_page
-from pages import CLASSES, CLASSIFIER, CLIP, explanations, page_data, write_run
+from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, explanations, page_data, write_run
 
 RANDOM = np.random.default_rng(0)
 SALIENCY = RANDOM.normal(size=CLIP.shape[:3]).astype(np.float32)
