@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -39,7 +39,9 @@ class Prepare(Verb):
         """Prepares; what is there then."""
         from jaxsal.datasets.prepared import prepare_clips
 
-        found = prepare_clips(**{field.name: getattr(self, field.name) for field in fields(self)})
+        options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, num_frames=self.num_frames)
+        options |= dict(manual_dir=self.manual_dir, data_dir=self.data_dir, config=self.config)
+        found = prepare_clips(self.name, **options)
         return _describe(found)
 
 
