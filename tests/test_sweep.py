@@ -165,23 +165,24 @@ def test_another_clip_under_the_same_name(tmp_path, capsys):
     assert [cell["done"] for cell in found.data["cells"]] == [3, 2]
 
 
-def test_clips_are_laid_over_devices_where_each_takes_one_pass(inputs, tmp_path, monkeypatch):
-    """As many at once as there are devices, whatever cells they lack."""
+@pytest.mark.parametrize("devices", [2, 4])
+def test_clips_are_laid_over_devices_where_each_takes_one_pass(inputs, tmp_path, monkeypatch, devices):
+    """As many at once as there are devices, whatever cells they lack, and their curves side by side."""
     config = dataclasses.replace(sweeps.config(inputs), store=str(tmp_path / "one.zarr"), **CURVES)
     sweeps.run(config)
-    sizes, original = [], first_pass.gradcam_clips
-
-    def spy(classifier, clips, targets, **options):
-        sizes.append(len(clips))
-        return original(classifier, clips, targets, **options)
-
-    monkeypatch.setattr(first_pass, "gradcam_clips", spy)
-    monkeypatch.setattr(jax, "local_device_count", lambda: 2)
+    sizes, measured = [], []
+    made, measure_maps = first_pass.gradcam_clips, first_pass.measure_maps
+    monkeypatch.setattr(first_pass, "gradcam_clips", lambda *a, **k: sizes.append(len(a[1])) or made(*a, **k))
+    monkeypatch.setattr(
+        first_pass, "measure_maps", lambda *a, **k: measured.append((a[0], len(a[2]))) or measure_maps(*a, **k)
+    )
+    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
     several = dataclasses.replace(config, store=str(tmp_path / "several.zarr"))
     sweeps.run(dataclasses.replace(several, methods=CURVES["methods"][:1]))
     assert sizes == []
     sweeps.run(several)
-    assert sizes == [2, 2, 1, 1]  # two targets; three clips
+    assert sizes == {2: [2, 2, 1, 1], 4: [3, 3]}[devices]  # two targets; three clips
+    assert measured == [("deletion", devices), ("insertion", devices)] * 2
     sweeps.assert_same(sweeps.contents(config.store), sweeps.contents(several.store), rtol=1e-5)
 
 

@@ -3,17 +3,23 @@
 import dataclasses
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.classifier import Classifier
 from jaxsal.evaluate import Case
+from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.many import measure_maps
+from jaxsal.options import MEASURES
 from jaxsal.saliency.gradcam import gradcam_clips
 from jaxsal.side_by_side import logits_of_clips
 from jaxsal.sweep.cells import Cell
 from jaxsal.sweep.plan import Task
+from jaxsal.sweep.programs import Scorer
 
 
 class Opened(NamedTuple):
@@ -24,15 +30,29 @@ class Opened(NamedTuple):
     digest: str
 
 
+class Made(NamedTuple):
+    """Grad-CAM's map of a clip, the seconds it took, and its curves by measure where they were drawn with others'."""
+
+    saliency: Float[np.ndarray, "Tm H W"]
+    seconds: float
+    curves: dict[str, Curve]
+
+
 class FirstPass(NamedTuple):
-    """The logits of an untouched clip; and by path of the Grad-CAM cells that lack it, the map and its seconds."""
+    """The logits of an untouched clip; and by path of the Grad-CAM cells that lack it, what was made."""
 
     logits: Float[np.ndarray, " K"]
-    maps: dict[str, tuple[Float[np.ndarray, "Tm H W"], float]]
+    made: dict[str, Made]
 
 
-def first_passes(opened: Sequence[Opened]) -> list[FirstPass]:
-    """Of clips of one group and one shape."""
+def first_passes(opened: Sequence[Opened], scorer: Scorer, curve_steps: int) -> list[FirstPass]:
+    """Of clips of one group and one shape; of several, the curves of Grad-CAM too, whose few steps they fill up.
+
+    Args:
+      opened: The clips, no more than this process has devices.
+      scorer: Chooses how many steps are scored at once.
+      curve_steps: Scores of a curve; 0 draws none.
+    """
     classifier = opened[0].task.group.network.classifier
     logits = logits_of_clips(classifier, [one.clip for one in opened])
     found = [FirstPass(of_clip, {}) for of_clip in logits]
@@ -45,8 +65,39 @@ def first_passes(opened: Sequence[Opened]) -> list[FirstPass]:
         start = time.perf_counter()
         maps = gradcam_clips(classifier, clips, targets, recipe=cell.recipe, **options)
         seconds = (time.perf_counter() - start) / len(clips)
-        for number, saliency in zip(concerned, maps, strict=True):
-            found[number].maps[path] = saliency, seconds
+        curves: list[dict[str, Curve]] = [{} for _ in clips]
+        if curve_steps and len(clips) > 1 and np.isfinite(maps).all():
+            curves = _curves(cell, classifier, clips, maps, targets, scorer, curve_steps)
+        for number, saliency, of_clip in zip(concerned, maps, curves, strict=True):
+            found[number].made[path] = Made(saliency, seconds, of_clip)
+    return found
+
+
+def _curves(
+    cell: Cell,
+    classifier: Classifier,
+    clips: Sequence[Float[jax.Array, "T H W C"]],
+    maps: Float[np.ndarray, "B Tm H W"],
+    targets: Sequence[int],
+    scorer: Scorer,
+    curve_steps: int,
+) -> list[dict[str, Curve]]:
+    """Both curves of one map of each clip; of fewer clips than devices some are taken again, for the same program."""
+    filled = np.minimum(np.arange(max(len(clips), jax.local_device_count())), len(clips) - 1)
+    found: list[dict[str, Curve]] = [{} for _ in clips]
+    for measure in MEASURES:
+        draw = partial(
+            measure_maps,
+            measure,
+            classifier,
+            [clips[number] for number in filled],
+            [{measure: maps[number]} for number in filled],
+            [targets[number] for number in filled],
+            recipe=cell.recipe,
+            num_steps=curve_steps,
+        )
+        for of_clip, drawn in zip(found, scorer.run(f"{measure} of clips", clips[0], draw), strict=False):
+            of_clip |= drawn
     return found
 
 

@@ -59,7 +59,7 @@ def do_tasks(tasks: Sequence[Task], tools: Tools) -> None:
     for _, alike in itertools.groupby(opened, key=lambda one: one.clip.shape):
         together = list(alike)
         with tools.meter.stage("forward"):
-            firsts = first_passes(together)
+            firsts = first_passes(together, tools.scorer, tools.config.curve_steps)
         for one, first in zip(together, firsts, strict=True):
             with _passed_over(one.task, tools):
                 _do(one, first, tools)
@@ -163,22 +163,23 @@ def explain_cell(cell: Cell, one: Opened, first: FirstPass, ledgers: dict[str, R
     """Makes the map of a clip, measures it and commits both."""
     start = time.perf_counter()
     classifier, target = one.task.group.network.classifier, explained_class(cell, one.task.case, first.logits)
-    saliency, seconds = first.maps.get(cell.path, (None, 0.0))
-    if saliency is None:
-        saliency = _saliency(cell, one, target, ledgers, tools)
+    made = first.made.get(cell.path)
+    saliency = _saliency(cell, one, target, ledgers, tools) if made is None else made.saliency
     _check_finite(saliency)
     arrays, measured = dict(saliency=saliency), dict.fromkeys((*MEASURES, "floor"), np.nan)
     if tools.config.curve_steps:
         with tools.meter.stage("forward"):
             for measure in (deletion, insertion):
-                draw = partial(measure, classifier, one.clip, saliency, target, recipe=cell.recipe)
-                draw = partial(draw, num_steps=tools.config.curve_steps)
-                curve = tools.scorer.run(measure.__name__, one.clip, draw)
+                curve = None if made is None else made.curves.get(measure.__name__)
+                if curve is None:
+                    draw = partial(measure, classifier, one.clip, saliency, target, recipe=cell.recipe)
+                    draw = partial(draw, num_steps=tools.config.curve_steps)
+                    curve = tools.scorer.run(measure.__name__, one.clip, draw)
                 arrays[measure.__name__] = np.asarray(curve.scores)
                 measured[measure.__name__] = float(curve.auc)
         measured["floor"] = float(arrays["deletion"][-1])
     probability = softmax(first.logits)[target]
-    seconds += time.perf_counter() - start
+    seconds = time.perf_counter() - start + (0.0 if made is None else made.seconds)
     result = dict(target=target, probability=probability, seconds=seconds, **measured)
     with tools.meter.stage("writing"):
         row = one.task.rows[cell.path]
