@@ -8,7 +8,7 @@ from scipy.stats import spearmanr
 
 import toys
 from jaxsal import Classifier, gradcam, rise, sidu
-from jaxsal.models import ResNet3D18, init_variables
+from jaxsal.models import PAN, ResNet3D18, init_variables
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
 
@@ -125,6 +125,16 @@ def test_bfloat16_weights_and_activations_float32_logits():
     options = dict(num_masks=64, grid_shape=(2, 4, 4), keep_prob=0.5, estimator="centered")
     maps = [rise(jax.random.key(1), classifier, CLIP, 0, **options) for classifier in (exact, rounded)]
     assert spearmanr(*(np.ravel(saliency) for saliency in maps)).statistic > 0.9
+
+
+def test_bfloat16_of_pan():
+    """Motion is computed in float32, from rounded weights."""
+    clip = jax.random.uniform(jax.random.key(1), (8, 32, 32, 3))
+    model = PAN(num_classes=4, width=4, num_segments=2)
+    exact = Classifier.from_model(model, init_variables(model, jax.random.key(0), (1, *clip.shape)))
+    logits, expected = exact.with_precision("bfloat16")(clip), exact(clip)
+    assert logits.dtype == jnp.float32
+    assert 1e-6 < np.abs(logits - expected).max() / np.abs(expected).max() < 0.05
 
 
 def test_unknown_precision_is_refused(no_shape_checks):

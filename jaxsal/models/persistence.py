@@ -40,6 +40,7 @@ class ResponseNorms(nn.Module):
         shape = (*TAPS, differences.shape[-1], CHANNELS)
         kernel = self.param("kernel", normal(0.001), shape)
         self.param("bias", nn.initializers.zeros, (CHANNELS,))  # published weights have it; differences do not
+        kernel = kernel.astype(differences.dtype)  # weights of a lower precision stay rounded
         return lax.platform_dependent(differences, kernel, cpu=_norms_by_blocks, default=_norms)
 
 
