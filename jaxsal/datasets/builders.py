@@ -20,7 +20,7 @@ from jaxsal.datasets.decoding import in_order, square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.prepared import RENDERED_FRAMES
-from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
+from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet, white_frames
 from jaxsal.datasets.synthetic import synthetic_actions
 
 
@@ -91,8 +91,7 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     def _load(self, record: ClipRecord) -> dict[str, np.ndarray]:
         loaded = dict(frames=self._squares(record.load()))
         if self.HAS_ACTORS and record.load_mask is not None:
-            white = np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
-            loaded["actor"] = self._squares(white)[..., 0] >= 128  # covered by half or more
+            loaded["actor"] = self._squares(white_frames(record.load_mask()))[..., 0] >= 128  # covered by half or more
         return loaded
 
     def _squares(self, frames: np.ndarray) -> np.ndarray:

@@ -112,11 +112,10 @@ def prepare_clips(
 
 
 def _check_same(found: Prepared, wanted: dict[str, Any]) -> None:
-    metadata = _builder(found.folder).info.metadata
+    held = dict(num_frames=RENDERED_FRAMES) | _builder(found.folder).info.metadata  # older sets do not say
     for key, value in wanted.items():
-        if metadata.get(key) != value:
-            held = metadata.get(key)
-            raise ValueError(f"`config` must be new; got {found.name!r}, which has {key} {held}, not {value}.")
+        if held[key] != value:
+            raise ValueError(f"`config` must be new; got {found.name!r}, which has {key} {held[key]}, not {value}.")
 
 
 def list_prepared(data_dir: str | Path | None = None) -> list[Prepared]:

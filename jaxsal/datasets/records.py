@@ -40,6 +40,11 @@ class ClipRecord:
             object.__setattr__(self, "scene", self.name.removesuffix(f"-{self.spectrum}"))
 
 
+def white_frames(mask: Bool[np.ndarray, "L H W"]) -> Frames:
+    """A mask as frames, white on black, to be resized and cut as the frames of its clip are."""
+    return np.repeat(np.uint8(255) * mask[..., None].astype(np.uint8), 3, axis=-1)
+
+
 @dataclass(frozen=True)
 class ClipSet:
     """Labelled clips with the names of their classes."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 from scipy.stats import rankdata
 
-from jaxsal.datasets.records import ClipRecord
+from jaxsal.datasets.records import ClipRecord, white_frames
 from jaxsal.explanation import Explanation
 from jaxsal.metrics.localization import Localization, localize
 from jaxsal.networks import NetworkSpec
@@ -53,8 +53,7 @@ def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H
     """The pixels of a clip, as the network takes it, that the actor covers by half or more; None if not known."""
     if record.load_mask is None:
         return None
-    frames = np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
-    return spec.centre_clip(frames)[..., 0] >= 0.5
+    return spec.centre_clip(white_frames(record.load_mask()))[..., 0] >= 0.5
 
 
 def locate(

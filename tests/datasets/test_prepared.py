@@ -1,6 +1,7 @@
 """Sets prepared as shards: what goes in comes out, a network trains on it, and damage is told."""
 
 import dataclasses
+import json
 import pickle
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.prepared import find_prepared, list_prepared, prepare_clips, prepared_clips
+from jaxsal.datasets.records import white_frames
 from jaxsal.datasets.synthetic import synthetic_actions
 from jaxsal.fingerprints import fingerprint
 from jaxsal.train import train
@@ -106,12 +108,22 @@ def test_the_embedded_set(tmp_path, monkeypatch):
         prepare_clips("synthetic_actions", data_dir=tmp_path, num_frames=7, config="frames6")
 
 
+def test_a_set_prepared_before_frames_were_counted(tmp_path):
+    root = layouts.recordings_folder(tmp_path / "recordings")
+    found = prepare_clips("paired_actions", manual_dir=root, data_dir=tmp_path)
+    file = found.folder / "metadata.json"
+    metadata = json.loads(file.read_text())
+    del metadata["num_frames"]
+    file.write_text(json.dumps(metadata))
+    assert prepare_clips("paired_actions", manual_dir=root, data_dir=tmp_path) == found
+
+
 def test_the_actors_of_the_embedded_set(tmp_path, monkeypatch):
     """Kept with the frames and cut like them: here the frames show nothing but the actor, in white."""
     rendered = synthetic_actions(takes=1, actors=(8,), num_frames=2, height=30).select(split="test")
 
     def white(record):
-        return np.repeat(np.uint8(255) * record.load_mask()[..., None].astype(np.uint8), 3, axis=-1)
+        return white_frames(record.load_mask())
 
     shown = tuple(dataclasses.replace(record, load=partial(white, record)) for record in rendered.records[:4])
     shown = dataclasses.replace(rendered, records=shown)
