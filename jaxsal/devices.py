@@ -41,12 +41,15 @@ def device_mesh(multiple_of: int | None = None) -> Mesh:
     count = len(devices) if multiple_of is None else math.gcd(len(devices), multiple_of)
     if count < len(devices) and len({device.process_index for device in devices}) > 1:
         raise ValueError(f"`multiple_of` must be a multiple of the {len(devices)} devices; got {multiple_of}.")
-    return jax.make_mesh((count,), ("split",), axis_types=(AxisType.Auto,), devices=devices[:count])
+    return _in_a_row(devices[:count])
 
 
 def clip_mesh(count: int) -> Mesh:
     """The devices of this process in a row; the first alone for one clip."""
-    devices = jax.local_devices()[: None if count > 1 else 1]
+    return _in_a_row(jax.local_devices()[: None if count > 1 else 1])
+
+
+def _in_a_row(devices: list[jax.Device]) -> Mesh:
     return jax.make_mesh((len(devices),), ("split",), axis_types=(AxisType.Auto,), devices=devices)
 
 

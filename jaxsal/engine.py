@@ -6,6 +6,7 @@ data are arguments, so another checkpoint, clip, key or number of masks compiles
 on how many masks there are. Of several clips with few masks each, a chunk holds masks of many.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -50,30 +51,29 @@ def score_ids(
 
 def score_pairs(
     score_fn: ScoreFn,
-    clips: Float[AnyArray, "B T H W C"],
+    clips: Sequence[Float[AnyArray, "T H W C"]],
     families: Families,
-    baselines: Float[AnyArray, "B ..."],
+    baselines: Sequence[Float[AnyArray, "..."]],
     pairs: Int[np.ndarray, "N 2"],
     ids: Int[np.ndarray, " N"],
     *,
     chunk_size: int,
-    progress: Progress | None = None,
 ) -> Float[Array, "N K"]:
     """Scores several clips under masks of several families, side by side in each chunk.
 
     Args:
       score_fn: As for `score_masks`.
-      clips: B clips.
+      clips: B clips of one shape.
       families: F families.
-      baselines: What stands in for removed voxels, by clip.
+      baselines: What stands in for removed voxels, by clip; each broadcasts to it.
       pairs: Per score, the clip and the family.
       ids: Per score, the mask of that family.
       chunk_size: Scores at once, rounded up to a multiple of the devices.
-      progress: Called with (scores done, scores in all) now and then.
     """
     mesh = device_mesh()
-    arguments, static = _on_every_device(score_fn, clips, baselines, families, mesh)
-    return _in_portions(arguments, ids, pairs, (static, "aligned", None), mesh, min(chunk_size, len(ids)), progress)
+    stand_ins = np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines])
+    arguments, static = _on_every_device(score_fn, np.stack(clips), stand_ins, families, mesh)
+    return _in_portions(arguments, ids, pairs, (static, "aligned", None), mesh, min(chunk_size, len(ids)), None)
 
 
 def _in_portions(

@@ -16,7 +16,7 @@ from jaxsal.explanation import Explanation
 from jaxsal.inputs import check_clip, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options
 from jaxsal.ledger import RiseLedger
-from jaxsal.metrics.curves import curve_baseline
+from jaxsal.metrics.curves import Curve, curve_baseline
 from jaxsal.metrics.many import measure_maps
 from jaxsal.options import MEASURES, METHODS, ExplainOptions
 from jaxsal.recipes import CurveOptions
@@ -84,8 +84,36 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
         for found, subject in zip(probabilities, subjects, strict=True)
     ]
     maps, seconds, ledgers = _maps(classifier, subjects, targets, options)
-    curves = {
-        measure: measure_maps(
+    curves = _curves(classifier, clips, maps, targets, options)
+    return [
+        Explanation(
+            name=subject.name,
+            spectrum=subject.spectrum,
+            label=subject.label,
+            target=targets[number],
+            clip=np.asarray(subject.clip),
+            probabilities=probabilities[number],
+            maps=maps[number],
+            curves=curves[number],
+            seconds=seconds,
+            options=options,
+            baselines=_baselines(classifier, clips[number], options),
+            ledger=ledgers[number],
+        )
+        for number, subject in enumerate(subjects)
+    ]
+
+
+def _curves(
+    classifier: Classifier,
+    clips: Sequence[Any],
+    maps: Sequence[dict[str, Any]],
+    targets: Sequence[int],
+    options: ExplainOptions,
+) -> list[dict[str, tuple[Curve, Curve]]]:
+    """Of each clip by method, (deletion, insertion)."""
+    both = [
+        measure_maps(
             measure,
             classifier,
             clips,
@@ -96,33 +124,24 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
             **_curve_overrides(options, measure),
         )
         for measure in MEASURES
-    }
-    num_slices = mask_shape(classifier, clips[0])[0]
-    return [
-        Explanation(
-            name=subject.name,
-            spectrum=subject.spectrum,
-            label=subject.label,
-            target=targets[number],
-            clip=np.asarray(subject.clip),
-            probabilities=probabilities[number],
-            maps=maps[number],
-            curves={
-                method: tuple(jax.tree.map(np.asarray, curves[measure][number][method]) for measure in MEASURES)
-                for method in maps[number]
-            },
-            seconds=seconds,
-            options=options,
-            baselines={
-                measure: np.asarray(
-                    curve_baseline(classifier, clips[number], curve_options(options, measure), num_slices=num_slices)
-                )
-                for measure in MEASURES
-            },
-            ledger=ledgers[number],
-        )
-        for number, subject in enumerate(subjects)
     ]
+    return [
+        {
+            method: (jax.tree.map(np.asarray, removed[method]), jax.tree.map(np.asarray, shown[method]))
+            for method in removed
+        }
+        for removed, shown in zip(*both, strict=True)
+    ]
+
+
+def _baselines(classifier: Classifier, clip: Any, options: ExplainOptions) -> dict[str, Any]:
+    """What replaces removed voxels, by measure."""
+    num_slices = mask_shape(classifier, clip)[0]
+    chosen = {measure: curve_options(options, measure) for measure in MEASURES}
+    return {
+        measure: np.asarray(curve_baseline(classifier, clip, of_measure, num_slices=num_slices))
+        for measure, of_measure in chosen.items()
+    }
 
 
 def _checked(classifier: Classifier, subject: Subject) -> Subject:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from jaxsal.masks import MaskFamily
@@ -28,12 +27,6 @@ class Families:
     def like(cls, family: MaskFamily, leaves: Sequence[Any]) -> "Families":
         """Families of the kind of `family`, made of these arrays."""
         return cls(list(leaves), jax.tree.structure(family))
-
-    @classmethod
-    def stack(cls, families: Sequence[MaskFamily]) -> "Families":
-        """These families as one."""
-        stacked = [jnp.stack(leaves) for leaves in zip(*map(jax.tree.leaves, families), strict=True)]
-        return cls.like(families[0], stacked)
 
     def __getitem__(self, number: Int[Array, ""]) -> MaskFamily:
         """The family of that number."""

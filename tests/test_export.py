@@ -16,7 +16,6 @@ from jaxsal import baselines, callables, engine, fingerprints, inputs, resample,
 from jaxsal import classifier as classifiers
 from jaxsal import train as training
 from jaxsal.callables import split_callable
-from jaxsal.families import Families
 from jaxsal.masks import ActivationMasks, DenseMasks, RankMasks, RiseMasks
 from jaxsal.metrics import curves, localization, steps
 from jaxsal.models import initialise
@@ -67,7 +66,7 @@ def scoring_program(family, parts=TOY, clip=CLIP, batch_size=None):
 
 
 def scoring_pairs():
-    families = Families.stack([RISE, RISE, RISE])
+    families = toys.stack_families([RISE, RISE, RISE])
     chunks, pairs = jnp.zeros((2, 5), jnp.int32), jnp.zeros((2, 5, 2), jnp.int32)
     arguments = TOY.arrays, CLIPS, jnp.zeros((2, 3)), families, chunks, 2, TOY.static, "aligned", None, pairs
     return engine._score_chunks, *arguments

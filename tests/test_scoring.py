@@ -7,7 +7,6 @@ import toys
 from jaxsal import deletion, engine, gradcam, insertion, score_masks, sidu
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.engine import _score_chunks
-from jaxsal.families import Families
 from jaxsal.masks import RiseMasks, expand_mask
 
 CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
@@ -97,11 +96,11 @@ def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size):
     clips = [CLIP, 1 - CLIP, CLIP[::-1]]
     baselines = np.float32([[0, 0, 0], [0.1, 0.5, 0.9], [1, 1, 1]])
     families = [rise_masks(50, key=key) for key in range(2)]
-    stacked = Families.stack(families)
+    stacked = toys.stack_families(families)
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
     ids = rng.integers(0, 50, 90).astype(np.int32)
-    scores = engine.score_pairs(classifier, np.stack(clips), stacked, baselines, pairs, ids, chunk_size=chunk_size)
+    scores = engine.score_pairs(classifier, clips, stacked, list(baselines), pairs, ids, chunk_size=chunk_size)
     expected = [
         [score_masks(classifier, clip, family, baseline=baseline) for family in families]
         for clip, baseline in zip(clips, baselines, strict=True)

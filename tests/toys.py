@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsal import Classifier
+from jaxsal.families import Families
 from jaxsal.masks import RiseMasks
 
 
@@ -121,3 +122,9 @@ class StoredMasks(RiseMasks):
 
     def grid_and_offset(self, mask_id):
         return self.grids[mask_id] == 1, self.offsets[mask_id]
+
+
+def stack_families(families):
+    """Mask families of one kind as one."""
+    leaves = [jnp.stack(parts) for parts in zip(*map(jax.tree.leaves, families), strict=True)]
+    return Families.like(families[0], leaves)

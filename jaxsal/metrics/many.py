@@ -70,9 +70,9 @@ def measure_maps(
     pairs = np.stack([[number for number, _ in owners], np.arange(len(owners))], axis=1).astype(np.int32)
     scores = score_pairs(
         score_fn,
-        np.stack(checked),
+        checked,
         families,
-        np.stack([np.broadcast_to(baseline, shape) for baseline in baselines]),
+        baselines,
         np.repeat(pairs, num_steps, axis=0),
         np.tile(np.arange(num_steps, dtype=np.int32), len(owners)),
         chunk_size=chunk_size,

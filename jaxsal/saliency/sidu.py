@@ -125,14 +125,13 @@ def sidu_clips(
     masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in activations]
     distinct = [_distinct_masks(one, 1) for one in masks]
     counts = [len(ids) for ids, _ in distinct]
-    baselines = [make_baseline(chosen.baseline, clip, classifier) for clip in checked]
     numbers = np.arange(len(clips), dtype=np.int32)
     thresholds = np.full(len(clips), threshold, activations.dtype)
     scores = score_pairs(
         classifier,
-        np.stack(checked),
+        checked,
         Families.like(masks[0], [activations, thresholds]),
-        np.stack([np.broadcast_to(baseline, checked[0].shape) for baseline in baselines]),
+        [make_baseline(chosen.baseline, clip, classifier) for clip in checked],
         np.repeat(np.stack([numbers, numbers], axis=1), counts, axis=0),
         np.concatenate([ids for ids, _ in distinct]).astype(np.int32),
         chunk_size=chunk_size,
