@@ -16,6 +16,13 @@ jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def programs_go_with_their_module():
+    """Linux lets a process have 65,530 mappings of memory; with the programs of all tests it would run out."""
+    yield
+    jax.clear_caches()
+
+
 @contextmanager
 def shape_checks_off():
     """Inside, the annotations' checks are off."""
