@@ -1,8 +1,6 @@
 """The score ledger: what a RISE run leaves. Every map is a read-out of it, without another forward pass."""
 
 import dataclasses
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +11,15 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from jaxsal.callables import call, split_callable
 from jaxsal.checks import check_choice
-from jaxsal.files import write_atomically
 from jaxsal.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.inputs import check_clip, check_target
+from jaxsal.ledger_file import read_fields, write_ledger
 from jaxsal.masks import RiseMasks
 from jaxsal.missing import score_missing
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
 from jaxsal.types import Clip, Progress, ScoreFn, Target
 
-_ARRAYS = ("key_data", "clip_logits", "ids", "logits")
 _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
 
@@ -237,20 +234,7 @@ class RiseLedger:
 
     def save(self, path: str | Path) -> None:
         """Writes the ledger to one file, whole or not at all."""
-        options = dataclasses.asdict(self.options)
-        arrays = {name: getattr(self, name) for name in _ARRAYS}
-        if not isinstance(self.options.baseline, str):
-            options["baseline"] = None
-            arrays["baseline"] = np.asarray(self.options.baseline)
-        header = dict(
-            shape=self.shape,
-            options=options,
-            clip_fingerprint=self.clip_fingerprint,
-            precision=self.precision,
-            weights=self.weights,
-        )
-        with write_atomically(path) as file:
-            np.savez(file, header=np.array(json.dumps(header)), **arrays)
+        write_ledger(path, self)
 
     @classmethod
     def load(cls, path: str | Path) -> "RiseLedger":
@@ -260,21 +244,4 @@ class RiseLedger:
           FileNotFoundError: If there is no such file.
           ValueError: If the file is no ledger, or is damaged.
         """
-        try:
-            with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-                header = json.loads(str(file["header"]))
-                arrays = {name: file[name] for name in _ARRAYS}
-                options = header["options"]
-                if options["baseline"] is None:
-                    options["baseline"] = file["baseline"]
-            options["grid_shape"] = tuple(options["grid_shape"])
-            return cls(
-                shape=tuple(header["shape"]),
-                options=RiseOptions(**options),
-                clip_fingerprint=header["clip_fingerprint"],
-                precision=header.get("precision"),
-                weights=header.get("weights"),
-                **arrays,
-            )
-        except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
-            raise ValueError(f"`path` must be a whole ledger; got {path} ({error}).") from error
+        return cls(**read_fields(path))
