@@ -17,7 +17,8 @@ from jaxsal.options import ExplainOptions, TrainOptions
 from jaxsal.plan import Plan, plan_explaining, steps_taken
 from jaxsal.provenance import made_by
 from jaxsal.report.folder import write_folder
-from jaxsal.report.tables import summarise, to_records
+from jaxsal.report.summary import summarise
+from jaxsal.report.tables import to_records
 from jaxsal.train import accuracy_by_spectrum, train
 
 

@@ -16,7 +16,7 @@ from jaxsal.files import write_atomically
 from jaxsal.ledger import RiseLedger
 from jaxsal.metrics.curves import Curve
 from jaxsal.options import MEASURES, ExplainOptions
-from jaxsal.report.tables import ClipResult
+from jaxsal.report.summary import ClipResult
 from jaxsal.types import AnyArray
 
 

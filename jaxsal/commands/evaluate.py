@@ -43,7 +43,8 @@ class Evaluate(Verb):
         from jaxsal.plan import plan_explaining
         from jaxsal.provenance import made_by
         from jaxsal.report.folder import write_folder
-        from jaxsal.report.tables import summarise, to_records
+        from jaxsal.report.summary import summarise
+        from jaxsal.report.tables import to_records
 
         check_options(self.options)
         check_positive("clips_per_spectrum", self.clips_per_spectrum)

@@ -18,7 +18,7 @@ from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
-from jaxsal.report.tables import ClipResult
+from jaxsal.report.summary import ClipResult
 
 
 def run_study(

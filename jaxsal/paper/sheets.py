@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.paper.published import Published
-from jaxsal.report.tables import Measure, measure_clips
+from jaxsal.report.summary import Measure, measure_clips
 
 
 class PValue(float):

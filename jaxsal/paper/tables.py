@@ -8,7 +8,7 @@ from jaxsal.options import MEASURES
 from jaxsal.paper.cells import Cell, Row, Table
 from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import Sheet, Value, measure
-from jaxsal.report.tables import ClipResult, Measure
+from jaxsal.report.summary import ClipResult, Measure
 
 Results = Mapping[Cell, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""

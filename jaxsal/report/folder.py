@@ -14,8 +14,9 @@ from jaxsal.options import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
+from jaxsal.report.summary import summarise
 from jaxsal.report.table_figure import plot_table
-from jaxsal.report.tables import count_clips, results_to_csv, summarise, to_csv, to_markdown
+from jaxsal.report.tables import count_clips, results_to_csv, to_csv, to_markdown
 
 
 def write_folder(

@@ -10,7 +10,8 @@ from jaxsal.checks import check_positive
 from jaxsal.explanation import Explanation, load_explanation
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import scenes_of
-from jaxsal.report.tables import footnote, summarise, table_cells
+from jaxsal.report.summary import summarise
+from jaxsal.report.tables import footnote, table_cells
 
 
 def report_page(run: str | Path, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -> str:

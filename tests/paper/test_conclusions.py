@@ -16,7 +16,7 @@ from jaxsal.paper.conclusions import (
     verdict,
 )
 from jaxsal.paper.config import PRESETS
-from jaxsal.report.tables import ClipResult
+from jaxsal.report.summary import ClipResult
 
 STUDY = PRESETS["small"]
 NOISE = np.linspace(-0.01, 0.01, 10)

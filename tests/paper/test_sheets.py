@@ -8,7 +8,7 @@ import pytest
 from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import PValue, Sheet, measure, records, to_csv, to_latex, to_markdown
 from jaxsal.paper.truth import Located, rank_correlation, truth_sheets
-from jaxsal.report.tables import Measure
+from jaxsal.report.summary import Measure
 
 SHEET = Sheet(
     "demo_1",

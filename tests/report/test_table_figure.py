@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
+from jaxsal.report.summary import ClipResult, summarise
 from jaxsal.report.table_figure import draw_table, plot_table
-from jaxsal.report.tables import ClipResult, summarise
 
 NUM_CLIPS = 12
 
