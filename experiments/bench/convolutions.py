@@ -2,12 +2,13 @@
 
     python experiments/bench/convolutions.py
     python experiments/bench/convolutions.py --networks resnet3d18 --what forward
+    python experiments/bench/convolutions.py --networks resnet3d18 pan --width 8
     python experiments/bench/convolutions.py --quick
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
 "matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`; of a 2-D one: "lax",
-"matmul" and, without steps, "blocked". A star marks the form that runs on CPU. These figures are behind the thresholds
-FEW_CHANNELS, WORTHWHILE and BLOCK.
+"matmul" and "blocked". A star marks the form that runs on CPU. These figures are behind the thresholds of
+`jaxsal.models.planar` and `jaxsal.models.blocks`.
 """
 
 from collections import Counter
@@ -25,9 +26,10 @@ import tyro
 from timing import compare, times_in_turns, write_json
 
 from jaxsal.models import PAN, ResNet3D18, ResNet50
+from jaxsal.models.blocks import block_shape, convolve_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
 from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
-from jaxsal.models.planar import chosen_form, convolve_blocks, joined_frames, split_kernel
+from jaxsal.models.planar import chosen_form, joined_frames, split_kernel
 from jaxsal.models.plane import convolve_images, count_frames
 from jaxsal.models.winograd import best_tile, transformed_frames
 
@@ -36,7 +38,7 @@ NETWORKS = {
     "resnet50": (ResNet50, (8, 224, 224, 3)),
     "pan": (PAN, (1, 32, 224, 224, 3)),
 }
-QUICK = {"resnet3d18": (partial(ResNet3D18, width=8), (1, 4, 16, 16, 3))}
+QUICK = {"resnet3d18": (ResNet3D18, (1, 4, 16, 16, 3))}
 
 
 class Layer(NamedTuple):
@@ -60,6 +62,8 @@ class Config:
     """The networks whose layers are taken, each distinct layer once."""
     what: tuple[Literal["forward", "gradient"], ...] = ("forward", "gradient")
     """"gradient" is by inputs and kernel, of the sum of squares."""
+    width: int = 64
+    """Channels of the networks' first layers."""
     rounds: int = 7
     quick: bool = False
     """A narrow 3D-ResNet18 on a small clip."""
@@ -71,7 +75,7 @@ def main(config: Config) -> None:
     chosen = QUICK if config.quick else {name: NETWORKS[name] for name in config.networks}
     layers: Counter[Layer] = Counter()
     for make, shape in chosen.values():
-        layers |= layers_of(make(), shape)
+        layers |= layers_of(make(width=8 if config.quick else config.width), shape)
     rows: list[dict[str, Any]] = []
     print("| layer (inputs * kernel * strides) | times | what | form, ms (speed over lax); * is chosen |")
     print("|---|--:|---|---|")
@@ -114,8 +118,8 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     product = {"matmul": lambda x, w: x[(slice(None), *steps)] @ w.reshape(w.shape[-2:])} if single else {}
     if len(layer.strides) == 2:
         found = {"lax": partial(convolve_images, **options)} | product
-        if layer.strides == (1, 1) and not single:
-            found["blocked"] = lambda x, w: convolve_blocks(x, w, layer.padding, BLOCK)
+        if not single:
+            found["blocked"] = lambda x, w: convolve_blocks(x, w, **options, shape=_block(layer))
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -132,9 +136,19 @@ def choice(layer: Layer) -> str:
     """The form that runs on CPU."""
     if len(layer.strides) == 3:
         return chosen_form(*_shapes(layer), layer.strides, layer.padding)
-    if layer.kernel[:2] == TAPS and layer.kernel[-1] == CHANNELS:
-        return "blocked"
-    return "matmul" if layer.kernel[:2] == (1, 1) else "lax"
+    if layer.kernel[:2] == (1, 1):
+        return "matmul"
+    return "blocked" if _of_pa(layer) or block_shape(layer.kernel) != (1, 1) else "lax"
+
+
+def _of_pa(layer: Layer) -> bool:
+    return layer.kernel[:2] == TAPS and layer.kernel[-1] == CHANNELS and layer.strides == (1, 1)
+
+
+def _block(layer: Layer) -> tuple[int, int]:
+    """The pixels of a block, two by two where none would be chosen."""
+    chosen = BLOCK if _of_pa(layer) else block_shape(layer.kernel)
+    return (2, 2) if chosen == (1, 1) else chosen
 
 
 def time_layer(layer: Layer, what: str, rounds: int) -> list[dict[str, Any]]:

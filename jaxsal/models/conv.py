@@ -96,7 +96,8 @@ class Conv3D(nn.Module):
 class Conv2D(nn.Module):
     """A 2-D convolution layer, padded alike on all sides, unlike XLA's "SAME" with a stride.
 
-    On CPU a 1x1 convolution is a matrix product (`image_convolution`); elsewhere it is XLA's.
+    On CPU a 1x1 convolution is a matrix product, and few outputs are taken by blocks (`image_convolution`); elsewhere
+    it is XLA's.
 
     Attributes:
       features: Output channels.

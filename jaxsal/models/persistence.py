@@ -6,15 +6,15 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxsal.models.blocks import convolve_blocks
 from jaxsal.models.initialise import normal
-from jaxsal.models.planar import convolve_blocks
 from jaxsal.models.plane import convolve_images
 
 CHANNELS = 8  # of the convolution whose responses are compared between frames
 TAPS = (7, 7)
 PADDING = ((3, 3), (3, 3))
 EPSILON = 1e-6  # added to each difference
-BLOCK = 4  # pixels each way that are taken at once on CPU
+BLOCK = (2, 4)  # rows and columns of pixels that are taken at once on CPU; a divisor of most heights and widths
 
 
 class PersistenceOfAppearance(nn.Module):
@@ -54,10 +54,10 @@ def _norms_by_blocks(differences: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `_norms`; what is moved from blocks to pixels, and pairs to the last axis, are the maps alone, at once."""
     num_segments, num_pairs, height, width, _ = differences.shape
     images = differences.reshape(-1, *differences.shape[2:])
-    norms = _norm(convolve_blocks(images, kernel, PADDING, BLOCK))
+    norms = _norm(convolve_blocks(images, kernel, (1, 1), PADDING, BLOCK))
     rows, columns = norms.shape[1:3]
-    norms = norms.reshape(num_segments, num_pairs, rows, columns, BLOCK, BLOCK).transpose(0, 2, 4, 3, 5, 1)
-    maps = norms.reshape(num_segments, rows * BLOCK, columns * BLOCK, num_pairs)
+    norms = norms.reshape(num_segments, num_pairs, rows, columns, *BLOCK).transpose(0, 2, 4, 3, 5, 1)
+    maps = norms.reshape(num_segments, rows * BLOCK[0], columns * BLOCK[1], num_pairs)
     return maps[:, :height, :width]
 
 

@@ -1,20 +1,12 @@
-"""What is fast on a CPU: 3-D convolutions by 2-D ones over frames, 1x1 ones as products, few outputs by blocks."""
+"""What is fast on a CPU: 3-D convolutions by 2-D ones over frames, and those of one tap as matrix products."""
 
 from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.plane import (
-    HasShape,
-    Padding,
-    Pair,
-    PlanePadding,
-    Triple,
-    convolve_frames,
-    convolve_images,
-    count_frames,
-)
+from jaxsal.models.blocks import convolve_frames, convolve_plane
+from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_frames
 from jaxsal.models.winograd import best_tile, transformed_frames
 
 Form = Literal["matmul", "transformed", "joined", "split"]
@@ -79,36 +71,7 @@ def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, pa
     """A 2-D convolution; of one tap it is a matrix product."""
     if kernel.shape[:2] == (1, 1):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
-    return convolve_images(images, kernel, strides=strides, padding=padding)
-
-
-def convolve_blocks(images: jax.Array, kernel: jax.Array, padding: PlanePadding, size: int) -> jax.Array:
-    """A convolution without steps by one with steps of `size` whose outputs are those of a block of pixels.
-
-    `size`^2 times the outputs for each patch that is read, with `size` - 1 more taps each way. It pays where a
-    large kernel has few outputs, so that time goes into reading patches: with PAN's 7x7 to 8 channels blocks of 4
-    took half the time of blocks of 2, which took a fifth of that of single pixels; larger ones took longer again.
-
-    Args:
-      images: (N, H, W, C).
-      kernel: (h, w, C, D).
-      padding: Zeros before and after, for height and width.
-      size: Pixels of a block, each way.
-
-    Returns:
-      (N, rows, columns, size, size, D), rows and columns of blocks and places in a block; the blocks at the end
-      reach beyond the outputs where `size` does not divide their number.
-    """
-    around: list[Pair] = []
-    for length, taps, pads in zip(images.shape[1:3], kernel.shape[:2], padding, strict=True):
-        num_blocks = -(-(length + sum(pads) - taps + 1) // size)
-        around.append((pads[0], size * num_blocks - 1 + taps - length - pads[0]))
-    offsets = [(offset, size - 1 - offset) for offset in range(size)]
-    shifted = [jnp.pad(kernel, [down, right, (0, 0), (0, 0)]) for down in offsets for right in offsets]
-    outputs = convolve_images(
-        images, jnp.concatenate(shifted, axis=-1), strides=(size, size), padding=(around[0], around[1])
-    )
-    return outputs.reshape(*outputs.shape[:3], size, size, -1)
+    return convolve_plane(images, kernel, strides=strides, padding=padding)
 
 
 class _Reach(NamedTuple):

@@ -32,7 +32,8 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 3, 3, 20), (3, 3, 3, 20, 4), (2, 2, 2), PAD), {"joined", "split"}, "split"),
         (Layer((1, 4, 4, 4, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0),) * 3), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (1, 1, 3, 4), (2, 2), ((0, 0),) * 2), {"matmul"}, "matmul"),
-        (Layer((1, 4, 4, 3), (3, 3, 3, 4), (2, 2), PAD[1:]), set(), "lax"),
+        (Layer((1, 4, 4, 3), (3, 3, 3, 4), (2, 2), PAD[1:]), {"blocked"}, "blocked"),
+        (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), {"blocked"}, "lax"),
     ],
 )
 def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
@@ -43,8 +44,12 @@ def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
 
     assert set(outputs) == names | {"lax"}
     assert choice(layer) == chosen
+    expected = outputs.pop("lax")
+    if "blocked" in names:
+        blocks = np.moveaxis(outputs.pop("blocked"), 3, 2)
+        outputs["blocked"] = blocks.reshape(1, blocks.shape[1] * blocks.shape[2], -1, blocks.shape[-1])
     for output in outputs.values():
-        np.testing.assert_allclose(output, outputs["lax"], atol=1e-4)
+        np.testing.assert_allclose(output, expected, atol=1e-4)
 
 
 def test_the_chosen_form_has_a_star():

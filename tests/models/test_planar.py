@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxsal.models.planar import convolve_blocks, planar_convolution
-from jaxsal.models.plane import convolve_images
+from jaxsal.models.planar import planar_convolution
 from jaxsal.models.winograd import toom_cook
 
 PADDING = ((1, 1), (1, 1), (1, 1))
@@ -81,19 +80,3 @@ def test_sixteen_bits_are_not_transformed():
     jaxpr = jax.make_jaxpr(planar)(inputs, kernel)
 
     assert sum(equation.primitive.name == "conv_general_dilated" for equation in jaxpr.eqns) == 3
-
-
-@pytest.mark.parametrize("block", [1, 2, 4])
-@pytest.mark.parametrize(
-    ("size", "taps", "padding"), [((9, 8), (7, 7), ((3, 3), (3, 3))), ((7, 5), (3, 2), ((2, 0), (0, 1)))]
-)
-def test_blocks_of_pixels_are_those_of_a_convolution(size, taps, padding, block):
-    generator = np.random.default_rng(0)
-    images = jnp.asarray(generator.standard_normal((2, *size, 3)), jnp.float32)
-    kernel = jnp.asarray(generator.standard_normal((*taps, 3, 4)), jnp.float32)
-
-    blocks = convolve_blocks(images, kernel, padding, block)
-
-    pixels = np.moveaxis(blocks, 3, 2).reshape(2, blocks.shape[1] * block, -1, 4)
-    expected = convolve_images(images, kernel, strides=(1, 1), padding=padding)
-    np.testing.assert_allclose(pixels[:, : expected.shape[1], : expected.shape[2]], expected, atol=2e-5)
