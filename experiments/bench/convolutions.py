@@ -26,7 +26,7 @@ import tyro
 from timing import compare, times_in_turns, write_json
 
 from jaxsal.models import PAN, ResNet3D18, ResNet50
-from jaxsal.models.blocks import block_shape, convolve_blocks
+from jaxsal.models.blocks import block_shape, by_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
 from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
 from jaxsal.models.planar import chosen_form, joined_frames, split_kernel
@@ -111,7 +111,7 @@ def layers_of(model: nn.Module, shape: tuple[int, ...]) -> Counter[Layer]:
 
 
 def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]]:
-    """The exact forms of a layer by name; blocks of pixels are left as they come."""
+    """The exact forms of a layer by name."""
     options = dict(strides=layer.strides, padding=layer.padding)
     single = all(taps == 1 for taps in layer.kernel[:-2])
     steps = tuple(slice(None, None, stride) for stride in layer.strides)
@@ -119,7 +119,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     if len(layer.strides) == 2:
         found = {"lax": partial(convolve_images, **options)} | product
         if not single:
-            found["blocked"] = lambda x, w: convolve_blocks(x, w, **options, shape=_block(layer))
+            found["blocked"] = partial(_blocked, layer)
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -138,7 +138,12 @@ def choice(layer: Layer) -> str:
         return chosen_form(*_shapes(layer), layer.strides, layer.padding)
     if layer.kernel[:2] == (1, 1):
         return "matmul"
-    return "blocked" if _of_pa(layer) or block_shape(layer.kernel) != (1, 1) else "lax"
+    return "blocked" if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1) else "lax"
+
+
+def _blocked(layer: Layer, images: jax.Array, kernel: jax.Array) -> jax.Array:
+    blocks = by_blocks(images, kernel, layer.strides, layer.padding, _block(layer))
+    return blocks.pixels(convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding))
 
 
 def _of_pa(layer: Layer) -> bool:
@@ -147,7 +152,7 @@ def _of_pa(layer: Layer) -> bool:
 
 def _block(layer: Layer) -> tuple[int, int]:
     """The pixels of a block, two by two where none would be chosen."""
-    chosen = BLOCK if _of_pa(layer) else block_shape(layer.kernel)
+    chosen = BLOCK if _of_pa(layer) else block_shape(*_shapes(layer))
     return (2, 2) if chosen == (1, 1) else chosen
 
 

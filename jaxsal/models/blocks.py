@@ -6,11 +6,12 @@ shifted kernels are what it costs. Exact but for rounding.
 """
 
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.plane import Padding, Pair, PlanePadding, Triple, convolve_images
+from jaxsal.models.plane import HasShape, Pair, PlanePadding
 
 SHAPES: tuple[Pair, ...] = ((1, 2), (2, 2), (2, 3))
 LARGE = 25  # taps from which on patches are so dear that blocks pay with more outputs
@@ -18,63 +19,70 @@ OUTPUTS = {True: 48, False: 32}  # enough of a block, with large kernels and wit
 FEW_CHANNELS = 16  # inputs and outputs up to which a small kernel is worth it
 
 
-def block_shape(kernel_shape: tuple[int, ...]) -> Pair:
-    """The rows and columns of pixels that a kernel (h, w, C, D) is best applied to at once; (1, 1) of most."""
-    *taps, channels, outputs = kernel_shape
-    large = math.prod(taps) >= LARGE
-    if math.prod(taps) == 1 or outputs >= OUTPUTS[large] or (not large and max(channels, outputs) > FEW_CHANNELS):
+def block_shape(inputs: HasShape, kernel: HasShape) -> Pair:
+    """The rows and columns of pixels that a kernel (.., h, w, C, D) is best applied to at once; (1, 1) of most."""
+    height, width, channels, outputs = kernel.shape[-4:]
+    large = height * width >= LARGE
+    few = outputs < OUTPUTS[large] and (large or max(channels, outputs) <= FEW_CHANNELS)
+    if height * width == 1 or not few or jnp.finfo(inputs.dtype).bits < 32:
         return 1, 1
     enough = [shape for shape in SHAPES if math.prod(shape) * outputs >= OUTPUTS[large]]
     return enough[0] if enough else (2, 2)
 
 
-def convolve_plane(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
-    """A 2-D convolution of images (N, H, W, C), by blocks where that is faster."""
-    shape = block_shape(kernel.shape) if jnp.finfo(images.dtype).bits >= 32 else (1, 1)
-    if shape == (1, 1):
-        return convolve_images(images, kernel, strides=strides, padding=padding)
-    blocks = convolve_blocks(images, kernel, strides, padding, shape)
-    num_images, rows, columns, *_, outputs = blocks.shape
-    pixels = blocks.swapaxes(2, 3).reshape(num_images, rows * shape[0], columns * shape[1], outputs)
-    height, width = (
-        (length + sum(pads) - taps) // stride + 1
-        for length, taps, stride, pads in zip(images.shape[1:3], kernel.shape[:2], strides, padding, strict=True)
-    )
-    return pixels[:, :height, :width]
+class BlockConvolution(NamedTuple):
+    """A convolution whose outputs are those of a block of pixels, and how its outputs become pixels.
+
+    Attributes:
+      kernel: (.., h', w', C, r c D).
+      strides: Over height and width.
+      padding: For height and width.
+      shape: (r, c), pixels of a block.
+      size: Height and width of the outputs in pixels.
+    """
+
+    kernel: jax.Array
+    strides: Pair
+    padding: PlanePadding
+    shape: Pair
+    size: Pair
+
+    def places(self, outputs: jax.Array) -> jax.Array:
+        """Outputs (.., rows, columns, r c D) as (.., rows, columns, r, c, D), blocks and the places in them.
+
+        The blocks at the end reach beyond `size` where `shape` does not divide it.
+        """
+        return outputs.reshape(*outputs.shape[:-1], *self.shape, -1)
+
+    def pixels(self, outputs: jax.Array) -> jax.Array:
+        """Outputs (.., rows, columns, r c D) as (.., height, width, D)."""
+        places = self.places(outputs)
+        *batch, rows, columns, down, right, features = places.shape
+        pixels = places.swapaxes(-4, -3).reshape(*batch, rows * down, columns * right, features)
+        return pixels[..., : self.size[0], : self.size[1], :]
 
 
-def convolve_frames(frames: jax.Array, plane: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
-    """The same 2-D convolution of every frame."""
-    images = frames.reshape(-1, *frames.shape[2:])
-    images = convolve_plane(images, plane, strides=(strides[1], strides[2]), padding=(padding[1], padding[2]))
-    return images.reshape(*frames.shape[:2], *images.shape[1:])
-
-
-def convolve_blocks(
-    images: jax.Array, kernel: jax.Array, strides: Pair, padding: PlanePadding, shape: Pair
-) -> jax.Array:
-    """A convolution by one of a wider kernel whose outputs are those of a block of pixels.
+def by_blocks(
+    inputs: HasShape, kernel: jax.Array, strides: Pair, padding: PlanePadding, shape: Pair
+) -> BlockConvolution:
+    """The convolution that gives blocks of pixels.
 
     Args:
-      images: (N, H, W, C).
-      kernel: (h, w, C, D).
+      inputs: (.., H, W, C).
+      kernel: (.., h, w, C, D).
       strides: Over height and width.
       padding: Zeros before and after, for height and width.
       shape: Pixels of a block, each way.
-
-    Returns:
-      (N, rows, columns, r, c, D), rows and columns of blocks and places in a block; the blocks at the end reach
-      beyond the outputs where `shape` does not divide their number.
     """
-    around: list[Pair] = []
-    shifts: list[list[Pair]] = []
-    for length, taps, stride, pads, size in zip(
-        images.shape[1:3], kernel.shape[:2], strides, padding, shape, strict=True
+    size, around, shifts = [], [], []
+    for length, taps, stride, pads, pixels in zip(
+        inputs.shape[-3:-1], kernel.shape[-4:-2], strides, padding, shape, strict=True
     ):
-        num_blocks = -(-((length + sum(pads) - taps) // stride + 1) // size)
-        around.append((pads[0], stride * (size * num_blocks - 1) + taps - length - pads[0]))
-        shifts.append([(stride * place, stride * (size - 1 - place)) for place in range(size)])
-    shifted = [jnp.pad(kernel, [down, right, (0, 0), (0, 0)]) for down in shifts[0] for right in shifts[1]]
+        size.append((length + sum(pads) - taps) // stride + 1)
+        reach = stride * (pixels * -(-size[-1] // pixels) - 1) + taps
+        around.append((pads[0], reach - length - pads[0]))
+        shifts.append([(stride * place, stride * (pixels - 1 - place)) for place in range(pixels)])
+    whole = [(0, 0)] * (kernel.ndim - 4)
+    shifted = [jnp.pad(kernel, [*whole, down, right, (0, 0), (0, 0)]) for down in shifts[0] for right in shifts[1]]
     steps = (strides[0] * shape[0], strides[1] * shape[1])
-    outputs = convolve_images(images, jnp.concatenate(shifted, axis=-1), strides=steps, padding=(around[0], around[1]))
-    return outputs.reshape(*outputs.shape[:3], *shape, -1)
+    return BlockConvolution(jnp.concatenate(shifted, axis=-1), steps, (around[0], around[1]), shape, (size[0], size[1]))

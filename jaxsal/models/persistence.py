@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxsal.models.blocks import convolve_blocks
+from jaxsal.models.blocks import by_blocks
 from jaxsal.models.initialise import normal
 from jaxsal.models.plane import convolve_images
 
@@ -32,7 +32,7 @@ class PersistenceOfAppearance(nn.Module):
 
 
 class ResponseNorms(nn.Module):
-    """The norm over the channels of PA's convolution; on CPU its pixels are taken by blocks (`convolve_blocks`)."""
+    """The norm over the channels of PA's convolution; on CPU by blocks of pixels (`jaxsal.models.blocks`)."""
 
     @nn.compact
     def __call__(self, differences: Float[Array, "N pairs H W C"]) -> Float[Array, "N H W pairs"]:
@@ -54,7 +54,9 @@ def _norms_by_blocks(differences: jax.Array, kernel: jax.Array) -> jax.Array:
     """As `_norms`; what is moved from blocks to pixels, and pairs to the last axis, are the maps alone, at once."""
     num_segments, num_pairs, height, width, _ = differences.shape
     images = differences.reshape(-1, *differences.shape[2:])
-    norms = _norm(convolve_blocks(images, kernel, (1, 1), PADDING, BLOCK))
+    blocks = by_blocks(images, kernel, (1, 1), PADDING, BLOCK)
+    responses = convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding)
+    norms = _norm(blocks.places(responses))
     rows, columns = norms.shape[1:3]
     norms = norms.reshape(num_segments, num_pairs, rows, columns, *BLOCK).transpose(0, 2, 4, 3, 5, 1)
     maps = norms.reshape(num_segments, rows * BLOCK[0], columns * BLOCK[1], num_pairs)

@@ -5,8 +5,17 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.blocks import convolve_frames, convolve_plane
-from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_frames
+from jaxsal.models.blocks import block_shape, by_blocks
+from jaxsal.models.plane import (
+    HasShape,
+    Padding,
+    Pair,
+    PlanePadding,
+    Triple,
+    convolve_frames,
+    convolve_images,
+    count_frames,
+)
 from jaxsal.models.winograd import best_tile, transformed_frames
 
 Form = Literal["matmul", "transformed", "joined", "split"]
@@ -20,8 +29,19 @@ def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple,
 
     Without steps over time each 2-D convolution is shared by several frames (`transformed_frames`) where there are
     enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or,
-    with more channels, each frame of the kernel has its own (`split_kernel`). A single tap is a matrix product.
+    with more channels, each frame of the kernel has its own (`split_kernel`). A single tap is a matrix product. A
+    kernel with few outputs is applied to blocks of pixels.
     """
+    shape = block_shape(inputs, kernel)
+    if shape == (1, 1):
+        return _of_pixels(inputs, kernel, strides, padding)
+    blocks = by_blocks(inputs, kernel, (strides[1], strides[2]), (padding[1], padding[2]), shape)
+    return blocks.pixels(
+        _of_pixels(inputs, blocks.kernel, (strides[0], *blocks.strides), (padding[0], *blocks.padding))
+    )
+
+
+def _of_pixels(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
     form = chosen_form(inputs, kernel, strides, padding)
     if form == "matmul":
         return inputs[:, :: strides[0], :: strides[1], :: strides[2]] @ kernel[0, 0, 0]
@@ -68,10 +88,14 @@ def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding:
 
 
 def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
-    """A 2-D convolution; of one tap it is a matrix product."""
+    """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels."""
     if kernel.shape[:2] == (1, 1):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
-    return convolve_plane(images, kernel, strides=strides, padding=padding)
+    shape = block_shape(images, kernel)
+    if shape == (1, 1):
+        return convolve_images(images, kernel, strides=strides, padding=padding)
+    blocks = by_blocks(images, kernel, strides, padding, shape)
+    return blocks.pixels(convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding))
 
 
 class _Reach(NamedTuple):

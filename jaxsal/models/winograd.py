@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsal.models.blocks import convolve_frames
-from jaxsal.models.plane import Padding, Triple, count_frames
+from jaxsal.models.plane import Padding, Triple, convolve_frames, count_frames
 
 POINTS = (0, 1, -1, 2, -2)  # of the transforms over time, beside infinity; more of them cost precision
 

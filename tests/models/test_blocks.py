@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal.models.blocks import block_shape, convolve_blocks, convolve_plane
+from jaxsal.models.blocks import block_shape, by_blocks
+from jaxsal.models.planar import image_convolution
 from jaxsal.models.plane import convolve_images
 
 CASES = {  # height and width, taps, strides, padding
@@ -30,21 +31,22 @@ def layer(case, outputs):
 def test_blocks_are_the_pixels_of_a_convolution(case, shape):
     images, kernel, options = layer(case, 4)
 
-    blocks = convolve_blocks(images, kernel, options["strides"], options["padding"], shape)
+    blocks = by_blocks(images, kernel, options["strides"], options["padding"], shape)
+    outputs = convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding)
 
-    assert blocks.shape[3:] == (*shape, 4)
-    pixels = np.moveaxis(blocks, 3, 2).reshape(2, blocks.shape[1] * shape[0], -1, 4)
     expected = convolve_images(images, kernel, **options)
-    assert blocks.shape[1:3] == tuple(-(-expected.shape[axis] // shape[axis - 1]) for axis in (1, 2))
-    np.testing.assert_allclose(pixels[:, : expected.shape[1], : expected.shape[2]], expected, atol=2e-5)
+    np.testing.assert_allclose(blocks.pixels(outputs), expected, atol=2e-5)
+    rows, columns = (-(-expected.shape[axis] // shape[axis - 1]) for axis in (1, 2))
+    assert blocks.places(outputs).shape == (2, rows, columns, *shape, 4)
+    np.testing.assert_array_equal(blocks.places(outputs)[:, 0, 0, 0, 0], blocks.pixels(outputs)[:, 0, 0])
 
 
 @pytest.mark.parametrize("outputs", [1, 8, 16, 40])
 @pytest.mark.parametrize("case", CASES)
-def test_a_plane_and_its_gradients_are_those_of_xlas_convolution(case, outputs):
+def test_images_and_their_gradients_are_those_of_xlas_convolution(case, outputs):
     images, kernel, options = layer(case, outputs)
 
-    found, vjp = jax.vjp(lambda x, w: convolve_plane(x, w, **options), images, kernel)
+    found, vjp = jax.vjp(lambda x, w: image_convolution(x, w, **options), images, kernel)
     expected, expected_vjp = jax.vjp(lambda x, w: convolve_images(x, w, **options), images, kernel)
 
     np.testing.assert_allclose(found, expected, atol=5e-5)
@@ -69,14 +71,15 @@ def test_a_plane_and_its_gradients_are_those_of_xlas_convolution(case, outputs):
     ],
 )
 def test_few_outputs_have_blocks(kernel_shape, shape):
-    assert block_shape(kernel_shape) == shape
+    kernel = jax.ShapeDtypeStruct(kernel_shape, jnp.float32)
+    assert block_shape(jax.ShapeDtypeStruct((1, 9, 9, kernel_shape[-2]), jnp.float32), kernel) == shape
 
 
 def test_sixteen_bits_are_not_put_into_blocks():
     images, kernel, options = layer("square", 8)
     images, kernel = images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
 
-    jaxpr = jax.make_jaxpr(lambda x, w: convolve_plane(x, w, **options))(images, kernel)
+    jaxpr = jax.make_jaxpr(lambda x, w: image_convolution(x, w, **options))(images, kernel)
 
     (convolution,) = [equation for equation in jaxpr.eqns if equation.primitive.name == "conv_general_dilated"]
     assert convolution.outvars[0].aval.shape == (2, 9, 8, 8)
