@@ -16,6 +16,7 @@ from jaxsal.models.plane import HasShape, Pair, PlanePadding
 SHAPES: tuple[Pair, ...] = ((1, 2), (2, 2), (2, 3))
 LARGE = 25  # taps from which on patches are so dear that blocks pay with more outputs
 OUTPUTS = {True: 48, False: 32}  # enough of a block, with large kernels and with small ones
+LEAST = 8  # outputs; networks with fewer are toys, whose time is that of compiling them
 FEW_CHANNELS = 16  # inputs and outputs up to which a small kernel is worth it
 
 
@@ -23,11 +24,10 @@ def block_shape(inputs: HasShape, kernel: HasShape) -> Pair:
     """The rows and columns of pixels that a kernel (.., h, w, C, D) is best applied to at once; (1, 1) of most."""
     height, width, channels, outputs = kernel.shape[-4:]
     large = height * width >= LARGE
-    few = outputs < OUTPUTS[large] and (large or max(channels, outputs) <= FEW_CHANNELS)
+    few = LEAST <= outputs < OUTPUTS[large] and (large or max(channels, outputs) <= FEW_CHANNELS)
     if height * width == 1 or not few or jnp.finfo(inputs.dtype).bits < 32:
         return 1, 1
-    enough = [shape for shape in SHAPES if math.prod(shape) * outputs >= OUTPUTS[large]]
-    return enough[0] if enough else (2, 2)
+    return next(shape for shape in SHAPES if math.prod(shape) * outputs >= OUTPUTS[large])
 
 
 class BlockConvolution(NamedTuple):

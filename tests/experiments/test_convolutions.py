@@ -32,7 +32,7 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 3, 3, 20), (3, 3, 3, 20, 4), (2, 2, 2), PAD), {"joined", "split"}, "split"),
         (Layer((1, 4, 4, 4, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0),) * 3), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (1, 1, 3, 4), (2, 2), ((0, 0),) * 2), {"matmul"}, "matmul"),
-        (Layer((1, 4, 4, 3), (3, 3, 3, 4), (2, 2), PAD[1:]), {"blocked"}, "blocked"),
+        (Layer((1, 4, 4, 3), (3, 3, 3, 8), (2, 2), PAD[1:]), {"blocked"}, "blocked"),
         (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), {"blocked"}, "lax"),
     ],
 )
