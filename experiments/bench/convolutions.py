@@ -6,9 +6,9 @@
     python experiments/bench/convolutions.py --quick
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
-"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`; of a 2-D one: "lax",
-"matmul" and "blocked". A star marks the form that runs on CPU. These figures are behind the thresholds of
-`jaxsal.models.planar` and `jaxsal.models.blocks`.
+"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, and with few outputs
+"blocked", the fastest of these by blocks of pixels; of a 2-D one: "lax", "matmul" and "blocked". A star marks the
+form that runs on CPU. These figures are behind the thresholds of `jaxsal.models.planar` and `jaxsal.models.blocks`.
 """
 
 from collections import Counter
@@ -26,10 +26,10 @@ import tyro
 from timing import compare, times_in_turns, write_json
 
 from jaxsal.models import PAN, ResNet3D18, ResNet50
-from jaxsal.models.blocks import block_shape, by_blocks
+from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
 from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
-from jaxsal.models.planar import chosen_form, joined_frames, split_kernel
+from jaxsal.models.planar import chosen_form, joined_frames, planar_convolution, split_kernel
 from jaxsal.models.plane import convolve_images, count_frames
 from jaxsal.models.winograd import best_tile, transformed_frames
 
@@ -119,7 +119,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     if len(layer.strides) == 2:
         found = {"lax": partial(convolve_images, **options)} | product
         if not single:
-            found["blocked"] = partial(_blocked, layer)
+            found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -129,21 +129,18 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     if layer.strides[0] == 1 and num_frames > 1:
         tile = best_tile(num_frames, layer.kernel[0])
         found["transformed"] = partial(transformed_frames, num_outputs=tile.num_outputs, **options)
+    if block_shape(*_shapes(layer)) != (1, 1):
+        found["blocked"] = partial(planar_convolution, **options)
     return found
 
 
 def choice(layer: Layer) -> str:
     """The form that runs on CPU."""
+    if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1):
+        return "blocked"
     if len(layer.strides) == 3:
         return chosen_form(*_shapes(layer), layer.strides, layer.padding)
-    if layer.kernel[:2] == (1, 1):
-        return "matmul"
-    return "blocked" if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1) else "lax"
-
-
-def _blocked(layer: Layer, images: jax.Array, kernel: jax.Array) -> jax.Array:
-    blocks = by_blocks(images, kernel, layer.strides, layer.padding, _block(layer))
-    return blocks.pixels(convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding))
+    return "matmul" if layer.kernel[:2] == (1, 1) else "lax"
 
 
 def _of_pa(layer: Layer) -> bool:

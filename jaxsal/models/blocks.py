@@ -6,6 +6,7 @@ shifted kernels are what it costs. Exact but for rounding.
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -86,3 +87,18 @@ def by_blocks(
     shifted = [jnp.pad(kernel, [*whole, down, right, (0, 0), (0, 0)]) for down in shifts[0] for right in shifts[1]]
     steps = (strides[0] * shape[0], strides[1] * shape[1])
     return BlockConvolution(jnp.concatenate(shifted, axis=-1), steps, (around[0], around[1]), shape, (size[0], size[1]))
+
+
+def convolve_by_blocks(
+    convolve: Callable[..., jax.Array],
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Pair,
+    padding: PlanePadding,
+    shape: Pair,
+) -> jax.Array:
+    """The pixels of convolve(inputs, kernel, strides=.., padding=..), taken by blocks; (1, 1) is that itself."""
+    if shape == (1, 1):
+        return convolve(inputs, kernel, strides=strides, padding=padding)
+    blocks = by_blocks(inputs, kernel, strides, padding, shape)
+    return blocks.pixels(convolve(inputs, blocks.kernel, strides=blocks.strides, padding=blocks.padding))

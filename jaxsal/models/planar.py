@@ -1,11 +1,11 @@
 """What is fast on a CPU: 3-D convolutions by 2-D ones over frames, and those of one tap as matrix products."""
 
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.blocks import block_shape, by_blocks
+from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.plane import (
     HasShape,
     Padding,
@@ -32,16 +32,14 @@ def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple,
     with more channels, each frame of the kernel has its own (`split_kernel`). A single tap is a matrix product. A
     kernel with few outputs is applied to blocks of pixels.
     """
-    shape = block_shape(inputs, kernel)
-    if shape == (1, 1):
-        return _of_pixels(inputs, kernel, strides, padding)
-    blocks = by_blocks(inputs, kernel, (strides[1], strides[2]), (padding[1], padding[2]), shape)
-    return blocks.pixels(
-        _of_pixels(inputs, blocks.kernel, (strides[0], *blocks.strides), (padding[0], *blocks.padding))
-    )
+
+    def convolve(inputs: jax.Array, kernel: jax.Array, **plane: Any) -> jax.Array:
+        return _by_frames(inputs, kernel, (strides[0], *plane["strides"]), (padding[0], *plane["padding"]))
+
+    return convolve_by_blocks(convolve, inputs, kernel, strides[1:], padding[1:], block_shape(inputs, kernel))
 
 
-def _of_pixels(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
+def _by_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
     form = chosen_form(inputs, kernel, strides, padding)
     if form == "matmul":
         return inputs[:, :: strides[0], :: strides[1], :: strides[2]] @ kernel[0, 0, 0]
@@ -91,11 +89,7 @@ def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, pa
     """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels."""
     if kernel.shape[:2] == (1, 1):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
-    shape = block_shape(images, kernel)
-    if shape == (1, 1):
-        return convolve_images(images, kernel, strides=strides, padding=padding)
-    blocks = by_blocks(images, kernel, strides, padding, shape)
-    return blocks.pixels(convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding))
+    return convolve_by_blocks(convolve_images, images, kernel, strides, padding, block_shape(images, kernel))
 
 
 class _Reach(NamedTuple):

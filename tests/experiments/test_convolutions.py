@@ -28,6 +28,7 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
     ("layer", "names", "chosen"),
     [
         (Layer((1, 4, 3, 3, 4), (3, 3, 3, 4, 4), (1, 1, 1), PAD), {"joined", "split", "transformed"}, "transformed"),
+        (Layer((1, 4, 3, 3, 8), (3, 3, 3, 8, 8), (2, 2, 2), PAD), {"joined", "split", "blocked"}, "blocked"),
         (Layer((1, 4, 3, 3, 3), (3, 3, 3, 3, 4), (2, 2, 2), PAD), {"joined", "split"}, "joined"),
         (Layer((1, 4, 3, 3, 20), (3, 3, 3, 20, 4), (2, 2, 2), PAD), {"joined", "split"}, "split"),
         (Layer((1, 4, 4, 4, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0),) * 3), {"matmul"}, "matmul"),
