@@ -1,5 +1,6 @@
 """What is fast on a CPU: 3-D convolutions by 2-D ones over frames, and those of one tap as matrix products."""
 
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -24,13 +25,14 @@ FEW_CHANNELS = 16  # input channels up to which joining the kernel's frames is f
 WORTHWHILE = 0.8  # of the 2-D convolutions must be left for the transforms to pay
 
 
+@partial(jax.jit, static_argnames=("strides", "padding"))
 def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple, padding: Padding) -> jax.Array:
     """The convolution of `conv3d` by the fastest of four exact ways, chosen by the shapes.
 
     Without steps over time each 2-D convolution is shared by several frames (`transformed_frames`) where there are
     enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or,
     with more channels, each frame of the kernel has its own (`split_kernel`). A single tap is a matrix product. A
-    kernel with few outputs is applied to blocks of pixels.
+    kernel with few outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced once.
     """
 
     def convolve(inputs: jax.Array, kernel: jax.Array, **plane: Any) -> jax.Array:
@@ -85,8 +87,12 @@ def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding:
     return sum(parts[1:], start=parts[0])
 
 
+@partial(jax.jit, static_argnames=("strides", "padding"))
 def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
-    """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels."""
+    """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels.
+
+    Compiled as `planar_convolution` is.
+    """
     if kernel.shape[:2] == (1, 1):
         return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
     return convolve_by_blocks(convolve_images, images, kernel, strides, padding, block_shape(images, kernel))

@@ -79,7 +79,7 @@ def test_sixteen_bits_are_not_put_into_blocks():
     images, kernel, options = layer("square", 8)
     images, kernel = images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
 
-    jaxpr = jax.make_jaxpr(lambda x, w: image_convolution(x, w, **options))(images, kernel)
+    jaxpr = jax.make_jaxpr(lambda x, w: image_convolution.__wrapped__(x, w, **options))(images, kernel)
 
     (convolution,) = [equation for equation in jaxpr.eqns if equation.primitive.name == "conv_general_dilated"]
     assert convolution.outvars[0].aval.shape == (2, 9, 8, 8)

@@ -1,9 +1,12 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
 
+from jaxsal.models.conv import conv3d
 from jaxsal.models.planar import planar_convolution
 from jaxsal.models.winograd import toom_cook
 
@@ -18,6 +21,13 @@ def layer(num_frames, dtype=np.float32):
 
 def planar(inputs, kernel):
     return planar_convolution(inputs, kernel, strides=(1, 1, 1), padding=PADDING)
+
+
+def convolved_planes(inputs, kernel):
+    """The number of images of each 2-D convolution."""
+    jaxpr = jax.make_jaxpr(partial(planar_convolution.__wrapped__, strides=(1, 1, 1), padding=PADDING))(inputs, kernel)
+    convolutions = [equation for equation in jaxpr.eqns if equation.primitive.name == "conv_general_dilated"]
+    return [equation.invars[0].aval.shape[0] for equation in convolutions]
 
 
 @pytest.mark.parametrize(("num_outputs", "num_taps"), [(2, 3), (3, 3), (4, 3), (5, 2), (2, 4), (2, 5)])
@@ -52,12 +62,7 @@ def test_the_transform_of_two_outputs_by_hand():
 )
 def test_number_of_planes_convolved(num_frames, num_planes):
     """Of 3 taps, without padding: 3 T - 2 by taps, 6 for every 4 frames transformed."""
-    inputs, kernel = layer(num_frames)
-
-    jaxpr = jax.make_jaxpr(planar)(inputs, kernel)
-
-    convolutions = [equation for equation in jaxpr.eqns if equation.primitive.name == "conv_general_dilated"]
-    assert sum(equation.invars[0].aval.shape[0] for equation in convolutions) == num_planes
+    assert sum(convolved_planes(*layer(num_frames))) == num_planes
 
 
 @pytest.mark.parametrize("num_frames", [2, 3, 4, 5, 8, 11])
@@ -75,8 +80,15 @@ def test_rounding_stays_that_of_float32(num_frames):
 
 def test_sixteen_bits_are_not_transformed():
     """Their rounding would grow with the transforms."""
-    inputs, kernel = layer(4, jnp.bfloat16)
+    assert len(convolved_planes(*layer(4, jnp.bfloat16))) == 3
 
-    jaxpr = jax.make_jaxpr(planar)(inputs, kernel)
 
-    assert sum(equation.primitive.name == "conv_general_dilated" for equation in jaxpr.eqns) == 3
+def test_layers_of_one_shape_are_one_function_of_a_program():
+    inputs, _ = layer(4)
+    kernel = jnp.ones((3, 3, 3, 32, 32))
+
+    def program(inputs):
+        once = conv3d(inputs, kernel, padding=PADDING)
+        return once, conv3d(once, 2 * kernel, padding=PADDING)
+
+    assert jax.jit(program).lower(inputs).as_text().count("stablehlo.convolution") == 6
