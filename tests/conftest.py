@@ -1,5 +1,6 @@
-"""Settings of every test: shape checks on, strict type promotion, compiled programs kept between runs."""
+"""Settings of every test: shape checks on, strict type promotion, programs compiled fast and kept between runs."""
 
+import os
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 _hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
 
+# Networks of tests are small: they take less time to run than LLVM takes to make them fast.
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
 MAPPINGS, MANY = Path("/proc/self/maps"), 20_000
 CACHE = Path(__file__).parents[1] / ".cache" / "jax"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))

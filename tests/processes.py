@@ -32,7 +32,6 @@ def start(script, *, count=1, devices=1, heartbeat=30, survive=True):
 
 def launch(command, **variables):
     """Starts one command with the tests' settings."""
-    kept = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     settings = {
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(TESTS.parent),
@@ -41,7 +40,7 @@ def launch(command, **variables):
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
     return subprocess.Popen(
-        command, env=kept | settings | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command, env=os.environ | settings | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
 
 
