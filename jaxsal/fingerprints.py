@@ -1,6 +1,7 @@
 """Tells arrays from others: weights, clips, baselines."""
 
 import hashlib
+import weakref
 from typing import Any
 
 import jax
@@ -24,15 +25,29 @@ def weights_fingerprint(function: Any) -> str | None:
     """What tells the weights of a callable pytree from other weights; None for one without arrays.
 
     Per array the sums of its words w_i and of (2 i + 1) w_i, modulo 2^32: taken where the array is, in milliseconds,
-    and exact in any order, so the same on every device.
+    and exact in any order, so the same on every device. JAX's arrays do not change, so theirs are taken once.
     """
     arrays = split_callable(function).arrays
     if not arrays:
         return None
     digest = hashlib.sha256()
-    for array, sums in zip(arrays, np.asarray(_checksums(arrays)), strict=True):
-        digest.update(f"{array.shape}|{array.dtype}|{sums.tolist()}|".encode())
+    for array, sums in zip(arrays, _sums(arrays), strict=True):
+        digest.update(f"{array.shape}|{array.dtype}|{sums}|".encode())
     return digest.hexdigest()
+
+
+_known: dict[int, list[int]] = {}  # the sums of arrays that live, by id
+
+
+def _sums(arrays: list[Any]) -> list[list[int]]:
+    if all(id(array) in _known for array in arrays):
+        return [_known[id(array)] for array in arrays]
+    found = np.asarray(_checksums(arrays)).tolist()
+    for array, sums in zip(arrays, found, strict=True):
+        if isinstance(array, jax.Array) and id(array) not in _known:
+            _known[id(array)] = sums
+            weakref.finalize(array, _known.pop, id(array)).atexit = False
+    return found
 
 
 @jax.jit
