@@ -11,7 +11,7 @@ import pytest
 _hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
 
 # Networks of tests are small: they take less time to run than LLVM takes to make them fast.
-os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=0"
+os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
 MAPPINGS, MANY = Path("/proc/self/maps"), 20_000
 CACHE = Path(__file__).parents[1] / ".cache" / "jax"
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
