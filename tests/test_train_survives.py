@@ -109,16 +109,29 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(straight, tmp_path, it
     folder = tmp_path / "run"
     shutil.copytree(straight[0], folder)
     assert saved_steps(folder / "checkpoints") == [4, 6]
-    files = (folder / "checkpoints" / "6" / item).rglob("d/*")
-    largest = max(files, key=lambda file: file.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    content[len(content) // 2] ^= 0x40
-    largest.write_bytes(content)
+    for file in (folder / "checkpoints" / "6" / item).rglob("d/*"):  # some hold only what nothing refers to
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 0x40
+        file.write_bytes(content)
     with pytest.warns(UserWarning, match=r"`checkpoint` must be .*step 6.* The one of step 4 is taken instead"):
         found = go_on(folder)
     assert_same(found.variables, straight[1].variables)
     assert saved_steps(folder / "checkpoints") == [4, 6]
     go_on(folder)  # the damaged one is gone
+
+
+@pytest.mark.parametrize("name", ["fingerprint", "progress_fingerprint"])
+def test_numbers_other_than_were_saved_give_way(straight, tmp_path, name):
+    """Damage that every checksum of the files lets through."""
+    folder = tmp_path / "run"
+    shutil.copytree(straight[0], folder)
+    path = folder / "checkpoints" / "6" / "meta" / "metadata"
+    meta = json.loads(path.read_text())
+    path.write_text(json.dumps(meta | {name: "0" * 64}))
+    item = "variables" if name == "fingerprint" else "progress"
+    with pytest.warns(UserWarning, match=rf"undamaged; got other {item} than were saved in .*step 6"):
+        found = go_on(folder)
+    assert_same(found.variables, straight[1].variables)
 
 
 def test_a_full_disk(straight, tmp_path):
