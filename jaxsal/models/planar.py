@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
+from jaxsal.models.once import cotangent_once, once
 from jaxsal.models.plane import (
     HasShape,
     Padding,
@@ -38,7 +39,8 @@ def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple,
     def convolve(inputs: jax.Array, kernel: jax.Array, **plane: Any) -> jax.Array:
         return _by_frames(inputs, kernel, (strides[0], *plane["strides"]), (padding[0], *plane["padding"]))
 
-    return convolve_by_blocks(convolve, inputs, kernel, strides[1:], padding[1:], block_shape(inputs, kernel))
+    outputs = convolve_by_blocks(convolve, inputs, kernel, strides[1:], padding[1:], block_shape(inputs, kernel))
+    return cotangent_once(outputs, kernel)
 
 
 def _by_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
@@ -70,12 +72,13 @@ def joined_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding
     length = strides[0] * (num_frames - 1) + 1
     taps = [inputs[:, tap : tap + length : strides[0]] for tap in range(kernel.shape[0])]
     plane = jnp.concatenate(list(kernel), axis=-2)
-    return convolve_frames(jnp.concatenate(taps, axis=-1), plane, strides, padding)
+    return convolve_frames(once(jnp.concatenate(taps, axis=-1), kernel), plane, strides, padding)
 
 
 def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
     """One 2-D convolution for each frame of the kernel, of those frames alone that are not padding."""
     num_frames = count_frames(inputs, kernel, strides, padding)
+    inputs = once(inputs, kernel)
     parts = []
     for plane, reach in zip(kernel, _reaches(inputs, kernel, strides, padding), strict=True):
         if reach.last < reach.first:
@@ -94,8 +97,10 @@ def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, pa
     Compiled as `planar_convolution` is.
     """
     if kernel.shape[:2] == (1, 1):
-        return images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
-    return convolve_by_blocks(convolve_images, images, kernel, strides, padding, block_shape(images, kernel))
+        outputs = images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
+    else:
+        outputs = convolve_by_blocks(convolve_images, images, kernel, strides, padding, block_shape(images, kernel))
+    return cotangent_once(outputs, kernel)
 
 
 class _Reach(NamedTuple):

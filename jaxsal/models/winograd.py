@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsal.models.once import once
 from jaxsal.models.plane import Padding, Triple, convolve_frames, count_frames
 
 POINTS = (0, 1, -1, 2, -2)  # of the transforms over time, beside infinity; more of them cost precision
@@ -39,9 +40,10 @@ def transformed_frames(
     reach = num_outputs * (num_tiles - 1) + 1
     frames = [inputs[:, first : first + reach : num_outputs] for first in range(num_outputs + num_taps - 1)]
     transform = toom_cook(num_outputs, num_taps)
+    sums = once([_weighted_sum(weights, frames) for weights in transform.inputs], kernel)
     products = [
-        convolve_frames(_weighted_sum(of_frames, frames), _weighted_sum(of_kernel, kernel), strides, padding)
-        for of_frames, of_kernel in zip(transform.inputs, transform.kernel, strict=True)
+        convolve_frames(of_frames, _weighted_sum(weights, kernel), strides, padding)
+        for of_frames, weights in zip(sums, transform.kernel, strict=True)
     ]
     outputs = jnp.stack([_weighted_sum(weights, products) for weights in transform.outputs], axis=2)
     return outputs.reshape(outputs.shape[0], -1, *outputs.shape[3:])[:, :num_frames]
