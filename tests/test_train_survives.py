@@ -120,15 +120,14 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(straight, tmp_path, it
     go_on(folder)  # the damaged one is gone
 
 
-@pytest.mark.parametrize("name", ["fingerprint", "progress_fingerprint"])
-def test_numbers_other_than_were_saved_give_way(straight, tmp_path, name):
+@pytest.mark.parametrize(("item", "name"), [("variables", "fingerprint"), ("progress", "progress_fingerprint")])
+def test_numbers_other_than_were_saved_give_way(straight, tmp_path, item, name):
     """Damage that every checksum of the files lets through."""
     folder = tmp_path / "run"
     shutil.copytree(straight[0], folder)
     path = folder / "checkpoints" / "6" / "meta" / "metadata"
     meta = json.loads(path.read_text())
     path.write_text(json.dumps(meta | {name: "0" * 64}))
-    item = "variables" if name == "fingerprint" else "progress"
     with pytest.warns(UserWarning, match=rf"undamaged; got other {item} than were saved in .*step 6"):
         found = go_on(folder)
     assert_same(found.variables, straight[1].variables)

@@ -27,9 +27,9 @@ def _once_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 @jax.custom_jvp
-def cotangent_once(array: Arrays, kernel: jax.Array) -> Arrays:
-    """The same array; what a gradient brings back for it is held in memory."""
-    return array
+def cotangent_once(arrays: Arrays, kernel: jax.Array) -> Arrays:
+    """The same arrays; what a gradient brings back for them is held in memory."""
+    return arrays
 
 
 @cotangent_once.defjvp
