@@ -6,9 +6,10 @@
     python experiments/bench/convolutions.py --quick
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
-"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, and with few outputs
-"blocked", the fastest of these by blocks of pixels; of a 2-D one: "lax", "matmul" and "blocked". A star marks the
-form that runs on CPU. These figures are behind the thresholds of `jaxsal.models.planar` and `jaxsal.models.blocks`.
+"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, "rows", transformed frames
+whose rows are transformed too, and with few outputs "blocked", the fastest of these by blocks of pixels; of a 2-D one:
+"lax", "matmul", "rows" and "blocked". A star marks the form that runs on CPU; a gradient's has no rows transformed.
+These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.rows` and `jaxsal.models.blocks`.
 """
 
 from collections import Counter
@@ -29,9 +30,16 @@ from jaxsal.models import PAN, ResNet3D18, ResNet50
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
 from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
-from jaxsal.models.planar import chosen_form, joined_frames, planar_convolution, split_kernel
+from jaxsal.models.planar import (
+    chosen_form,
+    joined_frames,
+    planar_convolution,
+    split_kernel,
+    transformed_frames,
+)
 from jaxsal.models.plane import convolve_images, count_frames
-from jaxsal.models.winograd import best_tile, transformed_frames
+from jaxsal.models.rows import rows_pay, transformed_rows
+from jaxsal.models.winograd import best_tile
 
 NETWORKS = {
     "resnet3d18": (ResNet3D18, (1, 16, 112, 112, 3)),
@@ -81,7 +89,7 @@ def main(config: Config) -> None:
     print("|---|--:|---|---|")
     for layer, count in layers.items():
         for what in config.what:
-            row = dict(layer=layer._asdict(), count=count, what=what, chosen=choice(layer))
+            row = dict(layer=layer._asdict(), count=count, what=what, chosen=choice(layer, what))
             row["forms"] = time_layer(layer, what, config.rounds)
             rows.append(row)
             print(f"| {layer} | {count} | {what} | {forms_text(row)} |", flush=True)
@@ -120,6 +128,8 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
         found = {"lax": partial(convolve_images, **options)} | product
         if not single:
             found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
+        if _single_steps(layer):
+            found["rows"] = partial(_rows, **options)
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -127,20 +137,40 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     found |= {name: partial(form, **options) for name, form in (("joined", joined_frames), ("split", split_kernel))}
     num_frames = count_frames(*_shapes(layer), **options)
     if layer.strides[0] == 1 and num_frames > 1:
-        tile = best_tile(num_frames, layer.kernel[0])
-        found["transformed"] = partial(transformed_frames, num_outputs=tile.num_outputs, **options)
+        found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
+        if _single_steps(layer):
+            found["rows"] = partial(transformed_frames, convolve=_rows, **options)
     if block_shape(*_shapes(layer)) != (1, 1):
         found["blocked"] = partial(planar_convolution, **options)
     return found
 
 
-def choice(layer: Layer) -> str:
+def choice(layer: Layer, what: str = "forward") -> str:
     """The form that runs on CPU."""
     if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1):
         return "blocked"
     if len(layer.strides) == 3:
-        return chosen_form(*_shapes(layer), layer.strides, layer.padding)
-    return "matmul" if layer.kernel[:2] == (1, 1) else "lax"
+        form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
+        if form != "transformed":
+            return form
+    else:
+        form = "matmul" if layer.kernel[:2] == (1, 1) else "lax"
+    pay = rows_pay(*_planes(layer), layer.strides[-2:], layer.padding[-2:])
+    return "rows" if pay and what == "forward" else form
+
+
+def _planes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
+    """The images and the kernel of a 2-D layer, or of a product of transformed frames."""
+    images, kernel = _shapes(layer)
+    if len(layer.strides) == 3:
+        num_frames = count_frames(images, kernel, layer.strides, layer.padding)
+        num_tiles = -(-num_frames // best_tile(num_frames, kernel.shape[0]).num_outputs)
+        images = jax.ShapeDtypeStruct((images.shape[0] * num_tiles, *images.shape[2:]), images.dtype)
+    return [images, jax.ShapeDtypeStruct(kernel.shape[-4:], kernel.dtype)]
+
+
+def _single_steps(layer: Layer) -> bool:
+    return layer.strides[-2:] == (1, 1) and layer.kernel[-4] > 1
 
 
 def _of_pa(layer: Layer) -> bool:
@@ -179,6 +209,11 @@ def _shapes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
 
 def _energy(form, inputs, kernel):
     return (form(inputs, kernel) ** 2).sum()
+
+
+def _rows(images, kernel, *, strides, padding):
+    """Transformed whether or not it pays; `strides` are one."""
+    return transformed_rows(images, kernel, padding)
 
 
 def _lax3d(inputs, kernel, *, strides, padding):

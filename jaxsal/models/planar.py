@@ -1,5 +1,6 @@
 """What is fast on a CPU: 3-D convolutions by 2-D ones over frames, and those of one tap as matrix products."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -8,22 +9,14 @@ import jax.numpy as jnp
 
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.once import cotangent_once, once
-from jaxsal.models.plane import (
-    HasShape,
-    Padding,
-    Pair,
-    PlanePadding,
-    Triple,
-    convolve_frames,
-    convolve_images,
-    count_frames,
-)
-from jaxsal.models.winograd import best_tile, transformed_frames
+from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_frames
+from jaxsal.models.rows import WORTHWHILE, convolve_planes
+from jaxsal.models.winograd import best_tile, transformed
 
 Form = Literal["matmul", "transformed", "joined", "split"]
+Convolve = Callable[..., jax.Array]  # of images and a kernel, with `strides` and `padding`
 
 FEW_CHANNELS = 16  # input channels up to which joining the kernel's frames is faster than splitting it
-WORTHWHILE = 0.8  # of the 2-D convolutions must be left for the transforms to pay
 
 
 @partial(jax.jit, static_argnames=("strides", "padding"))
@@ -31,9 +24,10 @@ def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple,
     """The convolution of `conv3d` by the fastest of four exact ways, chosen by the shapes.
 
     Without steps over time each 2-D convolution is shared by several frames (`transformed_frames`) where there are
-    enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or,
-    with more channels, each frame of the kernel has its own (`split_kernel`). A single tap is a matrix product. A
-    kernel with few outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced once.
+    enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or, with
+    more channels, each frame of the kernel has its own (`split_kernel`). Without steps over rows, these 2-D
+    convolutions share products in turn (`convolve_planes`). A single tap is a matrix product. A kernel with few
+    outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced once.
     """
 
     def convolve(inputs: jax.Array, kernel: jax.Array, **plane: Any) -> jax.Array:
@@ -48,8 +42,7 @@ def _by_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: P
     if form == "matmul":
         return inputs[:, :: strides[0], :: strides[1], :: strides[2]] @ kernel[0, 0, 0]
     if form == "transformed":
-        tile = best_tile(count_frames(inputs, kernel, strides, padding), kernel.shape[0])
-        return transformed_frames(inputs, kernel, strides, padding, tile.num_outputs)
+        return transformed_frames(inputs, kernel, strides, padding)
     return {"joined": joined_frames, "split": split_kernel}[form](inputs, kernel, strides, padding)
 
 
@@ -63,6 +56,18 @@ def chosen_form(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Pa
         if tile.convolutions <= WORTHWHILE * sum(reach.last - reach.first + 1 for reach in reaches):
             return "transformed"
     return "joined" if inputs.shape[-1] <= FEW_CHANNELS else "split"
+
+
+def transformed_frames(
+    inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_planes
+) -> jax.Array:
+    """`transformed` over time, without steps over it; what is left are 2-D convolutions of frames."""
+
+    def of_frames(frames: jax.Array, plane: jax.Array) -> jax.Array:
+        return convolve_frames(frames, plane, strides, padding, convolve)
+
+    tile = best_tile(count_frames(inputs, kernel, strides, padding), kernel.shape[0])
+    return transformed(inputs, kernel, padding[0], tile.num_outputs, of_frames)
 
 
 def joined_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
@@ -90,6 +95,15 @@ def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding:
     return sum(parts[1:], start=parts[0])
 
 
+def convolve_frames(
+    frames: jax.Array, plane: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_planes
+) -> jax.Array:
+    """The same 2-D convolution of every frame."""
+    images = frames.reshape(-1, *frames.shape[2:])
+    images = convolve(images, plane, strides=(strides[1], strides[2]), padding=(padding[1], padding[2]))
+    return images.reshape(*frames.shape[:2], *images.shape[1:])
+
+
 @partial(jax.jit, static_argnames=("strides", "padding"))
 def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
     """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels.
@@ -99,7 +113,7 @@ def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, pa
     if kernel.shape[:2] == (1, 1):
         outputs = images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]
     else:
-        outputs = convolve_by_blocks(convolve_images, images, kernel, strides, padding, block_shape(images, kernel))
+        outputs = convolve_by_blocks(convolve_planes, images, kernel, strides, padding, block_shape(images, kernel))
     return cotangent_once(outputs, kernel)
 
 

@@ -1,4 +1,4 @@
-"""A 2-D convolution of images and of every frame of clips, and the types of their options."""
+"""The 2-D convolution of images, and the types of its options and of those of clips."""
 
 import jax
 from jax import lax
@@ -14,13 +14,6 @@ def convolve_images(images: jax.Array, kernel: jax.Array, *, strides: Pair, padd
     """XLA's 2-D convolution."""
     layout = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=layout)
-
-
-def convolve_frames(frames: jax.Array, plane: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
-    """The same 2-D convolution of every frame."""
-    images = frames.reshape(-1, *frames.shape[2:])
-    images = convolve_images(images, plane, strides=(strides[1], strides[2]), padding=(padding[1], padding[2]))
-    return images.reshape(*frames.shape[:2], *images.shape[1:])
 
 
 def count_frames(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Padding) -> int:

@@ -7,6 +7,7 @@ from convolutions import Layer, choice, forms, forms_text, layers_of
 from jaxsal.models import PAN, ResNet3D18
 
 PAD = ((1, 1), (1, 1), (1, 1))
+THREE = {"joined", "split", "transformed"}
 
 
 def test_the_layers_of_a_network_are_found_with_their_number():
@@ -27,7 +28,8 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
 @pytest.mark.parametrize(
     ("layer", "names", "chosen"),
     [
-        (Layer((1, 4, 3, 3, 4), (3, 3, 3, 4, 4), (1, 1, 1), PAD), {"joined", "split", "transformed"}, "transformed"),
+        (Layer((1, 4, 3, 3, 4), (3, 3, 3, 4, 4), (1, 1, 1), PAD), THREE | {"rows"}, "transformed"),
+        (Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD), THREE | {"rows"}, "rows"),
         (Layer((1, 4, 3, 3, 8), (3, 3, 3, 8, 8), (2, 2, 2), PAD), {"joined", "split", "blocked"}, "blocked"),
         (Layer((1, 4, 3, 3, 3), (3, 3, 3, 3, 4), (2, 2, 2), PAD), {"joined", "split"}, "joined"),
         (Layer((1, 4, 3, 3, 20), (3, 3, 3, 20, 4), (2, 2, 2), PAD), {"joined", "split"}, "split"),
@@ -35,6 +37,7 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 4, 3), (1, 1, 3, 4), (2, 2), ((0, 0),) * 2), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (3, 3, 3, 8), (2, 2), PAD[1:]), {"blocked"}, "blocked"),
         (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), {"blocked"}, "lax"),
+        (Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:]), {"blocked", "rows"}, "rows"),
     ],
 )
 def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
@@ -46,7 +49,12 @@ def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
     assert set(outputs) == names | {"lax"}
     assert choice(layer) == chosen
     for output in outputs.values():
-        np.testing.assert_allclose(output, outputs["lax"], atol=1e-4)
+        np.testing.assert_allclose(output, outputs["lax"], atol=4e-6 * np.abs(outputs["lax"]).max())
+
+
+def test_a_gradient_has_no_rows_transformed():
+    layer = Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD)
+    assert (choice(layer), choice(layer, "gradient")) == ("rows", "transformed")
 
 
 def test_the_chosen_form_has_a_star():

@@ -60,7 +60,7 @@ def test_conv3d_by_hand():
 
     outputs = conv3d(inputs, kernel, padding=((1, 1), (0, 0), (0, 0)))
 
-    np.testing.assert_array_equal(outputs.ravel(), [4.0, 8.0, 12.0, -9.0])
+    np.testing.assert_allclose(outputs.ravel(), [4.0, 8.0, 12.0, -9.0], rtol=1e-6)
 
 
 @pytest.mark.parametrize("with_gradient", [False, True])
