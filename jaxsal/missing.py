@@ -14,6 +14,7 @@ from jaxsal.types import AnyArray, Progress, ScoreFn
 
 SAVE_SECONDS = 10.0
 _SAVING_SHARE = 0.01
+_PORTION = 65_536  # most masks whose scores are beside the ledger before they are in it
 
 
 def score_missing(
@@ -45,8 +46,8 @@ def score_missing(
         whole = _whole_batches(ledger.ids, batch_size)  # the scores of other batches change with what fills them
         ledger = dataclasses.replace(ledger, ids=ledger.ids[whole], logits=ledger.logits[whole])
     missing = np.setdiff1d(wanted, ledger.ids)
-    saver = _Saver(ledger, None if path is None else Path(path))
-    least = len(missing) if path is None else CHUNKS_PER_PROGRAM * (batch_size or chunk_size)
+    growing = _Growing(ledger, missing, None if path is None else Path(path))
+    least = _PORTION if path is None else CHUNKS_PER_PROGRAM * (batch_size or chunk_size)
     start, portion = 0, least
     try:
         while start < len(missing):
@@ -65,13 +66,13 @@ def score_missing(
                 chunk_size=chunk_size,
                 progress=_shifted(progress, num_masks - len(missing) + start, num_masks),
             )
-            saver.add(missing[start:stop], np.asarray(scores, np.float32))
+            growing.add(missing[start:stop], np.asarray(scores, np.float32))
             if time.monotonic() - began < SAVE_SECONDS / 4:
-                portion *= 2
+                portion = max(portion, min(2 * portion, _PORTION))
             start = stop
     finally:
-        saver.save()
-    return saver.whole()
+        growing.save()
+    return growing.so_far()
 
 
 def _whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarray, " N"]:
@@ -80,34 +81,40 @@ def _whole_batches(ids: Int[np.ndarray, " N"], batch_size: int) -> Bool[np.ndarr
     return (np.bincount(batches) == batch_size)[batches]
 
 
-class _Saver:
-    """A ledger and the parts that were scored since; merged and written when it is time."""
+class _Growing:
+    """A ledger with room for all of its scores, which is filled as they come, and written when it is time."""
 
-    def __init__(self, ledger: Any, path: Path | None):
+    def __init__(self, ledger: Any, missing: Int[np.ndarray, " N"], path: Path | None):
         self.ledger, self.path = ledger, path
-        self.parts: list[Any] = []
-        self.saved, self.wait = time.monotonic(), SAVE_SECONDS
+        self.ids = np.union1d(ledger.ids, missing)
+        self.logits = np.empty((len(self.ids), ledger.logits.shape[1]), np.float32)
+        self.scored = np.zeros(len(self.ids), bool)
+        self._fill(ledger.ids, ledger.logits)
+        self.saved, self.wait, self.anything_new = time.monotonic(), SAVE_SECONDS, False
+
+    def _fill(self, ids: np.ndarray, logits: np.ndarray) -> None:
+        rows = np.searchsorted(self.ids, ids)
+        self.logits[rows], self.scored[rows] = logits, True
 
     def add(self, ids: np.ndarray, logits: np.ndarray) -> None:
-        self.parts.append((ids, logits))
+        self._fill(ids, logits)
+        self.anything_new = True
         if time.monotonic() - self.saved >= self.wait:
             self.save()
 
-    def whole(self) -> Any:
-        """The ledger with all parts."""
-        if self.parts:
-            ids, logits = (np.concatenate(arrays) for arrays in zip(*self.parts, strict=True))
-            self.ledger = self.ledger.merge(dataclasses.replace(self.ledger, ids=ids, logits=logits))
-            self.parts = []
-        return self.ledger
+    def so_far(self) -> Any:
+        """The ledger with what is scored; without a copy where no mask is missing amid others."""
+        count = int(self.scored.sum())
+        rows: Any = slice(count) if self.scored[:count].all() else self.scored
+        return dataclasses.replace(self.ledger, ids=self.ids[rows], logits=self.logits[rows])
 
     def save(self) -> None:
         """Writes what is there, if anything is new."""
-        if self.path is None or not self.parts:
+        if self.path is None or not self.anything_new:
             return
         began = time.monotonic()
-        self.whole().save(self.path)
-        self.saved = time.monotonic()
+        self.so_far().save(self.path)
+        self.saved, self.anything_new = time.monotonic(), False
         self.wait = max(SAVE_SECONDS, (self.saved - began) / _SAVING_SHARE)
 
 

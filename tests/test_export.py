@@ -132,7 +132,7 @@ PROGRAMS = {
     "_features_and_logits": lambda: (sidu._features_and_logits, TOY.arrays, CLIP, TOY.static, True),
     "_features_and_logits_each": lambda: (sidu._features_and_logits_each, TOY.arrays, CLIPS, TOY.static, True),
     "_read_out": lambda: (sidu._read_out, ACTIVATION, *SIDU_SCORES, jnp.float32(0.25), None, True, False),
-    "_read": lambda: (readout._read, RISE, IDS, LOGITS, 10, 0, readout.rise_map, "mean", "probabilities"),
+    "_read": lambda: (readout._read, RISE, IDS, LOGITS[:, :1], 10, readout.rise_map, "mean", True),
     "rise_map": read_out(readout.rise_map),
     "rise_stderr": read_out(readout.rise_stderr),
     "rise_profile_stderr": read_out(readout.rise_profile_stderr),

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -76,6 +77,43 @@ def test_a_run_is_taken_up_where_it_was_killed(tmp_path):
     assert seen[0] == (72, 150)
     assert seen[-1] == (150, 150)
     np.testing.assert_allclose(ledger.logits, make(150).logits, rtol=1e-6)
+
+
+def test_masks_that_are_missing_amid_others_are_put_in_their_places(tmp_path):
+    """The file of a killed run holds what is scored, in the order of the masks, and another run fills the rest."""
+    whole, path = make(64), tmp_path / "clip.npz"
+    kept = np.r_[4:20, 30:40]
+    dataclasses.replace(whole, ids=whole.ids[kept], logits=whole.logits[kept]).save(path)
+
+    def stop(done, total):
+        if done > len(kept) + 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(64, path=path, chunk_size=1, progress=stop)
+    found = RiseLedger.load(path)
+    np.testing.assert_array_equal(found.ids, [*range(24), *range(30, 40)])
+    np.testing.assert_allclose(found.logits, whole.logits[found.ids], rtol=1e-6)
+    np.testing.assert_allclose(make(64, path=path).logits, whole.logits, rtol=1e-6)
+
+
+def test_scores_are_held_once(monkeypatch):
+    """Arrays of 300,000 masks that are scored and read, against those of the ledger: ids and logits."""
+    num_masks, num_classes = 300_000, 8
+
+    def score(score_fn, clip, masks, *, ids, **options):
+        return np.ones((len(ids), num_classes), np.float32)
+
+    logits = np.zeros((0, num_classes), np.float32)
+    empty = dataclasses.replace(make(1), ids=np.zeros(0, np.int32), logits=logits, clip_logits=np.ones(8, np.float32))
+    monkeypatch.setattr(missing, "score_masks", score)
+    monkeypatch.setattr(readout, "_read", lambda masks, ids, scores, *options: jnp.ones((1, 1, 1)))
+    tracemalloc.start()
+    ledger = missing.score_missing(empty, SCORE_FN, CLIP, num_masks, path=None, chunk_size=1, progress=None)
+    ledger.map(0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * (ledger.ids.nbytes + ledger.logits.nbytes)
 
 
 @pytest.mark.parametrize(("seconds", "saves"), [(0.0, [8, 16, 24, 32, 40]), (1000.0, [40])])

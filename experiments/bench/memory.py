@@ -6,8 +6,8 @@
 
 Printed are the peak of the process (RSS), which counts JAX itself and compiling, over several runs; the memory that
 the compiled program of the masks says it needs on each device; and the size of the ledger, the one thing that has to
-grow: 4 K + 4 bytes a mask, a few times over while scores are joined and saved. By default the network is as small as
-it can be, so that a million masks take minutes and what grows is seen.
+grow: 4 K + 4 bytes a mask, and less than as much again while it is filled and read. By default the network is as small
+as it can be, so that a million masks take minutes and what grows is seen.
 """
 
 import dataclasses

@@ -13,6 +13,7 @@ from jaxsal.masks import SUM_CHUNK, RiseMasks
 from jaxsal.recipes import Estimator, ScoreKind
 
 _CHUNK = 32
+_BLOCK = 65_536  # masks whose scores are computed at once, so that no copy of all logits is made
 
 
 def read_ledger(
@@ -41,29 +42,35 @@ def read_ledger(
     length = SUM_CHUNK
     while length < num_used:
         length *= 2
-    ids, logits = ids[:num_used], logits[:num_used]
-    ids = np.pad(ids, (0, length - num_used))
-    logits = np.pad(logits, ((0, length - num_used), (0, 0)))
-    return _read(masks, ids, logits, np.int32(num_used), target, read_out, estimator, scores)
+    columns = slice(None) if target is None else slice(target, target + 1)
+    weighed = np.zeros((length, logits[:1, columns].shape[1]), np.float32)
+    for first in range(0, num_used, _BLOCK):
+        rows = slice(first, min(first + _BLOCK, num_used))
+        weighed[rows] = _scores(logits[rows], scores)[:, columns]
+    ids = np.pad(ids[:num_used], (0, length - num_used))
+    return _read(masks, ids, weighed, np.int32(num_used), read_out, estimator, target is not None)
 
 
-@partial(jax.jit, static_argnums=(5, 6, 7))
+def _scores(logits: Float[np.ndarray, "N K"], kind: ScoreKind) -> Float[np.ndarray, "N K"]:
+    if kind == "logits":
+        return logits
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+@partial(jax.jit, static_argnums=(4, 5, 6))
 def _read(
     masks: RiseMasks,
     ids: Any,
-    logits: Any,
+    scores: Any,
     num_used: Any,
-    target: Any,
     read_out: Callable[..., Array],
     estimator: Estimator,
-    kind: ScoreKind,
+    of_one_class: bool,
 ) -> Float[Array, "..."]:
-    scores = jax.nn.softmax(logits, axis=-1) if kind == "probabilities" else jnp.asarray(logits)
     used = jnp.arange(len(ids), dtype=jnp.int32) < num_used
-    if target is None:
-        return read_out(masks, ids, scores, used, estimator)
-    column = jax.lax.dynamic_slice_in_dim(scores, target, 1, axis=1)
-    return read_out(masks, ids, column, used, estimator)[0]
+    maps = read_out(masks, ids, jnp.asarray(scores), used, estimator)
+    return maps[0] if of_one_class else maps
 
 
 @partial(jax.jit, static_argnums=(4,))
