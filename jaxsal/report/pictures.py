@@ -216,7 +216,10 @@ def save_animation(
                 sheet.write((centre, bottom + 2 * LINE), bar.unit, anchor="mm")
         sheets.append(sheet.image)
     with write_atomically(path) as file:
-        {".gif": write_gif, ".mp4": write_mp4}[suffix](file, sheets, fps)
+        if suffix == ".gif":
+            write_gif(file, sheets, fps, scale)
+        else:
+            write_mp4(file, sheets, fps)
 
 
 def _bar_ends(bar: Bar) -> tuple[str, str]:

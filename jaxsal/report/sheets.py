@@ -6,13 +6,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 LINE, GAP = 26, 6
 _FONT_SIZE, _BAR = 18, 14
+_BLOCK = 4096  # colours whose distances from a palette are in memory at once
 
 
 class Sheet:
@@ -74,15 +75,36 @@ def text_width(texts: Iterable[str]) -> int:
     return max(int(np.ceil(font.getlength(text))) for text in texts)
 
 
-def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:
-    """Writes an endless GIF; every frame has the 256 colours that fit it."""
+def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float, scale: int = 1) -> None:
+    """Writes an endless GIF; every frame has the 256 colours that fit every `scale`-th of its rows and columns."""
     from PIL import Image
 
     # half the largest error of pillow's octree on smooth maps, no bands; dithering would double the file
-    options: Any = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
-    with ThreadPoolExecutor() as pool:  # pillow's own code does not hold Python's lock
-        first, *rest = pool.map(lambda image: image.quantize(**options), images)
+    options: Any = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=2)
+
+    def quantized(image: Any) -> Any:
+        size = (-(-image.width // scale), -(-image.height // scale))
+        fitting = image.resize(size, Image.Resampling.NEAREST).quantize(**options).getpalette()
+        frame = Image.fromarray(_nearest(np.asarray(image), np.reshape(fitting, (-1, 3))))
+        frame.putpalette(fitting)
+        return frame
+
+    with ThreadPoolExecutor() as pool:  # neither pillow nor NumPy holds Python's lock while it computes
+        first, *rest = pool.map(quantized, images)
     first.save(file, format="GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
+
+
+def _nearest(picture: UInt8[np.ndarray, "H W 3"], palette: Int[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "H W"]:
+    """The number of the palette's nearest colour for every pixel; found once for each colour of the picture."""
+    packed = picture.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    colours, places = np.unique(packed, return_inverse=True)
+    numbers = np.empty(len(colours), np.uint8)
+    known = palette.astype(np.float32)
+    for first in range(0, len(colours), _BLOCK):
+        rows = slice(first, first + _BLOCK)
+        parts = (colours[rows, None] >> np.array([16, 8, 0], np.int32) & 255).astype(np.float32)
+        numbers[rows] = np.argmin((known**2).sum(axis=1) - 2 * parts @ known.T, axis=1)
+    return numbers[places].reshape(packed.shape)
 
 
 def write_mp4(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.special import ndtr, stdtrit
 
 from jaxsal.checks import check_positive
 from jaxsal.types import AnyArray
@@ -64,7 +63,7 @@ def bootstrap_interval(
     rng = np.random.default_rng(seed)
     n = len(checked)
     means = [checked[rng.integers(n, size=(size, n))].mean(axis=1) for size in _block_sizes(num_resamples, n)]
-    tail = norm.cdf(np.sqrt(n / (n - 1)) * student_t.ppf((1 - level) / 2, n - 1)) if n > 1 else 0.0
+    tail = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2)) if n > 1 else 0.0
     low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
     return float(low), float(high)
 
