@@ -9,7 +9,7 @@ from jaxsal.models.plane import HasShape, Pair, PlanePadding, convolve_images
 from jaxsal.models.winograd import best_tile, transformed
 
 LEAST_CHANNELS = 32  # of inputs and outputs, from where products outweigh the sums
-LEAST_PIXELS = 200  # of a product, over all images
+LEAST_PIXELS = 200  # of a product, over all images; a `vmap` is not seen, so chunks of any size are computed alike
 WORTHWHILE = 0.8  # of the products must be left for the transforms to pay
 
 
