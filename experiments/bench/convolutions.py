@@ -37,7 +37,7 @@ from jaxsal.models.planar import (
     split_kernel,
     transformed_frames,
 )
-from jaxsal.models.plane import convolve_images, count_frames
+from jaxsal.models.plane import convolve_images, count_outputs
 from jaxsal.models.rows import rows_pay, transformed_rows
 from jaxsal.models.winograd import best_tile
 
@@ -135,7 +135,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     if single:
         return found
     found |= {name: partial(form, **options) for name, form in (("joined", joined_frames), ("split", split_kernel))}
-    num_frames = count_frames(*_shapes(layer), **options)
+    num_frames = count_outputs(*_shapes(layer), layer.strides[0], layer.padding[0])
     if layer.strides[0] == 1 and num_frames > 1:
         found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
         if _single_steps(layer):
@@ -163,7 +163,7 @@ def _planes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
     """The images and the kernel of a 2-D layer, or of a product of transformed frames."""
     images, kernel = _shapes(layer)
     if len(layer.strides) == 3:
-        num_frames = count_frames(images, kernel, layer.strides, layer.padding)
+        num_frames = count_outputs(images, kernel, layer.strides[0], layer.padding[0])
         num_tiles = -(-num_frames // best_tile(num_frames, kernel.shape[0]).num_outputs)
         images = jax.ShapeDtypeStruct((images.shape[0] * num_tiles, *images.shape[2:]), images.dtype)
     return [images, jax.ShapeDtypeStruct(kernel.shape[-4:], kernel.dtype)]

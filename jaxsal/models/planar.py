@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.once import cotangent_once, once
-from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_frames
+from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_outputs
 from jaxsal.models.rows import WORTHWHILE, convolve_planes
 from jaxsal.models.winograd import best_tile, transformed
 
@@ -52,7 +52,7 @@ def chosen_form(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Pa
         return "matmul"
     if strides[0] == 1 and jnp.finfo(inputs.dtype).bits >= 32:
         reaches = _reaches(inputs, kernel, strides, padding)
-        tile = best_tile(count_frames(inputs, kernel, strides, padding), kernel.shape[0])
+        tile = best_tile(count_outputs(inputs, kernel, strides[0], padding[0]), kernel.shape[0])
         if tile.convolutions <= WORTHWHILE * sum(reach.last - reach.first + 1 for reach in reaches):
             return "transformed"
     return "joined" if inputs.shape[-1] <= FEW_CHANNELS else "split"
@@ -66,13 +66,12 @@ def transformed_frames(
     def of_frames(frames: jax.Array, plane: jax.Array) -> jax.Array:
         return convolve_frames(frames, plane, strides, padding, convolve)
 
-    tile = best_tile(count_frames(inputs, kernel, strides, padding), kernel.shape[0])
-    return transformed(inputs, kernel, padding[0], tile.num_outputs, of_frames)
+    return transformed(inputs, kernel, padding[0], of_frames)
 
 
 def joined_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
     """One 2-D convolution; its input channels are those of all frames under the kernel."""
-    num_frames = count_frames(inputs, kernel, strides, padding)
+    num_frames = count_outputs(inputs, kernel, strides[0], padding[0])
     inputs = jnp.pad(inputs, [(0, 0), padding[0], (0, 0), (0, 0), (0, 0)])
     length = strides[0] * (num_frames - 1) + 1
     taps = [inputs[:, tap : tap + length : strides[0]] for tap in range(kernel.shape[0])]
@@ -82,7 +81,7 @@ def joined_frames(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding
 
 def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding) -> jax.Array:
     """One 2-D convolution for each frame of the kernel, of those frames alone that are not padding."""
-    num_frames = count_frames(inputs, kernel, strides, padding)
+    num_frames = count_outputs(inputs, kernel, strides[0], padding[0])
     inputs = once(inputs, kernel)
     parts = []
     for plane, reach in zip(kernel, _reaches(inputs, kernel, strides, padding), strict=True):
@@ -126,7 +125,7 @@ class _Reach(NamedTuple):
 
 def _reaches(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Padding) -> list[_Reach]:
     """For each tap over time the output frames o for which o * stride + offset is an input frame, not padding."""
-    num_inputs, num_outputs, stride = inputs.shape[1], count_frames(inputs, kernel, strides, padding), strides[0]
+    num_inputs, num_outputs, stride = inputs.shape[1], count_outputs(inputs, kernel, strides[0], padding[0]), strides[0]
     reaches = []
     for offset in range(-padding[0][0], kernel.shape[0] - padding[0][0]):
         first = max(0, -(offset // stride))

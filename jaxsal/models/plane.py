@@ -16,6 +16,6 @@ def convolve_images(images: jax.Array, kernel: jax.Array, *, strides: Pair, padd
     return lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=layout)
 
 
-def count_frames(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Padding) -> int:
-    """The output frames of a convolution of clips."""
-    return (inputs.shape[1] + sum(padding[0]) - kernel.shape[0]) // strides[0] + 1
+def count_outputs(inputs: HasShape, kernel: HasShape, stride: int, padding: Pair) -> int:
+    """The outputs of a convolution along its first axis: frames of clips, rows of images."""
+    return (inputs.shape[1] + sum(padding) - kernel.shape[0]) // stride + 1

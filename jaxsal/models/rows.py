@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.plane import HasShape, Pair, PlanePadding, convolve_images
+from jaxsal.models.plane import HasShape, Pair, PlanePadding, convolve_images, count_outputs
 from jaxsal.models.winograd import best_tile, transformed
 
 LEAST_CHANNELS = 32  # of inputs and outputs, from where products outweigh the sums
@@ -33,7 +33,7 @@ def rows_pay(images: HasShape, kernel: HasShape, strides: Pair, padding: PlanePa
     """Whether `transformed_rows` is faster than XLA's convolution for arrays of these shapes and types."""
     if strides != (1, 1) or jnp.finfo(images.dtype).bits < 32 or min(kernel.shape[2:]) < LEAST_CHANNELS:
         return False
-    size, taps = images.shape[1] + sum(padding[0]) - kernel.shape[0] + 1, kernel.shape[0]
+    size, taps = count_outputs(images, kernel, 1, padding[0]), kernel.shape[0]
     tile = best_tile(size, taps)
     num_pixels = images.shape[0] * images.shape[2] * -(-size // tile.num_outputs)
     return tile.convolutions <= WORTHWHILE * taps * size and num_pixels >= LEAST_PIXELS
@@ -55,5 +55,4 @@ def transformed_rows(images: jax.Array, kernel: jax.Array, padding: PlanePadding
     def convolve(rows: jax.Array, row: jax.Array) -> jax.Array:
         return convolve_images(rows, row[None], strides=(1, 1), padding=((0, 0), padding[1]))
 
-    size, taps = images.shape[1] + sum(padding[0]) - kernel.shape[0] + 1, kernel.shape[0]
-    return transformed(images, kernel, padding[0], best_tile(size, taps).num_outputs, convolve)
+    return transformed(images, kernel, padding[0], convolve)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxsal.models.once import once
-from jaxsal.models.plane import Pair
+from jaxsal.models.plane import Pair, count_outputs
 
 MOST_POINTS = 5  # of the transforms, beside infinity; more of them cost precision
 
@@ -18,28 +18,27 @@ def transformed(
     inputs: jax.Array,
     kernel: jax.Array,
     padding: Pair,
-    num_outputs: int,
     convolve: Callable[[jax.Array, jax.Array], jax.Array],
 ) -> jax.Array:
     """Toom-Cook over the first axis after the batch: m outputs by m + t - 1 convolutions instead of m t.
 
     The t slices of the kernel and the m + t - 1 input slices of a tile are the coefficients of polynomials; their
     values at as many points are convolved over the axes that are left, and the products give m output slices back.
-    With m = 4 and t = 3 that is half the work, and twice over, for frames and for rows, a quarter; the rounding error
-    is 2e-6 of the maximum then.
+    m is that of `best_tile`. With m = 4 and t = 3 that is half the work, and twice over, for frames and for rows, a
+    quarter; the rounding error is 2e-6 of the maximum then.
 
     Args:
       inputs: (B, T, .., C).
       kernel: (t, .., C, D).
       padding: Zeros before and after the first axis.
-      num_outputs: m, the outputs of a tile.
       convolve: The convolution over the other axes, of inputs (B, tiles, .., C) and one slice of a kernel.
 
     References:
       Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, https://arxiv.org/abs/1509.09308
     """
     num_taps, length = kernel.shape[0], inputs.shape[1]
-    size = length + sum(padding) - num_taps + 1
+    size = count_outputs(inputs, kernel, 1, padding)
+    num_outputs = best_tile(size, num_taps).num_outputs
     num_tiles = -(-size // num_outputs)
     after = num_tiles * num_outputs + num_taps - 1 - length - padding[0]
     inputs = jnp.pad(inputs, [(0, 0), (padding[0], after), *[(0, 0)] * (inputs.ndim - 2)])
@@ -79,7 +78,7 @@ def toom_cook(num_outputs: int, num_taps: int) -> ToomCook:
 
 
 def _points(count: int) -> np.ndarray:
-    """Few and small. Five are symmetric about 0 and about 1, by inversion: a third of the error of 0, 1, -1, 2, -2."""
+    """Few and small. Five are symmetric about 0 and about 1, by inversion, which errs less than 0, 1, -1, 2, -2."""
     root = np.sqrt(2.0)
     return np.asarray([0, 1 / root, -1 / root, root, -root] if count == MOST_POINTS else [0, 1, -1, 2][:count])
 

@@ -75,7 +75,7 @@ def text_width(texts: Iterable[str]) -> int:
     return max(int(np.ceil(font.getlength(text))) for text in texts)
 
 
-def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float, scale: int = 1) -> None:
+def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float, scale: int) -> None:
     """Writes an endless GIF; every frame has the 256 colours that fit every `scale`-th of its rows and columns."""
     from PIL import Image
 
@@ -95,7 +95,7 @@ def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float, scale: int 
 
 
 def _nearest(picture: UInt8[np.ndarray, "H W 3"], palette: Int[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "H W"]:
-    """The number of the palette's nearest colour for every pixel; found once for each colour of the picture."""
+    """The number of the palette's nearest colour for every pixel; pillow's own mapping makes white a light grey."""
     packed = picture.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
     colours, places = np.unique(packed, return_inverse=True)
     numbers = np.empty(len(colours), np.uint8)

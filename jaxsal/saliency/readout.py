@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
+from scipy.special import softmax
 
 from jaxsal.masks import SUM_CHUNK, RiseMasks
 from jaxsal.recipes import Estimator, ScoreKind
@@ -43,19 +44,13 @@ def read_ledger(
     while length < num_used:
         length *= 2
     columns = slice(None) if target is None else slice(target, target + 1)
-    weighed = np.zeros((length, logits[:1, columns].shape[1]), np.float32)
+    weighed = np.zeros((length, logits.shape[1] if target is None else 1), np.float32)
     for first in range(0, num_used, _BLOCK):
         rows = slice(first, min(first + _BLOCK, num_used))
-        weighed[rows] = _scores(logits[rows], scores)[:, columns]
+        block = softmax(logits[rows], axis=1) if scores == "probabilities" else logits[rows]
+        weighed[rows] = block[:, columns]
     ids = np.pad(ids[:num_used], (0, length - num_used))
     return _read(masks, ids, weighed, np.int32(num_used), read_out, estimator, target is not None)
-
-
-def _scores(logits: Float[np.ndarray, "N K"], kind: ScoreKind) -> Float[np.ndarray, "N K"]:
-    if kind == "logits":
-        return logits
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6))
@@ -69,7 +64,7 @@ def _read(
     of_one_class: bool,
 ) -> Float[Array, "..."]:
     used = jnp.arange(len(ids), dtype=jnp.int32) < num_used
-    maps = read_out(masks, ids, jnp.asarray(scores), used, estimator)
+    maps = read_out(masks, ids, scores, used, estimator)
     return maps[0] if of_one_class else maps
 
 
