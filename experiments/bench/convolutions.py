@@ -8,8 +8,9 @@
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
 "matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, "rows", transformed frames
 whose rows are transformed too, and with few outputs "blocked", the fastest of these by blocks of pixels; of a 2-D one:
-"lax", "matmul", "rows" and "blocked". A star marks the form that runs on CPU; a gradient's has no rows transformed.
-These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.rows` and `jaxsal.models.blocks`.
+"lax", "matmul", "tiles", "rows" and "patches" as in `jaxsal.models.tiles`, and "blocked". A star marks the form that
+runs on CPU, forward or in a gradient.
+These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.tiles` and `jaxsal.models.blocks`.
 """
 
 from collections import Counter
@@ -31,6 +32,7 @@ from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
 from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
 from jaxsal.models.planar import (
+    PRODUCT_FORMS,
     chosen_form,
     joined_frames,
     planar_convolution,
@@ -38,7 +40,7 @@ from jaxsal.models.planar import (
     transformed_frames,
 )
 from jaxsal.models.plane import convolve_images, count_outputs
-from jaxsal.models.rows import rows_pay, transformed_rows
+from jaxsal.models.tiles import plane_form, product_of_patches, transformed_rows, transformed_tiles
 from jaxsal.models.winograd import best_tile
 
 NETWORKS = {
@@ -126,10 +128,12 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     product = {"matmul": lambda x, w: x[(slice(None), *steps)] @ w.reshape(w.shape[-2:])} if single else {}
     if len(layer.strides) == 2:
         found = {"lax": partial(convolve_images, **options)} | product
-        if not single:
-            found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
-        if _single_steps(layer):
-            found["rows"] = partial(_rows, **options)
+        if single:
+            return found
+        found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
+        found["patches"] = partial(product_of_patches, **options)
+        if layer.strides == (1, 1):
+            found |= dict(rows=partial(_rows, **options), tiles=partial(transformed_tiles, padding=layer.padding))
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -138,7 +142,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     num_frames = count_outputs(*_shapes(layer), layer.strides[0], layer.padding[0])
     if layer.strides[0] == 1 and num_frames > 1:
         found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
-        if _single_steps(layer):
+        if layer.strides == (1, 1, 1) and layer.kernel[1] > 1:
             found["rows"] = partial(transformed_frames, convolve=_rows, **options)
     if block_shape(*_shapes(layer)) != (1, 1):
         found["blocked"] = partial(planar_convolution, **options)
@@ -149,28 +153,25 @@ def choice(layer: Layer, what: str = "forward") -> str:
     """The form that runs on CPU."""
     if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1):
         return "blocked"
-    if len(layer.strides) == 3:
-        form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
-        if form != "transformed":
-            return form
-    else:
-        form = "matmul" if layer.kernel[:2] == (1, 1) else "lax"
-    pay = rows_pay(*_planes(layer), layer.strides[-2:], layer.padding[-2:])
-    return "rows" if pay and what == "forward" else form
+    if layer.kernel[:-2] == (1, 1):
+        return "matmul"
+    if len(layer.strides) == 2:
+        form = plane_form(*_shapes(layer), layer.strides, layer.padding)
+        return form if what == "forward" else {"tiles": "rows"}.get(form, "lax")
+    form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
+    if form != "transformed" or what == "gradient":
+        return form
+    of_products = plane_form(*_planes(layer), layer.strides[1:], layer.padding[1:], PRODUCT_FORMS)
+    return "rows" if of_products == "rows" else form
 
 
 def _planes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
-    """The images and the kernel of a 2-D layer, or of a product of transformed frames."""
+    """The images and the kernel of a product of transformed frames."""
     images, kernel = _shapes(layer)
-    if len(layer.strides) == 3:
-        num_frames = count_outputs(images, kernel, layer.strides[0], layer.padding[0])
-        num_tiles = -(-num_frames // best_tile(num_frames, kernel.shape[0]).num_outputs)
-        images = jax.ShapeDtypeStruct((images.shape[0] * num_tiles, *images.shape[2:]), images.dtype)
-    return [images, jax.ShapeDtypeStruct(kernel.shape[-4:], kernel.dtype)]
-
-
-def _single_steps(layer: Layer) -> bool:
-    return layer.strides[-2:] == (1, 1) and layer.kernel[-4] > 1
+    num_frames = count_outputs(images, kernel, layer.strides[0], layer.padding[0])
+    num_tiles = -(-num_frames // best_tile(num_frames, kernel.shape[0]).num_outputs)
+    images = jax.ShapeDtypeStruct((images.shape[0] * num_tiles, *images.shape[2:]), images.dtype)
+    return [images, jax.ShapeDtypeStruct(kernel.shape[1:], kernel.dtype)]
 
 
 def _of_pa(layer: Layer) -> bool:

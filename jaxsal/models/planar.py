@@ -10,13 +10,16 @@ import jax.numpy as jnp
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.once import cotangent_once, once
 from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_outputs
-from jaxsal.models.rows import WORTHWHILE, convolve_planes
+from jaxsal.models.tiles import WORTHWHILE, PlaneForm, convolve_planes
 from jaxsal.models.winograd import best_tile, transformed
 
 Form = Literal["matmul", "transformed", "joined", "split"]
 Convolve = Callable[..., jax.Array]  # of images and a kernel, with `strides` and `padding`
 
+PRODUCT_FORMS: tuple[PlaneForm, ...] = ("rows",)  # of 2-D convolutions of which a layer has several to compile
 FEW_CHANNELS = 16  # input channels up to which joining the kernel's frames is faster than splitting it
+
+convolve_products = partial(convolve_planes, allowed=PRODUCT_FORMS)
 
 
 @partial(jax.jit, static_argnames=("strides", "padding"))
@@ -26,7 +29,7 @@ def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple,
     Without steps over time each 2-D convolution is shared by several frames (`transformed_frames`) where there are
     enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or, with
     more channels, each frame of the kernel has its own (`split_kernel`). Without steps over rows, these 2-D
-    convolutions share products in turn (`convolve_planes`). A single tap is a matrix product. A kernel with few
+    convolutions share products in turn (`convolve_products`). A single tap is a matrix product. A kernel with few
     outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced once.
     """
 
@@ -59,7 +62,7 @@ def chosen_form(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Pa
 
 
 def transformed_frames(
-    inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_planes
+    inputs: jax.Array, kernel: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_products
 ) -> jax.Array:
     """`transformed` over time, without steps over it; what is left are 2-D convolutions of frames."""
 
@@ -95,7 +98,7 @@ def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding:
 
 
 def convolve_frames(
-    frames: jax.Array, plane: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_planes
+    frames: jax.Array, plane: jax.Array, strides: Triple, padding: Padding, convolve: Convolve = convolve_products
 ) -> jax.Array:
     """The same 2-D convolution of every frame."""
     images = frames.reshape(-1, *frames.shape[2:])
@@ -107,7 +110,7 @@ def convolve_frames(
 def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
     """A 2-D convolution; of one tap it is a matrix product, and few outputs are those of blocks of pixels.
 
-    Compiled as `planar_convolution` is.
+    Others go by any of the ways of `convolve_planes`. Compiled as `planar_convolution` is.
     """
     if kernel.shape[:2] == (1, 1):
         outputs = images[:, :: strides[0], :: strides[1]] @ kernel[0, 0]

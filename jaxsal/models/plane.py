@@ -16,6 +16,6 @@ def convolve_images(images: jax.Array, kernel: jax.Array, *, strides: Pair, padd
     return lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=layout)
 
 
-def count_outputs(inputs: HasShape, kernel: HasShape, stride: int, padding: Pair) -> int:
-    """The outputs of a convolution along its first axis: frames of clips, rows of images."""
-    return (inputs.shape[1] + sum(padding) - kernel.shape[0]) // stride + 1
+def count_outputs(inputs: HasShape, kernel: HasShape, stride: int, padding: Pair, axis: int = 0) -> int:
+    """The outputs of a convolution along one of its axes, the first by default: frames of clips, rows of images."""
+    return (inputs.shape[1 + axis] + sum(padding) - kernel.shape[axis]) // stride + 1

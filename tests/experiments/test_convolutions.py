@@ -8,6 +8,7 @@ from jaxsal.models import PAN, ResNet3D18
 
 PAD = ((1, 1), (1, 1), (1, 1))
 THREE = {"joined", "split", "transformed"}
+PLANES = {"blocked", "patches"}
 
 
 def test_the_layers_of_a_network_are_found_with_their_number():
@@ -35,9 +36,11 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 3, 3, 20), (3, 3, 3, 20, 4), (2, 2, 2), PAD), {"joined", "split"}, "split"),
         (Layer((1, 4, 4, 4, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0),) * 3), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (1, 1, 3, 4), (2, 2), ((0, 0),) * 2), {"matmul"}, "matmul"),
-        (Layer((1, 4, 4, 3), (3, 3, 3, 8), (2, 2), PAD[1:]), {"blocked"}, "blocked"),
-        (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), {"blocked"}, "lax"),
-        (Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:]), {"blocked", "rows"}, "rows"),
+        (Layer((1, 4, 4, 3), (3, 3, 3, 8), (2, 2), PAD[1:]), PLANES, "blocked"),
+        (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), PLANES, "lax"),
+        (Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:]), PLANES | {"tiles", "rows"}, "tiles"),
+        (Layer((2, 9, 40, 32), (3, 3, 32, 272), (1, 1), PAD[1:]), PLANES | {"tiles", "rows"}, "rows"),
+        (Layer((1, 6, 6, 32), (3, 3, 32, 32), (2, 2), PAD[1:]), PLANES, "patches"),
     ],
 )
 def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
@@ -52,9 +55,11 @@ def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
         np.testing.assert_allclose(output, outputs["lax"], atol=2.5e-6 * np.abs(outputs["lax"]).max())
 
 
-def test_a_gradient_has_no_rows_transformed():
-    layer = Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD)
-    assert (choice(layer), choice(layer, "gradient")) == ("rows", "transformed")
+def test_a_gradient_has_rows_of_images_alone():
+    clips = Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD)
+    images = Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:])
+    assert (choice(clips), choice(clips, "gradient")) == ("rows", "transformed")
+    assert (choice(images), choice(images, "gradient")) == ("tiles", "rows")
 
 
 def test_the_chosen_form_has_a_star():
