@@ -63,9 +63,18 @@ def value_range(array: Any) -> tuple[float, float]:
     """The least and the greatest value, NaN where one is, waiting once for the device; 0 and 1 while not known."""
     if isinstance(array, jax.core.Tracer):
         return 0.0, 1.0
+    if _on_host(array):
+        values = np.asarray(array)  # no copy, and no program to wait for
+        return float(values.min()), float(values.max())
     with jax.ensure_compile_time_eval():  # the array may be a constant in a program of the caller's
         low, high = np.asarray(_range(array)).tolist()
     return low, high
+
+
+def _on_host(array: Any) -> bool:
+    if isinstance(array, np.ndarray):
+        return True
+    return array.is_fully_addressable and all(device.platform == "cpu" for device in array.devices())
 
 
 @jax.jit

@@ -15,7 +15,6 @@ from jaxsal.options import ExplainOptions
 
 OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4)
 PROGRAMS = {
-    "_range": 2,  # checks the clip; the map
     "call": 1,  # the clip's own logits, for RISE's ledger
     "call_each": 1,  # those of all clips
     "_gradcam_each": 1,

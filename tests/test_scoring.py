@@ -1,10 +1,12 @@
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import toys
-from jaxsal import deletion, engine, gradcam, insertion, score_masks, sidu
+from jaxsal import deletion, engine, gradcam, inputs, insertion, score_masks, sidu
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.engine import _score_chunks
 from jaxsal.masks import RiseMasks, expand_mask
@@ -153,6 +155,20 @@ def test_bad_input(options, message, no_shape_checks):
     arguments = dict(score_fn=toys.constant(), clip=CLIP, masks=MASKS) | options
     with pytest.raises(ValueError, match=message):
         score_masks(**arguments)
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+@pytest.mark.parametrize(("value", "found"), [(-0.5, "-0.5 to 1"), (1.5, "0 to 1.5"), (np.nan, "nan to nan")])
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray, partial(jnp.asarray, dtype=jnp.bfloat16)])
+def test_values_are_checked_wherever_they_are(on_host, value, found, array, monkeypatch):
+    """On an accelerator they are not fetched, but looked at there."""
+    if not on_host:
+        monkeypatch.setattr(inputs, "_on_host", lambda array: False)
+    values = np.linspace(0, 1, CLIP.size, dtype=np.float32).reshape(CLIP.shape)
+    assert inputs.check_clip(array(values), toys.constant()).shape == CLIP.shape
+    values[1, 2, 3, 0] = value
+    with pytest.raises(ValueError, match=rf"`clip` must have values in \[0, 1\]; got values from {found}\."):
+        inputs.check_clip(array(values), toys.constant())
 
 
 def test_not_callable(no_shape_checks):
