@@ -8,7 +8,7 @@
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
 "matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, "rows", transformed frames
 whose rows are transformed too, and with few outputs "blocked", the fastest of these by blocks of pixels; of a 2-D one:
-"lax", "matmul", "tiles", "rows" and "patches" as in `jaxsal.models.tiles`, and "blocked". A star marks the form that
+"lax", "matmul", "tiles", "rows" and "taps" as in `jaxsal.models.tiles`, and "blocked". A star marks the form that
 runs on CPU, forward or in a gradient.
 These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.tiles` and `jaxsal.models.blocks`.
 """
@@ -40,7 +40,7 @@ from jaxsal.models.planar import (
     transformed_frames,
 )
 from jaxsal.models.plane import convolve_images, count_outputs
-from jaxsal.models.tiles import plane_form, product_of_patches, transformed_rows, transformed_tiles
+from jaxsal.models.tiles import plane_form, sum_of_taps, transformed_rows, transformed_tiles
 from jaxsal.models.winograd import best_tile
 
 NETWORKS = {
@@ -131,7 +131,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
         if single:
             return found
         found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
-        found["patches"] = partial(product_of_patches, **options)
+        found["taps"] = partial(sum_of_taps, **options)
         if layer.strides == (1, 1):
             found |= dict(rows=partial(_rows, **options), tiles=partial(transformed_tiles, padding=layer.padding))
         return found
@@ -157,7 +157,7 @@ def choice(layer: Layer, what: str = "forward") -> str:
         return "matmul"
     if len(layer.strides) == 2:
         form = plane_form(*_shapes(layer), layer.strides, layer.padding)
-        return form if what == "forward" else {"tiles": "rows"}.get(form, "lax")
+        return form if what == "forward" else {"tiles": "rows", "rows": "lax"}.get(form, form)
     form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
     if form != "transformed" or what == "gradient":
         return form

@@ -2,21 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 
 from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.once import cotangent_once, once
-from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_outputs
+from jaxsal.models.plane import HasShape, Padding, Pair, PlanePadding, Triple, count_outputs, reaches
 from jaxsal.models.tiles import WORTHWHILE, PlaneForm, convolve_planes
 from jaxsal.models.winograd import best_tile, transformed
 
 Form = Literal["matmul", "transformed", "joined", "split"]
 Convolve = Callable[..., jax.Array]  # of images and a kernel, with `strides` and `padding`
 
-PRODUCT_FORMS: tuple[PlaneForm, ...] = ("rows",)  # of 2-D convolutions of which a layer has several to compile
+PRODUCT_FORMS: tuple[PlaneForm, ...] = ("rows", "taps")  # of 2-D convolutions of which a layer has several to compile
 FEW_CHANNELS = 16  # input channels up to which joining the kernel's frames is faster than splitting it
 
 convolve_products = partial(convolve_planes, allowed=PRODUCT_FORMS)
@@ -54,9 +54,9 @@ def chosen_form(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Pa
     if kernel.shape[:3] == (1, 1, 1):
         return "matmul"
     if strides[0] == 1 and jnp.finfo(inputs.dtype).bits >= 32:
-        reaches = _reaches(inputs, kernel, strides, padding)
+        of_taps = reaches(inputs, kernel, strides[0], padding[0])
         tile = best_tile(count_outputs(inputs, kernel, strides[0], padding[0]), kernel.shape[0])
-        if tile.convolutions <= WORTHWHILE * sum(reach.last - reach.first + 1 for reach in reaches):
+        if tile.convolutions <= WORTHWHILE * sum(reach.last - reach.first + 1 for reach in of_taps):
             return "transformed"
     return "joined" if inputs.shape[-1] <= FEW_CHANNELS else "split"
 
@@ -87,7 +87,7 @@ def split_kernel(inputs: jax.Array, kernel: jax.Array, strides: Triple, padding:
     num_frames = count_outputs(inputs, kernel, strides[0], padding[0])
     inputs = once(inputs, kernel)
     parts = []
-    for plane, reach in zip(kernel, _reaches(inputs, kernel, strides, padding), strict=True):
+    for plane, reach in zip(kernel, reaches(inputs, kernel, strides[0], padding[0]), strict=True):
         if reach.last < reach.first:
             continue
         frames = inputs[:, reach.start : reach.stop : strides[0]]
@@ -117,21 +117,3 @@ def image_convolution(images: jax.Array, kernel: jax.Array, *, strides: Pair, pa
     else:
         outputs = convolve_by_blocks(convolve_planes, images, kernel, strides, padding, block_shape(images, kernel))
     return cotangent_once(outputs, kernel)
-
-
-class _Reach(NamedTuple):
-    first: int  # the output frames whose tap falls on an input frame, first to last
-    last: int
-    start: int  # those input frames, as a slice
-    stop: int
-
-
-def _reaches(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Padding) -> list[_Reach]:
-    """For each tap over time the output frames o for which o * stride + offset is an input frame, not padding."""
-    num_inputs, num_outputs, stride = inputs.shape[1], count_outputs(inputs, kernel, strides[0], padding[0]), strides[0]
-    reaches = []
-    for offset in range(-padding[0][0], kernel.shape[0] - padding[0][0]):
-        first = max(0, -(offset // stride))
-        last = min(num_outputs - 1, (num_inputs - 1 - offset) // stride)
-        reaches.append(_Reach(first, last, first * stride + offset, last * stride + offset + 1))
-    return reaches

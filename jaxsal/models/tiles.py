@@ -1,21 +1,22 @@
-"""2-D convolutions on CPU whose outputs share their products (Toom-Cook), or that are one product of patches."""
+"""2-D convolutions on CPU whose outputs share their products (Toom-Cook), or are few and go tap by tap."""
 
 from functools import partial
+from itertools import product
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.plane import HasShape, Pair, PlanePadding, convolve_images, count_outputs
+from jaxsal.models.plane import HasShape, Pair, PlanePadding, convolve_images, count_outputs, reaches
 from jaxsal.models.winograd import best_tile, transformed
 
-PlaneForm = Literal["tiles", "rows", "patches", "lax"]
+PlaneForm = Literal["tiles", "rows", "taps", "lax"]
 
 LEAST_CHANNELS = 32  # of inputs and outputs, from where products outweigh the sums
 LEAST_PIXELS = 200  # of a product, over all images; a `vmap` is not seen, so chunks of any size are computed alike
 LEAST_TILES = 32  # over all images, and no fewer than a quarter of the channels, whose kernel is transformed too
 WORTHWHILE = 0.8  # of the products must be left for the transforms to pay
-ALL_FORMS: tuple[PlaneForm, ...] = ("tiles", "rows", "patches")
+ALL_FORMS: tuple[PlaneForm, ...] = ("tiles", "rows", "taps")
 
 
 def convolve_planes(
@@ -28,7 +29,7 @@ def convolve_planes(
 ) -> jax.Array:
     """The 2-D convolution of images by the fastest of four ways, equal but for rounding, chosen by the shapes.
 
-    A program that differentiates it has the way whose gradient is fastest: "rows" for "tiles", else XLA's own.
+    A program that differentiates it has "rows" for "tiles" and XLA's own for "rows", since their gradients are faster.
 
     Args:
       images: (N, H, W, C).
@@ -38,9 +39,10 @@ def convolve_planes(
       allowed: The ways that may be chosen, beside XLA's own.
     """
     form = plane_form(images, kernel, strides, padding, allowed)
-    if form == "lax":
-        return convolve_images(images, kernel, strides=strides, padding=padding)
-    return _by_form(images, kernel, form, strides, padding)
+    if form in ("tiles", "rows"):
+        return _transformed(images, kernel, form, padding)
+    by_form = sum_of_taps if form == "taps" else convolve_images
+    return by_form(images, kernel, strides=strides, padding=padding)
 
 
 def plane_form(
@@ -52,8 +54,8 @@ def plane_form(
 ) -> PlaneForm:
     """The way of `convolve_planes` for arrays of these shapes and types.
 
-    "tiles" and "rows" share products, of rows and columns or of rows alone. Where there are fewer outputs than
-    channels, what costs is to rearrange the kernel, and "patches" takes it as it is; "lax" is XLA's convolution.
+    "tiles" and "rows" share products, of rows and columns or of rows alone. An image of fewer outputs than the kernel
+    has taps is slow in XLA, which takes the one for the other, and goes by "taps". "lax" is XLA's convolution.
     """
     channels, num_images = kernel.shape[2:], images.shape[0]
     if jnp.finfo(images.dtype).bits < 32 or min(channels) < LEAST_CHANNELS:
@@ -63,7 +65,7 @@ def plane_form(
     pays = dict(
         tiles=num_images * down * right >= max(LEAST_TILES, max(channels) // 4),
         rows=num_images * down * images.shape[2] >= LEAST_PIXELS,
-        patches=num_images * height * width < min(channels),
+        taps=height * width < kernel.shape[0] * kernel.shape[1],
     )
     return next((form for form in ALL_FORMS if form in allowed and pays[form]), "lax")
 
@@ -80,20 +82,17 @@ def _sizes(images: HasShape, kernel: HasShape, strides: Pair, padding: PlanePadd
     return [count_outputs(images, kernel, strides[axis], padding[axis], axis) for axis in (0, 1)]
 
 
-@partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4))
-def _by_form(images: jax.Array, kernel: jax.Array, form: PlaneForm, strides: Pair, padding: PlanePadding) -> jax.Array:
-    if form == "patches":
-        return product_of_patches(images, kernel, strides, padding)
-    return {"tiles": transformed_tiles, "rows": transformed_rows}[form](images, kernel, padding)
+@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
+def _transformed(images: jax.Array, kernel: jax.Array, form: PlaneForm, padding: PlanePadding) -> jax.Array:
+    return (transformed_tiles if form == "tiles" else transformed_rows)(images, kernel, padding)
 
 
-@_by_form.defjvp
-def _by_form_jvp(
-    form: PlaneForm, strides: Pair, padding: PlanePadding, primals: tuple, tangents: tuple
+@_transformed.defjvp
+def _transformed_jvp(
+    form: PlaneForm, padding: PlanePadding, primals: tuple, tangents: tuple
 ) -> tuple[jax.Array, jax.Array]:
-    if form == "tiles":
-        return jax.jvp(partial(transformed_rows, padding=padding), primals, tangents)
-    return jax.jvp(partial(convolve_images, strides=strides, padding=padding), primals, tangents)
+    other = transformed_rows if form == "tiles" else partial(convolve_images, strides=(1, 1))
+    return jax.jvp(partial(other, padding=padding), primals, tangents)
 
 
 def transformed_rows(images: jax.Array, kernel: jax.Array, padding: PlanePadding) -> jax.Array:
@@ -115,14 +114,15 @@ def transformed_tiles(images: jax.Array, kernel: jax.Array, padding: PlanePaddin
     return transformed(images, kernel, padding[0], convolve)
 
 
-def product_of_patches(images: jax.Array, kernel: jax.Array, strides: Pair, padding: PlanePadding) -> jax.Array:
-    """One matrix product of all the values under the kernel, for each output, and the kernel."""
+def sum_of_taps(images: jax.Array, kernel: jax.Array, *, strides: Pair, padding: PlanePadding) -> jax.Array:
+    """A matrix product for each tap of the kernel, of those pixels alone that it meets, not of padding."""
     height, width = _sizes(images, kernel, strides, padding)
-    images = jnp.pad(images, [(0, 0), *padding, (0, 0)])
-    down, right = (steps * (size - 1) + 1 for steps, size in zip(strides, (height, width), strict=True))
-    taps = [
-        images[:, row : row + down : strides[0], column : column + right : strides[1]]
-        for row in range(kernel.shape[0])
-        for column in range(kernel.shape[1])
-    ]
-    return jnp.concatenate(taps, axis=-1) @ kernel.reshape(-1, kernel.shape[-1])
+    down, right = (reaches(images, kernel, strides[axis], padding[axis], axis) for axis in (0, 1))
+    parts = []
+    for (row, rows), (column, columns) in product(enumerate(down), enumerate(right)):
+        if rows.last < rows.first or columns.last < columns.first:
+            continue
+        pixels = images[:, rows.start : rows.stop : strides[0], columns.start : columns.stop : strides[1]]
+        around = [(rows.first, height - 1 - rows.last), (columns.first, width - 1 - columns.last)]
+        parts.append(jnp.pad(pixels @ kernel[row, column], [(0, 0), *around, (0, 0)]))
+    return sum(parts[1:], start=parts[0])

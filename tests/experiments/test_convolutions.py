@@ -8,7 +8,7 @@ from jaxsal.models import PAN, ResNet3D18
 
 PAD = ((1, 1), (1, 1), (1, 1))
 THREE = {"joined", "split", "transformed"}
-PLANES = {"blocked", "patches"}
+PLANES = {"blocked", "taps"}
 
 
 def test_the_layers_of_a_network_are_found_with_their_number():
@@ -40,7 +40,7 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), PLANES, "lax"),
         (Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:]), PLANES | {"tiles", "rows"}, "tiles"),
         (Layer((2, 9, 40, 32), (3, 3, 32, 272), (1, 1), PAD[1:]), PLANES | {"tiles", "rows"}, "rows"),
-        (Layer((1, 6, 6, 32), (3, 3, 32, 32), (2, 2), PAD[1:]), PLANES, "patches"),
+        (Layer((1, 4, 4, 32), (3, 3, 32, 32), (2, 2), PAD[1:]), PLANES, "taps"),
     ],
 )
 def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):

@@ -1,4 +1,4 @@
-"""2-D convolutions in shared products or by patches: the same numbers, where they are taken, their gradients."""
+"""2-D convolutions in shared products or tap by tap: the same numbers, where they are taken, their gradients."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ from jaxsal.models.plane import convolve_images
 from jaxsal.models.tiles import (
     convolve_planes,
     plane_form,
-    product_of_patches,
+    sum_of_taps,
     transformed_rows,
     transformed_tiles,
 )
@@ -64,20 +64,27 @@ def test_the_sum_of_xla_at_any_size(transformed, size, taps, padding):
 @pytest.mark.parametrize(
     ("size", "taps", "strides", "padding"),
     [
-        ((7, 7), (3, 3), (1, 1), PAD),
-        ((14, 13), (3, 3), (2, 2), PAD),
+        ((1, 1), (3, 3), (1, 1), PAD),
+        ((2, 2), (3, 3), (1, 1), PAD),
+        ((4, 3), (3, 3), (2, 2), PAD),
         ((9, 6), (3, 1), (1, 2), ((2, 0), (0, 0))),
         ((10, 6), (2, 4), (3, 1), ((0, 1), (2, 1))),
     ],
 )
-def test_patches_are_what_the_kernel_covers(size, taps, strides, padding):
+def test_taps_meet_what_the_kernel_covers(size, taps, strides, padding):
     images, kernel = layer((2, *size), taps)
 
-    outputs = jax.jit(product_of_patches, static_argnums=(2, 3))(images, kernel, strides, padding)
+    outputs = jax.jit(partial(sum_of_taps, strides=strides, padding=padding))(images, kernel)
 
     expected = convolve_images(images, kernel, strides=strides, padding=padding)
     assert outputs.shape == expected.shape
     np.testing.assert_allclose(outputs, expected, atol=1e-6 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize(("size", "strides", "count"), [(1, 1, 1), (2, 1, 9), (2, 2, 4), (4, 2, 9)])
+def test_taps_that_meet_padding_alone_are_left_out(size, strides, count):
+    images, kernel = layer((2, size, size))
+    assert products(partial(convolve_planes, strides=(strides,) * 2, padding=PAD), images, kernel) == count
 
 
 def test_rounding_of_tiles():
@@ -116,8 +123,10 @@ def test_rounding_of_frames_and_rows_together(num_frames):
         ((8, 56, 56), (64, 64), "tiles"),
         ((8, 14, 14), (256, 256), "tiles"),
         ((2, 28, 28), (32, 32), "tiles"),
-        ((8, 7, 7), (512, 512), "patches"),
-        ((1, 14, 14), (256, 256), "patches"),
+        ((8, 7, 7), (512, 512), "lax"),
+        ((8, 3, 3), (512, 512), "lax"),
+        ((8, 2, 2), (512, 512), "taps"),
+        ((1, 4, 2), (32, 32), "taps"),
         ((8, 14, 14), (512, 1024), "rows"),
         ((1, 14, 14), (32, 32), "lax"),
     ],
@@ -129,7 +138,7 @@ def test_the_way_by_the_shape(shape, channels, form):
     assert plane_form(*arrays, (1, 1), PAD) == form
 
     found = [count(partial(convolve_planes, **OPTIONS), *arrays) for count in (convolutions, products)]
-    assert found == {"tiles": [0, 36], "rows": [6, 0], "patches": [0, 1], "lax": [1, 0]}[form]
+    assert found == {"tiles": [0, 36], "rows": [6, 0], "taps": [0, 9], "lax": [1, 0]}[form]
 
 
 @pytest.mark.parametrize(
@@ -155,22 +164,28 @@ def test_where_nothing_else_pays_it_is_xlas(change, options):
 
 def test_products_of_a_layer_over_time_share_rows_alone():
     images, kernel = layer((8, 14, 14), channels=(256, 256))
+    assert plane_form(images, kernel, (1, 1), PAD) == "tiles"
     assert convolutions(partial(convolve_products, **OPTIONS), images, kernel) == 6
-    few = layer((2, 7, 7), channels=(512, 512))
-    assert plane_form(*few, (1, 1), PAD) == "patches"
-    assert convolutions(partial(convolve_products, **OPTIONS), *few) == 1
+
+
+def test_a_small_layer_over_time_goes_tap_by_tap():
+    """Of a single frame the taps over time that meet padding are left out as well."""
+    clips, kernel = jnp.ones((2, 1, 1, 1, 32)), jnp.ones((3, 3, 3, 32, 32))
+    convolve = partial(conv3d, padding=((1, 1), *PAD))
+    assert (convolutions(convolve, clips, kernel), products(convolve, clips, kernel)) == (0, 1)
+    np.testing.assert_allclose(jax.jit(convolve)(clips, kernel), 32.0)
 
 
 GRADIENTS = {  # what a way is differentiated by
     "tiles": (convolve_planes, dict(), partial(transformed_rows, padding=PAD)),
     "rows": (convolve_products, dict(), partial(convolve_images, **OPTIONS)),
-    "patches": (convolve_planes, dict(shape=(1, 3, 7)), partial(convolve_images, **OPTIONS)),
+    "taps": (convolve_planes, dict(shape=(2, 2, 4)), partial(sum_of_taps, **OPTIONS)),
 }
 
 
 @pytest.mark.parametrize("form", GRADIENTS)
 @pytest.mark.parametrize("by", [0, 1, (0, 1)])
-def test_a_gradient_is_that_of_another_way(form, by):
+def test_a_gradient_is_that_of_the_way_whose_is_fastest(form, by):
     """Of the forward pass too: both sides count, not one of them."""
     convolve, change, other = GRADIENTS[form]
     convolve = partial(convolve, **OPTIONS)
@@ -186,7 +201,7 @@ def test_a_gradient_is_that_of_another_way(form, by):
 
     assert found == expected
     forward = [count(partial(squares, convolve), images, kernel) for count in (convolutions, products)]
-    assert forward == {"tiles": [0, 36], "rows": [6, 0], "patches": [0, 1]}[form]
+    assert forward == {"tiles": [0, 36], "rows": [6, 0], "taps": [0, 9]}[form]
     for one, expected in zip(*(jax.tree.leaves(gradient(images, kernel)) for gradient in gradients), strict=True):
         np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-3)
 
