@@ -13,6 +13,7 @@ runs on CPU, forward or in a gradient.
 These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.tiles` and `jaxsal.models.blocks`.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ NETWORKS = {
     "resnet50": (ResNet50, (8, 224, 224, 3)),
     "pan": (PAN, (1, 32, 224, 224, 3)),
 }
+LARGEST_BY_TAPS = 14 * 14  # outputs of an image; gradients of more take minutes
 QUICK = {"resnet3d18": (ResNet3D18, (1, 4, 16, 16, 3))}
 
 
@@ -131,7 +133,8 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
         if single:
             return found
         found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
-        found["taps"] = partial(sum_of_taps, **options)
+        if math.prod(layer.inputs[1:3]) <= LARGEST_BY_TAPS * math.prod(layer.strides):
+            found["taps"] = partial(sum_of_taps, **options)
         if layer.strides == (1, 1):
             found |= dict(rows=partial(_rows, **options), tiles=partial(transformed_tiles, padding=layer.padding))
         return found
