@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from functools import lru_cache, partial
+from itertools import compress
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
 from jaxsal.types import ScoreFn
+
+_ARRAYS = (jax.Array, np.ndarray)
 
 
 class SplitCallable(NamedTuple):
@@ -20,10 +23,9 @@ class SplitCallable(NamedTuple):
 def split_callable(function: ScoreFn) -> SplitCallable:
     """Takes a callable pytree apart; a plain function is all static, and its closure is compiled in."""
     leaves, structure = jax.tree.flatten(function)
-    is_array = [isinstance(leaf, jax.Array | np.ndarray) for leaf in leaves]
-    arrays = [leaf for leaf, array in zip(leaves, is_array, strict=True) if array]
+    is_array = tuple(isinstance(leaf, _ARRAYS) for leaf in leaves)
     rest = tuple(None if array else leaf for leaf, array in zip(leaves, is_array, strict=True))
-    return SplitCallable(arrays, (structure, tuple(is_array), rest))
+    return SplitCallable(list(compress(leaves, is_array)), (structure, is_array, rest))
 
 
 def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
