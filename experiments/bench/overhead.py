@@ -179,7 +179,7 @@ def timed_method(method: str, classifier: Classifier, clip: jax.Array, block: in
 def _bare(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_size: int) -> Callable[..., Any]:
     """As many passes of the classifier as a method takes, in batches of the same size, and nothing else.
 
-    Two batches wait for a device at most: with hundreds of them in flight passes take half as long again.
+    Two batches are in flight at most, as in the engine.
     """
     mesh = device_mesh(multiple_of=chunk_size)
     everywhere = on_every_device(classifier, mesh)
