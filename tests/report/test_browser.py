@@ -314,7 +314,8 @@ def test_text_in_charts_is_legible_and_pictures_are_large(open_page, path, width
     scene = page.locator(".scene").first
     if width == 360:
         part(scene, "rest-text").first.click()
-    page.wait_for_function("document.querySelector('[data-is=deletion] svg')?.getBoundingClientRect().width > 0")
+    for name in ("profile", "deletion", "insertion"):
+        page.wait_for_function(f"document.querySelector('[data-is={name}] svg')?.getBoundingClientRect().width > 0")
     text = "svg => parseFloat(getComputedStyle(svg.querySelector('text')).fontSize)"
     for name in ("profile", "deletion", "insertion"):
         svg = part(scene, name).first.locator("svg")
