@@ -61,6 +61,17 @@ def test_the_sum_of_xla_at_any_size(transformed, size, taps, padding):
     np.testing.assert_allclose(outputs, expected, atol=4e-6 * float(jnp.abs(expected).max()))
 
 
+def test_rows_of_a_kernel_of_one_column():
+    padding = ((2, 0), (0, 0))
+    images, kernel = layer((2, 9, 6), (3, 1))
+
+    outputs = jax.jit(transformed_rows, static_argnums=2)(images, kernel, padding)
+
+    expected = convolve_images(images, kernel, strides=(1, 1), padding=padding)
+    assert outputs.shape == expected.shape
+    np.testing.assert_allclose(outputs, expected, atol=4e-6 * float(jnp.abs(expected).max()))
+
+
 @pytest.mark.parametrize(
     ("size", "taps", "strides", "padding"),
     [
