@@ -23,7 +23,7 @@ from jaxsal.masks import FrameSlices, MaskFamily, expand_mask
 from jaxsal.types import AnyArray, Progress, ScoreFn
 
 CHUNKS_PER_PROGRAM = 8
-_IN_FLIGHT = 2
+IN_FLIGHT = 2
 """Calls of the compiled loop that are waiting for a device, so that it never waits for the host."""
 
 
@@ -90,8 +90,8 @@ def _in_portions(
     per_program = CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
-        if len(scores) >= _IN_FLIGHT:
-            jax.block_until_ready(scores[-_IN_FLIGHT])
+        if len(scores) >= IN_FLIGHT:
+            jax.block_until_ready(scores[-IN_FLIGHT])
         stop = min(start + per_program, len(ids))
         num_chunks = on_every_device(np.int32(-(-(stop - start) // chunk_size)), mesh)
         numbers = np.minimum(np.arange(start, start + per_program), stop - 1).reshape(-1, chunk_size)

@@ -41,7 +41,7 @@ from jaxsal.models.planar import (
     transformed_frames,
 )
 from jaxsal.models.plane import convolve_images, count_outputs
-from jaxsal.models.tiles import plane_form, sum_of_taps, transformed_rows, transformed_tiles
+from jaxsal.models.tiles import IN_GRADIENTS, convolve_by, plane_form
 from jaxsal.models.winograd import best_tile
 
 NETWORKS = {
@@ -129,14 +129,14 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     steps = tuple(slice(None, None, stride) for stride in layer.strides)
     product = {"matmul": lambda x, w: x[(slice(None), *steps)] @ w.reshape(w.shape[-2:])} if single else {}
     if len(layer.strides) == 2:
-        found = {"lax": partial(convolve_images, **options)} | product
+        found = {"lax": partial(convolve_by, "lax", **options)} | product
         if single:
             return found
         found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
         if math.prod(layer.inputs[1:3]) <= LARGEST_BY_TAPS * math.prod(layer.strides):
-            found["taps"] = partial(sum_of_taps, **options)
+            found["taps"] = partial(convolve_by, "taps", **options)
         if layer.strides == (1, 1):
-            found |= dict(rows=partial(_rows, **options), tiles=partial(transformed_tiles, padding=layer.padding))
+            found |= {form: partial(convolve_by, form, **options) for form in ("rows", "tiles")}
         return found
     found = {"lax": partial(_lax3d, **options)} | product
     if single:
@@ -146,7 +146,7 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
     if layer.strides[0] == 1 and num_frames > 1:
         found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
         if layer.strides == (1, 1, 1) and layer.kernel[1] > 1:
-            found["rows"] = partial(transformed_frames, convolve=_rows, **options)
+            found["rows"] = partial(transformed_frames, convolve=partial(convolve_by, "rows"), **options)
     if block_shape(*_shapes(layer)) != (1, 1):
         found["blocked"] = partial(planar_convolution, **options)
     return found
@@ -160,7 +160,7 @@ def choice(layer: Layer, what: str = "forward") -> str:
         return "matmul"
     if len(layer.strides) == 2:
         form = plane_form(*_shapes(layer), layer.strides, layer.padding)
-        return form if what == "forward" else {"tiles": "rows", "rows": "lax"}.get(form, form)
+        return form if what == "forward" else IN_GRADIENTS.get(form, form)
     form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
     if form != "transformed" or what == "gradient":
         return form
@@ -213,11 +213,6 @@ def _shapes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
 
 def _energy(form, inputs, kernel):
     return (form(inputs, kernel) ** 2).sum()
-
-
-def _rows(images, kernel, *, strides, padding):
-    """Transformed whether or not it pays; `strides` are one."""
-    return transformed_rows(images, kernel, padding)
 
 
 def _lax3d(inputs, kernel, *, strides, padding):

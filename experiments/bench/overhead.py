@@ -30,10 +30,10 @@ from timing import times_in_turns, write_json
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal.classifier import Classifier
 from jaxsal.devices import device_mesh, on_every_device, split_axis, use_all_cores
+from jaxsal.engine import IN_FLIGHT
 from jaxsal.models import init_variables
 from jaxsal.networks import NetworkSpec
 
-IN_FLIGHT = 2
 TARGETS = {"RISE": 1.03, "SIDU": 1.05, "deletion": 1.05, "insertion": 1.05, "Grad-CAM": 1.10}
 
 
@@ -179,7 +179,7 @@ def timed_method(method: str, classifier: Classifier, clip: jax.Array, block: in
 def _bare(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_size: int) -> Callable[..., Any]:
     """As many passes of the classifier as a method takes, in batches of the same size, and nothing else.
 
-    Two batches are in flight at most, as in the engine.
+    As many batches are in flight at most as programs in the engine.
     """
     mesh = device_mesh(multiple_of=chunk_size)
     everywhere = on_every_device(classifier, mesh)

@@ -17,6 +17,7 @@ LEAST_PIXELS = 200  # of a product, over all images; a `vmap` is not seen, so ch
 LEAST_TILES = 32  # over all images, and no fewer than a quarter of the channels, whose kernel is transformed too
 WORTHWHILE = 0.8  # of the products must be left for the transforms to pay
 ALL_FORMS: tuple[PlaneForm, ...] = ("tiles", "rows", "taps")
+IN_GRADIENTS: dict[PlaneForm, PlaneForm] = {"tiles": "rows", "rows": "lax"}  # whose gradients are faster; others stay
 
 
 def convolve_planes(
@@ -29,7 +30,7 @@ def convolve_planes(
 ) -> jax.Array:
     """The 2-D convolution of images by the fastest of four ways, equal but for rounding, chosen by the shapes.
 
-    A program that differentiates it has "rows" for "tiles" and XLA's own for "rows", since their gradients are faster.
+    A program that differentiates it has another one, by `IN_GRADIENTS`.
 
     Args:
       images: (N, H, W, C).
@@ -39,10 +40,36 @@ def convolve_planes(
       allowed: The ways that may be chosen, beside XLA's own.
     """
     form = plane_form(images, kernel, strides, padding, allowed)
-    if form in ("tiles", "rows"):
-        return _transformed(images, kernel, form, padding)
-    by_form = sum_of_taps if form == "taps" else convolve_images
-    return by_form(images, kernel, strides=strides, padding=padding)
+    return (_with_its_gradient if form in IN_GRADIENTS else convolve_by)(form, images, kernel, strides, padding)
+
+
+def convolve_by(
+    form: PlaneForm, images: jax.Array, kernel: jax.Array, strides: Pair, padding: PlanePadding
+) -> jax.Array:
+    """The convolution of `convolve_planes` in the way that is named; "tiles" and "rows" for strides of one only."""
+    if form == "tiles":
+        return transformed_tiles(images, kernel, padding)
+    if form == "rows":
+        return transformed_rows(images, kernel, padding)
+    by_steps = sum_of_taps if form == "taps" else convolve_images
+    return by_steps(images, kernel, strides=strides, padding=padding)
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 3, 4))
+def _with_its_gradient(
+    form: PlaneForm, images: jax.Array, kernel: jax.Array, strides: Pair, padding: PlanePadding
+) -> jax.Array:
+    return convolve_by(form, images, kernel, strides, padding)
+
+
+@_with_its_gradient.defjvp
+def _jvp(
+    form: PlaneForm, strides: Pair, padding: PlanePadding, primals: tuple, tangents: tuple
+) -> tuple[jax.Array, jax.Array]:
+    def convolve(images, kernel):
+        return convolve_by(IN_GRADIENTS[form], images, kernel, strides, padding)
+
+    return jax.jvp(convolve, primals, tangents)
 
 
 def plane_form(
@@ -80,19 +107,6 @@ def _tiles(size: int, num_taps: int, strides: Pair) -> int:
 def _sizes(images: HasShape, kernel: HasShape, strides: Pair, padding: PlanePadding) -> list[int]:
     """Height and width of the outputs."""
     return [count_outputs(images, kernel, strides[axis], padding[axis], axis) for axis in (0, 1)]
-
-
-@partial(jax.custom_jvp, nondiff_argnums=(2, 3))
-def _transformed(images: jax.Array, kernel: jax.Array, form: PlaneForm, padding: PlanePadding) -> jax.Array:
-    return (transformed_tiles if form == "tiles" else transformed_rows)(images, kernel, padding)
-
-
-@_transformed.defjvp
-def _transformed_jvp(
-    form: PlaneForm, padding: PlanePadding, primals: tuple, tangents: tuple
-) -> tuple[jax.Array, jax.Array]:
-    other = transformed_rows if form == "tiles" else partial(convolve_images, strides=(1, 1))
-    return jax.jvp(partial(other, padding=padding), primals, tangents)
 
 
 def transformed_rows(images: jax.Array, kernel: jax.Array, padding: PlanePadding) -> jax.Array:
