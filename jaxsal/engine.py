@@ -68,12 +68,13 @@ def score_pairs(
       baselines: What stands in for removed voxels, by clip; each broadcasts to it.
       pairs: Per score, the clip and the family.
       ids: Per score, the mask of that family.
-      chunk_size: Scores at once, rounded up to a multiple of the devices.
+      chunk_size: Scores at once, rounded up to a multiple of the devices; where there are fewer, some are made twice,
+        so that nothing is compiled for their number.
     """
     mesh = device_mesh()
     stand_ins = np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines])
     arguments, static = _on_every_device(score_fn, np.stack(clips), stand_ins, families, mesh)
-    return _in_portions(arguments, ids, pairs, (static, "aligned", None), mesh, min(chunk_size, len(ids)), None)
+    return _in_portions(arguments, ids, pairs, (static, "aligned", None), mesh, chunk_size, None)
 
 
 def _in_portions(

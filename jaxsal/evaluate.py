@@ -114,9 +114,10 @@ def explain_all(
                 ledger = _ledger_path(Path(ledgers) / ledger_name(case.name, options, scored_by), identity["clip"])
             yield _Missing(Subject(case.name, case.spectrum, clip, case.label, case.target, ledger), identity)
 
+    at_once = min(options.clips_per_batch, options.chunk_size, len(cases))
     with bar:
-        for batch in _of_one_shape(missing(), min(options.clips_per_batch, options.chunk_size)):
-            explanations = explain(classifier, options, [each.subject for each in batch])
+        for batch in _of_one_shape(missing(), at_once):
+            explanations = explain(classifier, options, [each.subject for each in batch], batch_size=at_once)
             for each, explanation in zip(batch, explanations, strict=True):
                 save_explanation(path(each.subject.name), explanation, each.identity)
                 found[each.subject.name] = explanation

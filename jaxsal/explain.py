@@ -57,7 +57,9 @@ class Subject(NamedTuple):
     ledger_path: Path | None = None
 
 
-def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[Subject]) -> list[Explanation]:
+def explain(
+    classifier: Classifier, options: ExplainOptions, subjects: Sequence[Subject], *, batch_size: int | None = None
+) -> list[Explanation]:
     """Runs the methods and both measures on clips of one shape.
 
     What takes one pass of a clip is done for all clips at once, and so are SIDU's masks and the curves of all maps,
@@ -67,6 +69,8 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
       classifier: What is explained.
       options: Methods, recipe and their options.
       subjects: The clips.
+      batch_size: For how many clips programs are made, so that a few more clips at the end of many compile nothing;
+        the number of clips if None.
 
     Raises:
       ValueError: If a clip, a target or an option is not allowed, or the clips' shapes differ.
@@ -78,13 +82,14 @@ def explain(classifier: Classifier, options: ExplainOptions, subjects: Sequence[
     clips: list[Any] = [subject.clip for subject in subjects]
     if len({clip.shape for clip in clips}) > 1:
         raise ValueError(f"`subjects` must have clips of one shape; got {sorted({clip.shape for clip in clips})}.")
-    probabilities = softmax(logits_of_clips(classifier, clips), axis=-1)
+    batch = clips + clips[-1:] * ((batch_size or 0) - len(clips))
+    probabilities = softmax(logits_of_clips(classifier, batch)[: len(clips)], axis=-1)
     targets = [
         int(found.argmax()) if subject.target is None else subject.target
         for found, subject in zip(probabilities, subjects, strict=True)
     ]
-    maps, seconds, ledgers = _maps(classifier, subjects, targets, options)
-    curves = _curves(classifier, clips, maps, targets, options)
+    maps, seconds, ledgers = _maps(classifier, subjects, batch, targets, options)
+    curves = _curves(classifier, batch, maps, targets, options)
     return [
         Explanation(
             name=subject.name,
@@ -152,13 +157,17 @@ def _checked(classifier: Classifier, subject: Subject) -> Subject:
 
 
 def _maps(
-    classifier: Classifier, subjects: Sequence[Subject], targets: Sequence[int], options: ExplainOptions
+    classifier: Classifier,
+    subjects: Sequence[Subject],
+    clips: Sequence[Any],
+    targets: Sequence[int],
+    options: ExplainOptions,
 ) -> tuple[list[dict[str, Any]], dict[str, float], list[RiseLedger | None]]:
     """The maps of each clip by method, the seconds that a clip's took by method, and RISE's ledgers."""
     maps: list[dict[str, Any]] = [{} for _ in subjects]
     seconds: dict[str, float] = {}
     ledgers: list[RiseLedger | None] = [None for _ in subjects]
-    for method, run in _runs(classifier, subjects, targets, options).items():
+    for method, run in _runs(classifier, subjects, clips, targets, options).items():
         start = time.perf_counter()
         found = run()
         if method == "rise":
@@ -210,11 +219,14 @@ def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
 
 
 def _runs(
-    classifier: Classifier, subjects: Sequence[Subject], targets: Sequence[int], options: ExplainOptions
+    classifier: Classifier,
+    subjects: Sequence[Subject],
+    clips: Sequence[Any],
+    targets: Sequence[int],
+    options: ExplainOptions,
 ) -> dict[str, Callable[[], Any]]:
     """The methods that were asked for, ready to run on all clips; all give maps but RISE, which gives its ledgers."""
     key = jax.random.key(options.seed)
-    clips = [subject.clip for subject in subjects]
     recipe, chunk_size = options.recipe, options.chunk_size
 
     def ledgers() -> list[RiseLedger]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Float
 
@@ -136,7 +136,7 @@ def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: 
 
     def curve(measure: str, method: str) -> Curve:
         found = {field: arrays.get(f"{measure}.{method}.{field}") for field in Curve._fields}
-        return Curve(**{field: jnp.asarray(values) for field, values in found.items() if values is not None})
+        return Curve(**{field: jax.device_put(values) for field, values in found.items() if values is not None})
 
     options: Any = {
         name: tuple(value) if isinstance(value, list) else value for name, value in header.pop("options").items()

@@ -3,6 +3,7 @@
 import dataclasses
 import sys
 from collections import Counter
+from functools import partial
 
 import jax
 import jax.monitoring
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import toys
+from jaxsal.evaluate import Case, explain_all
 from jaxsal.explain import Subject, explain
 from jaxsal.options import ExplainOptions
 
@@ -71,7 +73,28 @@ def test_fifty_clips_compile_each_distinct_program_once(compilations):
     for number in range(1, 50):
         options = dataclasses.replace(OPTIONS, num_masks=OPTIONS.num_masks + number)
         explained(classifier(), clip(number), options, name=f"clip {number}", spectrum="TV")
+    explained(classifier(), np.full_like(clip(0), 0.5), OPTIONS, name="grey", spectrum="TV")  # one mask of SIDU
     assert compilations[before:] == []
+
+
+def test_clips_that_do_not_fill_their_batch_compile_nothing(compilations, tmp_path):
+    """Fifty in fours leave two, beside which copies of the last one stand."""
+
+    def explain_first(count):
+        cases = [Case(f"clip {number}", "TV", -1, partial(clip, number)) for number in range(count)]
+        return explain_all(classifier(), cases, OPTIONS, tmp_path)
+
+    explain_first(4)
+    before = len(compilations)
+    assert own_programs(compilations) == PROGRAMS
+    found = explain_first(50)
+    assert compilations[before:] == []
+    for number in (48, 49):
+        (alone,) = explain(classifier(), OPTIONS, [Subject(f"clip {number}", "TV", clip(number))])
+        for method, saliency in alone.maps.items():
+            np.testing.assert_allclose(found[number].maps[method], saliency, rtol=1e-5, atol=1e-6)
+            for ours, other in zip(found[number].curves[method], alone.curves[method], strict=True):
+                np.testing.assert_allclose(ours.scores, other.scores, rtol=1e-5)
 
 
 def test_other_weights_compile_nothing(compilations):

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -38,8 +37,8 @@ def measure_maps(
     Args:
       measure: "deletion" or "insertion".
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
-      clips: Clips of one shape.
-      maps: Of each clip, its maps by name, all of one shape.
+      clips: Clips of one shape; those beyond the targets are there for the size of the programs alone.
+      maps: Of each of the first clips, as many as there are targets, its maps by name, all of one shape.
       targets: Of each clip, the class whose probability is followed.
       recipe: The options' defaults.
       chunk_size: Steps in memory at once, of whatever clips; changes speed, not the result.
@@ -53,19 +52,21 @@ def measure_maps(
         options = dict(recipe=recipe, chunk_size=chunk_size, **options)
         return [
             {name: _ALONE[measure](score_fn, clip, one, target, **options) for name, one in of_clip.items()}
-            for clip, of_clip, target in zip(clips, maps, targets, strict=True)
+            for clip, of_clip, target in zip(clips, maps, targets, strict=False)
         ]
     checked = [check_clip(clip, score_fn) for clip in clips]
     shape = checked[0].shape
     owners = [(number, name) for number, of_clip in enumerate(maps) for name in of_clip]
     if not owners:
         return [{} for _ in checked]
-    saliency = np.stack([np.asarray(check_saliency(maps[number][name], checked[number])) for number, name in owners])
+    stack = [np.asarray(check_saliency(maps[number][name], checked[number])) for number, name in owners]
+    stack += [stack[-1]] * (len(maps[-1]) * (len(clips) - len(maps)))
+    saliency = np.stack(stack)
     ranks, counts = ranks_of_maps(jax.device_put(saliency), shape, chosen)
     keep, num_steps = measure == "insertion", len(counts)
-    steps = np.tile(counts.astype(np.int32), (len(owners), 1))
+    steps = np.tile(counts.astype(np.int32), (len(stack), 1))
     one = RankMasks(jax.device_put(np.zeros(shape, np.int32)), jax.device_put(steps[0]), keep)
-    families = Families.like(one, [ranks, steps, np.full(len(owners), keep)])
+    families = Families.like(one, [ranks, steps, np.full(len(stack), keep)])
     baselines = [curve_baseline(score_fn, clip, chosen, num_slices=saliency.shape[1]) for clip in checked]
     pairs = np.stack([[number for number, _ in owners], np.arange(len(owners))], axis=1).astype(np.int32)
     scores = score_pairs(
@@ -81,6 +82,6 @@ def measure_maps(
     curves: list[dict[str, Curve]] = [{} for _ in checked]
     for (number, name), rows in zip(owners, logits, strict=True):
         curves[number][name] = read_curve(
-            jnp.asarray(rows), counts, targets[number], keep, nan_as_zero=chosen.nan_as_zero
+            jax.device_put(rows), counts, targets[number], keep, nan_as_zero=chosen.nan_as_zero
         )
     return curves

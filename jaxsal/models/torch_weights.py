@@ -79,8 +79,8 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     problems += _shape_problems(architecture, tensors)
     if problems:
         raise StateDictError(arch, recognise(tensors), problems)
-    flat = {path: jnp.asarray(_from_torch(tensors[name]), jnp.float32) for name, path in architecture.paths.items()}
-    return unflatten_dict(flat)
+    arrays = {path: _from_torch(tensors[name]).astype(np.float32) for name, path in architecture.paths.items()}
+    return unflatten_dict(jax.device_put(arrays))
 
 
 def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:

@@ -75,13 +75,17 @@ def gradcam_clips(
     recipe: str = "default",
     **options: Any,
 ) -> Float[np.ndarray, "B Tm H W"]:
-    """`gradcam` of several clips of one shape at once, laid over the devices of this process; arguments as there."""
+    """`gradcam` of several clips of one shape at once, laid over the devices of this process; arguments as there.
+
+    Clips beyond the targets are there for the size of the program alone.
+    """
     chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
     clips = [check_clip(clip, classifier) for clip in clips]
     check_features_and_head(classifier, clips[0], "gradcam")
     mask_shape(classifier, clips[0])
     labels = [np.int32(target) for target in targets]
-    return each_clip(_gradcam_each, classifier, clips, labels, static=(chosen,))
+    labels += labels[-1:] * (len(clips) - len(labels))
+    return each_clip(_gradcam_each, classifier, clips, labels, static=(chosen,))[: len(targets)]
 
 
 @partial(jax.jit, static_argnums=(3, 4))

@@ -111,11 +111,14 @@ def sidu_clips(
     chunk_size: int = 16,
     **options: Any,
 ) -> list[Float[Array, "Tm H W"]]:
-    """`sidu` of several clips of one shape at once, their masks side by side in each chunk; arguments as there."""
+    """`sidu` of several clips of one shape at once, their masks side by side in each chunk; arguments as there.
+
+    Clips beyond the targets are there for the size of the programs alone.
+    """
     chosen: SiduOptions = resolve_options("sidu", recipe, options)
     if chosen.batch_size is not None:  # a batch is of one clip
         keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **options)
-        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(clips, targets, strict=True)]
+        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(clips, targets, strict=False)]
     checked = [check_clip(clip, classifier) for clip in clips]
     check_features_and_head(classifier, checked[0], "sidu")
     shape = mask_shape(classifier, checked[0])
@@ -123,9 +126,9 @@ def sidu_clips(
     activations, logits = each_clip(_features_and_logits_each, classifier, checked, static=(minmax,))
     threshold, alignment = float(chosen.threshold), chosen.alignment
     masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in activations]
-    distinct = [_distinct_masks(one, 1) for one in masks]
+    distinct = [_distinct_masks(one, 1) for one in masks[: len(targets)]]
     counts = [len(ids) for ids, _ in distinct]
-    numbers = np.arange(len(clips), dtype=np.int32)
+    numbers = np.arange(len(targets), dtype=np.int32)
     thresholds = np.full(len(clips), threshold, activations.dtype)
     scores = score_pairs(
         classifier,
@@ -140,7 +143,7 @@ def sidu_clips(
     probabilities = chosen.scores == "probabilities"
     return [
         _read_out(one, own, part[places], chosen.kernel_width, target, probabilities, False)
-        for one, own, part, (_, places), target in zip(masks, logits, parts, distinct, targets, strict=True)
+        for one, own, part, (_, places), target in zip(masks, logits, parts, distinct, targets, strict=False)
     ]
 
 

@@ -101,7 +101,7 @@ def _load(task: Task) -> tuple[Float[jax.Array, "T H W C"], str]:
         reason = str(error) or type(error).__name__
     if not all_agree(clip is not None) or clip is None:
         raise UnusableClipError(reason)
-    return jnp.asarray(clip), digest
+    return jax.device_put(clip), digest
 
 
 def _check_finite(values: Float[np.ndarray, "..."]) -> None:
