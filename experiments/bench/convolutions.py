@@ -7,7 +7,7 @@
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
 "matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, "rows", transformed frames
-whose rows are transformed too, and with few outputs "blocked", the fastest of these by blocks of pixels; of a 2-D one:
+whose rows are transformed too, and with few outputs "blocked", the chosen of these by blocks of pixels; of a 2-D one:
 "lax", "matmul", "tiles", "rows" and "taps" as in `jaxsal.models.tiles`, and "blocked". A star marks the form that
 runs on CPU, forward or in a gradient.
 These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.tiles` and `jaxsal.models.blocks`.
@@ -40,9 +40,9 @@ from jaxsal.models.planar import (
     split_kernel,
     transformed_frames,
 )
-from jaxsal.models.plane import convolve_images, count_outputs
+from jaxsal.models.plane import convolve_clips, convolve_images, count_outputs
 from jaxsal.models.tiles import IN_GRADIENTS, convolve_by, plane_form
-from jaxsal.models.winograd import best_tile
+from jaxsal.models.winograd import MOST_POINTS, best_tile
 
 NETWORKS = {
     "resnet3d18": (ResNet3D18, (1, 16, 112, 112, 3)),
@@ -135,15 +135,15 @@ def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]
         found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
         if math.prod(layer.inputs[1:3]) <= LARGEST_BY_TAPS * math.prod(layer.strides):
             found["taps"] = partial(convolve_by, "taps", **options)
-        if layer.strides == (1, 1):
+        if layer.strides == (1, 1) and max(layer.kernel[:2]) <= MOST_POINTS:
             found |= {form: partial(convolve_by, form, **options) for form in ("rows", "tiles")}
         return found
-    found = {"lax": partial(_lax3d, **options)} | product
+    found = {"lax": partial(convolve_clips, **options)} | product
     if single:
         return found
     found |= {name: partial(form, **options) for name, form in (("joined", joined_frames), ("split", split_kernel))}
     num_frames = count_outputs(*_shapes(layer), layer.strides[0], layer.padding[0])
-    if layer.strides[0] == 1 and num_frames > 1:
+    if layer.strides[0] == 1 and num_frames > 1 and layer.kernel[0] <= MOST_POINTS:
         found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
         if layer.strides == (1, 1, 1) and layer.kernel[1] > 1:
             found["rows"] = partial(transformed_frames, convolve=partial(convolve_by, "rows"), **options)
@@ -194,7 +194,7 @@ def time_layer(layer: Layer, what: str, rounds: int) -> list[dict[str, Any]]:
     runs = {}
     for name, form in forms(layer).items():
         program = jax.jit(form if what == "forward" else jax.grad(partial(_energy, form), (0, 1)))
-        runs[name] = partial(_finish, program, arrays)
+        runs[name] = partial(program, *arrays)
     return compare(times_in_turns(runs, rounds=rounds), against="lax")
 
 
@@ -213,15 +213,6 @@ def _shapes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
 
 def _energy(form, inputs, kernel):
     return (form(inputs, kernel) ** 2).sum()
-
-
-def _lax3d(inputs, kernel, *, strides, padding):
-    layout = ("NDHWC", "DHWIO", "NDHWC")
-    return jax.lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
-
-
-def _finish(program, arrays) -> None:
-    jax.block_until_ready(program(*arrays))
 
 
 if __name__ == "__main__":

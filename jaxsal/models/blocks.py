@@ -53,7 +53,7 @@ class BlockConvolution(NamedTuple):
 
         The blocks at the end reach beyond `size` where `shape` does not divide it.
         """
-        return outputs.reshape(*outputs.shape[:-1], *self.shape, -1)
+        return outputs.reshape(*outputs.shape[:-1], *self.shape, outputs.shape[-1] // math.prod(self.shape))
 
     def pixels(self, outputs: jax.Array) -> jax.Array:
         """Outputs (.., rows, columns, r c D) as (.., height, width, D)."""

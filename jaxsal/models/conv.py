@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from jaxsal.models.initialise import kaiming_fan_out
 from jaxsal.models.planar import image_convolution, planar_convolution
-from jaxsal.models.plane import Padding, Triple, convolve_images
+from jaxsal.models.plane import Padding, Triple, convolve_clips, convolve_images
 
 NO_PADDING: Padding = ((0, 0), (0, 0), (0, 0))
 
@@ -53,13 +53,8 @@ def conv3d(
         inputs,
         kernel,
         cpu=partial(planar_convolution, strides=strides, padding=padding),
-        default=partial(_convolution, strides=strides, padding=padding),
+        default=partial(convolve_clips, strides=strides, padding=padding),
     )
-
-
-def _convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple, padding: Padding) -> jax.Array:
-    layout = ("NDHWC", "DHWIO", "NDHWC")
-    return lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
 
 
 def _of_one_type(inputs: jax.Array, kernel: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -96,8 +91,7 @@ class Conv3D(nn.Module):
 class Conv2D(nn.Module):
     """A 2-D convolution layer, padded alike on all sides, unlike XLA's "SAME" with a stride.
 
-    On CPU a 1x1 convolution is a matrix product, and few outputs are taken by blocks (`image_convolution`); elsewhere
-    it is XLA's.
+    On CPU it goes by the ways of `image_convolution`, equal within float32 rounding; elsewhere it is XLA's.
 
     Attributes:
       features: Output channels.

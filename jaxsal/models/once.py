@@ -9,7 +9,6 @@ whose condition it does not know. Programs that are not differentiated are left 
 from typing import TypeVar
 
 import jax
-import jax.numpy as jnp
 from jax import lax
 
 Arrays = TypeVar("Arrays")
@@ -38,6 +37,10 @@ def _cotangent_once_jvp(primals: tuple, tangents: tuple) -> tuple:
 
 
 def _held(arrays: Arrays, kernel: jax.Array) -> Arrays:
-    """The arrays out of a conditional; its other side is for kernels of NaN, and linear, as tangents need it."""
-    weight = kernel.ravel()[0]
-    return lax.cond(weight == weight, lambda same: same, lambda same: jax.tree.map(jnp.negative, same), arrays)
+    """The arrays out of a conditional; its other side, for a weight of NaN, is linear, as tangents need it, and NaN."""
+    weight = lax.stop_gradient(kernel.ravel()[0])
+
+    def times_weight(arrays: Arrays) -> Arrays:
+        return jax.tree.map(lambda leaf: leaf * weight.astype(leaf.dtype), arrays)
+
+    return lax.cond(weight == weight, lambda same: same, times_weight, arrays)

@@ -24,13 +24,14 @@ convolve_products = partial(convolve_planes, allowed=PRODUCT_FORMS)
 
 @partial(jax.jit, static_argnames=("strides", "padding"))
 def planar_convolution(inputs: jax.Array, kernel: jax.Array, *, strides: Triple, padding: Padding) -> jax.Array:
-    """The convolution of `conv3d` by the fastest of four exact ways, chosen by the shapes.
+    """The convolution of `conv3d` by the fastest of four ways, equal but for rounding, chosen by the shapes.
 
     Without steps over time each 2-D convolution is shared by several frames (`transformed_frames`) where there are
     enough of them. Else one 2-D convolution takes the frames under the kernel as channels (`joined_frames`), or, with
-    more channels, each frame of the kernel has its own (`split_kernel`). Without steps over rows, these 2-D
-    convolutions share products in turn (`convolve_products`). A single tap is a matrix product. A kernel with few
-    outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced once.
+    more channels, each frame of the kernel has its own (`split_kernel`), whose sum would be rounded too often in 16
+    bits. These 2-D convolutions share products in turn, or go by taps (`convolve_products`). A single tap is a matrix
+    product. A kernel with few outputs is applied to blocks of pixels. Compiled, so that layers of one shape are traced
+    once.
     """
 
     def convolve(inputs: jax.Array, kernel: jax.Array, **plane: Any) -> jax.Array:
@@ -53,7 +54,9 @@ def chosen_form(inputs: HasShape, kernel: HasShape, strides: Triple, padding: Pa
     """The way of `planar_convolution` for arrays of these shapes and types."""
     if kernel.shape[:3] == (1, 1, 1):
         return "matmul"
-    if strides[0] == 1 and jnp.finfo(inputs.dtype).bits >= 32:
+    if jnp.finfo(inputs.dtype).bits < 32:
+        return "joined"
+    if strides[0] == 1:
         of_taps = reaches(inputs, kernel, strides[0], padding[0])
         tile = best_tile(count_outputs(inputs, kernel, strides[0], padding[0]), kernel.shape[0])
         if tile.convolutions <= WORTHWHILE * sum(reach.last - reach.first + 1 for reach in of_taps):

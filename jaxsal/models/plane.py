@@ -1,4 +1,4 @@
-"""The 2-D convolution of images, the types of its options and of those of clips, and what a kernel reaches."""
+"""XLA's convolutions of images and of clips, the types of their options, and what a kernel reaches."""
 
 from typing import NamedTuple
 
@@ -16,6 +16,12 @@ def convolve_images(images: jax.Array, kernel: jax.Array, *, strides: Pair, padd
     """XLA's 2-D convolution."""
     layout = ("NHWC", "HWIO", "NHWC")
     return lax.conv_general_dilated(images, kernel, strides, padding, dimension_numbers=layout)
+
+
+def convolve_clips(clips: jax.Array, kernel: jax.Array, *, strides: Triple, padding: Padding) -> jax.Array:
+    """XLA's 3-D convolution."""
+    layout = ("NDHWC", "DHWIO", "NDHWC")
+    return lax.conv_general_dilated(clips, kernel, strides, padding, dimension_numbers=layout)
 
 
 def count_outputs(inputs: HasShape, kernel: HasShape, stride: int, padding: Pair, axis: int = 0) -> int:

@@ -51,7 +51,7 @@ def transformed(
         for of_slices, weights in zip(sums, transform.kernel, strict=True)
     ]
     outputs = jnp.stack([_weighted_sum(weights, products) for weights in transform.outputs], axis=2)
-    return outputs.reshape(outputs.shape[0], -1, *outputs.shape[3:])[:, :size]
+    return outputs.reshape(outputs.shape[0], num_tiles * num_outputs, *outputs.shape[3:])[:, :size]
 
 
 class ToomCook(NamedTuple):
@@ -64,7 +64,13 @@ class ToomCook(NamedTuple):
 
 @cache
 def toom_cook(num_outputs: int, num_taps: int) -> ToomCook:
-    """The transforms for m outputs of a filter of t taps, by m + t - 2 points and infinity."""
+    """The transforms for m outputs of a filter of t taps, by m + t - 2 points and infinity.
+
+    Raises:
+      ValueError: If that is more than `MOST_POINTS`.
+    """
+    if num_outputs + num_taps - 2 > MOST_POINTS:
+        raise ValueError(f"`num_taps` must be at most {MOST_POINTS + 2 - num_outputs}; got {num_taps}.")
     points = _points(num_outputs + num_taps - 2)
     at_infinity = np.eye(num_outputs + num_taps - 1)[-1]
     others = [np.delete(points, index) for index in range(len(points))]

@@ -37,6 +37,8 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
         (Layer((1, 4, 4, 4, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0),) * 3), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (1, 1, 3, 4), (2, 2), ((0, 0),) * 2), {"matmul"}, "matmul"),
         (Layer((1, 4, 4, 3), (3, 3, 3, 8), (2, 2), PAD[1:]), PLANES, "blocked"),
+        (Layer((3, 15, 9, 3), (7, 7, 3, 8), (1, 1), ((3, 3), (3, 3))), PLANES, "blocked"),
+        (Layer((1, 5, 3, 3, 4), (7, 3, 3, 4, 4), (1, 1, 1), ((3, 3), *PAD[1:])), {"joined", "split"}, "joined"),
         (Layer((1, 4, 4, 3), (3, 3, 3, 32), (2, 2), PAD[1:]), PLANES, "lax"),
         (Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:]), {"blocked", "tiles", "rows"}, "tiles"),
         (Layer((2, 9, 40, 32), (3, 3, 32, 272), (1, 1), PAD[1:]), {"blocked", "tiles", "rows"}, "rows"),

@@ -53,6 +53,13 @@ def test_conv3d_and_its_gradients_equal_xlas_convolution(name):
         np.testing.assert_allclose(gradient, expected_gradient, atol=2e-4)
 
 
+@pytest.mark.parametrize("name", LAYERS)
+def test_no_clips_give_no_outputs(name):
+    inputs, kernel, strides, padding = random_layer(name)
+    expected = xla_convolution(inputs, kernel, strides, padding)
+    assert conv3d(inputs[:0], kernel, strides=strides, padding=padding).shape == (0, *expected.shape[1:])
+
+
 def test_conv3d_by_hand():
     """A difference over time, kernel (-1, 0, 1), of one pixel: y(t) = x(t + 1) - x(t - 1)."""
     inputs = jnp.asarray([1.0, 4.0, 9.0, 16.0]).reshape(1, 4, 1, 1, 1)

@@ -119,6 +119,15 @@ def test_both_are_the_same_arrays_and_gradients(held):
     np.testing.assert_array_equal(of_kernel, 0 * kernel)
 
 
+@pytest.mark.parametrize("held", [once, cotangent_once])
+def test_one_weight_of_nan_changes_no_sign(held):
+    """What it touches is NaN, never another finite number."""
+    array, kernel = jnp.arange(6.0).reshape(2, 3), jnp.ones((2, 2)).at[0, 0].set(jnp.nan)
+    value, gradient = jax.value_and_grad(lambda array: (held(array, kernel) ** 3).sum())(array)
+    assert value == 225.0 or jnp.isnan(value)
+    assert (jnp.isnan(gradient) | (gradient == 3 * array**2)).all()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_kernel_of_nan_gives_gradients_of_nan(name):
     inputs, kernel, padding = arrays(name)

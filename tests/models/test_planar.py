@@ -78,9 +78,13 @@ def test_rounding_stays_that_of_float32(num_frames):
     assert np.abs(outputs - exact).max() < 2e-6 * np.abs(exact).max()
 
 
-def test_sixteen_bits_are_not_transformed():
-    """Their rounding would grow with the transforms."""
-    assert len(convolved_planes(*layer(4, jnp.bfloat16))) == 3
+def test_sixteen_bits_are_one_convolution():
+    """Their rounding would grow with the transforms, and with the parts of a sum."""
+    inputs, kernel = layer(4, jnp.bfloat16)
+    assert len(convolved_planes(inputs, kernel)) == 1
+    found = np.asarray(jax.jit(planar)(inputs, kernel), np.float32)
+    exact = np.asarray(jax.jit(planar)(inputs.astype(jnp.float32), kernel.astype(jnp.float32)))
+    np.testing.assert_allclose(found, exact, rtol=2**-8, atol=1e-3)
 
 
 def test_layers_of_one_shape_are_one_function_of_a_program():

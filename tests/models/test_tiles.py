@@ -231,6 +231,30 @@ def test_tangents_and_batches(form):
     np.testing.assert_allclose(batches, values, atol=2e-4)
 
 
+@pytest.mark.parametrize("form", GRADIENTS)
+def test_gradients_of_gradients(form):
+    convolve, change, _ = GRADIENTS[form]
+    images, kernel = layer(**change)
+
+    def curvature(convolve):
+        """The derivative of a gradient's norm, which both sides of a layer enter."""
+
+        def slope(images, kernel):
+            gradients = jax.grad(lambda *arrays: jnp.tanh(0.01 * convolve(*arrays, **OPTIONS)).sum(), (0, 1))
+            return sum((gradient**2).sum() for gradient in gradients(images, kernel))
+
+        return jax.jit(jax.grad(slope, (0, 1)))(images, kernel)
+
+    for found, expected in zip(curvature(convolve), curvature(convolve_images), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4 * float(jnp.abs(expected).max()))
+
+
+def test_more_taps_than_there_are_points_for():
+    images, kernel = layer((1, 9, 9), (7, 7))
+    with pytest.raises(ValueError, match="`num_taps` must be at most 6; got 7"):
+        transformed_rows(images, kernel, ((3, 3), (3, 3)))
+
+
 def test_a_layer_of_a_network_shares_rows_and_columns():
     images, _ = layer()
     model = Conv2D(32, 3)
