@@ -73,9 +73,7 @@ def main(config: Config) -> None:
             rows = compare(config, subject, keep_prob)
             print(f"\n{subject.name}, p = {keep_prob}\n\n{table(config.counts, rows)}", flush=True)
             results.append(dict(network=subject.name, keep_prob=keep_prob, target=subject.target, rows=rows))
-            values = dataclasses.asdict(config) | dict(output=str(config.output), ledgers=str(config.ledgers))
-            values["checkpoint"] = list(map(str, config.checkpoint))
-            write_json(config.output, dict(config=values, results=results))
+            write_json(config.output, dict(config=dataclasses.asdict(config), results=results))
 
 
 def compare(config: Config, subject: Subject, keep_prob: float) -> list[dict[str, Any]]:
@@ -127,6 +125,7 @@ def summary(counts: Sequence[int], variant: tuple[str, str], errors: np.ndarray,
       plain: The plain sum's error at every N.
     """
     rmse = np.sqrt(np.mean(np.square(errors), axis=0))
+    needed = masks_for_error(counts, rmse, float(plain[-1]))
     return dict(
         estimator=variant[0],
         sampling=variant[1],
@@ -134,7 +133,7 @@ def summary(counts: Sequence[int], variant: tuple[str, str], errors: np.ndarray,
         lowest=errors.min(axis=0).tolist(),
         highest=errors.max(axis=0).tolist(),
         seeds=len(errors),
-        masks_for_plain_error=masks_for_error(counts, rmse, float(plain[-1])),
+        masks_for_plain_error=needed if np.isfinite(needed) else None,
     )
 
 
@@ -161,7 +160,7 @@ def table(counts: Sequence[int], rows: list[dict[str, Any]]) -> str:
         errors = zip(row["rmse"], row["lowest"], row["highest"], strict=True)
         cells = [f"{middle:.3f} ({low:.3f} to {high:.3f})" for middle, low, high in errors]
         needed = row["masks_for_plain_error"]
-        shown = f"< {counts[0]}" if needed == 0 else f"> {counts[-1]}" if np.isinf(needed) else f"{needed:.0f}"
+        shown = f"< {counts[0]}" if needed == 0 else f"> {counts[-1]}" if needed is None else f"{needed:.0f}"
         lines.append(f"| {row['estimator']}, {row['sampling']} | {' | '.join(cells)} | {shown} |")
     return "\n".join(lines)
 

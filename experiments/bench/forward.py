@@ -85,10 +85,12 @@ def main(config: Config) -> None:
         print("torch.compile is left out: there is no C++ compiler.")
         compiled = False
     results: dict[str, list[dict]] = {}
-    for name, case in (QUICK if config.quick else CASES).items():
-        if config.case and config.case not in name:
-            continue
-        results[name], versions = run_case(config, case, compiled)
+    cases = QUICK if config.quick else CASES
+    chosen = [name for name in cases if config.case is None or config.case in name]
+    if not chosen:
+        raise ValueError(f"`case` must be part of one of {', '.join(map(repr, cases))}; got {config.case!r}.")
+    for name in chosen:
+        results[name], versions = run_case(config, cases[name], compiled)
         print(f"\n{name}\n\n{table(results[name])}\n", flush=True)
         write_json(config.output, dict(threads=config.threads, peer=versions, results=results))
 
@@ -116,8 +118,7 @@ def run_case(config: Config, case: Case, compiled: bool) -> tuple[list[dict], di
             results = ours = forwards(model, variables, batch)
             theirs = peers(peer, compiled)
         check_equal(results, theirs, Path(folder, "result.npy"), GRADIENTS if case.what == "train" else 1e-4)
-        runs = {name: partial(finish, run) for name, run in ours.items()} | theirs
-        seconds = times_in_turns(runs, rounds=config.rounds, pause=0.02)
+        seconds = times_in_turns(ours | theirs, rounds=config.rounds, pause=0.02)
     return compare(seconds, against="torch eager", work=case.shape[0], unit="inputs"), versions
 
 
@@ -134,11 +135,6 @@ def with_random_batch_norm(variables: dict) -> dict:
         return jnp.asarray(generator.normal(0, 0.1, array.shape), array.dtype)
 
     return tree_map_with_path(fill, variables)
-
-
-def finish(run: Callable[[], jax.Array]) -> None:
-    """Runs and waits."""
-    jax.block_until_ready(run())
 
 
 def forwards(model, variables, batch) -> Variants:

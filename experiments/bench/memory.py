@@ -64,7 +64,7 @@ def main(config: Config) -> None:
             runs.append(json.loads(printed.splitlines()[-1]))
     rows = [summary(num_masks, runs) for num_masks, runs in found.items()]
     print(table(rows))
-    write_json(config.output, dict(config=dataclasses.asdict(config) | dict(output=str(config.output)), rows=rows))
+    write_json(config.output, dict(config=dataclasses.asdict(config), rows=rows))
 
 
 def measure(config: Config, num_masks: int) -> dict[str, Any]:

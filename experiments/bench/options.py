@@ -80,9 +80,7 @@ def main(config: Config) -> None:
             print(f"\n{subject.name}: {option}\n" + ("" if rows is None else f"\n{table(rows)}\n"))
             print("\n".join(f"- {name}: {_shown(value)}" for name, value in figures.items()), flush=True)
             figures["rows"] = rows
-        values = dataclasses.asdict(config) | dict(output=str(config.output))
-        values["checkpoint"] = list(map(str, config.checkpoint))
-        write_json(config.output, dict(config=values, results=results))
+        write_json(config.output, dict(config=dataclasses.asdict(config), results=results))
 
 
 def _rise(config: Config, subject: Subject, **options: Any) -> jax.Array:
@@ -97,8 +95,7 @@ def _masks(config: Config, subject: Subject) -> RiseMasks:
 
 def _timed(config: Config, variants: dict[str, Callable[[], Any]], work: int, unit: str) -> list[dict[str, Any]]:
     """Rows of the variants, compared with the first."""
-    blocking = {name: lambda run=run: jax.block_until_ready(run()) for name, run in variants.items()}
-    seconds = times_in_turns(blocking, rounds=config.rounds)
+    seconds = times_in_turns(variants, rounds=config.rounds)
     return compare(seconds, against=next(iter(variants)), work=work, unit=unit)
 
 

@@ -128,17 +128,17 @@ def main(config: Config) -> None:
     rows = []
     for method in config.methods:
         if method == "Grad-CAM":
-            rows += _gradcam_rows(classifier, clip, config.rounds)
+            rows += gradcam_rows(classifier, clip, config.rounds)
             continue
         timed = timed_method(method, classifier, clip, block, config.chunk_size)
-        bare = _bare(timed, classifier, clip, config.chunk_size)
+        bare = bare_passes(timed, classifier, clip, config.chunk_size)
         jax.block_until_ready(timed.warm_up())
-        bare(config.chunk_size)
-        variants = {"method": lambda timed=timed: jax.block_until_ready(timed.run()), "bare": bare}
+        jax.block_until_ready(bare(config.chunk_size))
+        variants = {"method": timed.run, "bare": bare}
         seconds = times_in_turns(variants, rounds=config.rounds, warm_up=0)
         rows.append(summary(method, timed.batched + timed.alone, seconds))
     print(f"{case}, {device_mesh().size} device(s), blocks of {block}\n\n{table(rows)}")
-    values = dataclasses.asdict(config) | dict(output=str(config.output), case=case._asdict(), block=block)
+    values = dataclasses.asdict(config) | dict(case=case._asdict(), block=block)
     write_json(config.output, dict(config=values, rows=rows))
 
 
@@ -176,7 +176,7 @@ def timed_method(method: str, classifier: Classifier, clip: jax.Array, block: in
     return Timed(run, block, 0, run)
 
 
-def _bare(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_size: int) -> Callable[..., Any]:
+def bare_passes(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_size: int) -> Callable[..., Any]:
     """As many passes of the classifier as a method takes, in batches of the same size, and nothing else.
 
     As many batches are in flight at most as programs in the engine.
@@ -190,14 +190,16 @@ def _bare(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_size: int
     def run(batched: int = timed.batched) -> Any:
         scores: list[Any] = []
         for _ in range(-(-batched // chunk_size)):
+            if len(scores) >= IN_FLIGHT:
+                jax.block_until_ready(scores[-IN_FLIGHT])
             scores.append(forward(everywhere, batch))
-            jax.block_until_ready(scores[-IN_FLIGHT:][0])
-        return jax.block_until_ready(scores + [alone(classifier, clip) for _ in range(timed.alone)])
+        return scores + [alone(classifier, clip) for _ in range(timed.alone)]
 
     return run
 
 
-def _gradcam_rows(classifier: Classifier, clip: jax.Array, rounds: int) -> list[dict[str, Any]]:
+def gradcam_rows(classifier: Classifier, clip: jax.Array, rounds: int) -> list[dict[str, Any]]:
+    """Rows of Grad-CAM against a pass, and against a pass with the head's gradient; in three times the rounds."""
     forward = jax.jit(lambda classifier, clip: classifier(clip))
 
     @jax.jit
@@ -206,9 +208,9 @@ def _gradcam_rows(classifier: Classifier, clip: jax.Array, rounds: int) -> list[
         return activations, jax.grad(lambda a: classifier.head(a)[0])(activations)
 
     variants = {
-        "method": lambda: jax.block_until_ready(gradcam(classifier, clip, 0)),
-        "bare": lambda: jax.block_until_ready(forward(classifier, clip)),
-        "gradient": lambda: jax.block_until_ready(with_gradient(classifier, clip)),
+        "method": partial(gradcam, classifier, clip, 0),
+        "bare": partial(forward, classifier, clip),
+        "gradient": partial(with_gradient, classifier, clip),
     }
     seconds = times_in_turns(variants, rounds=3 * rounds)
     against_gradient = dict(method=seconds["method"], bare=seconds["gradient"])

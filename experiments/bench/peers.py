@@ -88,8 +88,7 @@ def main(config: Config) -> None:
             for method in config.methods:
                 ours, theirs, unit, work = pairing(method, subject, peer)
                 check_equal(ours, theirs, folder / "result.npy", 1e-3)
-                runs = {variant: partial(_finish, run) for variant, run in ours.items()} | theirs
-                seconds = times_in_turns(runs, rounds=config.rounds, pause=0.02)
+                seconds = times_in_turns(ours | theirs, rounds=config.rounds, pause=0.02)
                 results[method] = compare(seconds, against=EAGER, work=work, unit=unit)
                 print(f"\n{method}, {config.shape}\n\n{table(results[method])}\n", flush=True)
                 write_json(config.output, _report(config, versions, results, []))
@@ -191,7 +190,7 @@ def started_peer(config: Config, folder: Path) -> Iterator[tuple[Peer, dict[str,
 def memory_row(config: Config, folder: Path, num_masks: int) -> dict[str, float]:
     """Peaks of both sides for a number of masks, each in a process of its own."""
     command = [sys.executable, __file__, *sys.argv[1:], "--measure", str(num_masks)]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     with started_peer(config, folder) as (peer, _):
         peer.ask("rise", variant="eager", num_masks=num_masks)
         theirs = peer.ask("peak_mb")
@@ -207,12 +206,7 @@ def memory_lines(rows: list[dict[str, float]]) -> list[str]:
 
 
 def _report(config: Config, versions: dict[str, str], results: dict, memory: list[dict]) -> dict[str, Any]:
-    chosen = {name: str(value) if isinstance(value, Path) else value for name, value in vars(config).items()}
-    return dict(config=chosen, peer=versions, results=results, memory=memory)
-
-
-def _finish(run: Callable[[], Any]) -> None:
-    jax.block_until_ready(run())
+    return dict(config=dataclasses.asdict(config), peer=versions, results=results, memory=memory)
 
 
 if __name__ == "__main__":

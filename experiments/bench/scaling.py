@@ -85,7 +85,10 @@ def ask(process: subprocess.Popen[str]) -> dict[str, Any]:
     assert process.stdout is not None
     process.stdin.write("\n")
     process.stdin.flush()
-    return json.loads(process.stdout.readline())
+    answer = process.stdout.readline()
+    if not answer:
+        raise RuntimeError(f"A process ended with code {process.wait()} before it answered.")
+    return json.loads(answer)
 
 
 def main(config: Config) -> None:
@@ -98,7 +101,10 @@ def main(config: Config) -> None:
         running = {count: stack.enter_context(start(config, count)) for count in config.counts}
         try:
             found = {count: ask(process) for count, process in running.items()}
-            variants = {f"{found[count]['devices']} devices": partial(ask, running[count]) for count in config.counts}
+            for count, answer in found.items():
+                if answer["devices"] != count:
+                    raise ValueError(f"`counts` must be at most the devices there are; got {count}, found {answer}.")
+            variants = {f"{count} devices": partial(ask, process) for count, process in running.items()}
             seconds = times_in_turns(variants, rounds=config.rounds)
         finally:
             for process in running.values():
@@ -106,8 +112,7 @@ def main(config: Config) -> None:
     rows = compare(seconds, against=next(iter(variants)), work=config.num_masks, unit="masks")
     note = VIRTUAL if found[config.counts[0]]["platform"] == "cpu" else ""
     print("\n\n".join(filter(None, [table(rows), note])))
-    about = dataclasses.asdict(config) | dict(output=str(config.output))
-    write_json(config.output, dict(config=about, rows=rows, note=note))
+    write_json(config.output, dict(config=dataclasses.asdict(config), rows=rows, note=note))
 
 
 if __name__ == "__main__":

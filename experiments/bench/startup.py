@@ -61,8 +61,7 @@ def main(config: Config) -> None:
                 seconds.setdefault(kind, []).append(start([*words, *where], environment))
     rows = [summary(kind, values) for kind, values in seconds.items()]
     print(table(rows))
-    values = {name: str(value) if isinstance(value, Path) else value for name, value in vars(config).items()}
-    write_json(config.output, dict(config=values, rows=rows))
+    write_json(config.output, dict(config=vars(config), rows=rows))
 
 
 def start_environment(cache: Path) -> dict[str, str]:

@@ -13,14 +13,16 @@ import json
 import os
 import platform
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
+
+from jaxsal.revision import git_revision
 
 
 def times_in_turns(
@@ -29,7 +31,7 @@ def times_in_turns(
     """Seconds of every variant in every round.
 
     Args:
-      variants: Name to a function that returns when its work is done (for JAX: `block_until_ready`).
+      variants: Name to a function; arrays that it returns are waited for.
       rounds: Turns that are timed.
       warm_up: Turns before that are not, for what is compiled or cached.
       pause: Seconds before each turn, for the threads of the one before to go to sleep.
@@ -42,7 +44,7 @@ def times_in_turns(
         for name, run in variants.items():
             time.sleep(pause)
             start = time.perf_counter()
-            run()
+            jax.block_until_ready(run())
             if number >= warm_up:
                 seconds[name].append(time.perf_counter() - start)
     return {name: np.asarray(values) for name, values in seconds.items()}
@@ -96,8 +98,6 @@ def _spread(middle: float, ends: list[float]) -> str:
 
 def machine() -> dict[str, Any]:
     """The processor and what it is used by, for the JSON."""
-    import jax
-
     return dict(
         processor=processor_name(),
         cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -117,18 +117,15 @@ def processor_name() -> str:
     return platform.processor()
 
 
-def revision() -> str | None:
-    """The git revision of this checkout, with "-dirty" where files differ from it; None outside of one."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--abbrev=40", "--dirty"]
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    return None
-
-
 def write_json(path: str | Path, result: dict[str, Any]) -> None:
-    """Writes a benchmark's result, with the machine, the command, the git revision and the time added."""
+    """Writes a benchmark's result, with the machine, the command, the git revision and the time added.
+
+    Paths are written as text; figures that are no numbers, which JSON does not have, are an error.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    result = dict(result, machine=machine(), command=shlex.join(sys.argv), revision=revision(), time=now)
-    path.write_text(json.dumps(result, indent=2) + "\n")
+    result = dict(
+        result, machine=machine(), command=shlex.join(sys.argv), revision=git_revision(Path(__file__).parent), time=now
+    )
+    path.write_text(json.dumps(result, indent=2, default=str, allow_nan=False) + "\n")

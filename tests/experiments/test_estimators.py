@@ -13,6 +13,12 @@ def test_masks_for_an_error_that_falls_as_the_root(wanted, masks):
     np.testing.assert_allclose(masks_for_error(COUNTS, errors, wanted), masks, rtol=1e-6)
 
 
+def test_more_masks_than_there_are():
+    row = summary(COUNTS, ("mean", "independent"), np.full((1, 3), 0.3), np.array([0.4, 0.28, 0.2]))
+    assert row["masks_for_plain_error"] is None
+    assert table(COUNTS, [row]).endswith("| > 400 |")
+
+
 def test_rows_and_the_table():
     plain = np.array([0.4, 0.28, 0.2])
     errors = np.array([[0.3, 0.2, 0.1], [0.5, 0.2, 0.1]])

@@ -1,10 +1,10 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from overhead import TARGETS, summary, table, timed_method
+from overhead import TARGETS, bare_passes, gradcam_rows, summary, table, timed_method
 
-import toys
-from jaxsal.saliency import sidu as sidu_module
+from jaxsal import Classifier
 
 CLIP = jax.random.uniform(jax.random.key(0), (4, 6, 9, 3))
 
@@ -16,14 +16,42 @@ def test_ratios_are_taken_turn_by_turn_beside_the_target():
     assert table([row]).splitlines()[-1] == "| RISE | 17 | 3.000 | 2.000 | 2.000 (1.500 to 2.000) | 1.03 |"
 
 
-@pytest.mark.parametrize(("method", "passes"), [("RISE", (12, 1)), ("SIDU", (3, 1)), ("deletion", (12, 0))])
-def test_bare_passes_are_as_many_as_the_method_takes(method, passes, monkeypatch):
-    """SIDU's classifier has three channels, whose masks all differ."""
-    seen = []
-    score = sidu_module.score_masks
-    monkeypatch.setattr(sidu_module, "score_masks", lambda *a, **k: (seen.append(k["ids"]), score(*a, **k))[1])
-    timed = timed_method(method, toys.pooling_classifier(), CLIP, block=12, chunk_size=4)
-    assert (timed.batched, timed.alone) == passes
-    timed.run()
-    assert [len(set(ids.tolist())) for ids in seen] == ([3] if method == "SIDU" else [])
-    assert method in TARGETS
+def counting(passes):
+    """A classifier that grows `passes` by one entry for every clip that it sees."""
+
+    def features(params, clip):
+        jax.debug.callback(lambda _: passes.append(1), clip[0, 0, 0, 0])
+        return params["scale"] * clip[:, ::3, ::3]
+
+    def head(params, activations):
+        return activations.mean(axis=(0, 1, 2))
+
+    return Classifier.from_functions(features, head, {"scale": jnp.ones(())})
+
+
+@pytest.mark.parametrize("method", [method for method in TARGETS if method != "Grad-CAM"])
+def test_bare_passes_are_as_many_as_the_method_takes(method):
+    """In whole chunks of 4: of 12 masks or steps, or of SIDU's three channels."""
+    passes = []
+    classifier = counting(passes)
+    timed = timed_method(method, classifier, CLIP, block=12, chunk_size=4)
+    assert timed.batched == (3 if method == "SIDU" else 12)
+
+    def count(run):
+        jax.block_until_ready(run())
+        jax.effects_barrier()
+        passes.clear()
+        jax.block_until_ready(run())
+        jax.effects_barrier()
+        return len(passes)
+
+    assert (
+        count(timed.run) == count(bare_passes(timed, classifier, CLIP, 4)) == 4 * -(-timed.batched // 4) + timed.alone
+    )
+
+
+def test_rows_of_gradcam():
+    alone, with_gradient = gradcam_rows(counting([]), CLIP, rounds=1)
+    assert (alone["method"], alone["forwards"], alone["target"]) == ("Grad-CAM", 1, 1.10)
+    assert with_gradient["target"] is None
+    assert with_gradient["rounds"] == 3

@@ -17,28 +17,29 @@ def test_variants_take_turns_and_the_warm_up_is_not_timed():
 
 
 def test_speed_is_compared_round_by_round():
-    """In each round "ours" takes half the time; the medians alone would say otherwise."""
-    seconds = {"ours": np.asarray([1.0, 4.0, 5.0]), "theirs": np.asarray([2.0, 8.0, 10.0])}
+    """In most rounds "ours" takes half the time or less; the medians alone say that it takes as long."""
+    seconds = {"ours": np.asarray([1.0, 4.0, 5.0]), "theirs": np.asarray([3.0, 4.0, 10.0])}
 
     ours, theirs = compare(seconds, against="theirs", work=8, unit="clips")
 
     assert ours["speed"] == 2
-    assert ours["speed_range"] == [2, 2]
+    assert ours["speed_range"] == [1, 3]
     assert ours["seconds"] == 4
     assert ours["clips_per_second"] == 2
     assert theirs["speed"] == 1
-    assert table([ours, theirs]).splitlines()[2] == "| ours | 4 (1 to 5) | 2 | 2 (2 to 2) |"
+    assert table([ours, theirs]).splitlines()[2] == "| ours | 4 (1 to 5) | 2 | 2 (1 to 3) |"
 
 
 def test_json_holds_the_result_the_machine_and_the_command(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["bench.py", "--rounds", "9"])
-    write_json(tmp_path / "new" / "result.json", {"rows": [1]})
+    write_json(tmp_path / "new" / "result.json", {"rows": [1], "config": {"output": tmp_path}})
 
     result = json.loads((tmp_path / "new" / "result.json").read_text())
     assert result["rows"] == [1]
+    assert result["config"] == {"output": str(tmp_path)}
     assert result["machine"]["cores"] >= 1
     assert result["command"] == "bench.py --rounds 9"
-    assert result["revision"] is None or len(result["revision"].removesuffix("-dirty")) == 40
+    assert result["revision"] is None or len(result["revision"].removesuffix("+dirty")) == 40
 
 
 @pytest.fixture
