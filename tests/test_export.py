@@ -1,6 +1,7 @@
 """Every compiled program of the package lowers for accelerators, without one at hand."""
 
 import ast
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -39,6 +40,8 @@ FAMILIES = {
     "RankMasks": RankMasks(jnp.arange(np.prod(SHAPE), dtype=jnp.int32).reshape(SHAPE), IDS, True),
     "ActivationMasks": ACTIVATION,
     "DenseMasks": DenseMasks(jnp.zeros((10, *SHAPE))),
+    "stratified": dataclasses.replace(RISE, sampling="stratified"),
+    "sobol": dataclasses.replace(RISE, sampling="sobol"),
 }
 TOY = split_callable(toys.pooling_classifier(cells=(2, 2, 3), head=np.zeros((3, 2), np.float32)))
 
@@ -87,9 +90,12 @@ def pan_scoring():
 
 
 def bfloat16_scoring():
-    half = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.bfloat16), TOY.arrays)
-    masks = DenseMasks(jnp.zeros((10, *SHAPE), jnp.bfloat16))
-    return scoring_program(masks, TOY._replace(arrays=half), jax.ShapeDtypeStruct(CLIP.shape, jnp.bfloat16))
+    """A network with weights of 16 bits, and a clip of 32."""
+    parts, clip = network(runs.SPEC)
+    parts = split_callable(callables.join_callable(*parts).with_precision("bfloat16"))
+    assert {leaf.dtype.name for leaf in parts.arrays} == {"bfloat16", "float32"}
+    masks = RiseMasks(jax.random.key(0), 10, 0.5, clip.shape[:3], (2, 4, 4), "mirror", "own")
+    return scoring_program(masks, parts, clip)
 
 
 def train_step():

@@ -10,6 +10,7 @@ from jaxsal import deletion, engine, gradcam, inputs, insertion, score_masks, si
 from jaxsal.callables import join_callable, split_callable
 from jaxsal.engine import _score_chunks
 from jaxsal.masks import RiseMasks, expand_mask
+from jaxsal.saliency.readout import _read, rise_map
 
 CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
 MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
@@ -76,19 +77,33 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
 
 def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    shapes, peaks = [], []
+    shapes, peaks = [], {}
     original = engine._score_chunks
 
     def spy(*arguments):
         shapes.append(arguments[4].shape)
-        peaks.append(original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes)
+        if shapes[-1] not in peaks:
+            peaks[shapes[-1]] = original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
         return jnp.zeros((*arguments[4].shape, 4))
 
     monkeypatch.setattr(engine, "_score_chunks", spy)
-    score_masks(classifier, CLIP, rise_masks(100), chunk_size=4)
-    score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
+    for num_masks in (100, 10_000):
+        score_masks(classifier, CLIP, rise_masks(num_masks), chunk_size=4)
+    assert len(shapes) == 4 + 313
     assert set(shapes) == {(8, 4)}
-    assert max(peaks) == min(peaks) < 100 * CLIP.nbytes
+    assert peaks[8, 4] < 100 * CLIP.nbytes
+
+
+def test_a_map_of_many_masks_takes_little_more_than_their_scores(no_shape_checks):
+    """Masks are made again, a few at a time: a million of them do not fit into five numbers for each."""
+    masks = rise_masks(2**20)
+
+    def program_bytes(num_masks):
+        ids, scores = jnp.zeros(num_masks, jnp.int32), jnp.zeros((num_masks, 1))
+        arguments = (masks, ids, scores, np.int32(num_masks), rise_map, "mean", True)
+        return _read.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+
+    assert program_bytes(2**20) - program_bytes(2**10) <= 5 * 4 * 2**20
 
 
 @pytest.mark.parametrize("chunk_size", [4, 7, 64])
