@@ -14,27 +14,33 @@ from jaxsal.commands.output import Output
 from jaxsal.compilation import processor
 
 SCRIPT = """
-import jax, jax.numpy as jnp
+import jax, jax.monitoring, jax.numpy as jnp
 from jaxsal.compilation import keep_programs
+events = []
+jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
 folder = keep_programs()
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((3, 3)))
-print(folder, len(list(folder.glob("*-cache"))))
+print(folder, len(list(folder.glob("*-cache"))), events.count("/jax/compilation_cache/cache_hits"))
 """
 
 
 @pytest.mark.parametrize("named", [False, True])
 def test_programs_are_kept_in_the_users_or_the_named_folder(tmp_path, named):
+    """And the next process takes them from there."""
     environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), JAX_PLATFORMS="cpu")
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
     if named:
         environment["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "named")
-    printed = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+    command = [sys.executable, "-c", SCRIPT]
+    first, second = (
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        for _ in range(2)
     )
-    folder, count = printed.stdout.split()
+    folder, count, hits = first
     assert folder.startswith(str(tmp_path / ("named" if named else "cache/jaxsal/programs")))
-    assert int(count) > 0
+    assert int(count) > int(hits) == 0
+    assert second == [folder, count, count]
 
 
 def test_the_folder_is_of_the_processor_not_of_the_machines_name(monkeypatch):
