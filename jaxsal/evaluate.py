@@ -191,8 +191,9 @@ def ledger_name(name: str, options: ExplainOptions, scored_by: str) -> str:
     chosen = resolve_options("rise", options.recipe, rise_overrides(options))
     grid = "x".join(map(str, chosen.grid_shape))
     batch = "" if chosen.batch_size is None else f"-batch{chosen.batch_size}"
+    sampling = "" if chosen.sampling == "independent" else f"-{chosen.sampling}"
     precision = "" if options.precision == "float32" else f"-{options.precision}"
-    masks = f"{options.recipe}-{grid}-p{chosen.keep_prob:g}{batch}-seed{options.seed}{precision}"
+    masks = f"{options.recipe}-{grid}-p{chosen.keep_prob:g}{batch}{sampling}-seed{options.seed}{precision}"
     return f"{file_name(name)}-{scored_by}-{masks}.npz"
 
 

@@ -26,7 +26,8 @@ from jaxsal.saliency.sidu import sidu_clips
 from jaxsal.side_by_side import logits_of_clips
 from jaxsal.types import Clip
 
-_RISE = ("num_masks", "grid_shape", "keep_prob", "estimator")
+_RISE = ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling")
+_CURVES = ("num_steps", "approximation", "tolerance")
 
 
 def check_options(options: ExplainOptions) -> None:
@@ -215,7 +216,7 @@ def _batch(batch_size: int | None) -> dict[str, Any]:
 
 def _curve_overrides(options: ExplainOptions, measure: str) -> dict[str, Any]:
     baseline = getattr(options, f"{measure}_baseline")
-    return options.overrides("num_steps") | ({} if baseline is None else {"baseline": baseline})
+    return options.overrides(*_CURVES) | ({} if baseline is None else {"baseline": baseline})
 
 
 def _runs(

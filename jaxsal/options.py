@@ -13,6 +13,7 @@ REFERENCES = ("random", "constant")
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS = ("adamw", "sgd")
 CROPPING = ("random", "multiscale")
+SAMPLINGS = ("independent", "stratified", "sobol")
 BASELINE_NAMES = ("zero", "mean", "blur", "gaussian")
 
 
@@ -149,12 +150,17 @@ class ExplainOptions:
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each.
       keep_prob: RISE: chance of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean", the paper's, or "centered", with less variance.
+      sampling: RISE: how the random grids go together; "stratified" and "sobol" cover them more evenly, with less
+        variance but no standard errors.
       threshold: SIDU: a channel's mask is where its activation is above this; any number, in units of activations.
       rise_batch: RISE: masked clips that are normalised as one, see `jaxsal.recipes.RiseOptions.batch_size`.
       sidu_batch: SIDU: the same.
       num_steps: Deletion and insertion: scores of a curve, at least 2, the first and the last among them.
       deletion_baseline: What deletion puts in for what it removes.
       insertion_baseline: What insertion starts from.
+      approximation: Deletion and insertion: score all steps, or refine, where every 8th and those between that differ
+        by more than the tolerance are scored.
+      tolerance: Deletion and insertion, to refine: a difference of probabilities, at least 0.
       chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result.
       clips_per_batch: Clips that are explained together, at least 1, but no more than `chunk_size`; changes speed and
         memory, not the result. A killed run loses at most so many, RISE's scores aside.
@@ -169,12 +175,15 @@ class ExplainOptions:
     grid_shape: Annotated[tuple[int, int, int] | None, left_out("2 8 8", metavar="T H W")] = None
     keep_prob: Annotated[float | None, left_out("0.1")] = None
     estimator: Annotated[str | None, one_of("mean", "centered"), left_out("mean")] = None
+    sampling: Annotated[str | None, one_of(*SAMPLINGS), left_out("independent")] = None
     threshold: Annotated[float | None, left_out("0.5; canonical 0.1")] = None
     rise_batch: Annotated[int | None, left_out("each by itself")] = None
     sidu_batch: Annotated[int | None, left_out("each by itself")] = None
     num_steps: Annotated[int | None, left_out("100; canonical one a row of the frame and one more")] = None
     deletion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("mean; icpr2022 zero")] = None
     insertion_baseline: Annotated[str | None, one_of(*BASELINE_NAMES), left_out("blur; canonical gaussian")] = None
+    approximation: Annotated[str | None, one_of("none", "refine"), left_out("none")] = None
+    tolerance: Annotated[float | None, left_out("0.02")] = None
     chunk_size: int = 16
     clips_per_batch: int = 4
     seed: int = 0

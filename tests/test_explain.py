@@ -60,6 +60,28 @@ def test_precision_reaches_the_classifier_and_the_ledger_and_its_file():
         ExplainOptions(precision="float8")
 
 
+def test_fewer_and_better_placed_passes_are_options():
+    """Each reaches its method; sampled otherwise, RISE's scores have a file of their own."""
+    options = dataclasses.replace(OPTIONS, sampling="sobol", approximation="refine", tolerance=0.3, num_steps=33)
+    found = explained(CLASSIFIER, CLIP, options, name="a", spectrum="IR")
+    assert found.ledger.options.sampling == "sobol"
+    masks = options.overrides("num_masks", "grid_shape", "keep_prob", "sampling")
+    np.testing.assert_array_equal(found.maps["RISE"], rise(jax.random.key(0), CLASSIFIER, CLIP, **masks))
+    curve = found.curves["RISE"][0]
+    refined = dict(num_steps=33, approximation="refine", tolerance=0.3)
+    expected = deletion(CLASSIFIER, CLIP, found.maps["RISE"], **refined)
+    assert curve.num_scored == expected.num_scored < 33
+    np.testing.assert_allclose(curve.scores, expected.scores, rtol=1e-6)
+    assert evaluation.ledger_name("a", options, "w") != evaluation.ledger_name("a", OPTIONS, "w")
+
+
+@pytest.mark.parametrize(("name", "value"), [("sampling", "even"), ("approximation", "skip"), ("tolerance", -0.1)])
+def test_an_option_that_is_not_allowed_is_named_before_any_clip_is_read(name, value, tmp_path, no_shape_checks):
+    options = dataclasses.replace(OPTIONS, **{name: value})
+    with pytest.raises(ValueError, match=f"`{name}` must be .*; got {value!r}"):
+        explain_all(CLASSIFIER, cases(1), options, tmp_path)
+
+
 def test_a_class_may_be_asked_for():
     found = explained(CLASSIFIER, CLIP, OPTIONS, name="a", spectrum="IR", target=1)
     assert found.target == 1
@@ -168,11 +190,11 @@ def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch, clips_per_batch):
     done = []
     original = evaluation.explain
 
-    def killed(classifier, options, subjects):
+    def killed(classifier, options, subjects, **rest):
         if len(done) == 2:
             raise KeyboardInterrupt
         done.extend(subject.name for subject in subjects)
-        return original(classifier, options, subjects)
+        return original(classifier, options, subjects, **rest)
 
     monkeypatch.setattr(evaluation, "explain", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -225,7 +247,7 @@ def test_only_clips_of_one_shape_go_together(tmp_path, monkeypatch):
     mixed = [case._replace(load=lambda n=n: longer if n == 2 else CLIP) for n, case in enumerate(cases(5))]
     sizes = []
     original = evaluation.explain
-    monkeypatch.setattr(evaluation, "explain", lambda *a: sizes.append(len(a[2])) or original(*a))
+    monkeypatch.setattr(evaluation, "explain", lambda *a, **k: sizes.append(len(a[2])) or original(*a, **k))
     found = explain_all(CLASSIFIER, mixed, dataclasses.replace(OPTIONS, method=("gradcam",)), tmp_path)
     assert sizes == [2, 1, 2]
     assert [explanation.name for explanation in found] == [case.name for case in mixed]

@@ -6,8 +6,8 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 
 import pytest
 
-from jaxsal import cli
-from jaxsal.options import BASELINE_NAMES, TRAIN_RECIPES, ExplainOptions, train_options
+from jaxsal import cli, grid_draws
+from jaxsal.options import BASELINE_NAMES, SAMPLINGS, TRAIN_RECIPES, ExplainOptions, train_options
 from jaxsal.recipes import BASELINES, RECIPES
 
 VERBS = [
@@ -72,10 +72,12 @@ def effective(of_recipe, recipes):
 
 def test_the_defaults_shown_are_those_of_the_recipes():
     assert BASELINES == BASELINE_NAMES
+    assert SAMPLINGS == grid_draws.SAMPLINGS
     said = hints(ExplainOptions)
-    sources = {name: ("rise", name) for name in ("num_masks", "grid_shape", "keep_prob", "estimator")}
+    sources = {name: ("rise", name) for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling")}
     sources |= {"threshold": ("sidu", "threshold")}
     sources |= {f"{measure}_baseline": (measure, "baseline") for measure in ("deletion", "insertion")}
+    sources |= {name: ("deletion", name) for name in ("approximation", "tolerance")}
     for name, (method, field) in sources.items():
         assert said.pop(name) == effective(lambda r, m=method, f=field: getattr(getattr(r, m), f), RECIPES)
     steps = said.pop("num_steps")
