@@ -24,7 +24,7 @@ import tyro
 from jax.tree_util import DictKey, tree_map_with_path
 from peer import Peer
 from safetensors.numpy import save_file
-from timing import compare, table, times_in_turns, write_json
+from timing import compare, exact_float32, table, times_in_turns, write_json
 from training_step import TrainingStep
 
 from jaxsal.devices import device_mesh, on_every_device, split_axis, use_all_cores
@@ -80,6 +80,7 @@ class Config:
 def main(config: Config) -> None:
     """Compares, times and prints a table for each case."""
     use_all_cores()
+    exact_float32()
     compiled = config.compiled and not config.quick
     if compiled and not any(shutil.which(name) for name in ("c++", "g++", "clang++")):
         print("torch.compile is left out: there is no C++ compiler.")

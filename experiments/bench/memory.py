@@ -12,7 +12,6 @@ as it can be, so that a million masks take minutes and what grows is seen.
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import tyro
-from timing import write_json
+from timing import peak_mb, write_json
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def measure(config: Config, num_masks: int) -> dict[str, Any]:
         ledger = rise_ledger(jax.random.key(2), classifier, clip, path=path, **options)
         size = path.stat().st_size
     jax.block_until_ready(ledger.map(0))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = peak_mb()
     program = program_bytes(classifier, clip, ledger.masks, classifier.mean, chunk_size=config.chunk_size)
     return dict(num_masks=num_masks, peak_mb=peak, program_mb=program / 2**20, ledger_mb=size / 2**20)
 

@@ -6,9 +6,11 @@ JSON over the process's standard input and output; arrays are exchanged as files
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,18 @@ class Peer:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+
+
+def resident_peak_mb() -> float:
+    """The most memory that this process has had.
+
+    `ru_maxrss` is not that: a process takes over the peak of the one that started it.
+    """
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def serve(functions: Mapping[str, Callable[..., Any]]) -> None:

@@ -11,7 +11,6 @@ RISE with each number of masks once more, each side in a process of its own, and
 
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ import tyro
 from forward import Variants, check_equal, with_random_batch_norm
 from peer import Peer
 from safetensors.numpy import save_file
-from timing import compare, table, times_in_turns, write_json
+from timing import compare, exact_float32, peak_mb, table, times_in_turns, write_json
 
 from jaxsal import Classifier, deletion, gradcam, insertion, rise, sidu
 from jaxsal.devices import use_all_cores
@@ -75,10 +74,11 @@ def main(config: Config) -> None:
     if config.quick:
         config = dataclasses.replace(config, shape=(4, 16, 16), memory=config.memory or (100,))
     use_all_cores()
+    exact_float32()
     subject = Subject(config)
     if config.measure is not None:
         jax.block_until_ready(subject.rise(config.measure))
-        print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+        print(json.dumps(peak_mb()))
         return
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:

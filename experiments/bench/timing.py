@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from peer import resident_peak_mb
 
 from jaxsal.revision import git_revision
 
@@ -106,6 +107,19 @@ def machine() -> dict[str, Any]:
         jax=jax.__version__,
         python=platform.python_version(),
     )
+
+
+def exact_float32() -> None:
+    """No TF32 or bfloat16 in products on an accelerator, so that results can be compared; a processor has neither."""
+    if jax.default_backend() != "cpu":
+        jax.config.update("jax_default_matmul_precision", "highest")
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, of the device where that is not the processor."""
+    if jax.default_backend() != "cpu":
+        return jax.local_devices()[0].memory_stats()["peak_bytes_in_use"] / 2**20
+    return resident_peak_mb()
 
 
 def processor_name() -> str:

@@ -1,9 +1,8 @@
 """The PyTorch side of `forward.py`: forward passes and training steps, asked by `peer.py`."""
 
-import numpy as np
 import torch
 from peer import serve
-from torch_networks import FIRST_CONV, LAST_LINEAR, load_batch, load_network, versions
+from torch_networks import FIRST_CONV, LAST_LINEAR, finish, load_batch, load_network, versions
 
 state: dict = {}
 training: dict = {}
@@ -30,8 +29,7 @@ def forward(variant: str, output: str | None = None) -> None:
     """Runs a variant once; writes the logits to `output` if given."""
     with torch.inference_mode():
         logits = state[variant]()
-    if output:
-        np.save(output, logits.numpy())
+    finish(output, logits)
 
 
 def load_training(arch: str, weights: str, inputs: str, threads: int, rate: float, momentum: float) -> dict[str, str]:
@@ -49,13 +47,14 @@ def train(variant: str, output: str | None = None) -> None:
     arch, network, batch, optimizer = training[variant]
     optimizer.zero_grad()
     logits = network(batch)
-    labels = torch.arange(len(batch)) % logits.shape[1]
+    labels = torch.arange(len(batch), device=batch.device) % logits.shape[1]
     torch.nn.functional.cross_entropy(logits, labels).backward()
-    if output:
-        kernels = [network.get_submodule(names[arch]).weight for names in (FIRST_CONV, LAST_LINEAR)]
-        np.save(output, np.concatenate([(k.grad / k.grad.abs().max()).numpy().ravel() for k in kernels]))
+    if output is None:
+        optimizer.step()
+        finish(None, None)
         return
-    optimizer.step()
+    gradients = [network.get_submodule(names[arch]).weight.grad for names in (FIRST_CONV, LAST_LINEAR)]
+    finish(output, torch.cat([(gradient / gradient.abs().max()).ravel() for gradient in gradients]))
 
 
 if __name__ == "__main__":

@@ -4,8 +4,12 @@ PAN-Lite is written after its authors' description, with their names of weights:
 ResNet-50 with temporal shifts, pooling over timescales.
 """
 
+from collections.abc import Callable
+from importlib.metadata import version
+
 import numpy as np
 import torch
+from peer import resident_peak_mb
 from safetensors.torch import load_file
 from torch import nn
 
@@ -13,6 +17,9 @@ _library = torch.library.Library("torchvision", "DEF")  # its own wheel may lack
 for _operator in ("nms", "qnms"):
     _library.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 import torchvision  # noqa: E402
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+torch.backends.cudnn.allow_tf32 = False  # as torch's own default for products, and as the other side's float32
 
 
 class Shift(nn.Module):
@@ -84,7 +91,7 @@ FIRST_CONV = {"resnet3d18": "stem.0", "resnet50": "conv1", "pan": "base_model.co
 def load_network(arch: str, weights: str, *, last: bool = False) -> nn.Module:
     """A network with the other side's weights, a .safetensors file; `last`: in memory channels last."""
     tensors = load_file(weights)
-    network = NETWORKS[arch](num_classes=len(tensors[f"{LAST_LINEAR[arch]}.weight"]))
+    network = NETWORKS[arch](num_classes=len(tensors[f"{LAST_LINEAR[arch]}.weight"])).to(DEVICE)
     missing = network.load_state_dict(tensors, strict=False)
     if missing.unexpected_keys or any(not name.endswith("num_batches_tracked") for name in missing.missing_keys):
         raise ValueError(f"The weights are not those of {arch}: {missing}")
@@ -93,13 +100,35 @@ def load_network(arch: str, weights: str, *, last: bool = False) -> nn.Module:
 
 def load_batch(arch: str, path: str, *, last: bool = False) -> torch.Tensor:
     """The other side's inputs, (B, ..., C) as .npy, channels first; `last`: in memory channels last."""
-    batch = torch.from_numpy(np.moveaxis(np.load(path), -1, 1).copy())
+    batch = load_array(path, lambda array: np.moveaxis(array, -1, 1).copy())
     return batch.contiguous(memory_format=_format(arch)) if last and arch != "pan" else batch
+
+
+def load_array(path: str, change: Callable[[np.ndarray], np.ndarray] = lambda array: array) -> torch.Tensor:
+    """An array of a .npy file, changed by NumPy, on the device."""
+    return torch.from_numpy(change(np.load(path))).to(DEVICE)
+
+
+def finish(output: str | None, result: torch.Tensor | None) -> None:
+    """Waits for the device; writes a result to `output` if given."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+    if output and result is not None:
+        np.save(output, result.detach().cpu().numpy())
+
+
+def peak_mb() -> float:
+    """The most memory that this process has had, of the device where that is not the processor."""
+    if DEVICE.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resident_peak_mb()
 
 
 def versions() -> dict[str, str]:
     """What this side runs on."""
-    return {"torch": torch.__version__, "torchvision": torchvision.__version__}
+    packages = ("torch", "torchvision", "captum", "torchcam")
+    device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
+    return {name: version(name) for name in packages} | {"device": device}
 
 
 def _format(arch: str) -> torch.memory_format:

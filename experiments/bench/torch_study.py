@@ -6,13 +6,11 @@ curves are taken come from the other side as files.
 """
 
 import contextlib
-import resource
 
-import numpy as np
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from peer import serve
-from torch_networks import load_network, versions
+from torch_networks import finish, load_array, load_network, peak_mb, versions
 from torchcam.metrics import DeletionInsertionMetric
 
 MEAN, STD = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
@@ -24,8 +22,8 @@ def load(folder: str, threads: int) -> dict[str, str]:
     """Makes the network, eager and as frozen TorchScript; returns the versions of this side."""
     torch.set_num_threads(threads)
     network = load_network("resnet3d18", f"{folder}/weights.safetensors").eval()
-    clip = torch.from_numpy(np.load(f"{folder}/clip.npy")).permute(3, 0, 1, 2)[None].contiguous()
-    state.update({name: torch.from_numpy(np.load(f"{folder}/{name}.npy")) for name in ("grids", "offsets", "saliency")})
+    clip = load_array(f"{folder}/clip.npy").permute(3, 0, 1, 2)[None].contiguous()
+    state.update({name: load_array(f"{folder}/{name}.npy") for name in ("grids", "offsets", "saliency")})
     with torch.no_grad():
         frozen = torch.jit.freeze(torch.jit.trace(network, normalize(clip.expand(RISE_BATCH, -1, -1, -1, -1))))
         frozen = torch.jit.optimize_for_inference(frozen)
@@ -35,7 +33,7 @@ def load(folder: str, threads: int) -> dict[str, str]:
 
 def normalize(clips: torch.Tensor) -> torch.Tensor:
     """ImageNet's mean and standard deviation, after masking."""
-    mean, std = (torch.tensor(values).reshape(1, 3, 1, 1, 1) for values in (MEAN, STD))
+    mean, std = (clips.new_tensor(values).reshape(1, 3, 1, 1, 1) for values in (MEAN, STD))
     return (clips - mean) / std
 
 
@@ -49,7 +47,7 @@ def rise(variant: str, num_masks: int, output: str | None = None) -> None:
     """S_c = 1 / (N p) sum_n F_c(nu(M_n x)) M_n for all classes."""
     clip, shape = state["clip"], state["clip"].shape[2:]
     cell = [-(-size // CELLS) for size in shape]
-    masks = torch.empty(num_masks, 1, *shape)
+    masks = clip.new_empty(num_masks, 1, *shape)
     for n in range(num_masks):
         up = stretch(state["grids"][n][None, None].float(), [(CELLS + 1) * size for size in cell])[0]
         t, y, x = state["offsets"][n].tolist()
@@ -57,7 +55,7 @@ def rise(variant: str, num_masks: int, output: str | None = None) -> None:
     scores = [state[variant](normalize(batch * clip)) for batch in masks.split(RISE_BATCH)]
     weights = torch.cat(scores).T
     maps = (weights @ masks.reshape(num_masks, -1)).reshape(-1, *shape) / (num_masks * KEEP_PROB)
-    _save(output, maps)
+    finish(output, maps)
 
 
 @torch.no_grad()
@@ -75,7 +73,7 @@ def curve(kind: str, variant: str, target: int, num_steps: int, output: str | No
         logits = state[variant](normalize(changed.reshape(clip.shape)))
         scores.append(torch.softmax(logits, -1)[0, target])
     curve = torch.stack(scores)
-    _save(output, torch.cat([curve, torch.trapezoid(curve)[None] / (num_steps - 1)]))
+    finish(output, torch.cat([curve, torch.trapezoid(curve)[None] / (num_steps - 1)]))
 
 
 @torch.no_grad()
@@ -91,14 +89,14 @@ def sidu(threshold: float, output: str | None = None) -> None:
     unique = torch.cdist(scores, scores, compute_mode="donot_use_mm_for_euclid_dist").sum(1)
     unique = (unique - unique.min()) / (unique.max() - unique.min() + 1e-13)
     weights = (similarity * unique[:, None]).T / (0.5 * len(masks))
-    _save(output, (weights @ masks.reshape(len(masks), -1)).reshape(-1, *clip.shape[2:]))
+    finish(output, (weights @ masks.reshape(len(masks), -1)).reshape(-1, *clip.shape[2:]))
 
 
 def captum_gradcam(target: int, output: str | None = None) -> None:
     """Captum's Grad-CAM of the last layer, stretched to the clip."""
     inputs = normalize(state["clip"])
     maps = LayerGradCam(state["eager"], state["eager"].layer4).attribute(inputs, target, relu_attributions=True)
-    _save(output, LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), "trilinear")[0, 0].detach())
+    finish(output, LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), "trilinear")[0, 0].detach())
 
 
 class _GivenMap:
@@ -124,17 +122,7 @@ def torchcam_curves(target: int, num_steps: int, output: str | None = None) -> N
     metric = DeletionInsertionMetric(extractor, lambda logits: logits.softmax(-1), steps=num_steps - 1)
     metric.update(normalize(state["clip"]), target)
     areas = metric.summary()
-    _save(output, torch.tensor([areas["deletion_auc"], areas["insertion_auc"]]))
-
-
-def peak_mb() -> float:
-    """The most memory that this process has had."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _save(output: str | None, result: torch.Tensor) -> None:
-    if output:
-        np.save(output, result.numpy())
+    finish(output, torch.tensor([areas["deletion_auc"], areas["insertion_auc"]]))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 import json
+import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from peer import Peer
+from peer import Peer, resident_peak_mb
 from timing import compare, table, times_in_turns, write_json
 
 
@@ -40,6 +42,18 @@ def test_json_holds_the_result_the_machine_and_the_command(tmp_path, monkeypatch
     assert result["machine"]["cores"] >= 1
     assert result["command"] == "bench.py --rounds 9"
     assert result["revision"] is None or len(result["revision"].removesuffix("+dirty")) == 40
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
+def test_the_peak_is_that_of_a_process_itself():
+    """Not that of the process which started it, however large that is."""
+    here = np.ones(600 * 2**17)  # 600 MB
+    script = "from peer import resident_peak_mb; import array; a = array.array('d', [1]) * (100 * 2**17)"
+    command = [sys.executable, "-c", f"{script}; print(resident_peak_mb())"]
+    path = next(path for path in sys.path if path.endswith("bench"))
+    printed = subprocess.run(command, env={"PYTHONPATH": path}, capture_output=True, text=True, check=True).stdout
+    assert 100 < float(printed) < here.nbytes / 2**20 - 200
+    assert resident_peak_mb() > here.nbytes / 2**20
 
 
 @pytest.fixture
