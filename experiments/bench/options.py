@@ -7,7 +7,7 @@ Variants take turns. Per network: scoring in bfloat16 against float32; deletion 
 approximation="refine" at several tolerances against all steps; RISE with stratified and Sobol masks against independent
 ones (their errors are in estimators.py); normalisation fused into the blend, normalize(M x + (1 - M) b) =
 M normalize(x) + (1 - M) normalize(b), against masking and then normalising; and, of PAN, the share of segments that
-masks leave as they were, with what could be saved at most. Without --checkpoint the networks have random weights.
+an earlier mask cut alike, with what could be saved at most. Without --checkpoint the networks have random weights.
 Minutes for the demo's networks on two cores.
 """
 
@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from scipy.stats import spearmanr
-from segments import stem_share, unchanged_share
+from segments import repeated_share, stem_share
 from subjects import Subject, subjects
 from timing import compare, table, times_in_turns, write_json
 
@@ -73,7 +73,7 @@ def main(config: Config) -> None:
             fused=fused_normalization(config, subject),
         )
         if subject.spec.arch == "pan":
-            found["segments"] = unchanged_segments(config, subject, saliency)
+            found["segments"] = repeated_segments(config, subject, saliency)
         results[subject.name] = found
         for option, figures in found.items():
             rows = figures.pop("rows", None)
@@ -165,8 +165,8 @@ def fused_normalization(config: Config, subject: Subject) -> dict[str, Any]:
     return {"rows": rows, "logits off by, of the largest": off}
 
 
-def unchanged_segments(config: Config, subject: Subject, saliency: np.ndarray) -> dict[str, Any]:
-    """Per method the share of unchanged (mask, segment) pairs, and the share of PAN's operations that it could save."""
+def repeated_segments(config: Config, subject: Subject, saliency: np.ndarray) -> dict[str, Any]:
+    """Per method the share of repeated (mask, segment) pairs, and the share of PAN's operations that it could save."""
     classifier, clip = subject.classifier, jnp.asarray(subject.clip)
     activations = jax.jit(lambda classifier, clip: classifier.features(clip))(classifier, clip)
     options = RECIPES["default"]
@@ -182,8 +182,8 @@ def unchanged_segments(config: Config, subject: Subject, saliency: np.ndarray) -
     stem = stem_share(dataclasses.replace(subject.spec, width=64, num_frames=32, size=256, crop=224))
     found: dict[str, Any] = {"operations before segments meet, in the published network": stem}
     for method, (masks, num_masks) in families.items():
-        share = unchanged_share(masks, num_masks, classifier.frames_per_mask)
-        found[f"{method}: unchanged segments"] = share
+        share = repeated_share(masks, num_masks, classifier.frames_per_mask)
+        found[f"{method}: repeated segments"] = share
         found[f"{method}: operations saved at most, in the published network"] = share * stem
     return found
 
