@@ -7,6 +7,8 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import pytest
 
 from jaxsal import cli, grid_draws
+from jaxsal.commands.demo import Demo
+from jaxsal.demo import PRESETS
 from jaxsal.options import BASELINE_NAMES, SAMPLINGS, TRAIN_RECIPES, ExplainOptions, train_options
 from jaxsal.recipes import BASELINES, RECIPES
 
@@ -95,6 +97,11 @@ def test_the_defaults_shown_are_those_of_the_recipes():
         == f"{TRAIN_RECIPES['default'].num_steps}; icpr2022 {TRAIN_RECIPES['icpr2022'].num_epochs} epochs"
     )
     assert {field.name for field in fields(TRAIN_RECIPES["default"])} | {"recipe"} == set(said)
+
+
+def test_the_demos_steps_are_those_of_its_networks():
+    steps = {arch: preset.training.num_steps for arch, preset in PRESETS.items()}
+    assert hints(Demo)["num_steps"] == f"{steps['resnet3d18']}; pan {steps['pan']}"
 
 
 @pytest.mark.parametrize("both", [dict(num_steps=5, num_epochs=3)])

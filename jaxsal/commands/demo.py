@@ -22,7 +22,7 @@ class Demo(Verb):
     """The architecture."""
     seed: int = 0
     """Of the clips, the training and the explaining, at least 0."""
-    num_steps: Annotated[int | None, left_out("640; pan 800")] = None
+    num_steps: Annotated[int | None, left_out("640; pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
     """Test clips to explain, of each spectrum; 1 to 64."""
