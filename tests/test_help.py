@@ -55,7 +55,7 @@ def hints(owner):
     found = {}
     for name, kind in get_type_hints(owner, include_extras=True).items():
         notes = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
-        texts = [note.help_behavior_hint for note in notes if hasattr(note, "help_behavior_hint")]
+        texts = [note.help_behavior_hint for note in notes if getattr(note, "help_behavior_hint", None)]
         if texts:
             found[name] = texts[0].removeprefix("(default: ").removesuffix(")")
     return found
