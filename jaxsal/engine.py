@@ -87,7 +87,7 @@ def _in_portions(
     progress: Progress | None,
 ) -> Float[Array, "N K"]:
     """Calls the compiled loop with a few chunks at a time."""
-    chunk_size = -(-chunk_size // mesh.size) * mesh.size
+    chunk_size = _of_all_devices(chunk_size, mesh)
     per_program = CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
     for start in range(0, len(ids), per_program):
@@ -102,6 +102,11 @@ def _in_portions(
             jax.block_until_ready(scores[-1])
             progress(stop, len(ids))
     return _join(scores, len(ids))
+
+
+def _of_all_devices(chunk_size: int, mesh: Mesh) -> int:
+    """Rounded up to a multiple of the devices."""
+    return -(-chunk_size // mesh.size) * mesh.size
 
 
 def _join(scores: list[Array], count: int) -> Array:
@@ -123,7 +128,7 @@ def program_bytes(
     """The memory that the program of `score_ids` takes on each device, in bytes, as its compiler says."""
     mesh = device_mesh()
     arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
-    chunk_size = -(-chunk_size // mesh.size) * mesh.size
+    chunk_size = _of_all_devices(chunk_size, mesh)
     chunks = split_axis(np.zeros((CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
     count = on_every_device(np.int32(1), mesh)
     compiled = _score_chunks.lower(*arguments, chunks, count, static, "aligned", None, None).compile()
