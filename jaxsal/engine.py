@@ -68,8 +68,8 @@ def score_pairs(
       baselines: What stands in for removed voxels, by clip; each broadcasts to it.
       pairs: Per score, the clip and the family.
       ids: Per score, the mask of that family.
-      chunk_size: Scores at once, rounded up to a multiple of the devices; where there are fewer, some are made twice,
-        so that nothing is compiled for their number.
+      chunk_size: Scores at once, rounded up to a multiple of the devices; where there are fewer, the last is made as
+        often as it takes, so that nothing is compiled for their number.
     """
     mesh = device_mesh()
     stand_ins = np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines])

@@ -33,7 +33,7 @@ _CURVES = ("num_steps", "approximation", "tolerance")
 def check_options(options: ExplainOptions) -> None:
     """Raises ValueError if an option's value is not allowed by its method, before any clip is read."""
     resolve_options("rise", options.recipe, rise_overrides(options))
-    resolve_options("sidu", options.recipe, _sidu_overrides(options))
+    resolve_options("sidu", options.recipe, sidu_overrides(options))
     for measure in MEASURES:
         curve_options(options, measure)
 
@@ -70,8 +70,8 @@ def explain(
       classifier: What is explained.
       options: Methods, recipe and their options.
       subjects: The clips.
-      batch_size: For how many clips programs are made, so that a few more clips at the end of many compile nothing;
-        the number of clips if None.
+      batch_size: The clips that programs are made for, as many as there are if None; fewer, as at the end of many, are
+        filled up with copies of the last one, so that nothing is compiled again.
 
     Raises:
       ValueError: If a clip, a target or an option is not allowed, or the clips' shapes differ.
@@ -176,7 +176,8 @@ def _maps(
             found = [ledger.map(target) for ledger, target in zip(found, targets, strict=True)]
         for of_clip, saliency in zip(maps, found, strict=True):
             of_clip[METHODS[method]] = np.asarray(saliency)
-        seconds[METHODS[method]] = (time.perf_counter() - start) / len(subjects)
+        explained = len(clips) if method == "gradcam" else len(subjects)  # RISE and SIDU score no copies
+        seconds[METHODS[method]] = (time.perf_counter() - start) / explained
     for reference in options.references:
         for of_clip, subject in zip(maps, subjects, strict=True):
             shape = mask_shape(classifier, subject.clip)
@@ -206,7 +207,8 @@ def rise_overrides(options: ExplainOptions) -> dict[str, Any]:
     return options.overrides(*_RISE) | _batch(options.rise_batch)
 
 
-def _sidu_overrides(options: ExplainOptions) -> dict[str, Any]:
+def sidu_overrides(options: ExplainOptions) -> dict[str, Any]:
+    """Fields of `jaxsal.recipes.SiduOptions` that are not left to the recipe."""
     return options.overrides("threshold") | _batch(options.sidu_batch)
 
 
@@ -238,7 +240,7 @@ def _runs(
         "gradcam": lambda: gradcam_clips(classifier, clips, targets, recipe=recipe),
         "rise": ledgers,
         "sidu": lambda: sidu_clips(
-            classifier, clips, targets, recipe=recipe, chunk_size=chunk_size, **_sidu_overrides(options)
+            classifier, clips, targets, recipe=recipe, chunk_size=chunk_size, **sidu_overrides(options)
         ),
     }
     return {method: runs[method] for method in options.method}

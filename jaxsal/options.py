@@ -161,7 +161,8 @@ class ExplainOptions:
       approximation: Deletion and insertion: score all steps, or refine, where every 8th and those between that differ
         by more than the tolerance are scored.
       tolerance: Deletion and insertion, to refine: a difference of probabilities, at least 0.
-      chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result.
+      chunk_size: Forward passes at once, at least 1; changes speed and memory, not the result. SIDU and the curves make
+        whole chunks, so that more than the masks or steps of a clip costs time.
       clips_per_batch: Clips that are explained together, at least 1, but no more than `chunk_size`; changes speed and
         memory, not the result. A killed run loses at most so many, RISE's scores aside.
       seed: Of RISE's masks and of the random map, at least 0.

@@ -4,18 +4,14 @@ import dataclasses
 from typing import Any
 
 from jaxsal.checkpoint import Checkpoint, origin
-from jaxsal.explain import curve_options
+from jaxsal.explain import curve_options, rise_overrides, sidu_overrides
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.metrics.steps import count_steps
 from jaxsal.networks import NetworkSpec
 from jaxsal.options import MEASURES, ExplainOptions
 
-_OVERRIDES = {
-    "gradcam": (),
-    "rise": ("num_masks", "grid_shape", "keep_prob", "estimator"),
-    "sidu": ("threshold",),
-}
+_OVERRIDES = {"gradcam": lambda options: {}, "rise": rise_overrides, "sidu": sidu_overrides}
 
 
 def made_by(command: str, options: ExplainOptions, checkpoint: Checkpoint, **notes: Any) -> dict[str, Any]:
@@ -47,10 +43,10 @@ def resolved_options(options: ExplainOptions, spec: NetworkSpec) -> dict[str, An
       options: As they were asked for.
       spec: Whose clips are explained; curves that change a row a step have as many steps as its clips have rows.
     """
-    shared = ("method", "references", "recipe", "chunk_size", "seed")
+    shared = ("method", "references", "recipe", "chunk_size", "seed", "precision")
     found: dict[str, Any] = {name: getattr(options, name) for name in shared}
     for method in options.method:
-        chosen = resolve_options(method, options.recipe, options.overrides(*_OVERRIDES[method]))
+        chosen = resolve_options(method, options.recipe, _OVERRIDES[method](options))
         found[method] = dataclasses.asdict(chosen)
     for measure in MEASURES:
         curve = curve_options(options, measure)

@@ -50,6 +50,7 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     assert "TV network, IR clips: test accuracy" in printed
     assert "chance 0.500" in printed
     common = ["--checkpoint", str(tmp_path / "run"), "--data", data, "--output", str(tmp_path / "table")]
+    common += ["--sampling", "sobol"]
     assert dry_run(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL], tmp_path, capsys)["clips"] == 4
     cli.main(["evaluate", *common, "--clips-per-spectrum", "2", *SMALL, "--json"])
     found = json.loads(capsys.readouterr().out)
@@ -70,6 +71,7 @@ def test_train_then_evaluate_on_own_recordings(tmp_path, capsys):
     explaining = made_by["explaining"]
     assert (explaining["rise"]["num_masks"], explaining["rise"]["grid_shape"]) == (8, [2, 2, 2])
     assert (explaining["rise"]["keep_prob"], explaining["sidu"]["threshold"]) == (0.1, 0.5)
+    assert (explaining["rise"]["sampling"], explaining["precision"]) == ("sobol", "float32")
     assert [explaining[name]["baseline"] for name in ("deletion", "insertion")] == ["mean", "blur"]
     assert explaining["deletion"]["num_steps"] == 3
     assert len(made_by["weights_sha256"]) == 64

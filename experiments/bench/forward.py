@@ -79,6 +79,7 @@ class Config:
 
 def main(config: Config) -> None:
     """Compares, times and prints a table for each case."""
+    cases = chosen_cases(config)
     use_all_cores()
     exact_float32()
     compiled = config.compiled and not config.quick
@@ -86,14 +87,19 @@ def main(config: Config) -> None:
         print("torch.compile is left out: there is no C++ compiler.")
         compiled = False
     results: dict[str, list[dict]] = {}
-    cases = QUICK if config.quick else CASES
-    chosen = [name for name in cases if config.case is None or config.case in name]
-    if not chosen:
-        raise ValueError(f"`case` must be part of one of {', '.join(map(repr, cases))}; got {config.case!r}.")
-    for name in chosen:
-        results[name], versions = run_case(config, cases[name], compiled)
+    for name, case in cases.items():
+        results[name], versions = run_case(config, case, compiled)
         print(f"\n{name}\n\n{table(results[name])}\n", flush=True)
         write_json(config.output, dict(threads=config.threads, peer=versions, results=results))
+
+
+def chosen_cases(config: Config) -> dict[str, Case]:
+    """Those whose name contains what is asked for."""
+    cases = QUICK if config.quick else CASES
+    chosen = {name: case for name, case in cases.items() if config.case is None or config.case in name}
+    if not chosen:
+        raise ValueError(f"`case` must be part of one of {', '.join(map(repr, cases))}; got {config.case!r}.")
+    return chosen
 
 
 def run_case(config: Config, case: Case, compiled: bool) -> tuple[list[dict], dict[str, str]]:

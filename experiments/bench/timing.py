@@ -131,10 +131,19 @@ def processor_name() -> str:
     return platform.processor()
 
 
+def _text(value: Any) -> str:
+    """Of a path; of others nothing that JSON could hold is known."""
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"`result` must hold what JSON does, and paths; got {type(value).__name__}.")
+
+
 def write_json(path: str | Path, result: dict[str, Any]) -> None:
     """Writes a benchmark's result, with the machine, the command, the git revision and the time added.
 
-    Paths are written as text; figures that are no numbers, which JSON does not have, are an error.
+    Raises:
+      TypeError: If it holds another kind of thing than JSON does, but for paths.
+      ValueError: If a figure is infinite or NaN.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,4 +151,4 @@ def write_json(path: str | Path, result: dict[str, Any]) -> None:
     result = dict(
         result, machine=machine(), command=shlex.join(sys.argv), revision=git_revision(Path(__file__).parent), time=now
     )
-    path.write_text(json.dumps(result, indent=2, default=str, allow_nan=False) + "\n")
+    path.write_text(json.dumps(result, indent=2, default=_text, allow_nan=False) + "\n")

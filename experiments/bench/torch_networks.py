@@ -124,9 +124,9 @@ def peak_mb() -> float:
     return resident_peak_mb()
 
 
-def versions() -> dict[str, str]:
-    """What this side runs on."""
-    packages = ("torch", "torchvision", "captum", "torchcam")
+def versions(*others: str) -> dict[str, str]:
+    """What this side runs on; of further packages, too."""
+    packages = ("torch", "torchvision", *others)
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
     return {name: version(name) for name in packages} | {"device": device}
 

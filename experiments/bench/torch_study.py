@@ -28,7 +28,7 @@ def load(folder: str, threads: int) -> dict[str, str]:
         frozen = torch.jit.freeze(torch.jit.trace(network, normalize(clip.expand(RISE_BATCH, -1, -1, -1, -1))))
         frozen = torch.jit.optimize_for_inference(frozen)
     state.update(eager=network, torchscript=frozen, clip=clip)
-    return versions()
+    return versions("captum", "torchcam")
 
 
 def normalize(clips: torch.Tensor) -> torch.Tensor:

@@ -38,7 +38,7 @@ def measure_maps(
       measure: "deletion" or "insertion".
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
       clips: Clips of one shape; those beyond the targets are there for the size of the programs alone.
-      maps: Of each of the first clips, as many as there are targets, its maps by name, all of one shape.
+      maps: For each target the maps of its clip by name, all of one shape.
       targets: Of each clip, the class whose probability is followed.
       recipe: The options' defaults.
       chunk_size: Steps in memory at once, of whatever clips; changes speed, not the result.
@@ -52,13 +52,13 @@ def measure_maps(
         options = dict(recipe=recipe, chunk_size=chunk_size, **options)
         return [
             {name: _ALONE[measure](score_fn, clip, one, target, **options) for name, one in of_clip.items()}
-            for clip, of_clip, target in zip(clips, maps, targets, strict=False)
+            for clip, of_clip, target in zip(clips[: len(targets)], maps, targets, strict=True)
         ]
     checked = [check_clip(clip, score_fn) for clip in clips]
     shape = checked[0].shape
     owners = [(number, name) for number, of_clip in enumerate(maps) for name in of_clip]
     if not owners:
-        return [{} for _ in checked]
+        return [{} for _ in maps]
     stack = [np.asarray(check_saliency(maps[number][name], checked[number])) for number, name in owners]
     stack += [stack[-1]] * (len(maps[-1]) * (len(clips) - len(maps)))
     saliency = np.stack(stack)
@@ -79,7 +79,7 @@ def measure_maps(
         chunk_size=chunk_size,
     )
     logits = np.asarray(scores).reshape(len(owners), num_steps, -1)
-    curves: list[dict[str, Curve]] = [{} for _ in checked]
+    curves: list[dict[str, Curve]] = [{} for _ in maps]
     for (number, name), rows in zip(owners, logits, strict=True):
         curves[number][name] = read_curve(
             jax.device_put(rows), counts, targets[number], keep, nan_as_zero=chosen.nan_as_zero

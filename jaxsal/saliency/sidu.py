@@ -118,7 +118,8 @@ def sidu_clips(
     chosen: SiduOptions = resolve_options("sidu", recipe, options)
     if chosen.batch_size is not None:  # a batch is of one clip
         keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **options)
-        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(clips, targets, strict=False)]
+        own = clips[: len(targets)]
+        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(own, targets, strict=True)]
     checked = [check_clip(clip, classifier) for clip in clips]
     check_features_and_head(classifier, checked[0], "sidu")
     shape = mask_shape(classifier, checked[0])
@@ -143,7 +144,9 @@ def sidu_clips(
     probabilities = chosen.scores == "probabilities"
     return [
         _read_out(one, own, part[places], chosen.kernel_width, target, probabilities, False)
-        for one, own, part, (_, places), target in zip(masks, logits, parts, distinct, targets, strict=False)
+        for one, own, part, (_, places), target in zip(
+            masks[: len(targets)], logits[: len(targets)], parts, distinct, targets, strict=True
+        )
     ]
 
 

@@ -1,7 +1,17 @@
 import jax
 import numpy as np
 import pytest
-from forward import CASES, NETWORKS, QUICK, Config, check_equal, forwards, training_steps, with_random_batch_norm
+from forward import (
+    CASES,
+    NETWORKS,
+    QUICK,
+    Config,
+    check_equal,
+    chosen_cases,
+    forwards,
+    training_steps,
+    with_random_batch_norm,
+)
 
 from jaxsal.models import ResNet3D18, init_variables
 
@@ -16,6 +26,12 @@ def tiny():
 def test_the_script_imports_and_its_cases_name_networks():
     assert Config(torch_python="python").rounds >= 7
     assert {case.arch for case in (CASES | QUICK).values()} == set(NETWORKS)
+
+
+def test_a_case_that_there_is_not():
+    with pytest.raises(ValueError, match="`case` must be part of one of 'r3d_18, .*; got 'vgg'"):
+        chosen_cases(Config(torch_python="python", case="vgg"))
+    assert list(chosen_cases(Config(torch_python="python", case="PAN"))) == ["PAN-Lite, 1x32x224x224"]
 
 
 def test_variants_that_differ_are_not_timed(tmp_path):

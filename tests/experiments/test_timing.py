@@ -44,6 +44,12 @@ def test_json_holds_the_result_the_machine_and_the_command(tmp_path, monkeypatch
     assert result["revision"] is None or len(result["revision"].removesuffix("+dirty")) == 40
 
 
+@pytest.mark.parametrize(("figure", "error"), [(float("inf"), ValueError), (np.float32(1), TypeError)])
+def test_json_holds_no_other_figures(figure, error, tmp_path):
+    with pytest.raises(error, match=r"JSON|got float32"):
+        write_json(tmp_path / "result.json", {"rows": [figure]})
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux")
 def test_the_peak_is_that_of_a_process_itself():
     """Not that of the process which started it, however large that is."""

@@ -42,6 +42,18 @@ def test_every_map_is_measured_as_alone(measure, options, num_slices):
             assert curve.num_scored == expected.num_scored
 
 
+@pytest.mark.parametrize("options", [dict(), dict(approximation="refine")])
+def test_clips_beyond_the_targets_change_nothing(options):
+    given = maps()[:2]
+    found = measure_maps("deletion", CLASSIFIER, CLIPS, given, [0, 3], num_steps=7, **options)
+    expected = measure_maps("deletion", CLASSIFIER, CLIPS[:2], given, [0, 3], num_steps=7, **options)
+    assert [list(of_clip) for of_clip in found] == [["a", "b"], ["b"]]
+    for one, other in zip(found, expected, strict=True):
+        for name, curve in one.items():
+            np.testing.assert_allclose(curve.scores, other[name].scores, rtol=1e-6)
+    assert measure_maps("deletion", CLASSIFIER, CLIPS, [{}, {}], [0, 3]) == [{}, {}]
+
+
 def test_nothing_to_measure():
     assert measure_maps("deletion", CLASSIFIER, CLIPS, [{}, {}, {}], [0, 0, 0]) == [{}, {}, {}]
 
