@@ -33,7 +33,8 @@ class Plan:
       files: What it leaves there.
       clips: Clips to explain.
       clips_done: Those of them that an earlier start has explained.
-      passes: Forward passes that are left, at most: channels of SIDU with the same mask are scored once.
+      passes: Forward passes that are left, at most: channels of SIDU with the same mask are scored once, and refined
+        curves leave steps out.
       steps: Training steps.
       steps_done: Those of them that an earlier start has taken.
       notes: Further lines.
