@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxsal.checkpoint import latest_step, load_checkpoint
 from jaxsal.evaluate import Case, file_name, identify
-from jaxsal.explain import curve_options
+from jaxsal.explain import curve_options, rise_overrides
 from jaxsal.fingerprints import fingerprint
 from jaxsal.keywords import resolve_options
 from jaxsal.metrics.steps import count_steps
@@ -125,7 +125,7 @@ def passes_per_clip(spec: NetworkSpec, options: ExplainOptions) -> dict[str, int
     if "gradcam" in options.method:
         passes["gradcam"] = 1
     if "rise" in options.method:
-        passes["rise"] = resolve_options("rise", options.recipe, options.overrides("num_masks")).num_masks
+        passes["rise"] = resolve_options("rise", options.recipe, rise_overrides(options)).num_masks
     if "sidu" in options.method:
         passes["sidu"] = 1 + _num_channels(spec)
     steps = sum(count_steps(spec.clip_shape, spec.num_slices, curve_options(options, name)) for name in MEASURES)

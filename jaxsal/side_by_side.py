@@ -25,13 +25,16 @@ def each_clip(
       program: Compiled; gives trees of arrays with one row per clip.
       score_fn: What `arrays` and the first static argument are of, see `split_callable`.
       clips: B clips of one shape.
-      *per_clip: Sequences of B numbers.
+      *per_clip: Sequences of up to B numbers; the last one is also that of the clips beyond.
       static: Further static arguments.
     """
     arrays, fixed = split_callable(score_fn)
     mesh = clip_mesh(len(clips))
-    padded = np.pad(np.arange(len(clips)), (0, -len(clips) % mesh.size), mode="edge")
-    data = [np.stack([np.asarray(values[number]) for number in padded]) for values in (clips, *per_clip)]
+    padded = range(len(clips) + -len(clips) % mesh.size)
+    data = [
+        np.stack([np.asarray(values[min(number, len(values) - 1)]) for number in padded])
+        for values in (clips, *per_clip)
+    ]
     found = program(on_every_device(arrays, mesh), *split_axis(data, mesh), fixed, *static)
     return jax.tree.map(lambda leaf: np.asarray(leaf)[: len(clips)], found)
 

@@ -83,8 +83,7 @@ def gradcam_clips(
     clips = [check_clip(clip, classifier) for clip in clips]
     check_features_and_head(classifier, clips[0], "gradcam")
     mask_shape(classifier, clips[0])
-    labels = [np.int32(target) for _, target in zip(clips[: len(targets)], targets, strict=True)]
-    labels += labels[-1:] * (len(clips) - len(labels))
+    labels = [np.int32(target) for target in targets]
     return each_clip(_gradcam_each, classifier, clips, labels, static=(chosen,))[: len(targets)]
 
 

@@ -126,8 +126,9 @@ def sidu_clips(
     minmax = chosen.feature_normalization == "minmax"
     activations, logits = each_clip(_features_and_logits_each, classifier, checked, static=(minmax,))
     threshold, alignment = float(chosen.threshold), chosen.alignment
-    masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in activations]
-    distinct = [_distinct_masks(one, 1) for one in masks[: len(targets)]]
+    explained = activations[: len(targets)]
+    masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in explained]
+    distinct = [_distinct_masks(one, 1) for one in masks]
     counts = [len(ids) for ids, _ in distinct]
     numbers = np.arange(len(targets), dtype=np.int32)
     thresholds = np.full(len(clips), threshold, activations.dtype)
@@ -145,7 +146,7 @@ def sidu_clips(
     return [
         _read_out(one, own, part[places], chosen.kernel_width, target, probabilities, False)
         for one, own, part, (_, places), target in zip(
-            masks[: len(targets)], logits[: len(targets)], parts, distinct, targets, strict=True
+            masks, logits[: len(masks)], parts, distinct, targets, strict=True
         )
     ]
 

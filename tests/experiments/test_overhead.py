@@ -29,13 +29,17 @@ def counting(passes):
     return Classifier.from_functions(features, head, {"scale": jnp.ones(())})
 
 
-@pytest.mark.parametrize("method", [method for method in TARGETS if method != "Grad-CAM"])
+PASSES = {"RISE": (12, 1), "SIDU": (3, 1), "deletion": (12, 0), "insertion": (12, 0)}  # in batches, and alone
+
+
+@pytest.mark.parametrize("method", PASSES)
 def test_bare_passes_are_as_many_as_the_method_takes(method):
     """In whole chunks of 4: of 12 masks or steps, or of SIDU's three channels."""
     passes = []
     classifier = counting(passes)
     timed = timed_method(method, classifier, CLIP, block=12, chunk_size=4)
-    assert timed.batched == (3 if method == "SIDU" else 12)
+    assert method in TARGETS
+    assert (timed.batched, timed.alone) == PASSES[method]
 
     def count(run):
         jax.block_until_ready(run())

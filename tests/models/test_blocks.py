@@ -50,9 +50,11 @@ def test_images_and_their_gradients_are_those_of_xlas_convolution(case, outputs,
     found, vjp = jax.vjp(lambda x, w: image_convolution(x, w, **options), images, kernel)
     expected, expected_vjp = jax.vjp(lambda x, w: convolve_images(x, w, **options), images, kernel)
 
+    terms = channels / 3  # of sums, as many times as of three channels
+    np.testing.assert_allclose(found, expected, atol=5e-5 * terms)
     cotangent = jnp.asarray(np.random.default_rng(1).standard_normal(expected.shape), jnp.float32)
-    for one, other in zip((found, *vjp(cotangent)), (expected, *expected_vjp(cotangent)), strict=True):
-        np.testing.assert_allclose(one, other, atol=3e-6 * float(jnp.abs(other).max()))
+    for gradient, expected_gradient in zip(vjp(cotangent), expected_vjp(cotangent), strict=True):
+        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-4 * terms)
 
 
 @pytest.mark.parametrize(
