@@ -108,7 +108,7 @@ def modules_of(package, chosen=None):
 
 def help_of(words):
     """What a command says of itself."""
-    from jaxsal import cli
+    from jaxsal.commands import cli
 
     printed = io.StringIO()
     with mock.patch.dict(os.environ, COLUMNS=_HELP_WIDTH), redirect_stdout(printed), suppress(SystemExit):
@@ -123,7 +123,7 @@ def help_of(words):
 
 def help_of_every_verb():
     """A heading and the help of every verb and of the jobs that a verb has."""
-    from jaxsal import cli
+    from jaxsal.commands import cli
 
     found = []
     for verb in get_args(cli.Command):

@@ -6,25 +6,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxsal import models
     from jaxsal.classifier import Classifier
-    from jaxsal.ledger import RiseLedger
+    from jaxsal.engine.masked import score_masks
     from jaxsal.metrics.curves import Curve, deletion, insertion
     from jaxsal.report.view import view
     from jaxsal.saliency.gradcam import gradcam
+    from jaxsal.saliency.ledger import RiseLedger
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
-    from jaxsal.scoring import score_masks
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
     "Curve": "jaxsal.metrics.curves",
-    "RiseLedger": "jaxsal.ledger",
+    "RiseLedger": "jaxsal.saliency.ledger",
     "deletion": "jaxsal.metrics.curves",
     "gradcam": "jaxsal.saliency.gradcam",
     "insertion": "jaxsal.metrics.curves",
     "models": "jaxsal.models",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
-    "score_masks": "jaxsal.scoring",
+    "score_masks": "jaxsal.engine.masked",
     "sidu": "jaxsal.saliency.sidu",
     "view": "jaxsal.report.view",
 }

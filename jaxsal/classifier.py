@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsal.checks import check_choice, check_positive
-from jaxsal.types import AnyArray, Clip
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.types import AnyArray, Clip
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

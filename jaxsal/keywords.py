@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from jaxsal.checks import check_choice
+from jaxsal.core.checks import check_choice
 from jaxsal.recipes import RECIPES
 
 

@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from jaxsal.annotations import left_out, one_of
-from jaxsal.checks import check_choice, check_positive, check_seed
+from jaxsal.commands.annotations import left_out, one_of
+from jaxsal.core.checks import check_choice, check_positive, check_seed
 
 METHODS = {"gradcam": "Grad-CAM", "rise": "RISE", "sidu": "SIDU"}
 MEASURES = ("deletion", "insertion")

@@ -9,12 +9,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from jaxsal.baselines import BASELINES
-from jaxsal.checks import check_choice, check_integer, check_positive
-from jaxsal.grid_draws import MAX_SOBOL, SAMPLINGS, Sampling
-from jaxsal.masks import FrameSlices, TemporalCell
-from jaxsal.resample import ALIGNMENTS, Alignment
-from jaxsal.types import AnyArray
+from jaxsal.core.checks import check_choice, check_integer, check_positive
+from jaxsal.core.types import AnyArray
+from jaxsal.engine.baselines import BASELINES
+from jaxsal.engine.grids import MAX_SOBOL, SAMPLINGS, Sampling
+from jaxsal.engine.masks import FrameSlices, TemporalCell
+from jaxsal.engine.resample import ALIGNMENTS, Alignment
 
 Estimator = Literal["mean", "centered"]
 ScoreKind = Literal["probabilities", "logits"]
@@ -37,7 +37,7 @@ class GradCamOptions:
       gradient_pool: "sum" of the gradient over positions, as both codes do, or "mean": a constant factor.
       weights_per: One channel weight per "clip" or per "frame" of activations; "auto" takes "frame" where the
         frames of a clip share masks in segments.
-      alignment: How the map is stretched to the clip, see `jaxsal.resample`.
+      alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
     """
 
     relu: Literal["sum", "channels"] = "sum"
@@ -64,8 +64,8 @@ class RiseOptions:
       grid_shape: Cells of the random grid in time, height and width.
       keep_prob: Chance of keeping a cell, in (0, 1].
       scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
-      baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
-      alignment: How grids are stretched, see `jaxsal.resample`.
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      alignment: How grids are stretched, see `jaxsal.engine.resample`.
       temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
         cells in height ("spatial", the study's code).
       frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
@@ -74,7 +74,7 @@ class RiseOptions:
         weights and adds it back to the map: the same expectation, far less variance.
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 24 with min-max); None scores each by itself.
-      sampling: How the random grids go together, see `jaxsal.grid_draws`: "independent", or "stratified" or "sobol",
+      sampling: How the random grids go together, see `jaxsal.engine.grids`: "independent", or "stratified" or "sobol",
         which cover the grids more evenly; standard errors need "independent".
     """
 
@@ -122,8 +122,8 @@ class SiduOptions:
         the map is 0.
       kernel_width: sigma of the similarity kernel, in units of the scores.
       scores: "probabilities" (the official code) or "logits" (the study's).
-      baseline: What stands in for removed voxels, a name of `jaxsal.baselines` or an array.
-      alignment: How masks are stretched, see `jaxsal.resample`.
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      alignment: How masks are stretched, see `jaxsal.engine.resample`.
       feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
         or "minmax" (the study's code).
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
@@ -163,7 +163,7 @@ class CurveOptions:
         official code's 224 of 224 x 224 pixels.
       step_rounding: Step s changes floor(s n / (S - 1)) elements ("exact"), or the truncated float32 linspace of
         the study's code ("float32"), one more at a few steps.
-      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.baselines` or an array.
+      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.engine.baselines` or an array.
       blur_factor: For the baseline "blur": how much smaller the clip is in between.
       blur_time: For the baseline "blur": whether time is degraded too; None where every frame has its own mask.
       unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip;

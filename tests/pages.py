@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 import toys
-from jaxsal.explain import Subject, explain
-from jaxsal.explanation import save_explanation
+from jaxsal.evaluation.explain import Subject, explain
+from jaxsal.evaluation.explanation import save_explanation
 from jaxsal.options import ExplainOptions
 
 CLASSES = ("walk", "sit", "bend", "<wave>")

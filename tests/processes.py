@@ -14,7 +14,7 @@ sys.path.insert(0, {tests!r})
 import jax
 jax.config.update("jax_num_cpu_devices", {devices})
 if {count} > 1:
-    from jaxsal.processes import join_processes
+    from jaxsal.core.processes import join_processes
     join_processes(survive={survive}, heartbeat_seconds={heartbeat})
 """
 
@@ -70,7 +70,12 @@ def launch_as_slurm_would(words, *, count=2):
     shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
     shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_TASKS_PER_NODE=str(count), JAX_NUM_CPU_DEVICES="1")
     return [
-        launch([sys.executable, "-m", "jaxsal.cli", *words], **shared, SLURM_PROCID=str(task), SLURM_LOCALID=str(task))
+        launch(
+            [sys.executable, "-m", "jaxsal.commands.cli", *words],
+            **shared,
+            SLURM_PROCID=str(task),
+            SLURM_LOCALID=str(task),
+        )
         for task in range(count)
     ]
 

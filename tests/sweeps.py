@@ -6,13 +6,13 @@ import numpy as np
 
 import runs
 import toys
-from jaxsal.checkpoint import Checkpoint, open_manager, origin, save_checkpoint
-from jaxsal.fingerprints import fingerprint
-from jaxsal.sweep.cells import Network, expand
-from jaxsal.sweep.config import ClipChoice, MethodGrid, SweepConfig
-from jaxsal.sweep.records import rows
-from jaxsal.sweep.run import run_sweep
-from jaxsal.sweep.store import Store
+from jaxsal.core.fingerprints import fingerprint
+from jaxsal.evaluation.sweep.cells import Network, expand
+from jaxsal.evaluation.sweep.config import ClipChoice, MethodGrid, SweepConfig
+from jaxsal.evaluation.sweep.records import rows
+from jaxsal.evaluation.sweep.run import run_sweep
+from jaxsal.evaluation.sweep.store import Store
+from jaxsal.training.checkpoint import Checkpoint, open_manager, origin, save_checkpoint
 
 RISE = MethodGrid(
     "rise",

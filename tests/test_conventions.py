@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 import jaxsal
-from jaxsal import cli
+from jaxsal.commands import cli
 from jaxsal.commands.output import Output
 from jaxsal.keywords import resolve_options
 from jaxsal.recipes import RECIPES
@@ -76,9 +76,8 @@ def test_files_are_short():
 
 
 def test_importing_the_command_line_brings_in_nothing_heavy():
-    script = (
-        "import sys, jaxsal.cli; print([m for m in ('jax', 'matplotlib', 'av', 'orbax', 'PIL') if m in sys.modules])"
-    )
+    heavy = ("jax", "matplotlib", "av", "orbax", "PIL")
+    script = f"import sys, jaxsal.commands.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 import runs
-from jaxsal import cli
-from jaxsal.checkpoint import Checkpoint
+from jaxsal.commands import cli
 from jaxsal.commands.parsing import NoCommandError
-from jaxsal.convert import save_as_run
-from jaxsal.evaluate import explain_all, select_cases
+from jaxsal.evaluation.evaluate import explain_all, select_cases
 from jaxsal.models import init_variables
 from jaxsal.options import ExplainOptions
 from jaxsal.report.folder import write_folder
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import save_as_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -167,7 +167,7 @@ def starting_with(start):
 
 @pytest.fixture
 def one_device(monkeypatch):
-    monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
+    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
 
 
 @pytest.mark.parametrize("start", RUN)

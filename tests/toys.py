@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxsal import Classifier
-from jaxsal.families import Families
-from jaxsal.masks import RiseMasks
+from jaxsal.engine.families import Families
+from jaxsal.engine.masks import RiseMasks
 
 
 def linear_logit(weights):

@@ -6,7 +6,7 @@ import sys
 import jax
 
 import runs
-from jaxsal.train import train
+from jaxsal.training.train import train
 
 OPTIONS = dataclasses.replace(runs.OPTIONS, num_steps=30, save_every=1)
 

@@ -11,8 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from jaxsal.evaluate import file_name
-from jaxsal.explanation import Explanation
+from jaxsal.evaluation.evaluate import file_name
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.report.folder import draw_overlays
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import group_by_scene, scenes_of

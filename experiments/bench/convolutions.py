@@ -6,11 +6,11 @@
     python experiments/bench/convolutions.py --quick
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
-"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.planar`, "rows", transformed frames
-whose rows are transformed too, and with few outputs "blocked", the chosen of these by blocks of pixels; of a 2-D one:
-"lax", "matmul", "tiles", "rows" and "taps" as in `jaxsal.models.tiles`, and "blocked". A star marks the form that
+"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.cpu.planar`, "rows", transformed
+frames whose rows are transformed too, and with few outputs "blocked", the chosen of these by blocks of pixels; of a
+2-D one: "lax", "matmul", "tiles", "rows" and "taps" as in `tiles` there, and "blocked". A star marks the form that
 runs on CPU, forward or in a gradient.
-These figures are behind the thresholds of `jaxsal.models.planar`, `jaxsal.models.tiles` and `jaxsal.models.blocks`.
+These figures are behind the thresholds of `planar`, `tiles` and `blocks` in `jaxsal.models.cpu`.
 """
 
 import math
@@ -29,10 +29,9 @@ import tyro
 from timing import compare, times_in_turns, write_json
 
 from jaxsal.models import PAN, ResNet3D18, ResNet50
-from jaxsal.models.blocks import block_shape, convolve_by_blocks
 from jaxsal.models.conv import Conv2D, Conv3D
-from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
-from jaxsal.models.planar import (
+from jaxsal.models.cpu.blocks import block_shape, convolve_by_blocks
+from jaxsal.models.cpu.planar import (
     PRODUCT_FORMS,
     chosen_form,
     joined_frames,
@@ -40,9 +39,10 @@ from jaxsal.models.planar import (
     split_kernel,
     transformed_frames,
 )
-from jaxsal.models.plane import convolve_clips, convolve_images, count_outputs
-from jaxsal.models.tiles import IN_GRADIENTS, convolve_by, plane_form
-from jaxsal.models.winograd import MOST_POINTS, best_tile
+from jaxsal.models.cpu.plane import convolve_clips, convolve_images, count_outputs
+from jaxsal.models.cpu.tiles import IN_GRADIENTS, convolve_by, plane_form
+from jaxsal.models.cpu.winograd import MOST_POINTS, best_tile
+from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
 
 NETWORKS = {
     "resnet3d18": (ResNet3D18, (1, 16, 112, 112, 3)),

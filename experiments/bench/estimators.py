@@ -23,8 +23,8 @@ from subjects import Subject, subjects
 from timing import write_json
 
 from jaxsal import RiseLedger, rise_ledger
-from jaxsal.devices import use_all_cores
-from jaxsal.evaluate import file_name
+from jaxsal.core.devices import use_all_cores
+from jaxsal.evaluation.evaluate import file_name
 
 VARIANTS = (  # estimator, sampling; the first is the paper's
     ("mean", "independent"),

@@ -27,7 +27,7 @@ from safetensors.numpy import save_file
 from timing import compare, exact_float32, table, times_in_turns, write_json
 from training_step import TrainingStep
 
-from jaxsal.devices import device_mesh, on_every_device, split_axis, use_all_cores
+from jaxsal.core.devices import device_mesh, on_every_device, split_axis, use_all_cores
 from jaxsal.models import PAN, ResNet3D18, ResNet50, init_variables, variables_to_torch
 
 NETWORKS = {"resnet3d18": ResNet3D18, "resnet50": ResNet50, "pan": PAN}

@@ -23,17 +23,17 @@ import numpy as np
 import tyro
 from timing import write_json
 
-from jaxsal.datasets.actions import ACTIONS
+from jaxsal.core.devices import use_all_cores
 from jaxsal.datasets.pipeline import load_clips, training_batches
 from jaxsal.datasets.prepared import prepare_clips, prepared_clips
 from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.streaming import stream_clips
-from jaxsal.datasets.synthetic import render_clip
-from jaxsal.devices import use_all_cores
-from jaxsal.history import input_wait_share
-from jaxsal.networks import NetworkSpec
+from jaxsal.datasets.synthetic.actions import ACTIONS
+from jaxsal.datasets.synthetic.scenes import render_clip
 from jaxsal.options import TrainOptions
-from jaxsal.train import train
+from jaxsal.training.history import input_wait_share
+from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.train import train
 
 
 @dataclass(frozen=True)

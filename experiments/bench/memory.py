@@ -71,9 +71,9 @@ def measure(config: Config, num_masks: int) -> dict[str, Any]:
     import jax
 
     from jaxsal import rise_ledger
-    from jaxsal.engine import program_bytes
+    from jaxsal.engine.scoring import program_bytes
     from jaxsal.models import init_variables
-    from jaxsal.networks import NetworkSpec
+    from jaxsal.training.networks import NetworkSpec
 
     spec = NetworkSpec(
         tuple("abcdefgh"), width=config.width, num_frames=config.num_frames, size=config.crop, crop=config.crop

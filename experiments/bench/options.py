@@ -28,10 +28,10 @@ from subjects import Subject, subjects
 from timing import compare, table, times_in_turns, write_json
 
 from jaxsal import deletion, insertion, rise
-from jaxsal.devices import use_all_cores
-from jaxsal.engine import score_ids
-from jaxsal.inputs import mask_shape
-from jaxsal.masks import ActivationMasks, RankMasks, RiseMasks
+from jaxsal.core.devices import use_all_cores
+from jaxsal.engine.inputs import mask_shape
+from jaxsal.engine.masks import ActivationMasks, RankMasks, RiseMasks
+from jaxsal.engine.scoring import score_ids
 from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.recipes import RECIPES
 

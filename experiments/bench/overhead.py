@@ -29,10 +29,10 @@ from timing import times_in_turns, write_json
 
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal.classifier import Classifier
-from jaxsal.devices import device_mesh, on_every_device, split_axis, use_all_cores
-from jaxsal.engine import IN_FLIGHT
+from jaxsal.core.devices import device_mesh, on_every_device, split_axis, use_all_cores
+from jaxsal.engine.scoring import IN_FLIGHT
 from jaxsal.models import init_variables
-from jaxsal.networks import NetworkSpec
+from jaxsal.training.networks import NetworkSpec
 
 TARGETS = {"RISE": 1.03, "SIDU": 1.05, "deletion": 1.05, "insertion": 1.05, "Grad-CAM": 1.10}
 

@@ -31,8 +31,8 @@ from safetensors.numpy import save_file
 from timing import compare, exact_float32, peak_mb, table, times_in_turns, write_json
 
 from jaxsal import Classifier, deletion, gradcam, insertion, rise, sidu
-from jaxsal.devices import use_all_cores
-from jaxsal.masks import RiseMasks
+from jaxsal.core.devices import use_all_cores
+from jaxsal.engine.masks import RiseMasks
 from jaxsal.models import ResNet3D18, init_variables, variables_to_torch
 
 Method = Literal["rise", "sidu", "deletion", "insertion", "gradcam", "torchcam"]

@@ -56,9 +56,9 @@ def serve(config: Config) -> None:
 
     jax.config.update("jax_num_cpu_devices", config.serve)
     from jaxsal import score_masks
-    from jaxsal.masks import RiseMasks
+    from jaxsal.engine.masks import RiseMasks
     from jaxsal.models import init_variables
-    from jaxsal.networks import NetworkSpec
+    from jaxsal.training.networks import NetworkSpec
 
     crop = config.crop
     spec = NetworkSpec(tuple("abcdefgh"), width=config.width, num_frames=config.num_frames, size=crop, crop=crop)

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsal.masks import MaskFamily
-from jaxsal.networks import NetworkSpec
+from jaxsal.engine.masks import MaskFamily
+from jaxsal.training.networks import NetworkSpec
 
 
 def repeated_share(masks: MaskFamily, num_masks: int, frames_per_mask: int) -> float:

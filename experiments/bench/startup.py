@@ -74,7 +74,7 @@ def start(words: list[str], environment: Mapping[str, str]) -> float:
     """Seconds that `jaxsal` takes with these words, from start to end."""
     began = time.perf_counter()
     found = subprocess.run(
-        [sys.executable, "-m", "jaxsal.cli", *words], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "jaxsal.commands.cli", *words], env=environment, capture_output=True, text=True
     )
     if found.returncode:
         raise RuntimeError(f"`jaxsal {' '.join(words)}` ended with {found.returncode}: {found.stderr[-2000:]}")
@@ -92,9 +92,9 @@ def write_checkpoint(folder: str, num_frames: int, crop: int) -> None:
     """The work of `random_checkpoint`."""
     import jax
 
-    from jaxsal.checkpoint import Checkpoint, open_manager, save_checkpoint
     from jaxsal.models import init_variables
-    from jaxsal.networks import NetworkSpec
+    from jaxsal.training.checkpoint import Checkpoint, open_manager, save_checkpoint
+    from jaxsal.training.networks import NetworkSpec
 
     spec = NetworkSpec(tuple("abcdefgh"), width=8, num_frames=num_frames, size=crop, crop=crop)
     variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))

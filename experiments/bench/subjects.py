@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from jaxsal.classifier import Classifier
-from jaxsal.ledger import clip_logits
-from jaxsal.networks import NetworkSpec
+from jaxsal.saliency.ledger import clip_logits
+from jaxsal.training.networks import NetworkSpec
 
 RANDOM = {
     "resnet3d18": dict(arch="resnet3d18", width=8, num_frames=16, size=56, crop=56),
@@ -46,9 +46,9 @@ def subjects(checkpoints: tuple[Path, ...], *, quick: bool) -> list[Subject]:
 
 
 def _trained(path: Path) -> Subject:
-    from jaxsal.checkpoint import open_checkpoint
     from jaxsal.datasets.catalog import SYNTHETIC, open_clips
-    from jaxsal.evaluate import select_cases
+    from jaxsal.evaluation.evaluate import select_cases
+    from jaxsal.training.checkpoint import open_checkpoint
 
     checkpoint = open_checkpoint(path)
     spec = checkpoint.spec

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import tyro
 
-from jaxsal.cli import run_verb
+from jaxsal.commands.cli import run_verb
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -33,7 +33,7 @@ class Network(Verb):
 
     def run(self) -> Output:
         """Trains the network; its test accuracy."""
-        from jaxsal.checks import check_choice
+        from jaxsal.core.checks import check_choice
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.paper.config import PRESETS
         from jaxsal.paper.sheets import records, to_markdown

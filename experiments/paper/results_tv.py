@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import tyro
 
-from jaxsal.cli import run_verb
+from jaxsal.commands.cli import run_verb
 from jaxsal.commands.paper import Paper
 
 

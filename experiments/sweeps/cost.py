@@ -4,7 +4,8 @@
 
 FLOPs are counted by XLA in the program that scores masks, bytes from the arrays that a sweep moves and writes. What
 one accelerator sustains, how long a clip takes to decode and a chunk to write are given, not measured on a cluster.
-The clips are then handed out as `jaxsal.sweep.run.share_out` does: whole rounds to single processes, the rest to all.
+The clips are then handed out as `jaxsal.evaluation.sweep.run.share_out` does: whole rounds to single processes, the
+rest to all.
 """
 
 import dataclasses
@@ -18,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from jaxsal.callables import split_callable
-from jaxsal.engine import _score_chunks
-from jaxsal.masks import RiseMasks
-from jaxsal.networks import NetworkSpec
-from jaxsal.sweep.run import share_out
-from jaxsal.sweep.store import Store
+from jaxsal.core.callables import split_callable
+from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.scoring import _score_chunks
+from jaxsal.evaluation.sweep.run import share_out
+from jaxsal.evaluation.sweep.store import Store
+from jaxsal.training.networks import NetworkSpec
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from jaxsal.callables import split_callable
-from jaxsal.engine import CHUNKS_PER_PROGRAM, _score_chunks
-from jaxsal.masks import RiseMasks
-from jaxsal.networks import NetworkSpec
-from jaxsal.padded_masks import common_padding, pad_masks
+from jaxsal.core.callables import split_callable
+from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.padded_masks import common_padding, pad_masks
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, _score_chunks
+from jaxsal.training.networks import NetworkSpec
 
 _COLLECTIVES = r"= \S+ (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
 

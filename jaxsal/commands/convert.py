@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from jaxsal.annotations import called, left_out, one_of
+from jaxsal.commands.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -55,8 +55,8 @@ class Convert(Verb):
 
     def run(self) -> Output:
         """Converts; what was found."""
-        from jaxsal.checkpoint import open_checkpoint
-        from jaxsal.convert import checkpoint_from_torch, save_as_run, write_for_torch
+        from jaxsal.training.checkpoint import open_checkpoint
+        from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
 
         if self.source.is_dir():
             written = write_for_torch(open_checkpoint(self.source), self.output)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from jaxsal.annotations import called, left_out, one_of
+from jaxsal.commands.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from jaxsal.annotations import left_out, one_of
+from jaxsal.commands.annotations import left_out, one_of
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -33,7 +33,7 @@ class Demo(Verb):
 
     def run(self) -> Output:
         """Runs the demo; its table."""
-        from jaxsal.demo import make_demo, plan_demo, run_demo
+        from jaxsal.commands.demonstration import make_demo, plan_demo, run_demo
 
         demo = make_demo(
             network=self.network,

@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from jaxsal.annotations import called
-from jaxsal.checks import check_positive
+from jaxsal.commands.annotations import called
 from jaxsal.commands.output import Output, explained
 from jaxsal.commands.verb import Verb
+from jaxsal.core.checks import check_positive
 from jaxsal.options import ExplainOptions
 
 
@@ -36,15 +36,15 @@ class Evaluate(Verb):
 
     def run(self) -> Output:
         """Explains test clips of every spectrum that the set has; the table."""
-        from jaxsal.checkpoint import open_checkpoint
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.evaluate import explain_all, select_cases
-        from jaxsal.explain import check_options
-        from jaxsal.plan import plan_explaining
-        from jaxsal.provenance import made_by
+        from jaxsal.evaluation.evaluate import explain_all, select_cases
+        from jaxsal.evaluation.explain import check_options
+        from jaxsal.evaluation.plan import plan_explaining
+        from jaxsal.evaluation.provenance import made_by
+        from jaxsal.metrics.summary import summarise
         from jaxsal.report.folder import write_folder
-        from jaxsal.report.summary import summarise
         from jaxsal.report.tables import to_records
+        from jaxsal.training.checkpoint import open_checkpoint
 
         check_options(self.options)
         check_positive("clips_per_spectrum", self.clips_per_spectrum)

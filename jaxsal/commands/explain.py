@@ -8,10 +8,10 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from jaxsal.annotations import called, left_out, one_of
-from jaxsal.checks import check_choice
+from jaxsal.commands.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output, explained
 from jaxsal.commands.verb import Verb
+from jaxsal.core.checks import check_choice
 from jaxsal.options import ExplainOptions
 
 
@@ -50,14 +50,14 @@ class Explain(Verb):
 
     def run(self) -> Output:
         """Explains; the predictions and the measures."""
-        from jaxsal.checkpoint import open_checkpoint
         from jaxsal.datasets.clips import read_frames
         from jaxsal.datasets.records import SPECTRA, TRAINING_SPECTRA
-        from jaxsal.evaluate import Case, explain_all
-        from jaxsal.explain import check_options
-        from jaxsal.plan import plan_explaining
-        from jaxsal.provenance import made_by
+        from jaxsal.evaluation.evaluate import Case, explain_all
+        from jaxsal.evaluation.explain import check_options
+        from jaxsal.evaluation.plan import plan_explaining
+        from jaxsal.evaluation.provenance import made_by
         from jaxsal.report.folder import write_folder
+        from jaxsal.training.checkpoint import open_checkpoint
 
         check_options(self.options)
         check_choice("spectrum", self.spectrum, SPECTRA)

@@ -35,7 +35,7 @@ def explained(explanations: Iterable[Any], classes: tuple[str, ...]) -> list[dic
     """Explanations as data: name, spectrum, label, explained class, probabilities, and every method's measures.
 
     Args:
-      explanations: Of `jaxsal.explanation.Explanation`.
+      explanations: Of `jaxsal.evaluation.explanation.Explanation`.
       classes: Names of the classes.
     """
     return [

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from jaxsal.annotations import called, left_out, one_of
+from jaxsal.commands.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -44,7 +44,7 @@ class Paper(Verb):
 
     def run(self) -> Output:
         """Runs the study; its report."""
-        from jaxsal.checks import check_choice
+        from jaxsal.core.checks import check_choice
         from jaxsal.paper.config import PRESETS
         from jaxsal.paper.plan import plan_study
         from jaxsal.paper.run import run_study

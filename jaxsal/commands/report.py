@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from jaxsal.annotations import left_out
+from jaxsal.commands.annotations import left_out
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -32,7 +32,7 @@ class Report(Verb):
 
     def run(self) -> Output:
         """Writes the page; gives where it is and its size."""
-        from jaxsal.files import write_atomically
+        from jaxsal.core.files import write_atomically
         from jaxsal.report.run import report_page
 
         page = report_page(self.run_folder, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 import tyro
 
-from jaxsal.annotations import called, left_out
+from jaxsal.commands.annotations import called, left_out
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
 
@@ -19,7 +19,7 @@ class Sweep(Verb):
     """
 
     config: Annotated[Path, tyro.conf.Positional, called("CONFIG")]
-    """A .toml or .json file with the fields of `jaxsal.sweep.config.SweepConfig`, or a .py file that sets CONFIG."""
+    """A .toml or .json file with the fields of a `SweepConfig`, or a .py file that sets CONFIG."""
     dry_run: bool = False
     """Only print the plan: cells, what the store holds of them if there is one, forward passes to do."""
     status: bool = False
@@ -37,9 +37,9 @@ class Sweep(Verb):
 
     def run(self) -> Output:
         """Runs the sweep, or does what was asked instead; how far every cell is."""
-        from jaxsal.processes import is_first, join_processes, wait_for_all
-        from jaxsal.sweep.config import load_config
-        from jaxsal.sweep.run import open_groups, run_sweep
+        from jaxsal.core.processes import is_first, join_processes, wait_for_all
+        from jaxsal.evaluation.sweep.config import load_config
+        from jaxsal.evaluation.sweep.run import open_groups, run_sweep
 
         config = load_config(self.config)
         join_processes(self.distributed, survive=True)
@@ -53,13 +53,13 @@ class Sweep(Verb):
 
     def _report(self, config: Any, groups: Any) -> Output:
         """What one process does: exports, merges, or says how far the sweep is."""
-        from jaxsal.sweep.export import export_results, status
+        from jaxsal.evaluation.sweep.export import export_results, status
 
         if self.export is not None:
             count = export_results(config, self.export)
             return Output(f"{count:,} results: {self.export}", dict(results=count, output=str(self.export)))
         if self.merge:
-            from jaxsal.sweep.merge import merge_stores
+            from jaxsal.evaluation.sweep.merge import merge_stores
 
             merged = merge_stores(config, self.merge)
             return Output(f"{merged['masks']:,} masks and {merged['results']:,} results taken over", merged)

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import tyro
 
-from jaxsal.annotations import called, left_out, one_of
-from jaxsal.checks import check_choice
+from jaxsal.commands.annotations import called, left_out, one_of
 from jaxsal.commands.output import Output
 from jaxsal.commands.verb import Verb
+from jaxsal.core.checks import check_choice
 from jaxsal.options import TrainOptions, train_options
 
 if TYPE_CHECKING:
-    from jaxsal.networks import NetworkSpec
+    from jaxsal.training.networks import NetworkSpec
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,15 @@ class Train(Verb):
 
     def run(self) -> Output:
         """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
+        from jaxsal.core.processes import join_processes
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.datasets.records import TRAINING_SPECTRA
         from jaxsal.datasets.streaming import stream_clips
-        from jaxsal.history import input_wait_share
-        from jaxsal.networks import NETWORKS, NetworkSpec
-        from jaxsal.processes import join_processes
-        from jaxsal.starts import starting_variables
-        from jaxsal.train import accuracy_by_spectrum, train
+        from jaxsal.training.history import input_wait_share
+        from jaxsal.training.networks import NETWORKS, NetworkSpec
+        from jaxsal.training.starts import starting_variables
+        from jaxsal.training.train import accuracy_by_spectrum, train
 
         check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
         check_choice("arch", self.arch, tuple(NETWORKS))
@@ -109,7 +109,7 @@ class Train(Verb):
 
     def plan(self, spec: "NetworkSpec", num_clips: int, num_tested: int) -> Output:
         """What the training would do."""
-        from jaxsal.plan import plan_training
+        from jaxsal.evaluation.plan import plan_training
 
         note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
         plan = plan_training(spec, self.options, num_clips, self.output, notes=(note,))

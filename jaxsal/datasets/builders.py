@@ -21,7 +21,7 @@ from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.prepared import RENDERED_FRAMES
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet, white_frames
-from jaxsal.datasets.synthetic import synthetic_actions
+from jaxsal.datasets.synthetic.scenes import synthetic_actions
 
 
 @dataclasses.dataclass

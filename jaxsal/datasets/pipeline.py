@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 from tqdm import tqdm
 
-from jaxsal.checks import check_positive
+from jaxsal.core.checks import check_positive
+from jaxsal.core.devices import host_device
 from jaxsal.datasets.decoding import in_order, square_frames
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import FrameSampler, choose_frames
-from jaxsal.devices import host_device
 
 _THREADS = 2
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
-from jaxsal.checks import check_choice, check_positive
+from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.records import SPLITS, ClipRecord, ClipSet
 
 NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
-from jaxsal.checks import check_positive
+from jaxsal.core.checks import check_positive
 
 
 @runtime_checkable

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import PRNGKeyArray, UInt8
 
-from jaxsal.checks import check_positive
+from jaxsal.core.checks import check_positive
 from jaxsal.datasets.decoding import square_frames
 from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.sampling import FrameSampler, choose_frames

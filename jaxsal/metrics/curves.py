@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.special import softmax
 
-from jaxsal.baselines import make_baseline
-from jaxsal.inputs import check_clip, check_saliency, check_score_fn, check_target
+from jaxsal.core.types import AnyArray, Clip, Progress, SaliencyMap, ScoreFn, Target
+from jaxsal.engine.baselines import make_baseline
+from jaxsal.engine.inputs import check_clip, check_saliency, check_score_fn, check_target
+from jaxsal.engine.masked import score_masks
+from jaxsal.engine.masks import RankMasks
 from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.masks import RankMasks
 from jaxsal.metrics.refine import refine
 from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.recipes import CurveOptions
-from jaxsal.scoring import score_masks
-from jaxsal.types import AnyArray, Clip, Progress, SaliencyMap, ScoreFn, Target
 
 
 class Curve(NamedTuple):

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from jaxsal.inputs import check_frames
-from jaxsal.types import AnyArray, SaliencyMap
+from jaxsal.core.types import AnyArray, SaliencyMap
+from jaxsal.engine.inputs import check_frames
 
 Mask = Bool[AnyArray, "T H W"]
 """The actor's pixels, frame by frame."""

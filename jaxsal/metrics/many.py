@@ -7,14 +7,14 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.engine import score_pairs
-from jaxsal.families import Families
-from jaxsal.inputs import check_clip, check_saliency
+from jaxsal.core.types import AnyArray, ScoreFn
+from jaxsal.engine.families import Families
+from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.engine.masks import RankMasks
+from jaxsal.engine.scoring import score_pairs
 from jaxsal.keywords import resolve_options
-from jaxsal.masks import RankMasks
 from jaxsal.metrics.curves import Curve, curve_baseline, deletion, insertion, read_curve
 from jaxsal.metrics.steps import ranks_of_maps
-from jaxsal.types import AnyArray, ScoreFn
 
 _ALONE = {"deletion": deletion, "insertion": insertion}
 

@@ -4,7 +4,7 @@ from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN, ScoreAverage, pan_from_resnet50
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
-from jaxsal.models.torch_weights import load_torch, variables_from_torch, variables_to_torch
+from jaxsal.models.torch.weights import load_torch, variables_from_torch, variables_to_torch
 
 __all__ = [
     "PAN",

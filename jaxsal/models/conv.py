@@ -7,9 +7,9 @@ import jax
 from jax import lax
 from jaxtyping import Array, Float
 
+from jaxsal.models.cpu.planar import image_convolution, planar_convolution
+from jaxsal.models.cpu.plane import Padding, Triple, convolve_clips, convolve_images
 from jaxsal.models.initialise import kaiming_fan_out
-from jaxsal.models.planar import image_convolution, planar_convolution
-from jaxsal.models.plane import Padding, Triple, convolve_clips, convolve_images
 
 NO_PADDING: Padding = ((0, 0), (0, 0), (0, 0))
 

@@ -12,11 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.checks import check_choice
+from jaxsal.core.checks import check_choice
+from jaxsal.core.types import ScoreFn
 from jaxsal.models.initialise import normal
 from jaxsal.models.persistence import PersistenceOfAppearance
 from jaxsal.models.resnet import Backbone
-from jaxsal.types import ScoreFn
 
 SHIFT_DIVISOR = 8  # one in so many channels comes from the next segment, as many from the previous one
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from jaxsal.models.blocks import by_blocks
+from jaxsal.models.cpu.blocks import by_blocks
+from jaxsal.models.cpu.plane import convolve_images
 from jaxsal.models.initialise import normal
-from jaxsal.models.plane import convolve_images
 
 CHANNELS = 8  # of the convolution whose responses are compared between frames
 TAPS = (7, 7)
@@ -32,7 +32,7 @@ class PersistenceOfAppearance(nn.Module):
 
 
 class ResponseNorms(nn.Module):
-    """The norm over the channels of PA's convolution; on CPU by blocks of pixels (`jaxsal.models.blocks`)."""
+    """The norm over the channels of PA's convolution; on CPU by blocks of pixels (`jaxsal.models.cpu.blocks`)."""
 
     @nn.compact
     def __call__(self, differences: Float[Array, "N pairs H W C"]) -> Float[Array, "N H W pairs"]:

@@ -6,8 +6,8 @@ import flax.linen as nn
 from jaxtyping import Array, Float
 
 from jaxsal.models.conv import Conv3D
+from jaxsal.models.cpu.plane import Triple
 from jaxsal.models.initialise import uniform
-from jaxsal.models.plane import Triple
 
 PAD_1 = ((1, 1), (1, 1), (1, 1))
 

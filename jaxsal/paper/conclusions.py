@@ -7,12 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.datasets.records import SPECTRA
+from jaxsal.metrics.statistics import holm, paired_test
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import Cell, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
 from jaxsal.paper.sheets import PValue, Sheet, Value, measure
 from jaxsal.paper.tables import MEASURES, Results
-from jaxsal.report.statistics import holm, paired_test
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from jaxsal.checks import check_choice, check_positive
 from jaxsal.classifier import Normalization
+from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.records import TRAINING_SPECTRA
-from jaxsal.networks import NetworkSpec
 from jaxsal.options import METHODS, REFERENCES, ExplainOptions, TrainOptions
 from jaxsal.recipes import RECIPES
+from jaxsal.training.networks import NetworkSpec
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 RECIPE_NAMES = ("default", "icpr2022")

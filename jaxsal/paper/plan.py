@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
-from jaxsal.evaluate import file_name, ledger_name, select_cases
-from jaxsal.networks import NetworkSpec
+from jaxsal.evaluation.evaluate import file_name, ledger_name, select_cases
+from jaxsal.evaluation.plan import Plan, passes_per_clip, steps_taken
 from jaxsal.paper.cells import Table
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.run import cell_name, chosen_tables
-from jaxsal.plan import Plan, passes_per_clip, steps_taken
+from jaxsal.training.networks import NetworkSpec
 
 _REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", "a folder of clips for each network")
 

@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jaxsal.checkpoint import origin
-from jaxsal.checks import check_choice
+from jaxsal.core.checks import check_choice
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import ClipSet
-from jaxsal.evaluate import explain_all, select_cases
+from jaxsal.evaluation.evaluate import explain_all, select_cases
+from jaxsal.metrics.summary import ClipResult
 from jaxsal.options import ExplainOptions
 from jaxsal.paper.cells import Cell, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
-from jaxsal.report.summary import ClipResult
+from jaxsal.training.checkpoint import origin
 
 
 def run_study(

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.metrics.summary import Measure, measure_clips
 from jaxsal.paper.published import Published
-from jaxsal.report.summary import Measure, measure_clips
 
 
 class PValue(float):

@@ -4,11 +4,11 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 
+from jaxsal.metrics.summary import ClipResult, Measure
 from jaxsal.options import MEASURES
 from jaxsal.paper.cells import Cell, Row, Table
 from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import Sheet, Value, measure
-from jaxsal.report.summary import ClipResult, Measure
 
 Results = Mapping[Cell, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""

@@ -9,18 +9,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxsal.checkpoint import load_checkpoint
 from jaxsal.classifier import Classifier
+from jaxsal.core.files import write_atomically
 from jaxsal.datasets.pipeline import LoadedClips, load_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.datasets.streaming import StreamedClips, stream_clips
-from jaxsal.files import write_atomically
-from jaxsal.history import input_wait_share, training_seconds
-from jaxsal.networks import NetworkSpec
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.published import published
 from jaxsal.paper.sheets import Sheet
-from jaxsal.train import accuracy_by_spectrum, train
+from jaxsal.training.checkpoint import load_checkpoint
+from jaxsal.training.history import input_wait_share, training_seconds
+from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.train import accuracy_by_spectrum, train
 
 Clips = LoadedClips | StreamedClips
 

@@ -9,12 +9,12 @@ from jaxtyping import Bool
 from scipy.stats import rankdata
 
 from jaxsal.datasets.records import ClipRecord, white_frames
-from jaxsal.explanation import Explanation
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.localization import Localization, localize
-from jaxsal.networks import NetworkSpec
 from jaxsal.options import MEASURES
 from jaxsal.paper.config import ARCHITECTURES
 from jaxsal.paper.sheets import Sheet, Value, measure
+from jaxsal.training.networks import NetworkSpec
 
 
 class Located(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, UInt, UInt8
 
-from jaxsal.types import AnyArray
+from jaxsal.core.types import AnyArray
 
 _MAX_SIDE = 224
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxsal.evaluate import file_name
-from jaxsal.explanation import Explanation
-from jaxsal.files import write_atomically
+from jaxsal.core.files import write_atomically
+from jaxsal.evaluation.evaluate import file_name
+from jaxsal.evaluation.explanation import Explanation
+from jaxsal.metrics.summary import summarise
 from jaxsal.options import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.report.plots import CurvePanel, plot_curves
-from jaxsal.report.summary import summarise
 from jaxsal.report.table_figure import plot_table
 from jaxsal.report.tables import count_clips, results_to_csv, to_csv, to_markdown
 

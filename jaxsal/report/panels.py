@@ -8,14 +8,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.explain import curve_options
-from jaxsal.explanation import Explanation
-from jaxsal.ledger import RiseLedger
+from jaxsal.evaluation.explain import curve_options
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.steps import ranks_and_counts
 from jaxsal.options import MEASURES, METHODS
 from jaxsal.recipes import CurveOptions
-from jaxsal.types import AnyArray
+from jaxsal.saliency.ledger import RiseLedger
 
 SCALES = ("steps", "limits", "clip", "map")
 """Colour scales. Maps of one method and class in both spectra are compared, as are those of `jaxsal.view` whose names

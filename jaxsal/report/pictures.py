@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from jaxsal.checks import check_choice, check_positive
-from jaxsal.files import write_atomically
-from jaxsal.inputs import check_clip, check_saliency
-from jaxsal.report.sheets import GAP, LINE, Sheet, text_width, write_gif, write_mp4
-from jaxsal.types import Clip, SaliencyMap
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.files import write_atomically
+from jaxsal.core.types import Clip, SaliencyMap
+from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.report.canvas import GAP, LINE, Sheet, text_width, write_gif, write_mp4
 
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
 """All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""

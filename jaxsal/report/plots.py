@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.files import write_atomically
+from jaxsal.core.files import write_atomically
+from jaxsal.core.types import AnyArray
 from jaxsal.options import REFERENCES
-from jaxsal.types import AnyArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,11 +6,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from jaxsal.checks import check_positive
-from jaxsal.explanation import Explanation, load_explanation
+from jaxsal.core.checks import check_positive
+from jaxsal.evaluation.explanation import Explanation, load_explanation
+from jaxsal.metrics.summary import summarise
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import scenes_of
-from jaxsal.report.summary import summarise
 from jaxsal.report.tables import footnote, table_cells
 
 

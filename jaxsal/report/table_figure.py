@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxsal.files import write_atomically
+from jaxsal.core.files import write_atomically
+from jaxsal.metrics.summary import UNTESTED, Measure, SummaryRow
 from jaxsal.report.plots import check_suffix
-from jaxsal.report.summary import UNTESTED, Measure, SummaryRow
 from jaxsal.report.tables import count_clips
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def plot_table(path: str | Path, rows: Sequence[SummaryRow]) -> None:
 
     Args:
       path: Where to; the suffix names the format, any that matplotlib writes, such as .png, .pdf or .svg.
-      rows: Of `jaxsal.report.summary.summarise`.
+      rows: Of `jaxsal.metrics.summary.summarise`.
 
     Raises:
       ValueError: If the suffix is unknown, or as of `draw_table`.
@@ -46,7 +46,7 @@ def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
     hollow ones are not, or are not tested; the random map, the constant one and the floor are grey.
 
     Args:
-      rows: Of `jaxsal.report.summary.summarise`.
+      rows: Of `jaxsal.metrics.summary.summarise`.
 
     Returns:
       The matplotlib figure, known to no window and no pyplot.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxsal.metrics.summary import SIGNIFICANT, ClipResult, Measure, SummaryRow
 from jaxsal.options import MEASURES
-from jaxsal.report.summary import SIGNIFICANT, ClipResult, Measure, SummaryRow
 
 _FOOTNOTE = f"† Not better than the random map: the difference has the wrong sign or p > {SIGNIFICANT}."
 

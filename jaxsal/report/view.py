@@ -9,17 +9,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsal.checks import check_choice
-from jaxsal.files import write_atomically
-from jaxsal.fingerprints import fingerprint
-from jaxsal.inputs import check_clip, check_saliency, check_score_fn
+from jaxsal.core.checks import check_choice
+from jaxsal.core.files import write_atomically
+from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
+from jaxsal.engine.inputs import check_clip, check_saliency, check_score_fn
 from jaxsal.keywords import resolve_options
-from jaxsal.ledger import RiseLedger, clip_logits
 from jaxsal.metrics.curves import Curve, curve_baseline
 from jaxsal.options import MEASURES
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps, map_unit
-from jaxsal.types import Clip, SaliencyMap, ScoreFn
+from jaxsal.saliency.ledger import RiseLedger, clip_logits
 
 
 class View(NamedTuple):

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsal.callables import join_callable, split_callable
-from jaxsal.inputs import check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.core.callables import join_callable, split_callable
+from jaxsal.core.types import Clip, FeaturesAndHead, Target
+from jaxsal.engine.inputs import check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.engine.resample import resample
+from jaxsal.engine.side_by_side import each_clip
 from jaxsal.keywords import resolve_options, takes_options
 from jaxsal.recipes import GradCamOptions
-from jaxsal.resample import resample
-from jaxsal.side_by_side import each_clip
-from jaxsal.types import Clip, FeaturesAndHead, Target
 
 
 @takes_options("gradcam")

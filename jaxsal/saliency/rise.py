@@ -7,13 +7,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.fingerprints import fingerprint, weights_fingerprint
-from jaxsal.inputs import check_batches, check_clip, check_key, check_score_fn, check_target, mask_shape
+from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
+from jaxsal.core.types import Clip, Progress, ScoreFn, Target
+from jaxsal.engine.inputs import check_batches, check_clip, check_key, check_score_fn, check_target, mask_shape
 from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.ledger import RiseLedger, clip_logits
-from jaxsal.missing import score_missing
 from jaxsal.recipes import RiseOptions
-from jaxsal.types import Clip, Progress, ScoreFn, Target
+from jaxsal.saliency.ledger import RiseLedger, clip_logits
+from jaxsal.saliency.missing import score_missing
 
 
 @takes_options("rise")

@@ -9,17 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.baselines import make_baseline
-from jaxsal.callables import join_callable, split_callable
-from jaxsal.engine import score_pairs
-from jaxsal.families import Families
-from jaxsal.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.core.callables import join_callable, split_callable
+from jaxsal.core.types import Clip, FeaturesAndHead, Progress, Target
+from jaxsal.engine.baselines import make_baseline
+from jaxsal.engine.families import Families
+from jaxsal.engine.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.engine.masked import score_masks
+from jaxsal.engine.masks import ActivationMasks
+from jaxsal.engine.scoring import score_pairs
+from jaxsal.engine.side_by_side import each_clip
 from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.masks import ActivationMasks
 from jaxsal.recipes import SiduOptions
-from jaxsal.scoring import score_masks
-from jaxsal.side_by_side import each_clip
-from jaxsal.types import Clip, FeaturesAndHead, Progress, Target
 
 
 @takes_options("sidu")

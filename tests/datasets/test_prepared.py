@@ -12,6 +12,7 @@ import pytest
 
 import layouts
 import runs
+from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.decoding import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
@@ -19,9 +20,8 @@ from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.prepared import find_prepared, list_prepared, prepare_clips, prepared_clips
 from jaxsal.datasets.records import white_frames
-from jaxsal.datasets.synthetic import synthetic_actions
-from jaxsal.fingerprints import fingerprint
-from jaxsal.train import train
+from jaxsal.datasets.synthetic.scenes import synthetic_actions
+from jaxsal.training.train import train
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ import pytest
 
 import layouts
 import runs
+from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.decoding import in_order
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.pipeline import ordered_batches, training_batch, training_batches
 from jaxsal.datasets.records import ClipSet
 from jaxsal.datasets.streaming import stream_clips
-from jaxsal.fingerprints import fingerprint
-from jaxsal.train import accuracy_by_spectrum, train
+from jaxsal.training.train import accuracy_by_spectrum, train
 
 KEY = jax.random.key(3)
 
@@ -90,7 +90,7 @@ def test_training_from_files_and_from_memory_ends_alike(tmp_path):
 
 def test_a_run_from_files_goes_on_from_memory_with_the_same_numbers(tmp_path, monkeypatch):
     """A killed run's next step takes the batch that it would have taken."""
-    from jaxsal import train as training
+    from jaxsal.training import train as training
 
     whole = training.training_batches
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import runs
-from jaxsal.checkpoint import Checkpoint
-from jaxsal.convert import save_as_run
 from jaxsal.models import init_variables
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import save_as_run
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "experiments" / "notebooks").glob("*.ipynb"))
 SPEC = runs.SPEC

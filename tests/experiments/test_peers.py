@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from peers import EAGER, Config, Subject, memory_lines, pairing
 
-from jaxsal.masks import RiseMasks
+from jaxsal.engine.masks import RiseMasks
 
 
 class Asked:

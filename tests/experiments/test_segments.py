@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import numpy as np
 from segments import repeated_share, stem_share
 
-from jaxsal.masks import DenseMasks, RankMasks
-from jaxsal.networks import NetworkSpec
+from jaxsal.engine.masks import DenseMasks, RankMasks
+from jaxsal.training.networks import NetworkSpec
 
 
 def test_segments_that_a_mask_keeps_or_removes_whole():

@@ -10,7 +10,7 @@ from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
-from jaxsal.models.torch_weights import variables_from_torch
+from jaxsal.models.torch.weights import variables_from_torch
 
 IMAGENET_MEAN = np.asarray([0.485, 0.456, 0.406], np.float32)
 IMAGENET_STD = np.asarray([0.229, 0.224, 0.225], np.float32)

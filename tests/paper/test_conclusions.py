@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from jaxsal.metrics.summary import ClipResult
 from jaxsal.options import METHODS
 from jaxsal.paper.cells import study_tables
 from jaxsal.paper.conclusions import (
@@ -16,7 +17,6 @@ from jaxsal.paper.conclusions import (
     verdict,
 )
 from jaxsal.paper.config import PRESETS
-from jaxsal.report.summary import ClipResult
 
 STUDY = PRESETS["small"]
 NOISE = np.linspace(-0.01, 0.01, 10)

@@ -4,12 +4,12 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxsal.callables import split_callable
-from jaxsal.engine import _score_chunks
-from jaxsal.masks import RiseMasks
+from jaxsal.core.callables import split_callable
+from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.scoring import _score_chunks
 from jaxsal.paper.config import ARCHITECTURES, PRESETS
 from jaxsal.recipes import RECIPES
-from jaxsal.train import init_state, train_step
+from jaxsal.training.train import init_state, train_step
 
 STUDY = PRESETS["full"]
 CLASSES = tuple(map(str, range(8)))

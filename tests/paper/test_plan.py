@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxsal.evaluation.plan import passes_per_clip
 from jaxsal.paper.config import PRESETS
 from jaxsal.paper.plan import plan_study
-from jaxsal.plan import passes_per_clip
 
 STUDY = PRESETS["small"]
 

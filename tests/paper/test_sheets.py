@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from jaxsal.metrics.summary import Measure
 from jaxsal.paper.published import Published, published, remarks
 from jaxsal.paper.sheets import PValue, Sheet, measure, records, to_csv, to_latex, to_markdown
 from jaxsal.paper.truth import Located, rank_correlation, truth_sheets
-from jaxsal.report.summary import Measure
 
 SHEET = Sheet(
     "demo_1",

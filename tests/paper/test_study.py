@@ -10,7 +10,7 @@ import pytest
 
 import runs
 from jaxsal.datasets.streaming import StreamedClips
-from jaxsal.evaluate import explain_all
+from jaxsal.evaluation.evaluate import explain_all
 from jaxsal.options import TrainOptions
 from jaxsal.paper import run
 from jaxsal.paper.cells import study_tables
@@ -58,7 +58,7 @@ def test_the_whole_study(tmp_path, monkeypatch):
     row = next(r for r in rows if (r["network"], r["trained on"], r["method"]) == ("PAN", "IRTV", "RISE"))
     assert float(row["insertion ↑ mean"]) == pytest.approx(np.mean(chosen))
 
-    monkeypatch.setattr("jaxsal.evaluate.explain", pytest.fail)
+    monkeypatch.setattr("jaxsal.evaluation.evaluate.explain", pytest.fail)
     (again,) = run_study(STUDY, tmp_path, command="jaxsal paper")
     assert again.report.split("\n## ", 1)[1] == report.split("\n## ", 1)[1]
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import jaxsal
-from jaxsal import cli
+from jaxsal.commands import cli
 from jaxsal.recipes import CurveOptions
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order
 from jaxsal.report.page import build_page
@@ -125,7 +125,7 @@ def test_rise_has_every_class_with_its_error_and_the_references_have_no_map(foun
 
 
 def test_the_page_of_a_run(found, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("jaxsal.devices.use_all_cores", lambda: None)
+    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
     folder = write_run(tmp_path / "my run", found)
 
     cli.main(["report", str(folder)])

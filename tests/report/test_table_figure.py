@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from jaxsal.report.summary import ClipResult, summarise
+from jaxsal.metrics.summary import ClipResult, summarise
 from jaxsal.report.table_figure import draw_table, plot_table
 
 NUM_CLIPS = 12

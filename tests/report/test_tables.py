@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from jaxsal.report.statistics import bootstrap_interval, paired_test
-from jaxsal.report.summary import ClipResult, SummaryRow, summarise
+from jaxsal.metrics.statistics import bootstrap_interval, paired_test
+from jaxsal.metrics.summary import ClipResult, SummaryRow, summarise
 from jaxsal.report.tables import results_from_csv, results_to_csv, to_csv, to_markdown, to_records
 
 SHIFTS = {"random": (0.5, 0.5), "RISE": (0.3, 0.7), "SIDU": (0.5, 0.4)}

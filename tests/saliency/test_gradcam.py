@@ -5,7 +5,7 @@ import pytest
 
 import toys
 from jaxsal import Classifier, gradcam, rise, score_masks, sidu
-from jaxsal.resample import resample
+from jaxsal.engine.resample import resample
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
 HEAD = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)

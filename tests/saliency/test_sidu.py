@@ -5,7 +5,7 @@ import pytest
 
 import toys
 from jaxsal import sidu
-from jaxsal.resample import resample
+from jaxsal.engine.resample import resample
 from jaxsal.saliency import sidu as sidu_module
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))

@@ -1,0 +1,70 @@
+"""Callables as arguments of compiled programs: the arrays of a pytree go in, the rest is part of the program."""
+
+from collections.abc import Callable
+from functools import lru_cache, partial
+from itertools import compress
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxsal.core.types import ScoreFn
+
+_ARRAYS = (jax.Array, np.ndarray)
+
+
+class SplitCallable(NamedTuple):
+    """A callable taken apart: arrays that a compiled program takes as arguments, and the rest, hashable."""
+
+    arrays: list[Any]
+    static: Any
+
+
+def split_callable(function: ScoreFn) -> SplitCallable:
+    """Takes a callable pytree apart; a plain function is all static, and its closure is compiled in."""
+    leaves, structure = jax.tree.flatten(function)
+    is_array = tuple(isinstance(leaf, _ARRAYS) for leaf in leaves)
+    rest = tuple(None if array else leaf for leaf, array in zip(leaves, is_array, strict=True))
+    return SplitCallable(list(compress(leaves, is_array)), (structure, is_array, rest))
+
+
+def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
+    """Puts a callable together from the parts that `split_callable` made."""
+    structure, is_array, rest = static
+    remaining = iter(arrays)
+    leaves = [next(remaining) if array else leaf for leaf, array in zip(rest, is_array, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
+
+
+def shape_of(program: Any, arrays: list[Any], clip: Any, static: Any) -> Any:
+    """What `call` or `call_parts` would give of a clip, as shapes; found out once for arguments of one kind.
+
+    `program.eval_shape` itself looks at every array each time, which takes as long as a small network.
+    """
+    return _shape_of(program, tuple((leaf.shape, leaf.dtype) for leaf in (*arrays, clip)), static)
+
+
+@lru_cache(maxsize=256)
+def _shape_of(program: Any, kinds: tuple[Any, ...], static: Any) -> Any:
+    *arrays, clip = (jax.ShapeDtypeStruct(*kind) for kind in kinds)
+    return program.eval_shape(arrays, clip, static)
+
+
+@partial(jax.jit, static_argnums=(2,))
+def call(arrays: list[Any], clip: Any, static: Any) -> Any:
+    """The callable's result; compiled once per program, not per weights."""
+    return join_callable(arrays, static)(clip)
+
+
+@partial(jax.jit, static_argnums=(2,))
+def call_each(arrays: list[Any], clips: Any, static: Any) -> Any:
+    """The callable's result for each of several clips, one row each."""
+    return jax.vmap(join_callable(arrays, static))(clips)
+
+
+@partial(jax.jit, static_argnums=(2,))
+def call_parts(arrays: list[Any], clip: Any, static: Any) -> Any:
+    """Of anything with `features` and `head`: the activations, and the logits of them."""
+    classifier: Any = join_callable(arrays, static)
+    activations = classifier.features(clip)
+    return activations, classifier.head(activations)

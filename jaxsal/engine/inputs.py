@@ -1,0 +1,252 @@
+"""Checks of the clips, maps, targets and functions that users pass in, made before anything is computed.
+
+Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsal.core.callables import call, call_parts, shape_of, split_callable
+from jaxsal.core.checks import check_positive
+from jaxsal.core.types import Clip, SaliencyMap, ScoreFn, Target
+
+
+def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> jax.Array:
+    """The clip as a float32 array, after checking its rank, channels, size and values.
+
+    Args:
+      clip: The clip.
+      score_fn: What it is for; where that has a `mean` per channel, the channels must be as many.
+      channels: How many channels it must have; as many as `score_fn` says if None.
+
+    Raises:
+      TypeError: If the clip does not hold floating-point numbers.
+      ValueError: If it is not (T, H, W, C) with the expected channels, is empty, or has values outside [0, 1].
+    """
+    if not hasattr(clip, "ndim"):
+        raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
+    if clip.ndim != 4:
+        raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
+    if 0 in clip.shape:
+        raise ValueError(f"`clip` must not be empty; got shape {tuple(clip.shape)}.")
+    if channels is None:
+        channels = _num_channels(score_fn)
+    if channels is not None and clip.shape[-1] != channels:
+        raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
+    if not jnp.issubdtype(clip.dtype, jnp.floating):
+        raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
+    clip = jax.device_put(clip.astype(np.float32)) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
+    _check_unit_range("clip", clip)
+    return clip
+
+
+def _num_channels(score_fn: ScoreFn | None) -> int | None:
+    """As many as the mean colour of what scores has; None where it has none, or parts with means of their own."""
+    try:
+        size = getattr(getattr(score_fn, "mean", None), "size", 1)
+    except ValueError:
+        return None
+    return size if size > 1 else None
+
+
+def _check_unit_range(name: str, array: Any) -> None:
+    low, high = value_range(array)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"`{name}` must have values in [0, 1]; got values from {low:g} to {high:g}.")
+
+
+def value_range(array: Any) -> tuple[float, float]:
+    """The least and the greatest value, NaN where one is, waiting once for the device; 0 and 1 while not known."""
+    if isinstance(array, jax.core.Tracer):
+        return 0.0, 1.0
+    if _on_host(array):
+        values = np.asarray(array)  # no copy, and no program to wait for
+        return float(values.min()), float(values.max())
+    with jax.ensure_compile_time_eval():  # the array may be a constant in a program of the caller's
+        low, high = np.asarray(_range(array)).tolist()
+    return low, high
+
+
+def _on_host(array: Any) -> bool:
+    if isinstance(array, np.ndarray):
+        return True
+    return array.is_fully_addressable and all(device.platform == "cpu" for device in array.devices())
+
+
+@jax.jit
+def _range(array: jax.Array) -> jax.Array:
+    return jnp.stack([array.min(), array.max()])
+
+
+def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
+    """The number of classes K, after checking that `score_fn` maps the clip to (K,).
+
+    Raises:
+      TypeError: If `score_fn` cannot be called.
+      ValueError: If its result is not a vector.
+    """
+    if not callable(score_fn):
+        raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
+    arrays, static = split_callable(score_fn)
+    return _num_classes(shape_of(call, arrays, clip, static), "score_fn")
+
+
+def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
+    """Checks that clips can be scored in batches of that size, or each by itself (None).
+
+    Raises:
+      TypeError: If `score_fn` has no `score_batch`.
+      ValueError: If the size is below 1.
+    """
+    if batch_size is None:
+        return
+    check_positive("batch_size", batch_size)
+    if not callable(getattr(score_fn, "score_batch", None)):
+        raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
+
+
+def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
+    """The number of classes K, after checking that `head(features(clip))` is (K,).
+
+    Raises:
+      TypeError: If the classifier has no `features` and `head`.
+      ValueError: If the activations have not four axes or the result of the head is not a vector.
+    """
+    missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
+    if missing:
+        found = f"{type(classifier).__name__} without {' and '.join(missing)}"
+        raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
+    arrays, static = split_callable(classifier)
+    activations, logits = shape_of(call_parts, arrays, clip, static)
+    if activations.ndim != 4:
+        raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape}.")
+    return _num_classes(logits, "classifier")
+
+
+def _num_classes(scores: Any, name: str) -> int:
+    shape = getattr(scores, "shape", None)
+    if shape is None or len(shape) != 1 or shape[0] == 0:
+        raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
+    return shape[0]
+
+
+def check_target(target: Target, num_classes: int, *, all_classes: bool = True) -> Target:
+    """The target, after checking that it is a class, None, or, where allowed, "all".
+
+    Raises:
+      TypeError: If it is of another kind.
+      ValueError: If it is no class of the classifier.
+    """
+    if target is None or isinstance(target, jax.core.Tracer):
+        return target
+    if isinstance(target, str):
+        if target == "all" and all_classes:
+            return target
+        allowed = "a class, None or 'all'" if all_classes else "a class or None"
+        raise ValueError(f"`target` must be {allowed}; got {target!r}.")
+    array = np.asarray(target)
+    if array.ndim or array.dtype.kind not in "iu":
+        raise TypeError(f"`target` must be an integer class, or None; got {target!r}.")
+    if not 0 <= int(array) < num_classes:
+        raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
+    return int(array)
+
+
+def mask_shape(score_fn: ScoreFn, clip: Clip) -> tuple[int, int, int]:
+    """(T', H, W) of a classifier's masks and maps: T' = T / `frames_per_mask`, 1 where it has none.
+
+    Raises:
+      ValueError: If the frames of a mask do not divide the clip's.
+    """
+    frames_per_mask = getattr(score_fn, "frames_per_mask", 1)
+    num_frames, height, width, _ = clip.shape
+    if num_frames % frames_per_mask:
+        raise ValueError(f"`clip` must have a multiple of {frames_per_mask} frames; got {num_frames}.")
+    return num_frames // frames_per_mask, height, width
+
+
+def check_frames(num_frames: int, num_slices: int, name: str) -> None:
+    """Raises ValueError unless the slices of a mask or map divide the frames of the clip."""
+    if num_slices < 1 or num_frames % num_slices:
+        raise ValueError(f"`{name}` must divide the clip's {num_frames} frames; got {num_slices} along time.")
+
+
+def check_masks(masks: Any) -> None:
+    """Checks that masks are a family, or an array of values in [0, 1].
+
+    Raises:
+      TypeError: If they are neither numbered masks nor an array of numbers.
+      ValueError: If a value is outside [0, 1] or no number.
+    """
+    if isinstance(masks, jax.Array | np.ndarray):
+        if masks.dtype.kind not in "biuf" and not jnp.issubdtype(masks.dtype, jnp.floating):
+            raise TypeError(f"`masks` must hold numbers in [0, 1]; got {masks.dtype}.")
+        if masks.size:
+            _check_unit_range("masks", masks)
+    elif not (callable(masks) and hasattr(masks, "num_masks")):
+        raise TypeError(f"`masks` must be a family of `jaxsal.engine.masks` or an array; got {type(masks).__name__}.")
+
+
+def check_ids(ids: Any, num_masks: Any, *, endless: bool = False) -> np.ndarray:
+    """The numbers of the masks to score as an array, all `num_masks` for None, after checking them.
+
+    Args:
+      ids: The numbers.
+      num_masks: N.
+      endless: Whether there are masks beyond N.
+
+    Raises:
+      TypeError: If they are not integers.
+      ValueError: If they are no list, or name a mask that is not there.
+    """
+    if ids is None:
+        return np.arange(num_masks, dtype=np.int32)
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or ids.size == 0:
+        raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
+    if ids.dtype.kind not in "iu":
+        raise TypeError(f"`ids` must be integers; got {ids.dtype}.")
+    limit = np.iinfo(np.int32).max if endless or isinstance(num_masks, jax.core.Tracer) else int(num_masks) - 1
+    if ids.min() < 0 or ids.max() > limit:
+        raise ValueError(f"`ids` must be from 0 to {limit}; got numbers from {ids.min()} to {ids.max()}.")
+    return ids.astype(np.int32)
+
+
+def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
+    """The saliency map as an array, after checking its shape against the clip and its values.
+
+    Raises:
+      TypeError: If it does not hold floating-point numbers.
+      ValueError: If it is not (Tm, H, W) with Tm dividing T, or holds NaN.
+    """
+    if not hasattr(saliency, "ndim") or not jnp.issubdtype(saliency.dtype, jnp.floating):
+        raise TypeError(f"`saliency` must be an array of floats; got {getattr(saliency, 'dtype', type(saliency))}.")
+    if saliency.ndim != 3 or saliency.shape[1:] != clip.shape[1:3]:
+        raise ValueError(
+            f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."
+        )
+    check_frames(clip.shape[0], saliency.shape[0], "saliency")
+    if math.isnan(value_range(saliency)[0]):
+        raise ValueError("`saliency` must be free of NaN; got NaN.")
+    return jax.device_put(saliency)  # unlike `jnp.asarray`, this compiles nothing
+
+
+def check_key(key: Any) -> jax.Array:
+    """A typed threefry key, after checking its kind.
+
+    Raises:
+      TypeError: If it is no scalar JAX key.
+      ValueError: If its generator draws numbers that depend on the batch.
+    """
+    if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ()):
+        raise TypeError(f"`key` must be one key made by `jax.random.key`; got {key!r}.")
+    if "threefry" not in str(jax.random.key_impl(key)):
+        raise ValueError(
+            f"`key` must be a threefry key, since others draw numbers that depend on the batch; "
+            f"got {jax.random.key_impl(key)}."
+        )
+    return key

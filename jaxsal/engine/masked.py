@@ -1,0 +1,97 @@
+"""Scores of one clip under masks of any kind, after checking all that a user passes in."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.types import AnyArray, Clip, Progress, ScoreFn
+from jaxsal.engine.baselines import make_baseline
+from jaxsal.engine.inputs import check_batches, check_clip, check_frames, check_ids, check_masks, check_score_fn
+from jaxsal.engine.masks import DenseMasks, FrameSlices, MaskFamily
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, score_ids
+
+
+def score_masks(
+    score_fn: ScoreFn,
+    clip: Clip,
+    masks: MaskFamily | AnyArray,
+    *,
+    ids: Sequence[int] | Int[np.ndarray, " N"] | None = None,
+    baseline: str | AnyArray = "zero",
+    frame_slices: FrameSlices = "aligned",
+    batch_size: int | None = None,
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+) -> Float[Array, "N K"]:
+    """Scores a clip under masks: scores[n] = score_fn(M_n * clip + (1 - M_n) * baseline).
+
+    Args:
+      score_fn: Maps one clip (T, H, W, C) to logits (K,): any callable pytree, or a plain function.
+      clip: The clip, values in [0, 1].
+      masks: A family of `jaxsal.engine.masks`, or an array (N, T', H, W) in [0, 1]; T' divides T.
+      ids: The numbers of the masks to score; all if None.
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      frame_slices: Which slice of a mask a frame gets, see `jaxsal.engine.masks.expand_mask`.
+      batch_size: Masked clips that `score_fn.score_batch` gets at once, counted from the first of `ids`, where
+        their scores depend on each other; takes the place of `chunk_size`. None scores each clip by itself.
+      chunk_size: Masks in memory at once; changes speed, not the result.
+      progress: Called with (masks done, masks in all) now and then.
+
+    Returns:
+      What `score_fn` returns, one row per mask.
+
+    Raises:
+      TypeError: If `score_fn` cannot be called, or not in batches where they are wanted, the clip holds no floats,
+        the masks are neither a family nor numbers, or the ids are no integers.
+      ValueError: If a shape, a value or a name does not fit; the message names the argument.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> keep = jnp.stack([jnp.ones((2, 4, 4)), jnp.zeros((2, 4, 4))])  # everything, nothing
+      >>> jaxsal.score_masks(lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), keep).tolist()
+      [[1.0], [0.0]]
+    """
+    check_positive("chunk_size", chunk_size)
+    check_choice("frame_slices", frame_slices, get_args(FrameSlices))
+    clip = check_clip(clip, score_fn)
+    check_score_fn(score_fn, clip)
+    check_batches(score_fn, batch_size)
+    family = _as_family(masks, clip)
+    ids = check_ids(ids, family.num_masks, endless=getattr(family, "endless", False))
+    replacement = make_baseline(baseline, clip, score_fn)
+    if batch_size is not None:
+        chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is
+    elif len(ids) <= CHUNKS_PER_PROGRAM * chunk_size:
+        chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
+    options: Any = dict(frame_slices=frame_slices, batch_size=batch_size, chunk_size=chunk_size)
+    return score_ids(score_fn, clip, family, ids, replacement, **options, progress=progress)
+
+
+def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
+    """The masks as a family, after checking their values, and their shape against the clip."""
+    check_masks(masks)
+    if isinstance(masks, jax.Array | np.ndarray):
+        if masks.ndim != 4 or masks.shape[2:] != clip.shape[1:3]:
+            raise ValueError(
+                f"`masks` must have shape (N, T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(masks.shape)}."
+            )
+        masks = DenseMasks(jnp.asarray(masks, clip.dtype))
+    if masks.num_masks < 1:
+        raise ValueError(f"`masks` must hold at least one mask; got {masks.num_masks}.")
+    mask = _mask.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
+    if mask.ndim == 3:
+        check_frames(clip.shape[0], mask.shape[0], "masks")
+    if mask.shape[1:3] != clip.shape[1:3]:
+        raise ValueError(f"`masks` must fit a clip of {clip.shape}; got masks of {mask.shape}.")
+    return masks
+
+
+@jax.jit
+def _mask(family: MaskFamily, mask_id: Int[Array, ""]) -> Float[Array, "..."]:
+    """One mask; `_mask.eval_shape` is traced once for masks of one kind and shape."""
+    return family(mask_id)

@@ -1,0 +1,1 @@
+"""Explaining and measuring many clips: the plan, the runner, the store and the results."""

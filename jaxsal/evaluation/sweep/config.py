@@ -1,0 +1,175 @@
+"""What a sweep runs over, as frozen dataclasses; from a TOML, JSON or Python file, where a misspelt field fails."""
+
+import dataclasses
+import itertools
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.datasets.records import SPECTRA, SPLITS
+from jaxsal.keywords import resolve_options
+from jaxsal.options import METHODS
+
+
+@dataclass(frozen=True)
+class ClipChoice:
+    """Which clips.
+
+    Attributes:
+      data: Name of a set or a folder, as `jaxsal.datasets.catalog.open_clips` takes it.
+      split: "train" or "test".
+      per_spectrum: How many of each spectrum, every class alike.
+      seed: Of the embedded set.
+    """
+
+    data: str = "synthetic"
+    split: str = "test"
+    per_spectrum: int = 16
+    seed: int = 0
+
+    def __post_init__(self):
+        check_choice("split", self.split, SPLITS)
+        check_positive("per_spectrum", self.per_spectrum)
+
+
+@dataclass(frozen=True)
+class MethodGrid:
+    """One method under every combination of some options.
+
+    Attributes:
+      method: "gradcam", "rise" or "sidu".
+      recipe: The defaults of the options that are not listed.
+      options: By name of an option of the method, the values to try.
+      target: The classes to explain: "predicted", "label" (the true one), or numbers.
+      frames_per_mask: RISE: frames that share a mask frame; the network's own if empty.
+    """
+
+    method: str
+    recipe: str = "default"
+    options: Mapping[str, list[Any]] = field(default_factory=dict)
+    target: tuple[str | int, ...] = ("predicted",)
+    frames_per_mask: tuple[int, ...] = ()
+
+    def __post_init__(self):
+        check_choice("method", self.method, tuple(METHODS))
+        for name, values in self.options.items():
+            if not isinstance(values, list | tuple) or not values:
+                raise ValueError(f"`options.{name}` must be a list of values to try; got {values!r}.")
+        for options in self.combinations():
+            resolve_options(self.method, self.recipe, options)
+        for target in self.target:
+            if isinstance(target, str):
+                check_choice("target", target, ("predicted", "label"))
+        if self.frames_per_mask and self.method != "rise":
+            raise ValueError(f"`frames_per_mask` must be left out for {self.method}; got {self.frames_per_mask}.")
+        for frames in self.frames_per_mask:
+            check_positive("frames_per_mask", frames)
+
+    def combinations(self) -> Iterator[dict[str, Any]]:
+        """Every combination of the options, as keywords of the method."""
+        for values in itertools.product(*self.options.values()):
+            tuples = [tuple(value) if isinstance(value, list) else value for value in values]
+            yield dict(zip(self.options, tuples, strict=True))
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A sweep: every checkpoint on every clip by every method.
+
+    Attributes:
+      store: Where results go: a folder, or a URL that TensorStore knows, such as gs://bucket/sweep.
+      checkpoints: Folders of runs of `jaxsal demo` or `jaxsal train`.
+      methods: What to run.
+      clips: On what.
+      spectra: Out of "IR" and "TV".
+      curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
+      seed: Of RISE's masks.
+      chunk_size: Most forward passes at once on one device; fewer where memory does not hold them.
+      masks_per_commit: Masks between two writes of a ledger; fixed once a store exists.
+    """
+
+    store: str
+    checkpoints: tuple[str, ...]
+    methods: tuple[MethodGrid, ...]
+    clips: tuple[ClipChoice, ...] = (ClipChoice(),)
+    spectra: tuple[str, ...] = SPECTRA
+    curve_steps: int = 0
+    seed: int = 0
+    chunk_size: int = 32
+    masks_per_commit: int = 1024
+
+    def __post_init__(self):
+        for name in ("checkpoints", "methods", "clips", "spectra"):
+            if not getattr(self, name):
+                raise ValueError(f"`{name}` must list at least one; got none.")
+        for spectrum in self.spectra:
+            check_choice("spectra", spectrum, SPECTRA)
+        if self.curve_steps < 0 or self.curve_steps == 1:
+            raise ValueError(f"`curve_steps` must be 0 or at least 2; got {self.curve_steps}.")
+        if self.seed < 0:
+            raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
+        check_positive("chunk_size", self.chunk_size)
+        check_positive("masks_per_commit", self.masks_per_commit)
+
+
+def load_config(path: str | Path) -> SweepConfig:
+    """Reads a sweep's config.
+
+    Args:
+      path: A .toml or .json file with the fields of `SweepConfig`, or a .py file that sets CONFIG to one.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      TypeError: If a field is unknown, missing or of the wrong kind.
+      ValueError: If the file is not of its kind, or a value is not allowed.
+    """
+    path = Path(path)
+    check_choice("config", path.suffix, (".toml", ".json", ".py"))
+    if path.suffix == ".py":
+        import runpy
+
+        config = runpy.run_path(str(path)).get("CONFIG")
+        if not isinstance(config, SweepConfig):
+            raise TypeError(f"`config` must set CONFIG to a SweepConfig; got {type(config).__name__} in {path}.")
+        return config
+    text = path.read_text()
+    try:
+        values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"`config` must be {path.suffix[1:].upper()}; got {path} ({error}).") from error
+    return _read(SweepConfig, values, "config")
+
+
+def _read(kind: Any, value: Any, place: str) -> Any:
+    """A value as the annotation `kind` says: dataclasses from tables, tuples from lists."""
+    if dataclasses.is_dataclass(kind):
+        return _read_table(kind, value, place)
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise TypeError(f"`{place}` must be a list; got {value!r}.")
+        return tuple(_read(arguments[0], entry, f"{place}[{n}]") for n, entry in enumerate(value))
+    allowed = arguments if origin is types.UnionType else (origin or kind,)
+    if not isinstance(value, allowed) or isinstance(value, bool):
+        raise TypeError(f"`{place}` must be {' or '.join(a.__name__ for a in allowed)}; got {value!r}.")
+    return value
+
+
+def _read_table(kind: Any, values: Any, place: str) -> Any:
+    if not isinstance(values, dict):
+        raise TypeError(f"`{place}` must be a table; got {values!r}.")
+    hints = typing.get_type_hints(kind)
+    unknown = [name for name in values if name not in hints]
+    if unknown:
+        raise TypeError(f"`{place}` must have fields out of {list(hints)}; got {unknown[0]!r}.")
+    required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
+    missing = [name for name in required if name not in values]
+    if missing:
+        raise TypeError(f"`{place}` must have the field {missing[0]!r}; got {list(values)}.")
+    return kind(**{name: _read(hints[name], value, f"{place}.{name}") for name, value in values.items()})

@@ -1,0 +1,180 @@
+"""What was measured over clips: means, their intervals and tests against the random map, by spectrum and method."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal.core.types import AnyArray
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.metrics.statistics import bootstrap_interval, paired_test
+from jaxsal.options import REFERENCES
+
+RANDOM = REFERENCES[0]
+FLOOR = "floor"
+UNTESTED = (*REFERENCES, FLOOR)
+"""Rows that are there to compare with."""
+SIGNIFICANT = 0.05
+
+
+class ClipResult(NamedTuple):
+    """What one method's map of one clip measured.
+
+    Attributes:
+      clip: The clip's name.
+      spectrum: "IR" or "TV".
+      method: "Grad-CAM", "RISE", "SIDU" or any other; "random" is the map that the others are tested against.
+      label: The true class.
+      target: The explained class.
+      deletion: Area under the deletion curve.
+      insertion: Area under the insertion curve.
+      floor: The target's probability for the fully removed clip, where deletion ends.
+      start: The target's probability where insertion starts.
+      seconds: Time the map took.
+    """
+
+    clip: str
+    spectrum: str
+    method: str
+    label: int
+    target: int
+    deletion: float
+    insertion: float
+    floor: float
+    start: float
+    seconds: float
+
+
+class Measure(NamedTuple):
+    """One cell of the table.
+
+    Attributes:
+      mean: Over clips.
+      std: Population standard deviation over clips (ddof 0), as in the study; None of a single clip, as low and high.
+      low: Lower end of the 95 % bootstrap interval of the mean.
+      high: Its upper end.
+      difference: Mean of the method minus the random map on the same clips; None where there is no such pair, or a
+        single one.
+      p_value: Of that difference, see `jaxsal.metrics.statistics.paired_test`.
+    """
+
+    mean: float
+    std: float | None = None
+    low: float | None = None
+    high: float | None = None
+    difference: float | None = None
+    p_value: float | None = None
+
+    def __str__(self) -> str:
+        """Mean ± std with the interval; of a single clip the value alone."""
+        if self.std is None:
+            return f"{self.mean:.3f}"
+        return f"{self.mean:.3f} ± {self.std:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def better(self, good_sign: int) -> bool:
+        """Whether the difference from the random map is significant and has the good sign, 1 or -1."""
+        significant = self.p_value is not None and self.p_value <= SIGNIFICANT
+        return significant and (self.difference or 0) * good_sign > 0
+
+
+class SummaryRow(NamedTuple):
+    """One row of the table; the "floor" row has no insertion."""
+
+    spectrum: str
+    method: str
+    num_clips: int
+    deletion: Measure
+    insertion: Measure | None
+
+
+def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRow]:
+    """The table's rows: IR then TV; methods in first-seen order, then the random map, then the floor.
+
+    Args:
+      results: Of any number of spectra, methods and clips, in any order.
+      seed: Of the bootstrap and the tests.
+
+    Returns:
+      The rows. Without a random map there are no differences and p-values.
+
+    Raises:
+      ValueError: If there are no results, a spectrum is unknown, a value is not finite, a clip is twice under one
+        method, or the methods of a spectrum have not measured the same clips.
+    """
+    _check_results(results)
+    rows = []
+    for spectrum in SPECTRA:
+        methods = _by_method([result for result in results if result.spectrum == spectrum])
+        rows += [_method_row(method, methods, seed) for method in methods]
+        if methods:
+            floors = np.array([result.floor for result in next(iter(methods.values()))])
+            rows.append(SummaryRow(spectrum, FLOOR, len(floors), measure_clips(floors, seed=seed), None))
+    return rows
+
+
+def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
+    """The results of one spectrum under each method, sorted by clip, the references last."""
+    methods = list(dict.fromkeys(result.method for result in results))
+    methods.sort(key=lambda method: REFERENCES.index(method) + 1 if method in REFERENCES else 0)
+    return {
+        method: sorted((result for result in results if result.method == method), key=lambda result: result.clip)
+        for method in methods
+    }
+
+
+def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) -> SummaryRow:
+    results = methods[method]
+    chance = methods.get(RANDOM) if method != RANDOM else None
+
+    def measure(name: str) -> Measure:
+        values = [np.array([getattr(r, name) for r in rows], float) for rows in (results, chance or [])]
+        return measure_clips(values[0], values[1] if chance else None, seed=seed)
+
+    return SummaryRow(results[0].spectrum, method, len(results), measure("deletion"), measure("insertion"))
+
+
+def measure_clips(
+    values: Float[AnyArray, " n"], chance: Float[AnyArray, " n"] | None = None, *, seed: int = 0
+) -> Measure:
+    """The mean of values over clips and how sure it is; of a single clip the value alone.
+
+    Args:
+      values: Of one method, one per clip.
+      chance: Of the random map on the same clips; nothing is tested if None.
+      seed: Of the bootstrap and the test.
+    """
+    if len(values) < 2:
+        return Measure(float(values[0]))
+    test = (None, None) if chance is None else paired_test(values, chance, seed=seed)
+    return Measure(float(values.mean()), float(values.std()), *bootstrap_interval(values, seed=seed), *test)
+
+
+def _check_results(results: Sequence[ClipResult]) -> None:
+    if not results:
+        raise ValueError("`results` must hold at least one clip; got none.")
+    clips: dict[tuple[str, str], set[str]] = {}
+    for result in results:
+        if result.spectrum not in SPECTRA:
+            raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
+        if not all(map(math.isfinite, (result.deletion, result.insertion, result.floor))):
+            raise ValueError(f"`results` must be finite; got {result}.")
+        measured = clips.setdefault((result.spectrum, result.method), set())
+        if result.clip in measured:
+            raise ValueError(
+                f"`results` must have a clip once per spectrum and method; "
+                f"got {result.clip!r} ({result.spectrum}) twice for {result.method}."
+            )
+        measured.add(result.clip)
+    _check_same_clips(clips)
+
+
+def _check_same_clips(clips: dict[tuple[str, str], set[str]]) -> None:
+    for (spectrum, method), measured in clips.items():
+        missing = set().union(*(names for (other, _), names in clips.items() if other == spectrum)) - measured
+        if missing:
+            raise ValueError(
+                f"`results` must have the same clips for every method of a spectrum; "
+                f"got none of {method} for {min(missing)!r} ({spectrum})."
+            )

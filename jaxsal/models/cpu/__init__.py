@@ -1,0 +1,1 @@
+"""What makes convolutions fast on a CPU."""

@@ -1,0 +1,1 @@
+"""Weights from PyTorch and to it."""

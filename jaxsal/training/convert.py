@@ -1,0 +1,128 @@
+"""Trained weights from PyTorch's files to a checkpoint, and from a checkpoint to a file for PyTorch."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsal.core.checks import check_choice
+from jaxsal.core.files import write_atomically
+from jaxsal.models import variables_from_torch, variables_to_torch
+from jaxsal.models.torch.files import read_metadata, read_tensors
+from jaxsal.models.torch.weights import arch_from_torch, model_from_torch
+from jaxsal.training.checkpoint import Checkpoint, latest_step, open_manager, origin, save_checkpoint
+from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.starts import SOURCES
+
+
+def checkpoint_from_torch(
+    source: str | Path,
+    *,
+    arch: str | None = None,
+    classes: tuple[str, ...] | None = None,
+    from_resnet50: bool = False,
+    seed: int = 0,
+    **spec: Any,
+) -> Checkpoint:
+    """Reads a trained network from a torch or safetensors file; torch is not needed.
+
+    Args:
+      source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
+      arch: What the network is, a key of `jaxsal.training.networks.NETWORKS`; told by the tensors' names if None.
+      classes: Names of the classes, in the order of the logits. If None, those that `write_for_torch` noted in the
+        file, or "class-0" and so on.
+      from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
+        PA module are drawn anew and know nothing yet.
+      seed: Of those new parts.
+      **spec: Further fields of `NetworkSpec`: how clips are cut and normalised for the weights. What is left out is
+        as `write_for_torch` noted it in the file, or `NetworkSpec`'s default.
+
+    Returns:
+      The network at step 0.
+
+    Raises:
+      FileNotFoundError: If there is no such file.
+      ValueError: If the file is damaged or holds more than tensors, if tensors are missing, surplus or of a wrong
+        shape (the message names them), or if the classes or another field do not fit the network.
+    """
+    tensors, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
+    arch = arch or noted.get("arch") or _arch_of(tensors, from_resnet50)
+    check_choice("arch", arch, tuple(NETWORKS))
+    if from_resnet50 and ("resnet50" not in SOURCES[arch] or not classes):
+        raise ValueError(f"`from_resnet50` must come with a PAN and its classes; got {arch} and {classes}.")
+    stored = "resnet50" if from_resnet50 else arch
+    variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
+    classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
+    fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | spec
+    found = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
+    if from_resnet50:
+        variables = SOURCES[arch]["resnet50"](found, variables, jax.random.key(seed))
+    elif len(classes) != model.num_classes:
+        raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
+    elif model != found.model():
+        raise ValueError(f"`source` must hold the network {found.model()}; got {model}.")
+    return Checkpoint(found, variables, 0, None, origin(converted_from=Path(source).name))
+
+
+def _arch_of(tensors: Any, from_resnet50: bool) -> str:
+    """What a file is of that says nothing of it; of an unknown one, what its tensors are reported against."""
+    found = "pan" if from_resnet50 else arch_from_torch(tensors)
+    return found if found in NETWORKS else "resnet3d18"
+
+
+def _num_frames(arch: str, model: Any) -> int:
+    """The frames of a clip: as many as a PAN's segments have, the published network's for others."""
+    frames_per_mask = getattr(model, "frames_per_mask", None)
+    return NETWORKS[arch].num_frames if frames_per_mask is None else model.num_segments * frames_per_mask
+
+
+def _noted_fields(source: str | Path) -> dict[str, Any]:
+    """The fields of a `NetworkSpec` that `write_for_torch` noted in a file; none in a file of another program."""
+    metadata = read_metadata(source)
+    names = [field.name for field in dataclasses.fields(NetworkSpec)]
+    if not metadata.keys() >= set(names):
+        return {}
+    values = {name: json.loads(metadata[name]) for name in names}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def save_as_run(checkpoint: Checkpoint, directory: str | Path) -> None:
+    """Writes a checkpoint where `jaxsal explain` and `evaluate` look for the one of a run.
+
+    Raises:
+      ValueError: If the folder holds one already.
+    """
+    inner = Path(directory) / "checkpoints"
+    if latest_step(inner) is not None:
+        raise ValueError(f"`output` must be a folder without a checkpoint; got {directory}.")
+    with open_manager(inner) as manager:
+        save_checkpoint(manager, checkpoint)
+
+
+def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.ndarray]:
+    """Writes a network's weights to a safetensors file that its PyTorch original loads strictly.
+
+    Args:
+      checkpoint: The network.
+      path: A `.safetensors` file; its metadata holds the fields of the checkpoint's `NetworkSpec` as JSON, which
+        `checkpoint_from_torch` reads back.
+
+    Returns:
+      The state dict that was written, torch name to array.
+
+    Raises:
+      ValueError: If the file's name has another suffix.
+    """
+    from safetensors.numpy import save
+
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(f"`output` must be a .safetensors file; got {path}.")
+    state_dict = variables_to_torch(checkpoint.spec.arch, checkpoint.variables)
+    fields = dataclasses.asdict(checkpoint.spec)
+    metadata = {"format": "pt"} | {name: json.dumps(value) for name, value in fields.items()}
+    with write_atomically(path) as file:
+        file.write(save(state_dict, metadata))
+    return state_dict

@@ -1,0 +1,149 @@
+"""What a trained network is beside its weights: architecture, classes, and how a clip is cut for it."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.datasets.clips import resize_and_crop
+from jaxsal.datasets.records import TRAINING_SPECTRA
+from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
+from jaxsal.models import PAN, ResNet3D18
+from jaxsal.models.pan import Variant
+
+
+class Architecture(NamedTuple):
+    """What sets an architecture apart.
+
+    Attributes:
+      build: Makes the Flax module from (classes, width, frames of a clip).
+      sampler: How its clips are chosen, from the frames of a clip.
+      num_frames: T of the published network.
+      antialias: Whether the published network's frames are antialiased when they shrink.
+    """
+
+    build: Callable[[int, int, int], nn.Module]
+    sampler: Callable[[int], FrameSampler]
+    num_frames: int
+    antialias: bool
+
+
+def _pan_sampler(num_frames: int) -> SegmentSampler:
+    num_segments, rest = divmod(num_frames, PAN.frames_per_mask)
+    if rest or num_segments < 2 or num_segments.bit_count() != 1:
+        fits = f"{PAN.frames_per_mask} times 2, 4, 8 or another power of two"
+        raise ValueError(f"`num_frames` must be {fits} for pan; got {num_frames}.")
+    return SegmentSampler(num_segments, PAN.frames_per_mask)
+
+
+def _pan(num_classes: int, width: int, num_frames: int, variant: Variant = "lite") -> PAN:
+    return PAN(num_classes, width, _pan_sampler(num_frames).num_segments, variant=variant)
+
+
+def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
+    return ResNet3D18(num_classes, width)
+
+
+NETWORKS = {
+    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
+    "pan": Architecture(_pan, _pan_sampler, 32, antialias=True),
+    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True),
+    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True),
+}
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """All that must be known to use a checkpoint on a clip.
+
+    Attributes:
+      classes: Names of the classes, in the order of the logits.
+      spectra: What it was trained on: "IR", "TV", or "IRTV" for both.
+      arch: Name of the architecture, a key of `NETWORKS`.
+      width: Channels of the first layer.
+      num_frames: T, the frames of a clip: a window of consecutive ones, or four of each segment for the PANs.
+      size: The shorter side of frames after resizing.
+      crop: Height and width of the clip, cut out of the resized frames.
+      mean: Of the training data as the weights expect it, per channel, in [0, 1].
+      std: Per channel.
+    """
+
+    classes: tuple[str, ...]
+    spectra: str = "IRTV"
+    arch: str = "resnet3d18"
+    width: int = 64
+    num_frames: int = 16
+    size: int = 256
+    crop: int = 224
+    mean: tuple[float, ...] = IMAGENET_MEAN
+    std: tuple[float, ...] = IMAGENET_STD
+
+    def __post_init__(self):
+        check_choice("arch", self.arch, tuple(NETWORKS))
+        check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
+        for name in ("width", "num_frames", "size", "crop"):
+            check_positive(name, getattr(self, name))
+        _ = self.sampler
+        if self.crop > self.size:
+            raise ValueError(f"`crop` must be at most `size`, {self.size}; got {self.crop}.")
+        check_normalization(self.mean, self.std)
+        if not self.classes:
+            raise ValueError("`classes` must name at least one class; got none.")
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "NetworkSpec":
+        """The spec from what `dataclasses.asdict` and JSON made of it; unknown architectures are refused."""
+        tuples = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
+        return cls(**(values | tuples))
+
+    @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """(T, H, W, C) of a clip."""
+        return self.num_frames, self.crop, self.crop, len(self.mean)
+
+    @property
+    def num_slices(self) -> int:
+        """T', the frames of a mask or a map of a clip."""
+        return self.num_frames // getattr(self.model(), "frames_per_mask", 1)
+
+    @property
+    def sampler(self) -> FrameSampler:
+        """How the frames of a clip are chosen out of a recording."""
+        return NETWORKS[self.arch].sampler(self.num_frames)
+
+    @property
+    def antialias(self) -> bool:
+        """Whether frames are antialiased when they shrink."""
+        return NETWORKS[self.arch].antialias
+
+    def model(self) -> nn.Module:
+        """The network as a Flax module."""
+        return NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
+
+    def classifier(self, variables: Any) -> Classifier:
+        """The network with weights, on clips in [0, 1]."""
+        return Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std)
+
+    def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S 3"]:
+        """A recording as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
+
+        Frames of a short recording are repeated, with a warning.
+        """
+        chosen = frames[self.sampler.test_indices(len(frames))]
+        return resize_and_crop(chosen, short_side=self.size, crop=self.crop, antialias=self.antialias)
+
+
+def spec_differences(mine: NetworkSpec, theirs: NetworkSpec) -> list[str]:
+    """The fields in which two specs differ, as "name: one instead of other"."""
+    return [
+        f"{field.name}: {getattr(theirs, field.name)} instead of {getattr(mine, field.name)}"
+        for field in dataclasses.fields(NetworkSpec)
+        if getattr(mine, field.name) != getattr(theirs, field.name)
+    ]

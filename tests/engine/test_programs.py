@@ -1,0 +1,97 @@
+"""What the compiled programs do beside the forward pass: next to nothing, as their compiler says."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import runs
+import toys
+from conftest import shape_checks_off
+from jaxsal.core.callables import join_callable, split_callable
+from jaxsal.engine.masks import ActivationMasks, RankMasks, RiseMasks
+from jaxsal.engine.scoring import _score_chunks, score_ids
+from jaxsal.training import train as training
+from jaxsal.training.networks import NetworkSpec
+
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
+SPEC = NetworkSpec(runs.CLASSES, width=4, num_frames=8, size=32, crop=32)
+PAN = NetworkSpec(runs.CLASSES, arch="pan", width=4, num_frames=8, size=32, crop=32)
+CHUNK = 4
+
+
+def rise(shape, grid_shape=(2, 4, 4)):
+    return RiseMasks(jax.random.key(0), 10, 0.5, shape, grid_shape, "mirror", "own")
+
+
+SHAPE = SPEC.clip_shape[:3]
+SCORED = {  # network and masks: of RISE, of SIDU, of the curves
+    "RISE": (SPEC, rise(SHAPE)),
+    "SIDU": (SPEC, ActivationMasks(jnp.zeros((1, 2, 2, 32)), jnp.float32(0.5), SHAPE, "centers")),
+    "curves": (SPEC, RankMasks(jnp.zeros(SHAPE, jnp.int32), jnp.zeros(10, jnp.int32), True)),
+    "RISE, PAN": (PAN, rise((2, 32, 32))),
+}
+
+
+@pytest.fixture(scope="module", params=SCORED)
+def compiled(request):
+    """The scoring loop for a network, and its forward pass alone on a chunk of clips."""
+    spec, masks = SCORED[request.param]
+    variables = jax.eval_shape(spec.model().init, jax.random.key(0), jnp.zeros((1, *spec.clip_shape)))
+    filled = spec.classifier(jax.tree.map(lambda leaf: jnp.ones(leaf.shape), dict(variables)))
+    arrays, static = split_callable(filled)
+    clip = jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32)
+    ids = jnp.zeros((1, CHUNK), jnp.int32)
+
+    def forward(arrays, clips):
+        return jax.vmap(join_callable(arrays, static))(clips)
+
+    with shape_checks_off():
+        loop = _score_chunks.lower(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(1), static, "aligned", None, None)
+        bare = jax.jit(forward).lower(arrays, jax.ShapeDtypeStruct((CHUNK, *spec.clip_shape), jnp.float32))
+    return loop.compile(), bare.compile()
+
+
+def test_masks_move_hardly_more_bytes_than_the_forward(compiled):
+    loop, bare = (program.cost_analysis()["bytes accessed"] for program in compiled)
+    assert loop / bare < 1.05
+
+
+def test_no_clip_is_copied_into_another_layout(compiled, request):
+    """Copies and transposes concern less than one clip, but for a chunk of SIDU's masks and the maps that PAN makes."""
+    name = request.node.callspec.params["compiled"]
+    of_loop, of_forward = (
+        set(re.findall(r"= \w+\[([\d,]+)\]\S* (?:copy|transpose)\(", program.as_text())) for program in compiled
+    )
+    shapes = of_loop - of_forward if "PAN" in name else of_loop
+    largest = max((np.prod([int(size) for size in shape.split(",")]) for shape in shapes), default=0)
+    if name == "SIDU":
+        assert largest == CHUNK * np.prod(SHAPE)
+    else:
+        assert largest < np.prod(SPEC.clip_shape)
+
+
+def test_training_gives_its_state_up():
+    """Every array of the state is taken over by one of the next state."""
+    state = jax.eval_shape(lambda: training.init_state(runs.SPEC, runs.OPTIONS))
+    clips, labels = jnp.zeros((4, 4, 18, 18, 3), jnp.uint8), jnp.zeros(4, jnp.int32)
+    lowered = training.train_step.lower(state, jax.random.key(0), clips, labels, runs.SPEC, runs.OPTIONS)
+    taken = lowered.as_text().count("tf.aliasing_output")
+    assert taken == len(jax.tree.leaves(state))
+
+
+def test_nothing_goes_to_the_host_or_comes_from_it():
+    """No callback, no feed in the program; around it, what is sent to the device is sent on purpose."""
+    classifier = toys.pooling_classifier(cells=(2, 2, 3))
+    arrays, static = split_callable(classifier)
+    masks, clip, ids = rise((4, 6, 9), (2, 3, 3)), jnp.ones((4, 6, 9, 3)), jnp.zeros((2, 5), jnp.int32)
+    traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(2), static, "aligned", None, None)
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert not re.search(r"callback|infeed|outfeed|stablehlo\.(send|recv)", text)
+    black = jnp.zeros(3)
+    masks = jax.device_put(masks)  # its probability too
+    with jax.transfer_guard_host_to_device("disallow"):
+        scores = score_ids(classifier, clip, masks, np.arange(7, dtype=np.int32), black, chunk_size=3)
+    assert scores.shape == (7, 4)

@@ -1,0 +1,227 @@
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import deletion, gradcam, insertion, score_masks, sidu
+from jaxsal.core.callables import join_callable, split_callable
+from jaxsal.engine import inputs
+from jaxsal.engine import scoring as engine
+from jaxsal.engine.masks import RiseMasks, expand_mask
+from jaxsal.engine.scoring import _score_chunks
+from jaxsal.saliency.readout import _read, rise_map
+
+CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
+MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
+
+
+def rise_masks(num_masks, key=0):
+    return RiseMasks(jax.random.key(key), num_masks, 0.4, (6, 4, 5), (2, 3, 3), "mirror", "own")
+
+
+@pytest.mark.parametrize("baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])])
+def test_linear_logit_in_closed_form(baseline):
+    """score(x) = <w, x> under a mask is <w M, x> + <w (1 - M), baseline>."""
+    weights = jax.random.normal(jax.random.key(3), CLIP.shape)
+    scores = score_masks(toys.linear_logit(weights), CLIP, MASKS, baseline=baseline)
+    mask = np.repeat(np.asarray(MASKS), 2, axis=1)[..., None]
+    fill = np.zeros(3) if isinstance(baseline, str) else baseline
+    expected = (np.asarray(weights) * (mask * np.asarray(CLIP) + (1 - mask) * fill)).sum(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(scores[:, 1], 0)
+
+
+@pytest.mark.parametrize("chunk_size", [1, 3, 7, 16, 29, 64])
+def test_chunk_size_changes_nothing(chunk_size):
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    family = rise_masks(150)
+    reference = score_masks(classifier, CLIP, family, chunk_size=10)
+    scores = score_masks(classifier, CLIP, family, chunk_size=chunk_size)
+    assert scores.shape == (150, 4)
+    np.testing.assert_allclose(scores, reference, rtol=1e-6, atol=1e-6)
+
+
+def test_ids_pick_masks():
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    ids = np.array([141, 3, 3, 77])
+    scores = score_masks(classifier, CLIP, rise_masks(150), ids=ids)
+    np.testing.assert_allclose(scores, score_masks(classifier, CLIP, rise_masks(150))[ids], rtol=1e-6)
+
+
+def test_progress_reaches_the_end():
+    seen = []
+    score_masks(toys.constant(), CLIP, rise_masks(50), chunk_size=2, progress=lambda *done: seen.append(done))
+    assert seen == [(16, 50), (32, 50), (48, 50), (50, 50)]
+
+
+def test_other_weights_clips_keys_and_counts_compile_nothing():
+    traces = []
+
+    def features(params, clip):
+        traces.append(1)
+        return toys._pool(params, clip)
+
+    def scores(seed, num_masks):
+        head = jax.random.normal(jax.random.key(seed), (3, 4))
+        classifier = toys.pooling_classifier(cells=(2, 2, 5), head=head)
+        classifier = type(classifier).from_functions(features, classifier.head_fn, classifier.params)
+        clip = jax.random.uniform(jax.random.key(seed), CLIP.shape)
+        score_masks(classifier, clip, rise_masks(num_masks, key=seed), chunk_size=4)
+        return _score_chunks._cache_size()
+
+    programs = scores(0, 40)
+    assert len(traces) > 0
+    assert [scores(1, 40), scores(2, 41), scores(3, 1000)] == [programs] * 3
+
+
+def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    shapes, peaks = [], {}
+    original = engine._score_chunks
+
+    def spy(*arguments):
+        shapes.append(arguments[4].shape)
+        num_masks = int(arguments[3].num_masks)
+        if num_masks not in peaks:
+            peaks[num_masks] = original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+        return jnp.zeros((*arguments[4].shape, 4))
+
+    monkeypatch.setattr(engine, "_score_chunks", spy)
+    for num_masks in (100, 10_000):
+        score_masks(classifier, CLIP, rise_masks(num_masks), chunk_size=4)
+    score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
+    assert len(shapes) == 4 + 313 + 4
+    assert set(shapes) == {(8, 4)}
+    assert set(peaks) == {100, 10_000, 1_000_000}
+    assert max(peaks.values()) == min(peaks.values()) < 100 * CLIP.nbytes
+
+
+def test_a_map_of_many_masks_takes_little_more_than_their_scores(no_shape_checks):
+    """Masks are made again, a few at a time: a million of them do not fit into five numbers for each."""
+    masks = rise_masks(2**20)
+
+    def program_bytes(num_masks):
+        ids, scores = jnp.zeros(num_masks, jnp.int32), jnp.zeros((num_masks, 1))
+        arguments = (masks, ids, scores, np.int32(num_masks), rise_map, "mean", True)
+        return _read.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+
+    assert program_bytes(2**20) - program_bytes(2**10) <= 5 * 4 * 2**20
+
+
+@pytest.mark.parametrize("chunk_size", [4, 7, 64])
+def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size):
+    """Any clip may be paired with any family, in any order and number."""
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    clips = [CLIP, 1 - CLIP, CLIP[::-1]]
+    baselines = np.float32([[0, 0, 0], [0.1, 0.5, 0.9], [1, 1, 1]])
+    families = [rise_masks(50, key=key) for key in range(2)]
+    stacked = toys.stack_families(families)
+    rng = np.random.default_rng(0)
+    pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
+    ids = rng.integers(0, 50, 90).astype(np.int32)
+    scores = engine.score_pairs(classifier, clips, stacked, list(baselines), pairs, ids, chunk_size=chunk_size)
+    expected = [
+        [score_masks(classifier, clip, family, baseline=baseline) for family in families]
+        for clip, baseline in zip(clips, baselines, strict=True)
+    ]
+    for row, (clip, family), number in zip(scores, pairs, ids, strict=True):
+        np.testing.assert_allclose(row, expected[clip][family][number], rtol=1e-6, atol=1e-6)
+
+
+def test_split_callable_keeps_functions_static():
+    function = toys.constant()
+    assert split_callable(function).arrays == []
+    assert join_callable(*split_callable(function)) is function
+    classifier = toys.pooling_classifier()
+    again = join_callable(*split_callable(classifier))
+    assert jax.tree.structure(again) == jax.tree.structure(classifier)
+
+
+def test_frame_slices():
+    mask = jnp.arange(2.0)[:, None, None] * jnp.ones((2, 1, 1))
+    np.testing.assert_array_equal(expand_mask(mask, 6)[:, 0, 0, 0], [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(expand_mask(mask, 6, "modulo")[:, 0, 0, 0], [0, 1, 0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(masks=MASKS[:, :, 1:]), r"`masks` must have shape \(N, T', 4, 5\); got \(29, 3, 3, 5\)"),
+        (dict(masks=MASKS[0]), r"`masks` must have shape \(N, T', 4, 5\); got \(3, 4, 5\)"),
+        (dict(masks=jnp.ones((2, 4, 4, 5))), r"`masks` must divide the clip's 6 frames; got 4 along time"),
+        (dict(masks=MASKS[:0]), "`masks` must hold at least one mask; got 0"),
+        (dict(masks=rise_masks(0)), "`masks` must hold at least one mask; got 0"),
+        (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
+        (dict(ids=[]), "`ids` must be a list of mask numbers"),
+        (dict(ids=[3, 29]), "`ids` must be from 0 to 28; got numbers from 3 to 29"),
+        (dict(ids=[-1]), "`ids` must be from 0 to 28; got numbers from -1 to -1"),
+        (dict(frame_slices="turns"), r"`frame_slices` must be one of \('aligned', 'modulo'\); got 'turns'"),
+        (dict(masks=MASKS + 1), r"`masks` must have values in \[0, 1\]; got values from 1"),
+        (dict(masks=MASKS.at[0, 0, 0, 0].set(jnp.nan)), r"`masks` must have values in \[0, 1\]; got values from nan"),
+        (dict(baseline=np.float32(7)), r"`baseline` must have values in \[0, 1\]; got 7.0"),
+        (dict(baseline="grey"), r"`baseline` must be one of .*zero.*got 'grey'"),
+        (
+            dict(baseline=np.zeros((2, 3), np.float32)),
+            r"`baseline` must broadcast to the clip's shape .*got \(2, 3\)",
+        ),
+        (dict(score_fn=lambda clip: clip), r"`score_fn` must map one clip to class scores \(K,\)"),
+        (dict(clip=CLIP + 1), r"`clip` must have values in \[0, 1\]; got values from 1"),
+    ],
+)
+def test_bad_input(options, message, no_shape_checks):
+    arguments = dict(score_fn=toys.constant(), clip=CLIP, masks=MASKS) | options
+    with pytest.raises(ValueError, match=message):
+        score_masks(**arguments)
+
+
+@pytest.mark.parametrize("on_host", [True, False])
+@pytest.mark.parametrize(("value", "found"), [(-0.5, "-0.5 to 1"), (1.5, "0 to 1.5"), (np.nan, "nan to nan")])
+@pytest.mark.parametrize("array", [np.asarray, jnp.asarray, partial(jnp.asarray, dtype=jnp.bfloat16)])
+def test_values_are_checked_wherever_they_are(on_host, value, found, array, monkeypatch):
+    """On an accelerator they are not fetched, but looked at there."""
+    if not on_host:
+        monkeypatch.setattr(inputs, "_on_host", lambda array: False)
+    values = np.linspace(0, 1, CLIP.size, dtype=np.float32).reshape(CLIP.shape)
+    assert inputs.check_clip(array(values), toys.constant()).shape == CLIP.shape
+    values[1, 2, 3, 0] = value
+    with pytest.raises(ValueError, match=rf"`clip` must have values in \[0, 1\]; got values from {found}\."):
+        inputs.check_clip(array(values), toys.constant())
+
+
+def test_not_callable(no_shape_checks):
+    with pytest.raises(TypeError, match="`score_fn` must map a clip to class scores; got int"):
+        score_masks(3, CLIP, MASKS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(ids=[0.5]), "`ids` must be integers; got float64"),
+        (dict(chunk_size=2.5), "`chunk_size` must be an integer; got 2.5"),
+        (dict(masks="all"), "`masks` must be a family of `jaxsal.engine.masks` or an array; got str"),
+        (dict(masks=np.array(["a"])), r"`masks` must hold numbers in \[0, 1\]; got <U1"),
+    ],
+)
+def test_of_the_wrong_kind(options, message, no_shape_checks):
+    arguments = dict(score_fn=toys.constant(), clip=CLIP, masks=MASKS) | options
+    with pytest.raises(TypeError, match=message):
+        score_masks(**arguments)
+
+
+@pytest.mark.parametrize("name", ["score_masks", "sidu", "gradcam", "deletion", "insertion"])
+def test_under_a_callers_jit_as_without(name):
+    """RISE keeps its scores in a ledger of NumPy arrays, so it is for outside of `jax.jit`; all else is for both."""
+    classifier = toys.pooling_classifier(cells=(3, 2, 5))
+    saliency = jax.random.uniform(jax.random.key(4), CLIP.shape[:3])
+    calls = {
+        "score_masks": lambda clip: score_masks(classifier, clip, MASKS, baseline="mean", chunk_size=8),
+        "sidu": lambda clip: sidu(classifier, clip, "all", threshold=0.3),
+        "gradcam": lambda clip: gradcam(classifier, clip, "all"),
+        "deletion": lambda clip: deletion(classifier, clip, saliency, 1, num_steps=5),
+        "insertion": lambda clip: insertion(classifier, clip, saliency, 1, num_steps=5),
+    }
+    jitted, eager = jax.jit(calls[name])(CLIP), calls[name](CLIP)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jitted, eager)

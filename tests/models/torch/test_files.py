@@ -1,0 +1,143 @@
+import os
+import pickle
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxsal.models.torch.files import read_tensors
+
+FOLDER = Path(__file__).parents[2] / "golden" / "torch_files"
+PLAIN = ["zip.pt", "legacy.pth", "plain.safetensors"]
+NESTED = ["nested_zip.pth.tar", "nested_legacy.pth.tar"]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    with np.load(FOLDER / "expected.npz") as file:
+        return dict(file)
+
+
+def assert_tensors(tensors, expected):
+    assert set(tensors) == set(expected)
+    for name, values in expected.items():
+        assert tensors[name].shape == values.shape
+        np.testing.assert_array_equal(tensors[name].astype(np.float32), values)
+    dtypes = {name: str(tensors[name].dtype) for name in ("float32", "bfloat16", "float16", "int64_scalar")}
+    assert dtypes == {"float32": "float32", "bfloat16": "bfloat16", "float16": "float16", "int64_scalar": "int64"}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_reads_every_kind_of_tensor(name, expected):
+    assert_tensors(read_tensors(FOLDER / name), expected)
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_reads_what_lies_beside_the_tensors(name, expected):
+    checkpoint = read_tensors(str(FOLDER / name))
+
+    tensors = checkpoint.pop("state_dict")
+    assert checkpoint == {"epoch": 12, "arch": "toy", "best": 0.5}
+    assert_tensors({key.removeprefix("module."): tensor for key, tensor in tensors.items()}, expected)
+
+
+@pytest.mark.parametrize("name", [*PLAIN, *NESTED])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.7, 0.999])
+def test_refuses_a_file_cut_short(name, share, tmp_path):
+    content = (FOLDER / name).read_bytes()
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content[: int(share * len(content))])
+
+    with pytest.raises(ValueError, match=r"`path` must be a whole torch or safetensors file; got .*weights\.pth"):
+        read_tensors(path)
+
+
+def test_refuses_other_files(tmp_path):
+    path = tmp_path / "weights.pth"
+    path.write_text("not weights at all")
+
+    with pytest.raises(ValueError, match="`path` must be a whole torch or safetensors file"):
+        read_tensors(path)
+    with pytest.raises(FileNotFoundError):
+        read_tensors(tmp_path / "missing.pth")
+
+
+def test_refuses_a_zip_file_with_a_damaged_storage(tmp_path):
+    content = bytearray((FOLDER / "zip.pt").read_bytes())
+    content[content.index(np.float32(23).tobytes())] ^= 1
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+
+    with pytest.raises(ValueError, match="`path` must be a whole torch"):
+        read_tensors(path)
+
+
+class Malicious:
+    """Unpickled by the standard library, it calls a function of the writer's choice."""
+
+    def __init__(self, function, *arguments):
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+def write_zip(path, pickled, storages=()):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        for key, content in storages:
+            archive.writestr(f"archive/data/{key}", content)
+
+
+@pytest.mark.parametrize("function", [os.system, eval, getattr, np.load])
+@pytest.mark.parametrize("kind", ["zip", "legacy"])
+def test_refuses_a_pickle_that_calls_anything(function, kind, tmp_path):
+    marker = tmp_path / "ran"
+    pickled = pickle.dumps({"weight": Malicious(function, f"touch {marker}")}, protocol=2)
+    path = tmp_path / "weights.pth"
+    if kind == "zip":
+        write_zip(path, pickled)
+    else:
+        path.write_bytes(pickled)
+
+    with pytest.raises(ValueError, match=rf"`path` must hold tensors only; .* names .*{function.__name__}"):
+        read_tensors(path)
+    assert not marker.exists()
+
+
+def tensor_pickle(*, num_stored=6, offset=0, shape=(2, 3), stride=(3, 1)):
+    """A float32 tensor as torch pickles it, opcode by opcode, with free choice of its numbers."""
+
+    def value(v):
+        return pickle.dumps(v, protocol=2)[2:-1]  # without the opcodes of start and end
+
+    storage = b"(" + value("storage") + b"ctorch\nFloatStorage\n" + value("0") + value("cpu") + value(num_stored)
+    arguments = b"(" + storage + b"tQ" + value(offset) + value(shape) + value(stride) + b"t"
+    return b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n" + arguments + b"R."
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ({"offset": 1}, "reaches beyond its storage of 6 values"),
+        ({"shape": (3, 3)}, "reaches beyond its storage of 6 values"),
+        ({"stride": (3, 2)}, "reaches beyond its storage of 6 values"),
+        ({"shape": (2**40, 2**40), "stride": (0, 0)}, "reaches beyond its storage of 6 values"),
+        ({"offset": -1}, "no tensor has shape"),
+        ({"stride": (-3, 1)}, "no tensor has shape"),
+        ({"stride": (1,)}, "no tensor has shape"),
+        ({"num_stored": 5}, "reaches beyond its storage of 5 values"),
+        ({"num_stored": 7}, "storage 0 holds 24 bytes instead of 28"),
+        ({"num_stored": 2**40}, "does not fit into the file"),
+        ({"num_stored": -1}, "does not fit into the file"),
+    ],
+)
+def test_refuses_tensors_that_reach_beyond_their_storage(numbers, reason, tmp_path):
+    path, values = tmp_path / "weights.pth", np.arange(6, dtype=np.float32)
+    write_zip(path, tensor_pickle(), [("0", values.tobytes())])
+    np.testing.assert_array_equal(read_tensors(path), values.reshape(2, 3))
+
+    write_zip(path, tensor_pickle(**numbers), [("0", values.tobytes())])
+    with pytest.raises(ValueError, match=reason):
+        read_tensors(path)

@@ -1,0 +1,240 @@
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import golden
+from golden.seeded import seeded_state_dict
+from jaxsal.models.initialise import init_variables
+from jaxsal.models.pan import PAN
+from jaxsal.models.resnet import ResNet50
+from jaxsal.models.resnet3d import ResNet3D18
+from jaxsal.models.torch.weights import (
+    arch_from_torch,
+    load_torch,
+    model_from_torch,
+    variables_from_torch,
+    variables_to_torch,
+)
+
+TORCH_FILES = Path(golden.__file__).parent / "torch_files"
+
+
+@pytest.fixture(scope="module")
+def state_dict():
+    """A checkpoint of a narrow network: 4 channels instead of 64, 3 classes."""
+    narrow = {64: 4, 128: 8, 256: 16, 512: 32}
+    shapes = {name: [narrow.get(length, length) for length in shape] for name, shape in golden.shapes("r3d18").items()}
+    shapes |= {"fc.weight": [3, 32], "fc.bias": [3]}
+    return seeded_state_dict(shapes, seed=0)
+
+
+def without_counters(state_dict):
+    return {name: tensor for name, tensor in state_dict.items() if not name.endswith("num_batches_tracked")}
+
+
+def test_variables_have_the_networks_tree_and_torchs_values(state_dict):
+    variables = variables_from_torch("resnet3d18", state_dict)
+
+    model = ResNet3D18(num_classes=3, width=4)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 16, 16, 3)))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
+    kernel = variables["params"]["layer2_0"]["shortcut_conv"]["kernel"]
+    np.testing.assert_array_equal(kernel[0, 0, 0].T, state_dict["layer2.0.downsample.0.weight"][:, :, 0, 0, 0])
+    stem = variables["params"]["stem_conv"]["kernel"]
+    assert stem[2, 5, 6, 1, 3] == state_dict["stem.0.weight"][3, 1, 2, 5, 6]
+    assert variables["params"]["fc"]["kernel"][7, 2] == state_dict["fc.weight"][2, 7]
+    statistics = variables["batch_stats"]["layer3_1"]["norm2"]
+    np.testing.assert_array_equal(statistics["var"], state_dict["layer3.1.conv2.1.running_var"])
+
+
+def test_torch_names_round_trip(state_dict):
+    back = variables_to_torch("resnet3d18", variables_from_torch("resnet3d18", state_dict))
+
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+def test_variables_round_trip():
+    variables = init_variables(ResNet3D18(width=4), jax.random.key(0), (1, 8, 16, 16, 3))
+
+    back = variables_from_torch("resnet3d18", variables_to_torch("resnet3d18", variables))
+
+    jax.tree.map(np.testing.assert_array_equal, back, variables)
+
+
+@pytest.mark.parametrize("outer", [None, "state_dict", "model"])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_outer_key_prefix_and_counters_do_not_matter(state_dict, outer, prefix):
+    expected = variables_from_torch("resnet3d18", state_dict)
+    published = {prefix + name: tensor for name, tensor in without_counters(state_dict).items()}
+    if outer:
+        published = {"epoch": 3, outer: published, "optimizer": {}}
+
+    jax.tree.map(np.testing.assert_array_equal, variables_from_torch("resnet3d18", published), expected)
+
+
+def test_names_every_tensor_that_does_not_fit(state_dict):
+    wrong = dict(state_dict)
+    del wrong["layer1.0.conv1.0.weight"], wrong["layer4.1.conv2.1.running_mean"]
+    wrong["layer2.0.conv1.0.weight"] = wrong["layer2.0.conv1.0.weight"][:7]
+    wrong["stem.1.weight"] = wrong["stem.1.weight"][:, None]
+    wrong["layer5.weight"] = np.zeros(3)
+
+    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18") as error:
+        variables_from_torch("resnet3d18", wrong)
+
+    for problem in (
+        "missing layer1.0.conv1.0.weight;",
+        "missing layer4.1.conv2.1.running_mean;",
+        "surplus layer5.weight;",
+        "layer2.0.conv1.0.weight of shape (7, 4, 3, 3, 3) instead of (8, 4, 3, 3, 3)",
+        "stem.1.weight of shape (4, 1) instead of (4,)",
+    ):
+        assert problem in str(error.value)
+    assert str(error.value).count(";") == 5
+
+
+@pytest.mark.parametrize("name", ["stem.0.weight", "fc.weight"])
+def test_names_the_tensors_that_tell_width_and_classes(state_dict, name):
+    missing = {key: tensor for key, tensor in state_dict.items() if key != name}
+    with pytest.raises(ValueError, match=rf"got missing {name}\."):
+        variables_from_torch("resnet3d18", missing)
+    with pytest.raises(ValueError, match=rf"{name} of shape \(\) instead of"):
+        variables_from_torch("resnet3d18", state_dict | {name: np.float32(0)})
+
+
+def test_refuses_unknown_architectures_and_other_things(state_dict, tmp_path):
+    for function, value in [
+        (variables_from_torch, state_dict),
+        (variables_to_torch, {}),
+        (load_torch, tmp_path / "missing.pth"),
+    ]:
+        with pytest.raises(ValueError, match=r"`arch` must be one of .*resnet3d18.*; got 'vgg'"):
+            function("vgg", value)
+    variables = variables_from_torch("resnet3d18", state_dict)
+    del variables["params"]["fc"]
+    with pytest.raises(ValueError, match=r"`variables` must be those of resnet3d18; .* params/fc/bias, params/fc/k"):
+        variables_to_torch("resnet3d18", variables)
+
+
+def test_refuses_what_is_no_state_dict(tmp_path):
+    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got missing stem"):
+        load_torch("resnet3d18", TORCH_FILES / "nested_legacy.pth.tar")
+
+
+def test_loads_a_file(state_dict, tmp_path):
+    save_file(without_counters(state_dict), tmp_path / "weights.safetensors")
+
+    variables = load_torch("resnet3d18", tmp_path / "weights.safetensors")
+
+    jax.tree.map(np.testing.assert_array_equal, variables, variables_from_torch("resnet3d18", state_dict))
+
+
+BACKBONES = {
+    "resnet50": ("resnet50", ResNet50(3, 8), (1, 32, 32, 3)),
+    "pan": ("pan", PAN(3, 8), (1, 32, 32, 32, 3)),
+    "pan_pa": ("pan_pa", PAN(3, 8, variant="pa"), (1, 32, 32, 32, 3)),
+    "pan_rgb": ("pan_rgb", PAN(3, 8, variant="rgb"), (1, 32, 32, 32, 3)),
+}
+
+
+def narrow_backbone(name):
+    """A checkpoint of ResNet-50 or a PAN with 8 channels instead of 64 and 3 classes."""
+    shapes = golden.shapes("resnet50" if name == "resnet50" else "pan_lite")
+    shapes = {name: [length // 8 if length >= 64 else length for length in shape] for name, shape in shapes.items()}
+    fc = "fc" if name == "resnet50" else "base_model.fc.pred"
+    shapes |= {f"{fc}.weight": [3, 256], f"{fc}.bias": [3]}
+    if name in ("pan_pa", "pan_rgb"):
+        shapes["base_model.conv1.weight"] = [8, 3, 7, 7]
+    if name == "pan_rgb":
+        shapes = {name: shape for name, shape in shapes.items() if not name.startswith("PA.")}
+    return seeded_state_dict(shapes, seed=0)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_networks_on_resnet50_round_trip_from_the_published_form(name):
+    (arch, model, input_shape), state_dict = BACKBONES[name], narrow_backbone(name)
+    published = {"epoch": 9, "state_dict": {f"module.{key}": tensor for key, tensor in state_dict.items()}}
+
+    variables = variables_from_torch(arch, published)
+
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(input_shape))
+    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
+    back = variables_to_torch(arch, variables)
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+def test_each_tensor_of_a_pan_has_its_place_and_layout():
+    state_dict = narrow_backbone("pan")
+
+    params = variables_from_torch("pan", state_dict)["params"]
+
+    kernel = params["backbone"]["layer3_4"]["conv2"]["kernel"]
+    assert kernel[2, 1, 7, 5] == state_dict["base_model.layer3.4.conv2.weight"][5, 7, 2, 1]
+    kernel = params["backbone"]["layer2_0"]["conv1"]["kernel"]
+    assert kernel[0, 0, 7, 5] == state_dict["base_model.layer2.0.conv1.net.weight"][5, 7, 0, 0]
+    assert params["pa"]["conv"]["kernel"][6, 5, 2, 1] == state_dict["PA.shallow_conv.weight"][1, 2, 6, 5]
+    assert params["vap"]["tes1"]["kernel"][6, 20] == state_dict["base_model.fc.TES.0.weight"][20, 6]
+    assert params["vap"]["tes2"]["kernel"][20, 6] == state_dict["base_model.fc.TES.2.weight"][6, 20]
+
+
+@pytest.mark.parametrize(("arch", "channels"), [("pan", 10), ("pan_pa", 7)])
+def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
+    """A PAN of 4 segments of 8 frames pools 3 vectors and sees 7 maps of a segment, RGB beside them in Lite."""
+    state_dict = narrow_backbone("pan") | {
+        "base_model.conv1.weight": np.zeros((8, channels, 7, 7), np.float32),
+        "base_model.fc.TES.0.weight": np.zeros((12, 3), np.float32),
+        "base_model.fc.TES.2.weight": np.zeros((3, 12), np.float32),
+    }
+    assert model_from_torch(arch, state_dict) == PAN(3, 8, 4, 8, variant="lite" if arch == "pan" else "pa")
+    back = variables_to_torch(arch, variables_from_torch(arch, state_dict))
+    jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_architectures_are_recognised_by_their_names(name, state_dict):
+    assert arch_from_torch({"state_dict": narrow_backbone(name)}) == name
+    assert arch_from_torch(state_dict) == "resnet3d18"
+    assert arch_from_torch({"head.weight": np.zeros(3)}) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"base_model.conv1.weight": np.zeros((8, 3, 7, 7))}, r"\(8, 3, 7, 7\) instead of \(8, 6, 7, 7\)"),
+        ({"base_model.fc.TES.0.weight": np.zeros((12, 3))}, r"TES.2.weight of shape \(7, 28\) instead of \(3, 12\)"),
+        ({"base_model.fc.TES.0.weight": np.zeros((20, 5))}, r"TES.0.weight of shape \(20, 5\) instead of \(28, 7\)"),
+        ({"base_model.fc.pred.weight": np.float32(0)}, r"pred.weight of shape \(\) instead of \(1, 256\)"),
+        ({"base_model.conv1.weight": np.float32(0)}, r"base_model.conv1.weight of shape \(\) instead of"),
+        ({"base_model.layer1.0.conv1.weight": np.zeros(3)}, r"surplus base_model.layer1.0.conv1.weight\."),
+    ],
+)
+def test_refuses_pans_that_do_not_fit(wrong, message):
+    with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of pan; got .*{message}"):
+        variables_from_torch("pan", narrow_backbone("pan") | wrong)
+
+
+@pytest.mark.parametrize(
+    ("arch", "name"),
+    [
+        ("resnet50", "conv1.weight"),
+        ("resnet50", "fc.weight"),
+        ("pan", "base_model.conv1.weight"),
+        ("pan", "base_model.fc.pred.weight"),
+        ("pan", "PA.shallow_conv.bias"),
+        ("pan_rgb", "base_model.conv1.weight"),
+        ("pan_rgb", "base_model.layer4.2.conv1.net.weight"),
+    ],
+)
+def test_names_what_the_networks_on_resnet50_lack(arch, name):
+    missing = {key: tensor for key, tensor in narrow_backbone(arch).items() if key != name}
+    with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of {arch}; got missing {name}\."):
+        variables_from_torch(arch, missing)
+
+
+def test_refuses_unknown_architectures_by_naming_all():
+    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, resnet50, pan, pan_rgb, pan_pa; got 'vgg'"):
+        variables_from_torch("vgg", {})

@@ -1,0 +1,283 @@
+import dataclasses
+import json
+import tracemalloc
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import toys
+from jaxsal import RiseLedger, rise_ledger
+from jaxsal.engine import scoring as engine
+from jaxsal.saliency import ledger as ledger_module
+from jaxsal.saliency import missing, readout
+from jaxsal.saliency import rise as rise_module
+
+CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
+KEY = jax.random.key(0)
+SCORE_FN = toys.one_frame(2)
+OPTIONS = dict(grid_shape=(2, 3, 3), keep_prob=0.4)
+
+
+def make(num_masks=40, **options):
+    return rise_ledger(KEY, SCORE_FN, CLIP, num_masks=num_masks, **(OPTIONS | options))
+
+
+def test_save_and_load(tmp_path):
+    ledger = make()
+    ledger.save(tmp_path / "deep" / "clip.npz")
+    loaded = RiseLedger.load(tmp_path / "deep" / "clip.npz")
+    np.testing.assert_array_equal(loaded.logits, ledger.logits)
+    np.testing.assert_array_equal(loaded.map("all"), ledger.map("all"))
+    assert loaded.identity() == ledger.identity()
+    assert [file.name for file in (tmp_path / "deep").iterdir()] == ["clip.npz"]
+    assert (tmp_path / "deep" / "clip.npz").stat().st_size < 10_000
+
+
+def test_an_array_as_baseline_is_kept(tmp_path):
+    ledger = make(baseline=np.full(3, 0.5, np.float32))
+    ledger.save(tmp_path / "clip.npz")
+    loaded = RiseLedger.load(tmp_path / "clip.npz")
+    assert loaded.identity() == ledger.identity() != make().identity()
+    grown = loaded.extend(SCORE_FN, CLIP, 50)
+    expected = make(50, baseline=np.full(3, 0.5, np.float32))
+    np.testing.assert_allclose(grown.logits, expected.logits, rtol=1e-6)
+
+
+def test_extending_equals_running_at_once():
+    grown = make(13).extend(SCORE_FN, CLIP, 40)
+    assert grown.options.num_masks == 40
+    np.testing.assert_array_equal(grown.ids, np.arange(40))
+    np.testing.assert_allclose(grown.logits, make(40).logits, rtol=1e-6)
+    np.testing.assert_allclose(grown.map(0), make(40).map(0), rtol=1e-5)
+
+
+def test_fewer_masks_are_a_read_out():
+    np.testing.assert_allclose(make(40).map(0, num_masks=13), make(13).map(0), rtol=1e-5)
+    np.testing.assert_allclose(make(40).stderr(0, num_masks=13), make(13).stderr(0), rtol=1e-4)
+
+
+def test_a_run_is_taken_up_where_it_was_killed(tmp_path):
+    calls = []
+
+    def stop_after_two(done, total):
+        calls.append((done, total))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "clip.npz"
+    options = dict(path=path, chunk_size=1)
+    with pytest.raises(KeyboardInterrupt):
+        make(150, progress=stop_after_two, **options)
+    assert len(RiseLedger.load(path).ids) == 8
+    make(64, **options)
+    assert len(RiseLedger.load(path).ids) == 64
+    seen = []
+    ledger = make(150, progress=lambda *done: seen.append(done), **options)
+    assert seen[0] == (72, 150)
+    assert seen[-1] == (150, 150)
+    np.testing.assert_allclose(ledger.logits, make(150).logits, rtol=1e-6)
+
+
+def test_masks_that_are_missing_amid_others_are_put_in_their_places(tmp_path):
+    """The file of a killed run holds what is scored, in the order of the masks, and another run fills the rest."""
+    whole, path = make(64), tmp_path / "clip.npz"
+    kept = np.r_[4:20, 30:40]
+    dataclasses.replace(whole, ids=whole.ids[kept], logits=whole.logits[kept]).save(path)
+
+    def stop(done, total):
+        if done > len(kept) + 8:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(64, path=path, chunk_size=1, progress=stop)
+    found = RiseLedger.load(path)
+    np.testing.assert_array_equal(found.ids, [*range(24), *range(30, 40)])
+    np.testing.assert_allclose(found.logits, whole.logits[found.ids], rtol=1e-6)
+    np.testing.assert_allclose(make(64, path=path).logits, whole.logits, rtol=1e-6)
+
+
+def test_scores_are_held_once(monkeypatch):
+    """Arrays of 300,000 masks that are scored and read, against those of the ledger: ids and logits."""
+    num_masks, num_classes = 300_000, 8
+
+    def score(score_fn, clip, masks, *, ids, **options):
+        return np.ones((len(ids), num_classes), np.float32)
+
+    logits = np.zeros((0, num_classes), np.float32)
+    empty = dataclasses.replace(make(1), ids=np.zeros(0, np.int32), logits=logits, clip_logits=np.ones(8, np.float32))
+    monkeypatch.setattr(missing, "score_masks", score)
+    monkeypatch.setattr(readout, "_read", lambda masks, ids, scores, *options: jnp.ones((1, 1, 1)))
+    tracemalloc.start()
+    ledger = missing.score_missing(empty, SCORE_FN, CLIP, num_masks, path=None, chunk_size=1, progress=None)
+    ledger.map(0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * (ledger.ids.nbytes + ledger.logits.nbytes)
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(0.0, [8, 16, 24, 32, 40]), (1000.0, [40])])
+def test_scores_are_saved_by_time(tmp_path, monkeypatch, seconds, saves):
+    found = []
+    save = RiseLedger.save
+    monkeypatch.setattr(missing, "SAVE_SECONDS", seconds)
+    monkeypatch.setattr(missing, "_SAVING_SHARE", 1e9)
+    monkeypatch.setattr(RiseLedger, "save", lambda self, path: (found.append(len(self.ids)), save(self, path)))
+    make(40, path=tmp_path / "clip.npz", chunk_size=1)
+    assert found == saves
+
+
+def test_no_rest_is_scored_by_a_program_of_its_own(tmp_path):
+    programs = engine._score_chunks._cache_size
+    make(33, path=tmp_path / "a.npz", chunk_size=1)
+    before = programs()
+    make(34, path=tmp_path / "b.npz", chunk_size=1)
+    make(57, path=tmp_path / "c.npz", chunk_size=1)
+    assert programs() == before
+
+
+def test_a_ledger_of_more_masks_stays_whole_in_its_file(tmp_path):
+    whole = make(40, path=tmp_path / "a.npz")
+    first = make(13, path=tmp_path / "a.npz")
+    assert len(RiseLedger.load(tmp_path / "a.npz").ids) == 40
+    assert first.options.num_masks == 13
+    np.testing.assert_array_equal(first.ids, np.arange(13))
+    np.testing.assert_array_equal(first.logits, whole.first(13).logits)
+    np.testing.assert_allclose(first.map(0), make(13).map(0), rtol=1e-5)
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 41"):
+        whole.first(41)
+
+
+def test_the_clip_is_looked_at_once(monkeypatch):
+    seen = []
+    look = ledger_module.clip_logits
+    for module in (ledger_module, rise_module):
+        monkeypatch.setattr(module, "clip_logits", lambda *arguments: (seen.append(1), look(*arguments))[1])
+    make(9)
+    assert len(seen) == 1
+
+
+def test_neighbouring_weights_and_precisions_are_told_apart(tmp_path):
+    def scored_by(classifier, **options):
+        return rise_ledger(KEY, classifier, CLIP, num_masks=10, **(OPTIONS | options))
+
+    head = np.eye(3, 4, dtype=np.float32)
+    classifier = toys.pooling_classifier(cells=(2, 2, 2), head=head)
+    other = toys.pooling_classifier(cells=(2, 2, 2), head=np.nextafter(head, 2, dtype=np.float32))
+    ledger = scored_by(classifier, path=tmp_path / "a.npz")
+    assert RiseLedger.load(tmp_path / "a.npz").weights == ledger.weights != scored_by(other).weights
+    with pytest.raises(ValueError, match="`other` must be of the same classifier; got weights"):
+        ledger.merge(scored_by(other))
+    with pytest.raises(ValueError, match="`other` must be of the same classifier; got weights"):
+        ledger.extend(other, CLIP, 20)
+    with pytest.raises(ValueError, match="got precision bfloat16 instead of float32"):
+        ledger.merge(scored_by(classifier.with_precision("bfloat16")))
+
+
+def test_files_of_before_weights_were_kept_are_taken_up(tmp_path):
+    classifier = toys.pooling_classifier(cells=(2, 2, 2))
+    ledger = rise_ledger(KEY, classifier, CLIP, num_masks=10, **OPTIONS)
+    header = dict(
+        shape=ledger.shape, options=dataclasses.asdict(ledger.options), clip_fingerprint=ledger.clip_fingerprint
+    )
+    del header["options"]["sampling"]
+    arrays = {name: getattr(ledger, name) for name in ("key_data", "clip_logits", "ids", "logits")}
+    np.savez(tmp_path / "old.npz", header=np.array(json.dumps(header)), **arrays)
+    old = RiseLedger.load(tmp_path / "old.npz")
+    assert old.weights is None
+    assert old.merge(ledger).weights == ledger.weights
+    assert len(old.extend(classifier, CLIP, 12).ids) == 12
+
+
+def test_maps_of_any_number_of_masks_are_read_by_one_program():
+    ledger = make(60)
+    ledger.map(0, num_masks=10)
+    before = readout._read._cache_size()
+    for num_masks in (11, 40, 60):
+        ledger.map(1, num_masks=num_masks)
+    assert readout._read._cache_size() == before
+
+
+def test_merge_of_parts():
+    whole = make(40)
+    parts = [dataclasses.replace(whole, ids=whole.ids[i::3], logits=whole.logits[i::3]) for i in range(3)]
+    merged = parts[1].merge(parts[2]).merge(parts[0])
+    np.testing.assert_array_equal(merged.ids, whole.ids)
+    np.testing.assert_array_equal(merged.logits, whole.logits)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(keep_prob=0.5), "`other` must have the same options"),
+        (dict(grid_shape=(1, 3, 3)), "`other` must have the same options"),
+        (dict(baseline="zero"), "`other` must have the same options"),
+    ],
+)
+def test_only_parts_of_one_run_merge(options, message):
+    with pytest.raises(ValueError, match=message):
+        make().merge(make(**options))
+
+
+def test_other_clips_and_keys_do_not_merge(tmp_path):
+    other_clip = rise_ledger(KEY, SCORE_FN, 1 - CLIP, num_masks=40, **OPTIONS)
+    with pytest.raises(ValueError, match="`other` must have the same clip"):
+        make().merge(other_clip)
+    with pytest.raises(ValueError, match="`other` must have the same key"):
+        make().merge(rise_ledger(jax.random.key(1), SCORE_FN, CLIP, num_masks=40, **OPTIONS))
+    with pytest.raises(ValueError, match="`clip` must be the one that the ledger is of"):
+        make().extend(SCORE_FN, 1 - CLIP, 50)
+
+
+def test_another_classifier_is_not_taken_for_the_same(tmp_path):
+    other = toys.one_frame(2, gain=3.0)
+    make(path=tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        rise_ledger(KEY, other, CLIP, num_masks=50, path=tmp_path / "a.npz", **OPTIONS)
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        make().extend(other, CLIP, 50)
+    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+        make().extend(toys.constant(3), CLIP, 50)
+
+
+def test_read_outs_that_are_not_there(no_shape_checks):
+    ledger = make()
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 41"):
+        ledger.map(0, num_masks=41)
+    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 40 scored; got 0"):
+        ledger.map(0, num_masks=0)
+    with pytest.raises(ValueError, match=r"`estimator` must be one of .*got 'mode'"):
+        ledger.map(0, estimator="mode")
+    with pytest.raises(ValueError, match="`target` must be a class from 0 to 1; got 2"):
+        ledger.map(2)
+
+
+@pytest.mark.parametrize("keep", [0, 50, 900])
+def test_damaged_files(tmp_path, keep):
+    path = tmp_path / "clip.npz"
+    make().save(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match="`path` must be a whole ledger; got .*clip.npz"):
+        RiseLedger.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "clip.npz"
+    make().save(path)
+    before = path.read_bytes()
+
+    def full_disk(*_, **__):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        make(41).save(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["clip.npz"]
+
+
+def test_predicted_class_without_another_forward_pass():
+    ledger = make()
+    np.testing.assert_allclose(ledger.clip_logits, SCORE_FN(CLIP), rtol=1e-6)
+    np.testing.assert_array_equal(ledger.map(), ledger.map(int(jnp.argmax(SCORE_FN(CLIP)))))

