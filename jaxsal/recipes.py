@@ -1,30 +1,55 @@
-"""The options of every method and measure, and the named sets of them.
+"""The options of every method and measure, and the named sets of them; each name exists here once.
 
 Three recipes: "default" is the study's adaptation to video with the methods' own maths; "icpr2022" does what
 the study's published code does, quirk for quirk; "canonical" does what each method's own code does. Every
-departure of one from another is one field here.
+departure of one from another is one field here. Nothing here imports JAX, so that the command line starts without it.
 """
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from jaxsal.core.checks import check_choice, check_integer, check_positive
-from jaxsal.core.types import AnyArray
-from jaxsal.engine.baselines import BASELINES
-from jaxsal.engine.grids import MAX_SOBOL, SAMPLINGS, Sampling
-from jaxsal.engine.masks import FrameSlices, TemporalCell
-from jaxsal.engine.resample import ALIGNMENTS, Alignment
+from jaxsal.core.checks import check_choice, check_integer, check_names, check_positive
 
+Method = Literal["gradcam", "rise", "sidu"]
+Measure = Literal["deletion", "insertion"]
+Reference = Literal["random", "constant"]
+Precision = Literal["float32", "bfloat16"]
+RecipeName = Literal["default", "icpr2022", "canonical"]
+
+Alignment = Literal["corners", "centers", "mirror"]
+BaselineName = Literal["zero", "mean", "blur", "gaussian"]
+Sampling = Literal["independent", "stratified", "sobol"]
+TemporalCell = Literal["own", "spatial"]
+FrameSlices = Literal["aligned", "modulo"]
 Estimator = Literal["mean", "centered"]
 ScoreKind = Literal["probabilities", "logits"]
 Ties = Literal["random", "first", "last"]
 Approximation = Literal["none", "refine"]
 
+METHODS: dict[str, str] = dict(zip(get_args(Method), ("Grad-CAM", "RISE", "SIDU"), strict=True))
+"""By name: how tables and pictures call the method."""
+MEASURES: tuple[str, ...] = get_args(Measure)
+REFERENCES: tuple[str, ...] = get_args(Reference)
+"""Maps that know nothing of the clip, measured beside the methods."""
+ADDED_MEASURES: dict[str, int] = {}
+"""Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
+MAX_SOBOL = 2**17
+"""Masks that sampling "sobol" can draw."""
 
-def _check_names(options: Any, **choices: tuple[str, ...]) -> None:
-    for name, known in choices.items():
-        check_choice(name, getattr(options, name), known)
+
+@runtime_checkable
+class ArrayLike(Protocol):
+    """An array of NumPy or JAX."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+
+Baseline = BaselineName | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -46,13 +71,7 @@ class GradCamOptions:
     alignment: Alignment = "centers"
 
     def __post_init__(self):
-        _check_names(
-            self,
-            relu=("sum", "channels"),
-            gradient_pool=("sum", "mean"),
-            weights_per=("auto", "clip", "frame"),
-            alignment=ALIGNMENTS,
-        )
+        check_names(self)
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,7 @@ class RiseOptions:
     grid_shape: tuple[int, int, int] = (2, 8, 8)
     keep_prob: float = 0.1
     scores: ScoreKind = "probabilities"
-    baseline: str | AnyArray = "mean"
+    baseline: Baseline = "mean"
     alignment: Alignment = "mirror"
     temporal_cell: TemporalCell = "own"
     frame_slices: FrameSlices = "aligned"
@@ -98,18 +117,9 @@ class RiseOptions:
             raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
         if not 0 < self.keep_prob <= 1:
             raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
-        _check_names(
-            self,
-            scores=get_args(ScoreKind),
-            alignment=ALIGNMENTS,
-            temporal_cell=get_args(TemporalCell),
-            frame_slices=get_args(FrameSlices),
-            estimator=get_args(Estimator),
-            sampling=SAMPLINGS,
-        )
+        check_names(self)
         if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
             raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
-        _check_baseline(self.baseline)
         _check_batch(self.batch_size)
 
 
@@ -133,7 +143,7 @@ class SiduOptions:
     threshold: float = 0.5
     kernel_width: float = 0.25
     scores: ScoreKind = "probabilities"
-    baseline: str | AnyArray = "mean"
+    baseline: Baseline = "mean"
     alignment: Alignment = "mirror"
     feature_normalization: Literal["same", "minmax"] = "same"
     batch_size: int | None = None
@@ -143,13 +153,7 @@ class SiduOptions:
             raise ValueError(f"`threshold` must be a number; got {self.threshold}.")
         if not self.kernel_width > 0:
             raise ValueError(f"`kernel_width` must be above 0; got {self.kernel_width}.")
-        _check_names(
-            self,
-            scores=get_args(ScoreKind),
-            alignment=ALIGNMENTS,
-            feature_normalization=("same", "minmax"),
-        )
-        _check_baseline(self.baseline)
+        check_names(self)
         _check_batch(self.batch_size)
 
 
@@ -179,7 +183,7 @@ class CurveOptions:
     num_steps: int = 100
     step_size: int | Literal["row"] | None = None
     step_rounding: Literal["exact", "float32"] = "exact"
-    baseline: str | AnyArray = "mean"
+    baseline: Baseline = "mean"
     blur_factor: int = 4
     blur_time: bool | None = None
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
@@ -192,31 +196,17 @@ class CurveOptions:
         check_integer("num_steps", self.num_steps)
         if self.num_steps < 2:
             raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
-        if isinstance(self.step_size, str):
-            check_choice("step_size", self.step_size, ("row",))
-        elif self.step_size is not None:
+        if self.step_size is not None and not isinstance(self.step_size, str):
             check_positive("step_size", self.step_size)
         check_positive("blur_factor", self.blur_factor)
         if not self.tolerance >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
-        _check_names(
-            self,
-            step_rounding=("exact", "float32"),
-            unit=("voxel", "scalar", "auto"),
-            ties=get_args(Ties),
-            approximation=get_args(Approximation),
-        )
-        _check_baseline(self.baseline)
+        check_names(self)
 
 
 def _check_batch(batch_size: int | None) -> None:
     if batch_size is not None:
         check_positive("batch_size", batch_size)
-
-
-def _check_baseline(baseline: str | AnyArray) -> None:
-    if isinstance(baseline, str):
-        check_choice("baseline", baseline, BASELINES)
 
 
 @dataclass(frozen=True)
@@ -252,3 +242,48 @@ RECIPES = {
         insertion=CurveOptions(step_size="row", ties="last", baseline="gaussian"),
     ),
 }
+
+
+def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
+    """The options of a method under a recipe, with single ones replaced.
+
+    Raises:
+      TypeError: If an override is no option of the method; the message lists the options.
+      ValueError: If the recipe is unknown or an option's value is not allowed.
+    """
+    options = _defaults(method, recipe)
+    known = [field.name for field in dataclasses.fields(options)]
+    unknown = [name for name in overrides if name not in known]
+    if unknown:
+        raise TypeError(f"`options` must be out of {known} for {method}; got {unknown[0]!r}.")
+    if "num_steps" in overrides and getattr(options, "step_size", None) is not None:
+        overrides = {"step_size": None} | overrides  # a number of steps takes the place of the recipe's step size
+    return dataclasses.replace(options, **overrides)
+
+
+def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
+    """The options of a method under a recipe; those among `values` that are not None replace the recipe's.
+
+    Args:
+      method: A method or a measure.
+      recipe: The recipe.
+      values: By name; other names are ignored, so that a function can give its own arguments, `locals()`.
+
+    Raises:
+      ValueError: If the recipe is unknown or an option's value is not allowed.
+    """
+    names = [field.name for field in dataclasses.fields(_defaults(method, recipe))]
+    return resolve_options(method, recipe, {n: values[n] for n in names if values.get(n) is not None})
+
+
+_ADDED: dict[str, Any] = {}
+
+
+def add_options(name: str, defaults: Any) -> None:
+    """Makes the options of a further method or measure known; every recipe has the same ones."""
+    _ADDED[name] = defaults
+
+
+def _defaults(method: str, recipe: str) -> Any:
+    check_choice("recipe", recipe, tuple(RECIPES))
+    return _ADDED[method] if method in _ADDED else getattr(RECIPES[recipe], method)

@@ -1,4 +1,7 @@
-"""Callables as arguments of compiled programs: the arrays of a pytree go in, the rest is part of the program."""
+"""Callables as arguments of compiled programs: the arrays of a pytree go in, the rest is part of the program.
+
+What `equinox.partition` and `combine` do, in a few lines that need no further package.
+"""
 
 from collections.abc import Callable
 from functools import lru_cache, partial
@@ -36,35 +39,35 @@ def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
     return jax.tree.unflatten(structure, leaves)
 
 
-def shape_of(program: Any, arrays: list[Any], clip: Any, static: Any) -> Any:
-    """What `call` or `call_parts` would give of a clip, as shapes; found out once for arguments of one kind.
+def shape_of(program: Any, function: ScoreFn, clips: Any) -> Any:
+    """The shapes that `call_each` or `call_parts_each` would give; found out once for arguments of one kind.
 
     `program.eval_shape` itself looks at every array each time, which takes as long as a small network.
     """
-    return _shape_of(program, tuple((leaf.shape, leaf.dtype) for leaf in (*arrays, clip)), static)
+    arrays, static = split_callable(function)
+    leaves, structure = jax.tree.flatten((arrays, clips))
+    return _shape_of(program, tuple((leaf.shape, leaf.dtype) for leaf in leaves), structure, static)
 
 
 @lru_cache(maxsize=256)
-def _shape_of(program: Any, kinds: tuple[Any, ...], static: Any) -> Any:
-    *arrays, clip = (jax.ShapeDtypeStruct(*kind) for kind in kinds)
-    return program.eval_shape(arrays, clip, static)
-
-
-@partial(jax.jit, static_argnums=(2,))
-def call(arrays: list[Any], clip: Any, static: Any) -> Any:
-    """The callable's result; compiled once per program, not per weights."""
-    return join_callable(arrays, static)(clip)
+def _shape_of(program: Any, kinds: tuple[Any, ...], structure: Any, static: Any) -> Any:
+    arrays, clips = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
+    return program.eval_shape(arrays, clips, static)
 
 
 @partial(jax.jit, static_argnums=(2,))
 def call_each(arrays: list[Any], clips: Any, static: Any) -> Any:
-    """The callable's result for each of several clips, one row each."""
+    """The callable's result for each of several clips, one row each; compiled once per program, not per weights."""
     return jax.vmap(join_callable(arrays, static))(clips)
 
 
 @partial(jax.jit, static_argnums=(2,))
-def call_parts(arrays: list[Any], clip: Any, static: Any) -> Any:
-    """Of anything with `features` and `head`: the activations, and the logits of them."""
+def call_parts_each(arrays: list[Any], clips: Any, static: Any) -> Any:
+    """Of anything with `features` and `head`: the activations of each clip, and the logits of them."""
     classifier: Any = join_callable(arrays, static)
-    activations = classifier.features(clip)
-    return activations, classifier.head(activations)
+
+    def parts(clip: Any) -> Any:
+        activations = classifier.features(clip)
+        return activations, classifier.head(activations)
+
+    return jax.vmap(parts)(clips)

@@ -1,13 +1,43 @@
 """Checks of names and numbers that users pass in, made before anything is computed."""
 
 import operator
-from typing import Any
+from dataclasses import fields
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Literal, get_args, get_origin
 
 
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
-    """Raises ValueError, listing the known names, unless `value` is one of them."""
+    """Raises ValueError, listing the known names and naming the closest, unless `value` is one of them."""
     if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.")
+        close = get_close_matches(value, choices, 1) if isinstance(value, str) else []
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint}")
+
+
+def check_names(options: Any) -> None:
+    """Raises ValueError unless every name in a dataclass is one of those that its field's `Literal` lists.
+
+    A field may also be a tuple of names, or take None, numbers or arrays beside names.
+    """
+    kind: Any = type(options)
+    for name, choices, only_names in _named_fields(kind):
+        value = getattr(options, name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, str) or only_names:
+                check_choice(name, part, choices)
+
+
+@cache
+def _named_fields(kind: Any) -> list[tuple[str, tuple[str, ...], bool]]:
+    """Of a dataclass, each field that takes names: its name, the names, and whether it takes nothing else."""
+    found = []
+    for field in fields(kind):
+        kinds = (field.type, *get_args(field.type))
+        names = tuple(name for part in kinds if get_origin(part) is Literal for name in get_args(part))
+        if names:
+            found.append((field.name, names, get_origin(field.type) is Literal))
+    return found
 
 
 def check_integer(name: str, value: Any) -> None:

@@ -12,9 +12,9 @@ import platformdirs
 def keep_programs() -> Path:
     """Keeps compiled programs in the user's cache folder, in a part of its own for each kind of processor.
 
-    A folder that was set already, as by JAX_COMPILATION_CACHE_DIR, is left, and JAX_ENABLE_COMPILATION_CACHE=false
-    switches it all off. Programs for a CPU hold instructions that another machine with the same home folder may lack,
-    hence one part per kind of processor, whatever the machine is called: containers have a new name at each start.
+    JAX_COMPILATION_CACHE_DIR sets another folder, and JAX_ENABLE_COMPILATION_CACHE=false switches the cache off.
+    Programs for a CPU hold instructions that another machine with the same home folder may lack. The part is named
+    after the processor, not after the machine, because containers have a new name at each start.
 
     Returns:
       The folder in use.
@@ -30,11 +30,11 @@ def keep_programs() -> Path:
 
 def processor() -> str:
     """The kind of processor: its architecture, and a hash of its name and of what it can do."""
-    described = {"name": platform.processor()}
+    entries = {"name": platform.processor()}
     with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        found = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)  # of the first core
-        described |= {name.strip(): " ".join(sorted(value.split())) for name, value in found.items()}
+        first_core = dict(line.split(":", 1) for line in reversed(lines) if ":" in line)
+        entries |= {name.strip(): " ".join(sorted(value.split())) for name, value in first_core.items()}
     wanted = ("name", "model name", "flags", "Features", "CPU implementer", "CPU part")
-    digest = hashlib.sha256("|".join(described.get(name, "") for name in wanted).encode()).hexdigest()
+    digest = hashlib.sha256("|".join(entries.get(name, "") for name in wanted).encode()).hexdigest()
     return f"{platform.machine()}-{digest[:12]}"

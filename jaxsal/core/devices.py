@@ -1,7 +1,7 @@
 """Work laid over devices: one axis of the data is split, everything else is on each of them.
 
-The devices are those of all processes that `jax.distributed` has joined. Every process then runs the same calls on
-the same data, takes its own parts of it, and gets the whole result.
+The devices are those of all processes that `jax.distributed` has joined. Every process runs the same calls on the same
+data, takes its own parts of it, and gets the whole result.
 """
 
 import math
@@ -9,14 +9,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
-from typing import Any
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array
+from jaxtyping import Array, PyTree
 
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
 
@@ -41,24 +40,25 @@ def device_mesh(multiple_of: int | None = None) -> Mesh:
     count = len(devices) if multiple_of is None else math.gcd(len(devices), multiple_of)
     if count < len(devices) and len({device.process_index for device in devices}) > 1:
         raise ValueError(f"`multiple_of` must be a multiple of the {len(devices)} devices; got {multiple_of}.")
-    return _in_a_row(devices[:count])
+    return _in_a_row(tuple(devices[:count]))
 
 
 def clip_mesh(count: int) -> Mesh:
     """The devices of this process in a row; the first alone for one clip."""
-    return _in_a_row(jax.local_devices()[: None if count > 1 else 1])
+    return _in_a_row(tuple(jax.local_devices()[: None if count > 1 else 1]))
 
 
-def _in_a_row(devices: list[jax.Device]) -> Mesh:
+@cache
+def _in_a_row(devices: tuple[jax.Device, ...]) -> Mesh:
     return jax.make_mesh((len(devices),), ("split",), axis_types=(AxisType.Auto,), devices=devices)
 
 
-def on_every_device(tree: Any, mesh: Mesh) -> Any:
+def on_every_device(tree: PyTree, mesh: Mesh) -> PyTree:
     """The arrays of a tree, copied to every device of the mesh that does not have them."""
     return _lay(tree, NamedSharding(mesh, PartitionSpec()))
 
 
-def split_axis(tree: Any, mesh: Mesh, axis: int = 0) -> Any:
+def split_axis(tree: PyTree, mesh: Mesh, axis: int = 0) -> PyTree:
     """The arrays of a tree, one part of `axis` on each device; its length must be a multiple of the devices."""
     return _lay(tree, NamedSharding(mesh, PartitionSpec(*[None] * axis, "split")))
 
@@ -70,7 +70,7 @@ def own_part(mesh: Mesh, length: int) -> slice:
     return slice(min(start for start, _, _ in parts), max(stop for _, stop, _ in parts))
 
 
-def join_parts(tree: Any, mesh: Mesh) -> Any:
+def join_parts(tree: PyTree, mesh: Mesh) -> PyTree:
     """Arrays of which every process has its own part of the first axis, laid over the mesh as one."""
     sharding = NamedSharding(mesh, PartitionSpec("split"))
     return jax.tree.map(partial(jax.make_array_from_process_local_data, sharding), tree)
@@ -95,12 +95,12 @@ def on_one_device(array: Array) -> Array:
     return jax.device_put(array, jax.local_devices()[0])
 
 
-def _lay(tree: Any, sharding: NamedSharding) -> Any:
+def _lay(tree: PyTree, sharding: NamedSharding) -> PyTree:
     """Puts arrays that every process has in whole where the sharding says."""
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
 
-    def lay(leaf: Any) -> Array:
+    def lay(leaf: Array | np.ndarray) -> Array:
         if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
             return jax.device_put(leaf, sharding)
         leaf = jnp.asarray(leaf)
@@ -117,8 +117,11 @@ def use_all_cores() -> None:
 
     One forward pass does not fill several cores; several at once do.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in os.environ.get(
-        "XLA_FLAGS", ""
-    ):
-        jax.config.update("jax_num_cpu_devices", min(cores, 8))
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "JAX_NUM_CPU_DEVICES" not in os.environ and "xla_force_host_platform_device_count" not in flags:
+        jax.config.update("jax_num_cpu_devices", min(num_cores(), 8))
+
+
+def num_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

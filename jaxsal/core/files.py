@@ -1,10 +1,14 @@
-"""Files that are whole or not there: written aside, then moved into place."""
+"""Files that are whole or not there, written aside, then moved into place; and the error of those that are damaged."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+
+class DamagedError(ValueError):
+    """What was read is not what was written: bytes are missing, altered, or without their checksum."""
 
 
 @contextmanager

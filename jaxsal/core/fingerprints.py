@@ -1,17 +1,15 @@
-"""Tells arrays from others: weights, clips, baselines."""
+"""What tells arrays from others: the bytes of clips and files, and the weights of a classifier on its devices."""
 
 import hashlib
 import weakref
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, PyTree, UInt32
 
-from jaxsal.core.callables import split_callable
 
-
-def fingerprint(tree: Any) -> str:
+def fingerprint(tree: PyTree) -> str:
     """The SHA-256 of an array, or of all arrays of a tree with their names: shape, type and bytes."""
     digest = hashlib.sha256()
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
@@ -21,13 +19,13 @@ def fingerprint(tree: Any) -> str:
     return digest.hexdigest()
 
 
-def weights_fingerprint(function: Any) -> str | None:
-    """What tells the weights of a callable pytree from other weights; None for one without arrays.
+def weights_fingerprint(function: PyTree) -> str | None:
+    """The SHA-256 of checksums of a callable pytree's arrays, which need no copy on the host; None if it has no array.
 
-    Per array the sums of its words w_i and of (2 i + 1) w_i, modulo 2^32: taken where the array is, in milliseconds,
-    and exact in any order, so the same on every device. JAX's arrays do not change, so theirs are taken once.
+    Per array the sums of its words w_i and of (2 i + 1) w_i, modulo 2^32: taken where the array is, and exact in any
+    order, so the same on every device. JAX's arrays do not change, so their sums are taken once.
     """
-    arrays = split_callable(function).arrays
+    arrays = [leaf for leaf in jax.tree.leaves(function) if isinstance(leaf, jax.Array | np.ndarray)]
     if not arrays:
         return None
     digest = hashlib.sha256()
@@ -39,23 +37,23 @@ def weights_fingerprint(function: Any) -> str | None:
 _known: dict[int, list[int]] = {}  # the sums of arrays that live, by id
 
 
-def _sums(arrays: list[Any]) -> list[list[int]]:
+def _sums(arrays: list[jax.Array | np.ndarray]) -> list[list[int]]:
     if all(id(array) in _known for array in arrays):
         return [_known[id(array)] for array in arrays]
-    found = np.asarray(_checksums(arrays)).tolist()
-    for array, sums in zip(arrays, found, strict=True):
+    taken = np.asarray(_checksums(arrays)).tolist()
+    for array, sums in zip(arrays, taken, strict=True):
         if isinstance(array, jax.Array) and id(array) not in _known:
             _known[id(array)] = sums
             weakref.finalize(array, _known.pop, id(array)).atexit = False
-    return found
+    return taken
 
 
 @jax.jit
-def _checksums(arrays: list[Any]) -> jax.Array:
+def _checksums(arrays: list[jax.Array | np.ndarray]) -> UInt32[Array, "arrays 2"]:
     return jnp.stack([_checksum(jnp.asarray(array)) for array in arrays])
 
 
-def _checksum(array: jax.Array) -> jax.Array:
+def _checksum(array: jax.Array) -> UInt32[Array, "2"]:
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         array = jax.random.key_data(array)
     if array.dtype == jnp.bool_:

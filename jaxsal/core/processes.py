@@ -1,100 +1,146 @@
-"""Several processes as one run, by JAX's own distributed runtime.
+"""Several processes as one run, joined by JAX's own distributed runtime, and how a run is asked to end.
 
-A process that is lost does not take the others with it: they finish what needs nobody else, then say which was lost.
-Process 0 keeps the books of the runtime, so all end where it is killed.
+JAX ends all processes of a run when one of them is lost or ends with an error: within the time-outs that
+`join_processes` sets, with an exit status that is not 0, and with lines of C++ on standard error after the reason.
 """
 
-import atexit
-import contextlib
-import ctypes
-import itertools
 import json
 import os
 import signal
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxsal.core.schedulers import given_processes, own_devices, several_started
+from jaxsal.core.devices import device_mesh
 
-_GOES_ON = "What was committed is safe, and the same command goes on from there."
-_LOST = f"jaxsal: another process was lost, and JAX ends this one with it. {_GOES_ON}\n".encode()
-_meetings = itertools.count()
-_kept: list[Any] = []  # what C calls must not be collected
+_GIVEN = {
+    "coordinator_address": "JAX_COORDINATOR_ADDRESS",
+    "num_processes": "JAX_NUM_PROCESSES",
+    "process_id": "JAX_PROCESS_ID",
+}
+_REASON_BYTES = 500
 
 
-def join_processes(asked: bool = False, *, survive: bool = False, heartbeat_seconds: int = 30) -> None:
+def join_processes(asked: bool = False, *, timeout_seconds: int = 30) -> None:
     """Joins the processes of a run, if it has several; call it before JAX computes anything.
 
-    Machines without a scheduler say who they are by JAX_COORDINATOR_ADDRESS (host:port of process 0),
-    JAX_NUM_PROCESSES and JAX_PROCESS_ID. JAX finds SLURM, Open MPI, Kubernetes and Cloud TPU by itself; it is asked to
-    where the user wants it, or where SLURM or Open MPI started more than one task.
+    Machines without a scheduler are told by JAX_COORDINATOR_ADDRESS (host:port of process 0), JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID. JAX recognises SLURM, Open MPI, Kubernetes and Cloud TPU; it is asked to if the user wants it, or
+    if SLURM or Open MPI started more than one task.
 
     Args:
       asked: Whether the user wants it.
-      survive: Whether a process goes on when another one is lost, until it waits for it; all end at once if not.
-      heartbeat_seconds: A process is lost if it was not heard of for so long.
+      timeout_seconds: JAX ends all processes if one is silent, or has ended before the others, for this long.
 
     Raises:
-      ValueError: If JAX finds nothing to join, or only some of the three variables are set.
+      ValueError: If there is nothing to join, or a variable is not a number.
     """
     given = given_processes(os.environ)
-    if jax.distributed.is_initialized() or not (asked or given or several_started(os.environ)):
+    started = (os.environ.get(name, "1") for name in ("SLURM_STEP_NUM_TASKS", "OMPI_COMM_WORLD_SIZE"))
+    if jax.distributed.is_initialized() or not (asked or given or any(int(number) > 1 for number in started)):
         return
-    jax.config.update("jax_enable_recoverability", survive)
     try:
         jax.distributed.initialize(
             **given,
             local_device_ids=own_devices(os.environ),
-            heartbeat_timeout_seconds=heartbeat_seconds,
-            shutdown_timeout_seconds=heartbeat_seconds,
+            heartbeat_timeout_seconds=timeout_seconds,
+            shutdown_timeout_seconds=timeout_seconds,
         )
     except (ValueError, RuntimeError) as error:
-        raise ValueError(f"`distributed` must have processes to join; got none that JAX finds ({error}).") from error
-    _explain_abort()
-    if survive and jax.process_index() == 0:
-        atexit.register(_leave_last)
+        raise ValueError(
+            f"--distributed: JAX found no other processes ({error}). Set JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES "
+            "and JAX_PROCESS_ID, or run under SLURM."
+        ) from error
+
+
+def given_processes(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of `jax.distributed.initialize` that a user set by variables; JAX itself reads the first only.
+
+    Raises:
+      ValueError: If a number is none.
+    """
+    given: dict[str, Any] = {name: environment[key] for name, key in _GIVEN.items() if environment.get(key)}
+    for name in given.keys() & {"num_processes", "process_id"}:
+        if not given[name].isdigit():
+            raise ValueError(f"`{_GIVEN[name]}` must be a whole number; got {given[name]}.")
+        given[name] = int(given[name])
+    return given
+
+
+def own_devices(environment: Mapping[str, str]) -> list[int] | None:
+    """The GPUs of this process, by their place among those that it sees; [] for all of them.
+
+    JAX alone gives each task of SLURM or Open MPI a single GPU. Here a task has all GPUs that only it sees, and tasks
+    that see the same GPUs have equal parts of them.
+
+    Returns:
+      None where JAX's rule stays: JAX_LOCAL_DEVICE_IDS is set, or the number of GPUs is unknown.
+    """
+
+    def number(name: str, default: int) -> int:
+        return int(environment.get(name, default))
+
+    if "JAX_LOCAL_DEVICE_IDS" in environment:
+        return None
+    tasks = -(-number("SLURM_STEP_NUM_TASKS", 1) // number("SLURM_STEP_NUM_NODES", 1))
+    tasks = number("OMPI_COMM_WORLD_LOCAL_SIZE", tasks)
+    names = ("CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES")
+    listed = next((len(environment[name].split(",")) for name in names if environment.get(name)), 0)
+    visible = listed or number("SLURM_GPUS_ON_NODE", 0)
+    if tasks > 1 and not visible:
+        return None
+    if tasks == 1 or visible < max(tasks, number("SLURM_GPUS_ON_NODE", 0)):
+        return []  # the scheduler shows each task its own
+    share, task = visible // tasks, number("OMPI_COMM_WORLD_LOCAL_RANK", number("SLURM_LOCALID", 0))
+    return list(range(task * share, (task + 1) * share))
 
 
 def is_first() -> bool:
-    """Whether this is the process that writes what there is one of."""
+    """Whether this is the process that prints, and writes files of which there is one."""
     return not jax.distributed.is_initialized() or jax.process_index() == 0
 
 
 def wait_for_all(place: str, failure: Exception | None = None) -> None:
-    """Waits until every process is at the same place.
+    """Waits until every process is here.
 
     Args:
-      place: What is done then, for messages.
-      failure: What went wrong here, if something did.
+      place: What is done here, for messages: "the sweep is done".
+      failure: What went wrong in this process, None if nothing did.
 
     Raises:
-      OSError: In all processes, if something went wrong in one of several, or one was lost.
+      OSError: In all of several processes, if something went wrong in one of them.
       Exception: `failure`, where there are no others.
     """
     if jax.process_count() == 1:
         if failure is not None:
             raise failure
         return
-    client, meeting = _client(), f"jaxsal/{next(_meetings)}"
-    client.key_value_set(f"{meeting}/{jax.process_index()}", "" if failure is None else _reason(failure))
-    alive = client.get_live_nodes(list(range(jax.process_count())))
-    said = {int(key.rsplit("/", 1)[-1]): reason for key, reason in client.key_value_dir_get(meeting)}
-    problems = [f"process {number} failed: {reason}" for number, reason in sorted(said.items()) if reason]
-    missing = [number for number in range(jax.process_count()) if number not in alive or number not in said]
-    problems += [f"process {number} was lost before {place}" for number in missing]
-    if problems:
-        raise OSError(f"{'; '.join(problems)}. {_GOES_ON}") from failure
+    from jax.experimental.multihost_utils import process_allgather
+
+    _meet()
+    reason = "" if failure is None else f"{type(failure).__name__}: {failure}".removesuffix(".")
+    padded = reason.encode()[:_REASON_BYTES].ljust(_REASON_BYTES, b"\0")
+    reasons = [bytes(row).rstrip(b"\0") for row in process_allgather(np.frombuffer(padded, np.uint8))]
+    failed = [f"process {n} failed: {said.decode(errors='ignore')}" for n, said in enumerate(reasons) if said]
+    if failed:
+        raise OSError(f"Before {place}, {'; '.join(failed)}.") from failure
+
+
+def _meet() -> None:
+    """Waits for all processes, however long it takes; a collective of CPUs by itself gives up after 30 minutes."""
+    from jax.experimental.multihost_utils import live_devices
+
+    with live_devices(jax.devices()):
+        pass
 
 
 @contextmanager
 def then_wait_for_all(place: str) -> Iterator[None]:
-    """Does what is inside, then waits for the others; what fails in one process is raised in all."""
+    """Runs the block, then waits for the other processes; what fails in one of them is raised in all."""
     failure = None
     try:
         yield
@@ -103,109 +149,64 @@ def then_wait_for_all(place: str) -> Iterator[None]:
     wait_for_all(place, failure)
 
 
-@contextmanager
-def in_step(*, poll_seconds: float = 0.5) -> Iterator[None]:
-    """Inside, all processes compute together: where one fails, the others end at once instead of waiting for it.
-
-    Raises:
-      OSError: What failed here, with the number of the process, where it is one of several.
-    """
-    if jax.process_count() == 1:
-        yield
-        return
-    client, meeting, over = _client(), f"jaxsal/{next(_meetings)}", threading.Event()
-    arguments = (client, meeting, over, poll_seconds)
-    threading.Thread(target=_end_with_the_first, args=arguments, daemon=True).start()
-    try:
-        yield
-    except Exception as error:
-        over.set()
-        said = f"process {jax.process_index()} failed: {_reason(error)}"
-        client.key_value_set(f"{meeting}/{jax.process_index()}", said)
-        threading.Event().wait(4 * poll_seconds)  # the others read it before this one's connections close
-        raise OSError(f"{said}. {_GOES_ON}") from error
-    finally:
-        over.set()
-
-
 def from_first(make: Callable[[], Any]) -> Any:
-    """What `make` finds in the first process, as JSON gives it back, in every process.
+    """The result of `make` in the first process, as JSON gives it back, in every process.
 
     Args:
-      make: Called in the first process alone; returns what JSON has.
+      make: Called in the first process alone; returns what JSON can hold.
 
     Raises:
-      ValueError: In the others, if `make` raises an error in the first, which raises that.
+      ValueError: In the others, if `make` raises ValueError, TypeError or OSError in the first, which raises that.
     """
-    found, problem = None, None
-    if is_first():
-        try:
-            found = make()
-        except (ValueError, TypeError, OSError) as error:
-            if jax.process_count() == 1:
-                raise
-            problem = error
     if jax.process_count() == 1:
-        return json.loads(json.dumps(found))
+        return json.loads(json.dumps(make()))
     from jax.experimental.multihost_utils import broadcast_one_to_all
 
-    content = json.dumps(dict(found=found, problem=problem and str(problem))).encode()
+    result, failure = None, None
+    if is_first():
+        try:
+            result = make()
+        except (ValueError, TypeError, OSError) as error:
+            failure = error
+    content = json.dumps([result, failure and str(failure)]).encode()
+    _meet()
     length = int(broadcast_one_to_all(np.int32(len(content))))
-    padded = np.zeros(1 << length.bit_length(), np.uint8)  # few sizes, so few programs
-    padded[: min(len(content), len(padded))] = np.frombuffer(content, np.uint8)[: len(padded)]
-    sent = json.loads(np.asarray(broadcast_one_to_all(padded))[:length].astype(np.uint8).tobytes())
+    padded = content[:length].ljust(1 << length.bit_length(), b" ")  # few lengths, so few programs
+    sent = np.asarray(broadcast_one_to_all(np.frombuffer(padded, np.uint8))).astype(np.uint8)
+    if failure is not None:
+        raise failure
+    result, problem = json.loads(sent.tobytes())
     if problem is not None:
-        raise problem
-    if sent["problem"] is not None:
-        raise ValueError(sent["problem"])
-    return sent["found"]
+        raise ValueError(problem)
+    return result
 
 
 def all_agree(value: bool) -> bool:
     """Whether a thing holds in every process that works with this one."""
-    from jaxsal.core.devices import device_mesh
-
     if not device_mesh().is_multi_process:
         return value
     from jax.experimental.multihost_utils import process_allgather
 
-    return bool(process_allgather(jax.numpy.asarray(value)).all())
+    return bool(process_allgather(np.asarray(value)).all())
 
 
-def _client() -> Any:
-    """JAX's connection to its coordination service, which orbax too takes from there."""
-    from jax._src import distributed
+@contextmanager
+def asked_to_stop() -> Iterator[Callable[[int], bool]]:
+    """Yields a function of a step's number that says whether SIGTERM has asked the run to end after that step.
 
-    return distributed.global_state.client
+    A loop calls it in every step. Joined processes end after the same step, by JAX's preemption service. Outside the
+    main thread no signal is noticed.
+    """
+    if jax.process_count() > 1:
+        from jax.experimental.multihost_utils import reached_preemption_sync_point
 
-
-def _reason(error: Exception) -> str:
-    text = str(error).strip().removesuffix(_GOES_ON).strip().removesuffix(".")
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
-
-
-def _end_with_the_first(client: Any, meeting: str, over: threading.Event, poll_seconds: float) -> None:
-    """Ends this process when another one says that it failed; the main thread may be waiting for it inside XLA."""
-    while not over.wait(poll_seconds):
-        for _, said in client.key_value_dir_get(meeting):
-            if not over.is_set():
-                print(f"jaxsal: {said}. {_GOES_ON}", file=sys.stderr, flush=True)
-                if jax.process_index() == 0:
-                    _leave_last()
-                os._exit(1)
-
-
-def _leave_last() -> None:
-    """Waits at the end of process 0 until no other is left, since they cannot do without its books."""
-    with contextlib.suppress(Exception):
-        while len(_client().get_live_nodes(list(range(jax.process_count())))) > 1:
-            pass
-
-
-def _explain_abort() -> None:
-    """Puts a line after the C++ messages with which JAX ends a process that it cannot keep."""
-    handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: os.write(2, _LOST) and None)
-    install = ctypes.CDLL(None).signal
-    install.restype, install.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
-    install(signal.SIGABRT, ctypes.cast(handler, ctypes.c_void_p))
-    _kept.append(handler)
+        yield reached_preemption_sync_point
+    elif threading.current_thread() is not threading.main_thread():
+        yield lambda step: False
+    else:
+        asked = threading.Event()
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.set())
+        try:
+            yield lambda step: asked.is_set()
+        finally:
+            signal.signal(signal.SIGTERM, before)

@@ -1,6 +1,6 @@
 """Array aliases shared by the package: one clip, one mask, one saliency map, and what scores a clip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import jax
@@ -11,6 +11,9 @@ AnyArray = jax.Array | np.ndarray
 
 Clip = Float[AnyArray, "T H W C"]
 """One clip, values in [0, 1], channels last."""
+
+ClipTree = Clip | Mapping[str, Float[AnyArray, "T H W _"]]
+"""One clip, or one scene in several spectra by name, of the same frames and pixels."""
 
 SaliencyMap = Float[AnyArray, "Tm H W"]
 """Credit per voxel, raw units; Tm divides the clip's T."""
