@@ -1,23 +1,18 @@
 """ResNet-50, the network of torchvision's `resnet50`, and its backbone, which PAN shares."""
 
-import math
 from collections.abc import Callable
 
 import flax.linen as nn
 import jax
 from jaxtyping import Array, Float
 
-from jaxsal.models.conv import Conv2D
-from jaxsal.models.initialise import uniform
+from jaxsal.models.layers import Conv, batch_norm, linear
 
 Shift = Callable[[jax.Array], jax.Array]
 
 
 class ResNet50(nn.Module):
     """ResNet-50 v1.5: backbone, global mean, linear.
-
-    Batch norm keeps 0.9 of its running statistics at each training step. The running variance is that of the
-    batch, divided by n; torch divides by n - 1. Nothing differs at inference.
 
     Attributes:
       num_classes: K.
@@ -32,8 +27,7 @@ class ResNet50(nn.Module):
 
     def setup(self):  # noqa: D102
         self.backbone = Backbone(self.width)
-        bound = 1 / math.sqrt(32 * self.width)
-        self.fc = nn.Dense(self.num_classes, kernel_init=uniform(bound), bias_init=uniform(bound))
+        self.fc = linear(self.num_classes, 32 * self.width)
 
     def __call__(self, images: Float[Array, "B H W 3"], train: bool = False) -> Float[Array, "B K"]:
         """Class logits of normalised images."""
@@ -69,8 +63,8 @@ class Backbone(nn.Module):
     shift: Shift | None = None
 
     def setup(self):  # noqa: D102
-        self.conv1 = Conv2D(self.width, 7, 2)
-        self.norm1 = _batch_norm()
+        self.conv1 = Conv(self.width, (7, 7), (2, 2))
+        self.norm1 = batch_norm()
         self.layer1 = _layer(self.width, 3, 1, self.shift)
         self.layer2 = _layer(2 * self.width, 4, 2, self.shift)
         self.layer3 = _layer(4 * self.width, 6, 2, self.shift)
@@ -109,22 +103,19 @@ class Bottleneck(nn.Module):
     @nn.compact
     def __call__(self, activations: Float[Array, "B H W C"], train: bool = False) -> Float[Array, "B H2 W2 D"]:
         """Runs the block; `train` as in `Backbone`."""
+        strides = (self.stride, self.stride)
         branch = activations if self.shift is None else self.shift(activations)
-        branch = Conv2D(self.features, 1, name="conv1")(branch)
-        branch = nn.relu(_batch_norm("norm1")(branch, use_running_average=not train))
-        branch = Conv2D(self.features, 3, self.stride, name="conv2")(branch)
-        branch = nn.relu(_batch_norm("norm2")(branch, use_running_average=not train))
-        branch = Conv2D(4 * self.features, 1, name="conv3")(branch)
-        branch = _batch_norm("norm3")(branch, use_running_average=not train)
+        branch = Conv(self.features, (1, 1), name="conv1")(branch)
+        branch = nn.relu(batch_norm("norm1")(branch, use_running_average=not train))
+        branch = Conv(self.features, (3, 3), strides, name="conv2")(branch)
+        branch = nn.relu(batch_norm("norm2")(branch, use_running_average=not train))
+        branch = Conv(4 * self.features, (1, 1), name="conv3")(branch)
+        branch = batch_norm("norm3")(branch, use_running_average=not train)
         if branch.shape != activations.shape:
-            activations = Conv2D(4 * self.features, 1, self.stride, name="shortcut_conv")(activations)
-            activations = _batch_norm("shortcut_norm")(activations, use_running_average=not train)
+            activations = Conv(4 * self.features, (1, 1), strides, name="shortcut_conv")(activations)
+            activations = batch_norm("shortcut_norm")(activations, use_running_average=not train)
         return nn.relu(branch + activations)
 
 
 def _layer(features: int, num_blocks: int, stride: int, shift: Shift | None) -> list[Bottleneck]:
     return [Bottleneck(features, 1 if block else stride, shift) for block in range(num_blocks)]
-
-
-def _batch_norm(name: str | None = None) -> nn.BatchNorm:
-    return nn.BatchNorm(momentum=0.9, epsilon=1e-5, name=name)

@@ -1,15 +1,9 @@
 """3D-ResNet18, the network of torchvision's `r3d_18`."""
 
-import math
-
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsal.models.conv import Conv3D
-from jaxsal.models.cpu.plane import Triple
-from jaxsal.models.initialise import uniform
-
-PAD_1 = ((1, 1), (1, 1), (1, 1))
+from jaxsal.models.layers import Conv, batch_norm, linear
 
 
 class ResNet3D18(nn.Module):
@@ -22,9 +16,6 @@ class ResNet3D18(nn.Module):
     | layer2 | 3x3x3, first 2 | 8 x 56 x 56 x 2 width |
     | layer3 | 3x3x3, first 2 | 4 x 28 x 28 x 4 width |
     | layer4 | 3x3x3, first 2 | 2 x 14 x 14 x 8 width |
-
-    Batch norm keeps 0.9 of its running statistics at each training step. The running variance is that of the
-    batch, divided by n; torch divides by n - 1. Nothing differs at inference.
 
     Attributes:
       num_classes: K.
@@ -39,14 +30,13 @@ class ResNet3D18(nn.Module):
     width: int = 64
 
     def setup(self):  # noqa: D102
-        self.stem_conv = Conv3D(self.width, (3, 7, 7), (1, 2, 2), ((1, 1), (3, 3), (3, 3)))
-        self.stem_norm = _batch_norm()
+        self.stem_conv = Conv(self.width, (3, 7, 7), (1, 2, 2))
+        self.stem_norm = batch_norm()
         self.layer1 = _layer(self.width, stride=1)
         self.layer2 = _layer(2 * self.width, stride=2)
         self.layer3 = _layer(4 * self.width, stride=2)
         self.layer4 = _layer(8 * self.width, stride=2)
-        bound = 1 / math.sqrt(8 * self.width)
-        self.fc = nn.Dense(self.num_classes, kernel_init=uniform(bound), bias_init=uniform(bound))
+        self.fc = linear(self.num_classes, 8 * self.width)
 
     def __call__(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B K"]:
         """Class logits of normalised clips."""
@@ -86,20 +76,16 @@ class BasicBlock(nn.Module):
     @nn.compact
     def __call__(self, activations: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B T2 H2 W2 D"]:
         """Runs the block; `train` as in `ResNet3D18.features`."""
-        strides: Triple = (self.stride,) * 3
-        branch = Conv3D(self.features, (3, 3, 3), strides, PAD_1, name="conv1")(activations)
-        branch = nn.relu(_batch_norm("norm1")(branch, use_running_average=not train))
-        branch = Conv3D(self.features, (3, 3, 3), padding=PAD_1, name="conv2")(branch)
-        branch = _batch_norm("norm2")(branch, use_running_average=not train)
+        strides = (self.stride,) * 3
+        branch = Conv(self.features, (3, 3, 3), strides, name="conv1")(activations)
+        branch = nn.relu(batch_norm("norm1")(branch, use_running_average=not train))
+        branch = Conv(self.features, (3, 3, 3), name="conv2")(branch)
+        branch = batch_norm("norm2")(branch, use_running_average=not train)
         if branch.shape != activations.shape:
-            activations = Conv3D(self.features, (1, 1, 1), strides, name="shortcut_conv")(activations)
-            activations = _batch_norm("shortcut_norm")(activations, use_running_average=not train)
+            activations = Conv(self.features, (1, 1, 1), strides, name="shortcut_conv")(activations)
+            activations = batch_norm("shortcut_norm")(activations, use_running_average=not train)
         return nn.relu(branch + activations)
 
 
 def _layer(features: int, *, stride: int) -> list[BasicBlock]:
     return [BasicBlock(features, stride), BasicBlock(features)]
-
-
-def _batch_norm(name: str | None = None) -> nn.BatchNorm:
-    return nn.BatchNorm(momentum=0.9, epsilon=1e-5, name=name)

@@ -7,21 +7,22 @@ shifted kernels are what it costs. Exact but for rounding.
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxsal.models.cpu.plane import HasShape, Pair, PlanePadding
+from jaxsal.models.cpu.axes import HasShape, Padding, Strides, count_outputs
 
-SHAPES: tuple[Pair, ...] = ((1, 2), (2, 2), (2, 3))
+Shape = tuple[int, int]
+
+SHAPES: tuple[Shape, ...] = ((1, 2), (2, 2), (2, 3))
 LARGE = 25  # taps from which on patches are so dear that blocks pay with more outputs
 OUTPUTS = {True: 48, False: 32}  # enough of a block, with large kernels and with small ones
 LEAST = 8  # outputs; networks with fewer are toys, whose time is that of compiling them
 FEW_CHANNELS = 16  # inputs and outputs up to which a small kernel is worth it
 
 
-def block_shape(inputs: HasShape, kernel: HasShape) -> Pair:
+def block_shape(inputs: HasShape, kernel: HasShape) -> Shape:
     """The rows and columns of pixels that a kernel (.., h, w, C, D) is best applied to at once; (1, 1) of most."""
     height, width, channels, outputs = kernel.shape[-4:]
     large = height * width >= LARGE
@@ -31,74 +32,41 @@ def block_shape(inputs: HasShape, kernel: HasShape) -> Pair:
     return next(shape for shape in SHAPES if math.prod(shape) * outputs >= OUTPUTS[large])
 
 
-class BlockConvolution(NamedTuple):
-    """A convolution whose outputs are those of a block of pixels, and how its outputs become pixels.
-
-    Attributes:
-      kernel: (.., h', w', C, r c D).
-      strides: Over height and width.
-      padding: For height and width.
-      shape: (r, c), pixels of a block.
-      size: Height and width of the outputs in pixels.
-    """
-
-    kernel: jax.Array
-    strides: Pair
-    padding: PlanePadding
-    shape: Pair
-    size: Pair
-
-    def places(self, outputs: jax.Array) -> jax.Array:
-        """Outputs (.., rows, columns, r c D) as (.., rows, columns, r, c, D), blocks and the places in them.
-
-        The blocks at the end reach beyond `size` where `shape` does not divide it.
-        """
-        return outputs.reshape(*outputs.shape[:-1], *self.shape, outputs.shape[-1] // math.prod(self.shape))
-
-    def pixels(self, outputs: jax.Array) -> jax.Array:
-        """Outputs (.., rows, columns, r c D) as (.., height, width, D)."""
-        places = self.places(outputs)
-        *batch, rows, columns, down, right, features = places.shape
-        pixels = places.swapaxes(-4, -3).reshape(*batch, rows * down, columns * right, features)
-        return pixels[..., : self.size[0], : self.size[1], :]
-
-
-def by_blocks(
-    inputs: HasShape, kernel: jax.Array, strides: Pair, padding: PlanePadding, shape: Pair
-) -> BlockConvolution:
-    """The convolution that gives blocks of pixels.
+def convolve_by_blocks(
+    convolve: Callable[[jax.Array, jax.Array, Strides, Padding], jax.Array],
+    inputs: jax.Array,
+    kernel: jax.Array,
+    strides: Strides,
+    padding: Padding,
+    *,
+    shape: Shape,
+    pointwise: Callable[[jax.Array], jax.Array],
+) -> jax.Array:
+    """pointwise(convolve(inputs, kernel, strides, padding)), by blocks of pixels of a shape; (1, 1) is that itself.
 
     Args:
+      convolve: A convolution whose last two axes are height and width.
       inputs: (.., H, W, C).
       kernel: (.., h, w, C, D).
-      strides: Over height and width.
-      padding: Zeros before and after, for height and width.
-      shape: Pixels of a block, each way.
+      strides: Over each axis.
+      padding: Zeros before and after each axis.
+      shape: Rows and columns of a block.
+      pointwise: A function of the last axis; taken while blocks are blocks, since what it gives may be fewer numbers.
     """
+    if shape == (1, 1):
+        return pointwise(convolve(inputs, kernel, strides, padding))
     size, around, shifts = [], [], []
-    for length, taps, stride, pads, pixels in zip(
-        inputs.shape[-3:-1], kernel.shape[-4:-2], strides, padding, shape, strict=True
-    ):
-        size.append((length + sum(pads) - taps) // stride + 1)
+    for axis, pixels in zip((-2, -1), shape, strict=True):
+        length, taps, stride, pads = inputs.shape[axis - 1], kernel.shape[axis - 2], strides[axis], padding[axis]
+        size.append(count_outputs(length, taps, stride, pads))
         reach = stride * (pixels * -(-size[-1] // pixels) - 1) + taps
         around.append((pads[0], reach - length - pads[0]))
         shifts.append([(stride * place, stride * (pixels - 1 - place)) for place in range(pixels)])
     whole = [(0, 0)] * (kernel.ndim - 4)
     shifted = [jnp.pad(kernel, [*whole, down, right, (0, 0), (0, 0)]) for down in shifts[0] for right in shifts[1]]
-    steps = (strides[0] * shape[0], strides[1] * shape[1])
-    return BlockConvolution(jnp.concatenate(shifted, axis=-1), steps, (around[0], around[1]), shape, (size[0], size[1]))
-
-
-def convolve_by_blocks(
-    convolve: Callable[..., jax.Array],
-    inputs: jax.Array,
-    kernel: jax.Array,
-    strides: Pair,
-    padding: PlanePadding,
-    shape: Pair,
-) -> jax.Array:
-    """The pixels of convolve(inputs, kernel, strides=.., padding=..), taken by blocks; (1, 1) is that itself."""
-    if shape == (1, 1):
-        return convolve(inputs, kernel, strides=strides, padding=padding)
-    blocks = by_blocks(inputs, kernel, strides, padding, shape)
-    return blocks.pixels(convolve(inputs, blocks.kernel, strides=blocks.strides, padding=blocks.padding))
+    strides = (*strides[:-2], strides[-2] * shape[0], strides[-1] * shape[1])
+    outputs = convolve(inputs, jnp.concatenate(shifted, axis=-1), strides, (*padding[:-2], *around))
+    *batch, rows, columns, _ = outputs.shape
+    blocks = pointwise(outputs.reshape(*batch, rows, columns, *shape, kernel.shape[-1]))
+    outputs = blocks.swapaxes(-4, -3).reshape(*batch, rows * shape[0], columns * shape[1], blocks.shape[-1])
+    return outputs[..., : size[0], : size[1], :]

@@ -1,57 +1,47 @@
-"""Toom-Cook (Winograd) convolution over frames or rows: outputs that share the convolutions of what is left."""
+"""Toom-Cook (Winograd) convolution over an axis: outputs that share the convolutions over the axes that are left."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
-from jaxsal.models.cpu.once import once
-from jaxsal.models.cpu.plane import Pair, count_outputs
+from jaxsal.models.cpu.axes import Convolve, Pads, count_outputs, first_axis, once, pad_axis
 
 MOST_POINTS = 5  # of the transforms, beside infinity; more of them cost precision
+WORTHWHILE = 0.8  # of the convolutions must be left for the transforms to pay
 
 
-def transformed(
-    inputs: jax.Array,
-    kernel: jax.Array,
-    padding: Pair,
-    convolve: Callable[[jax.Array, jax.Array], jax.Array],
-) -> jax.Array:
-    """Toom-Cook over the first axis after the batch: m outputs by m + t - 1 convolutions instead of m t.
+def winograd(inputs: jax.Array, kernel: jax.Array, stride: int, pads: Pads, convolve: Convolve) -> jax.Array:
+    """Toom-Cook over the first axis, with a stride of one: m outputs by m + t - 1 convolutions instead of m t.
 
     The t slices of the kernel and the m + t - 1 input slices of a tile are the coefficients of polynomials; their
     values at as many points are convolved over the axes that are left, and the products give m output slices back.
     m is that of `best_tile`. With m = 4 and t = 3 that is half the work, and twice over, for frames and for rows, a
     quarter; the rounding error is 2e-6 of the maximum then.
 
-    Args:
-      inputs: (B, T, .., C).
-      kernel: (t, .., C, D).
-      padding: Zeros before and after the first axis.
-      convolve: The convolution over the other axes, of inputs (B, tiles, .., C) and one slice of a kernel.
-
     References:
       Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, https://arxiv.org/abs/1509.09308
     """
-    num_taps, length = kernel.shape[0], inputs.shape[1]
-    size = count_outputs(inputs, kernel, 1, padding)
+    axis, num_taps = first_axis(inputs, kernel), len(kernel)
+    length = inputs.shape[axis]
+    size = count_outputs(length, num_taps, stride, pads)
     num_outputs = best_tile(size, num_taps).num_outputs
     num_tiles = -(-size // num_outputs)
-    after = num_tiles * num_outputs + num_taps - 1 - length - padding[0]
-    inputs = jnp.pad(inputs, [(0, 0), (padding[0], after), *[(0, 0)] * (inputs.ndim - 2)])
+    inputs = pad_axis(inputs, axis, (pads[0], num_tiles * num_outputs + num_taps - 1 - length - pads[0]))
     reach = num_outputs * (num_tiles - 1) + 1
-    slices = [inputs[:, first : first + reach : num_outputs] for first in range(num_outputs + num_taps - 1)]
+    starts = range(num_outputs + num_taps - 1)
+    slices = [lax.slice_in_dim(inputs, start, start + reach, num_outputs, axis) for start in starts]
     transform = toom_cook(num_outputs, num_taps)
     sums = once([_weighted_sum(weights, slices) for weights in transform.inputs], kernel)
-    products = [
-        convolve(of_slices, _weighted_sum(weights, kernel))
-        for of_slices, weights in zip(sums, transform.kernel, strict=True)
-    ]
-    outputs = jnp.stack([_weighted_sum(weights, products) for weights in transform.outputs], axis=2)
-    return outputs.reshape(outputs.shape[0], num_tiles * num_outputs, *outputs.shape[3:])[:, :size]
+    taps = [_weighted_sum(weights, kernel) for weights in transform.kernel]
+    products = list(map(convolve, sums, taps))
+    outputs = jnp.stack([_weighted_sum(weights, products) for weights in transform.outputs], axis=axis + 1)
+    outputs = outputs.reshape(*outputs.shape[:axis], num_tiles * num_outputs, *outputs.shape[axis + 2 :])
+    return lax.slice_in_dim(outputs, 0, size, axis=axis)
 
 
 class ToomCook(NamedTuple):
@@ -107,3 +97,9 @@ def best_tile(size: int, num_taps: int) -> Tile:
     sizes = range(1, max(1, MOST_POINTS + 2 - num_taps) + 1)
     tiles = [Tile(num_outputs, -(-size // num_outputs) * (num_outputs + num_taps - 1)) for num_outputs in sizes]
     return min(tiles, key=lambda tile: tile.convolutions)
+
+
+def count_tiles(size: int, num_taps: int, by_taps: int) -> int:
+    """The tiles of an axis; 0 where their convolutions are not few enough beside those `by_taps`."""
+    tile = best_tile(size, num_taps)
+    return -(-size // tile.num_outputs) if tile.convolutions <= WORTHWHILE * by_taps else 0

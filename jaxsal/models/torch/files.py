@@ -1,7 +1,6 @@
 """Reads tensors from torch's own files and from safetensors files, without torch, running no foreign code."""
 
 import collections
-import json
 import math
 import pickle
 import zipfile
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
+from safetensors import safe_open
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 STORAGE_DTYPES = {
@@ -23,18 +23,6 @@ STORAGE_DTYPES = {
     "CharStorage": np.dtype(np.int8),
     "ByteStorage": np.dtype(np.uint8),
     "BoolStorage": np.dtype(np.bool_),
-}
-SAFETENSORS_DTYPES = {
-    "F64": np.dtype(np.float64),
-    "F32": np.dtype(np.float32),
-    "F16": np.dtype(np.float16),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "I64": np.dtype(np.int64),
-    "I32": np.dtype(np.int32),
-    "I16": np.dtype(np.int16),
-    "I8": np.dtype(np.int8),
-    "U8": np.dtype(np.uint8),
-    "BOOL": np.dtype(np.bool_),
 }
 
 
@@ -61,8 +49,9 @@ def read_tensors(path: str | Path) -> Any:
         try:
             if head.startswith(b"PK\x03\x04"):
                 return _read_zip(file)
-            if head[8:] == b"{":
-                return _read_safetensors(file.read())
+            if _of_safetensors(head):
+                with safe_open(path, framework="numpy") as tensors:
+                    return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
             return _read_legacy(file, path.stat().st_size)
         except _NotTensorsError as error:
             raise ValueError(f"`path` must hold tensors only; got {path}, which {error}.") from error
@@ -78,20 +67,15 @@ def read_metadata(path: str | Path) -> dict[str, str]:
       FileNotFoundError: If there is no such file.
     """
     with Path(path).open("rb") as file:
-        head = file.read(9)
-        if head[8:] != b"{":
+        if not _of_safetensors(file.read(9)):
             return {}
-        header = json.loads(head[8:] + file.read(int.from_bytes(head[:8], "little") - 1))
-    return header.get("__metadata__", {})
+    with safe_open(path, framework="numpy") as tensors:
+        return tensors.metadata() or {}
 
 
-def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
-    from safetensors import deserialize
-
-    return {
-        name: np.frombuffer(tensor["data"], SAFETENSORS_DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
-        for name, tensor in deserialize(content)
-    }
+def _of_safetensors(head: bytes) -> bool:
+    """Whether a file begins as safetensors files do: the length of the header in eight bytes, and the header."""
+    return head[8:] == b"{"
 
 
 def _read_zip(file: BinaryIO) -> Any:

@@ -17,8 +17,8 @@ VariablePaths = dict[str, VariablePath]  # by torch name
 RESNET50_BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # by layer
 
 
-class Architecture(NamedTuple):
-    """How one network's torch tensors lie in its variables.
+class TorchLayout(NamedTuple):
+    """How the tensors of a network's torch checkpoints lie in its variables.
 
     Attributes:
       paths: Torch name to path in the variables.
@@ -123,12 +123,12 @@ def _length(tensor: np.ndarray) -> int:
     return tensor.shape[0] if tensor.ndim and tensor.size else 1
 
 
-ARCHITECTURES = {
-    "resnet3d18": Architecture(_resnet3d18_paths(), _resnet3d18, lambda model: (1, 8, 16, 16, 3)),
-    "resnet50": Architecture(_resnet50_paths(), _resnet50, lambda model: (1, 32, 32, 3)),
-    "pan": Architecture(_pan_paths("lite"), partial(_pan, variant="lite"), _clip),
-    "pan_rgb": Architecture(_pan_paths("rgb"), partial(_pan, variant="rgb"), _clip),
-    "pan_pa": Architecture(_pan_paths("pa"), partial(_pan, variant="pa"), _clip),
+LAYOUTS = {  # by architecture
+    "resnet3d18": TorchLayout(_resnet3d18_paths(), _resnet3d18, lambda model: (1, 8, 16, 16, 3)),
+    "resnet50": TorchLayout(_resnet50_paths(), _resnet50, lambda model: (1, 32, 32, 3)),
+    "pan": TorchLayout(_pan_paths("lite"), partial(_pan, variant="lite"), _clip),
+    "pan_rgb": TorchLayout(_pan_paths("rgb"), partial(_pan, variant="rgb"), _clip),
+    "pan_pa": TorchLayout(_pan_paths("pa"), partial(_pan, variant="pa"), _clip),
 }
 
 
@@ -139,10 +139,10 @@ def recognise(tensors: Mapping[str, np.ndarray]) -> str | None:
     """
 
     def share(arch: str) -> float:
-        names = ARCHITECTURES[arch].paths.keys()
+        names = LAYOUTS[arch].paths.keys()
         return len(names & tensors.keys()) / len(names | tensors.keys())
 
-    best = max(ARCHITECTURES, key=share)
+    best = max(LAYOUTS, key=share)
     kernel = tensors.get("base_model.conv1.weight")
     if best == "pan" and kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 3:
         return "pan_pa"

@@ -1,6 +1,7 @@
 """Weights from and to torch: layouts of published checkpoints. Nothing else knows torch's layouts."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.models.torch.files import read_tensors
-from jaxsal.models.torch.names import ARCHITECTURES, Architecture, recognise
+from jaxsal.models.torch.names import LAYOUTS, TorchLayout, VariablePath, recognise
 
 NUM_SHOWN = 4  # tensors that a short message names
 OUTER_KEYS = ("state_dict", "model_state_dict", "model")
@@ -49,7 +50,7 @@ def load_torch(arch: str, path: str | Path) -> dict:
     Raises:
       ValueError: As `read_tensors` and `variables_from_torch`.
     """
-    _architecture(arch)
+    _layout(arch)
     return variables_from_torch(arch, read_tensors(path))
 
 
@@ -72,14 +73,14 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
       ValueError: If `arch` is unknown, or tensors are missing, surplus or of another shape than the network's
         (`StateDictError`); the message says which network they are of, if of another, and names them all.
     """
-    architecture = _architecture(arch)
+    layout = _layout(arch)
     tensors = _tensors(state_dict)
-    problems = [f"missing {name}" for name in architecture.paths if name not in tensors]
-    problems += [f"surplus {name}" for name in tensors if name not in architecture.paths]
-    problems += _shape_problems(architecture, tensors)
+    problems = [f"missing {name}" for name in layout.paths if name not in tensors]
+    problems += [f"surplus {name}" for name in tensors if name not in layout.paths]
+    problems += _shape_problems(layout, tensors)
     if problems:
         raise StateDictError(arch, recognise(tensors), problems)
-    arrays = {path: _from_torch(tensors[name]).astype(np.float32) for name, path in architecture.paths.items()}
+    arrays = {path: _from_torch(tensors[name]).astype(np.float32) for name, path in layout.paths.items()}
     return unflatten_dict(jax.device_put(arrays))
 
 
@@ -96,7 +97,7 @@ def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.
     Raises:
       ValueError: If `arch` is unknown or the variables are not those of its network.
     """
-    paths, flat = _architecture(arch).paths, flatten_dict(variables)
+    paths, flat = _layout(arch).paths, flatten_dict(variables)
     differing = sorted("/".join(path) for path in set(flat) ^ set(paths.values()))
     if differing:
         raise ValueError(f"`variables` must be those of {arch}; got a difference in {', '.join(differing)}.")
@@ -110,7 +111,7 @@ def model_from_torch(arch: str, state_dict: Mapping[str, Any]) -> nn.Module:
       arch: As in `variables_from_torch`.
       state_dict: One that `variables_from_torch` takes.
     """
-    return _architecture(arch).model(_tensors(state_dict))
+    return _layout(arch).model(_tensors(state_dict))
 
 
 def arch_from_torch(state_dict: Mapping[str, Any]) -> str | None:
@@ -118,10 +119,10 @@ def arch_from_torch(state_dict: Mapping[str, Any]) -> str | None:
     return recognise(_tensors(state_dict))
 
 
-def _architecture(arch: str) -> Architecture:
-    if arch not in ARCHITECTURES:
-        raise ValueError(f"`arch` must be one of {', '.join(ARCHITECTURES)}; got {arch!r}.")
-    return ARCHITECTURES[arch]
+def _layout(arch: str) -> TorchLayout:
+    if arch not in LAYOUTS:
+        raise ValueError(f"`arch` must be one of {', '.join(LAYOUTS)}; got {arch!r}.")
+    return LAYOUTS[arch]
 
 
 def _tensors(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -135,19 +136,25 @@ def _tensors(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
 
 
-def _shape_problems(architecture: Architecture, tensors: Mapping[str, np.ndarray]) -> list[str]:
+def _shape_problems(layout: TorchLayout, tensors: Mapping[str, np.ndarray]) -> list[str]:
     try:
-        model = architecture.model(tensors)
+        model = layout.model(tensors)
     except KeyError:
         return []  # a tensor that tells the width is missing, and is named for that
-    inputs = jax.ShapeDtypeStruct(architecture.input_shape(model), jnp.float32)
-    expected = flatten_dict(jax.eval_shape(model.init, jax.random.key(0), inputs))
+    expected = _shapes(model, layout.input_shape(model))
     problems = []
-    for name, path in architecture.paths.items():
-        shape = _torch_shape(expected[path].shape)
+    for name, path in layout.paths.items():
+        shape = _torch_shape(expected[path])
         if name in tensors and tensors[name].shape != shape:
             problems.append(f"{name} of shape {tensors[name].shape} instead of {shape}")
     return problems
+
+
+@cache
+def _shapes(model: nn.Module, input_shape: tuple[int, ...]) -> dict[VariablePath, tuple[int, ...]]:
+    """Of a network's variables, by path; its forward pass is traced once for all checkpoints of one shape."""
+    variables = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct(input_shape, jnp.float32))
+    return {path: leaf.shape for path, leaf in flatten_dict(variables).items()}
 
 
 def _from_torch(tensor: np.ndarray) -> np.ndarray:
