@@ -1,7 +1,9 @@
 """What stands in for removed voxels, all in the clip's own [0, 1] space."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -13,58 +15,122 @@ from jaxsal.core.checks import check_choice
 from jaxsal.core.types import AnyArray, ScoreFn
 from jaxsal.engine.inputs import value_range
 from jaxsal.engine.resample import degrade
-
-BaselineName = Literal["zero", "mean", "blur", "gaussian"]
-BASELINES: tuple[str, ...] = get_args(BaselineName)
+from jaxsal.recipes import BaselineName
 
 
-def make_baseline(
-    baseline: str | AnyArray,
-    clip: Float[Array, "T H W C"],
-    score_fn: ScoreFn,
-    *,
-    blur_factor: int = 4,
-    blur_time: bool = True,
-) -> Float[Array, "..."]:
-    """The baseline of a clip, by name or as given.
+@dataclass(frozen=True, eq=False)
+class Given:
+    """An array that was given as a baseline; two are equal if they are the same object."""
 
-    Args:
-      baseline: An array that broadcasts to the clip, or
+    array: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Given) and self.array is other.array
+
+    def __hash__(self) -> int:
+        return id(self.array)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One of the baselines, comparable.
+
+    Attributes:
+      name: An array that broadcasts to the clip, or
         "zero": black, the study's choice (it masks before normalising);
         "mean": the colour that the classifier's normalisation takes to zero, the choice of the official RISE
         and SIDU code (they mask after normalising); black where the classifier has no mean;
         "blur": the clip, degraded linearly to 1 / `blur_factor` and back, the start of the study's insertion;
         "gaussian": the clip, blurred per frame, the start of the official insertion.
-      clip: The clip.
-      score_fn: Asked for its `mean` (C,), if it has one.
       blur_factor: For "blur".
       blur_time: For "blur": whether the time axis is degraded too.
+    """
+
+    name: str | Given
+    blur_factor: int = 4
+    blur_time: bool = True
+
+    @classmethod
+    def of(cls, baseline: Any, *, blur_factor: int = 4, blur_time: bool = True) -> "Baseline":
+        """The baseline of that name, or an array as it was given.
+
+        Raises:
+          ValueError: If the name is unknown.
+        """
+        if not isinstance(baseline, str):
+            return cls(Given(baseline))
+        check_choice("baseline", baseline, get_args(BaselineName))
+        return cls(baseline, blur_factor, blur_time) if baseline == "blur" else cls(baseline)
+
+
+def make_baseline(baseline: Baseline, clip: Float[AnyArray, "T H W C"], score_fn: ScoreFn) -> Float[AnyArray, "..."]:
+    """The baseline of one clip; broadcasts to it.
+
+    Args:
+      baseline: Which one.
+      clip: The clip.
+      score_fn: Asked for its `mean` (C,), if it has one.
 
     Raises:
-      ValueError: If the name is unknown, or the array does not broadcast to the clip.
+      ValueError: If an array does not broadcast to the clip, or has values outside [0, 1].
     """
-    if not isinstance(baseline, str):
-        baseline = jnp.asarray(baseline, clip.dtype)
-        try:
-            broadcast = np.broadcast_shapes(baseline.shape, clip.shape)
-        except ValueError:
-            broadcast = None
-        if broadcast != clip.shape:
-            raise ValueError(
-                f"`baseline` must broadcast to the clip's shape {clip.shape}; got {tuple(baseline.shape)}."
-            )
-        if isinstance(baseline, jax.core.Tracer):
-            return baseline
-        low, high = value_range(baseline)
-        if not (low >= 0 and high <= 1):
-            raise ValueError(f"`baseline` must have values in [0, 1]; got {baseline}.")
-        return baseline
-    check_choice("baseline", baseline, BASELINES)
-    if baseline == "blur":
-        return degrade(clip, blur_factor, time=blur_time)
-    mean: Any = None if baseline == "zero" else getattr(score_fn, "mean", None)
-    mean = jax.device_put(np.zeros(clip.shape[-1], np.float32) if mean is None else mean)
-    return gaussian_blur(clip, mean) if baseline == "gaussian" else mean
+    if isinstance(baseline.name, Given):
+        return _check_given(baseline.name.array, clip.shape)
+    return _named(jnp.asarray(clip), _mean(_colour(baseline, score_fn), clip), baseline)
+
+
+def stand_ins(baseline: Baseline, clips: Any, score_fn: ScoreFn) -> Any:
+    """The fully replaced clips, one for each of several clips; of scenes, for every spectrum. Errors as above."""
+    mean = _colour(baseline, score_fn)
+    if not isinstance(clips, Mapping):
+        return _stand_ins(baseline, clips, mean)
+    means = mean if isinstance(mean, Mapping) else dict.fromkeys(clips, mean)
+    return {name: _stand_ins(baseline, part, means[name]) for name, part in clips.items()}
+
+
+def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Any) -> Float[Array, "B T H W C"]:
+    if not isinstance(baseline.name, Given):
+        return _named_each(clips, _mean(mean, clips), baseline)
+    given = _check_given(baseline.name.array, clips.shape[1:])
+    if not isinstance(clips, jax.core.Tracer | np.ndarray):
+        given = jax.device_put(given, clips.sharding)
+    return jnp.broadcast_to(given, clips.shape)
+
+
+def _check_given(baseline: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    array = baseline if isinstance(baseline, jax.Array) else np.asarray(baseline)
+    try:
+        broadcast = np.broadcast_shapes(array.shape, shape)
+    except ValueError:
+        broadcast = None
+    if broadcast != shape:
+        raise ValueError(f"`baseline` must broadcast to the clip's shape {shape}; got {tuple(array.shape)}.")
+    low, high = value_range(array)
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"`baseline` must have values in [0, 1]; got {baseline}.")
+    return array.astype(np.float32)
+
+
+def _colour(baseline: Baseline, score_fn: ScoreFn) -> Any:
+    """What a callable has as its mean, one for each spectrum or for all; None where the baseline needs none."""
+    return getattr(score_fn, "mean", None) if baseline.name in ("mean", "gaussian") else None
+
+
+def _mean(mean: Any, clip: Any) -> Float[AnyArray, " C"]:
+    return np.zeros(clip.shape[-1], np.float32) if mean is None else mean
+
+
+@partial(jax.jit, static_argnums=(2,))
+def _named_each(clips: Float[Array, "B T H W C"], mean: Any, baseline: Baseline) -> Float[Array, "B T H W C"]:
+    return jax.vmap(lambda clip: jnp.broadcast_to(_named(clip, mean, baseline), clip.shape))(clips)
+
+
+def _named(clip: Float[Array, "T H W C"], mean: Any, baseline: Baseline) -> Float[AnyArray, "..."]:
+    if baseline.name == "blur":
+        return degrade(clip, baseline.blur_factor, time=baseline.blur_time)
+    if baseline.name == "gaussian":
+        return gaussian_blur(clip, mean)
+    return mean if baseline.name == "mean" else jnp.zeros(clip.shape[-1], jnp.float32)
 
 
 def gaussian_kernel(size: int = 11, sigma: float = 5.0) -> Float[np.ndarray, "size size"]:

@@ -4,29 +4,39 @@ Shapes are checked always; values only where they are known, that is outside of 
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxsal.core.callables import call, call_parts, shape_of, split_callable
+from jaxsal.core.callables import call_each, call_parts_each, shape_of
 from jaxsal.core.checks import check_positive
-from jaxsal.core.types import Clip, SaliencyMap, ScoreFn, Target
+from jaxsal.core.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
 
 
-def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> jax.Array:
-    """The clip as a float32 array, after checking its rank, channels, size and values.
+def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> AnyArray:
+    """The clip in float32, where it was, after checking its rank, channels, size and values.
 
     Args:
       clip: The clip.
-      score_fn: What it is for; where that has a `mean` per channel, the channels must be as many.
+      score_fn: The function it is for; where that has a `mean` per channel, the channels must be as many.
       channels: How many channels it must have; as many as `score_fn` says if None.
 
     Raises:
       TypeError: If the clip does not hold floating-point numbers.
       ValueError: If it is not (T, H, W, C) with the expected channels, is empty, or has values outside [0, 1].
     """
+    clip = check_clip_shape(clip, score_fn, channels=channels)
+    check_unit_range("clip", clip)
+    return clip
+
+
+def check_clip_shape(clip: Any, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> Any:
+    """`check_clip` without a look at the values; of a scene in several spectra, each of them."""
+    if isinstance(clip, Mapping):
+        return _check_scene(clip)
     if not hasattr(clip, "ndim"):
         raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
     if clip.ndim != 4:
@@ -39,9 +49,15 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
-    clip = jax.device_put(clip.astype(np.float32)) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
-    _check_unit_range("clip", clip)
-    return clip
+    return clip.astype(np.float32, copy=False) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
+
+
+def _check_scene(clip: Mapping[str, Any]) -> dict[str, Any]:
+    scene = {name: check_clip_shape(part) for name, part in clip.items()}
+    sizes = {name: part.shape[:3] for name, part in scene.items()}
+    if len(set(sizes.values())) != 1:
+        raise ValueError(f"`clip` must have spectra of the same frames and pixels; got {sizes}.")
+    return scene
 
 
 def _num_channels(score_fn: ScoreFn | None) -> int | None:
@@ -53,7 +69,8 @@ def _num_channels(score_fn: ScoreFn | None) -> int | None:
     return size if size > 1 else None
 
 
-def _check_unit_range(name: str, array: Any) -> None:
+def check_unit_range(name: str, array: Any) -> None:
+    """Raises ValueError unless all values are in [0, 1]."""
     low, high = value_range(array)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"`{name}` must have values in [0, 1]; got values from {low:g} to {high:g}.")
@@ -82,8 +99,8 @@ def _range(array: jax.Array) -> jax.Array:
     return jnp.stack([array.min(), array.max()])
 
 
-def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
-    """The number of classes K, after checking that `score_fn` maps the clip to (K,).
+def check_score_fn(score_fn: ScoreFn, clips: Any) -> int:
+    """The number of classes K, after checking that `score_fn` maps each of several clips to (K,).
 
     Raises:
       TypeError: If `score_fn` cannot be called.
@@ -91,8 +108,7 @@ def check_score_fn(score_fn: ScoreFn, clip: Clip) -> int:
     """
     if not callable(score_fn):
         raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
-    arrays, static = split_callable(score_fn)
-    return _num_classes(shape_of(call, arrays, clip, static), "score_fn")
+    return _num_classes(shape_of(call_each, score_fn, clips), "score_fn")
 
 
 def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
@@ -109,26 +125,30 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
         raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
 
 
-def check_features_and_head(classifier: Any, clip: Clip, method: str) -> int:
-    """The number of classes K, after checking that `head(features(clip))` is (K,).
+def has_parts(function: Any) -> bool:
+    """Whether a function has methods `features` and `head`."""
+    return all(callable(getattr(function, name, None)) for name in ("features", "head"))
+
+
+def check_parts(classifier: Any, clips: Any, method: str) -> None:
+    """Checks that `head(features(clip))` is (K,), with activations (t, h, w, d).
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
       ValueError: If the activations have not four axes or the result of the head is not a vector.
     """
-    missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
-    if missing:
+    if not has_parts(classifier):
+        missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
         found = f"{type(classifier).__name__} without {' and '.join(missing)}"
         raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
-    arrays, static = split_callable(classifier)
-    activations, logits = shape_of(call_parts, arrays, clip, static)
-    if activations.ndim != 4:
-        raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape}.")
-    return _num_classes(logits, "classifier")
+    activations, logits = shape_of(call_parts_each, classifier, clips)
+    if activations.ndim != 5:
+        raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape[1:]}.")
+    _num_classes(logits, "classifier")
 
 
 def _num_classes(scores: Any, name: str) -> int:
-    shape = getattr(scores, "shape", None)
+    shape: Any = scores.shape[1:] if hasattr(scores, "shape") else None
     if shape is None or len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
     return shape[0]
@@ -156,14 +176,14 @@ def check_target(target: Target, num_classes: int, *, all_classes: bool = True) 
     return int(array)
 
 
-def mask_shape(score_fn: ScoreFn, clip: Clip) -> tuple[int, int, int]:
+def mask_shape(score_fn: ScoreFn, clip_shape: tuple[int, ...]) -> tuple[int, int, int]:
     """(T', H, W) of a classifier's masks and maps: T' = T / `frames_per_mask`, 1 where it has none.
 
     Raises:
       ValueError: If the frames of a mask do not divide the clip's.
     """
     frames_per_mask = getattr(score_fn, "frames_per_mask", 1)
-    num_frames, height, width, _ = clip.shape
+    num_frames, height, width, _ = clip_shape
     if num_frames % frames_per_mask:
         raise ValueError(f"`clip` must have a multiple of {frames_per_mask} frames; got {num_frames}.")
     return num_frames // frames_per_mask, height, width
@@ -186,7 +206,7 @@ def check_masks(masks: Any) -> None:
         if masks.dtype.kind not in "biuf" and not jnp.issubdtype(masks.dtype, jnp.floating):
             raise TypeError(f"`masks` must hold numbers in [0, 1]; got {masks.dtype}.")
         if masks.size:
-            _check_unit_range("masks", masks)
+            check_unit_range("masks", masks)
     elif not (callable(masks) and hasattr(masks, "num_masks")):
         raise TypeError(f"`masks` must be a family of `jaxsal.engine.masks` or an array; got {type(masks).__name__}.")
 
@@ -216,8 +236,8 @@ def check_ids(ids: Any, num_masks: Any, *, endless: bool = False) -> np.ndarray:
     return ids.astype(np.int32)
 
 
-def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
-    """The saliency map as an array, after checking its shape against the clip and its values.
+def check_saliency(saliency: SaliencyMap, clip_shape: tuple[int, ...]) -> AnyArray:
+    """The saliency map, where it was, after checking its shape against the clip and its values.
 
     Raises:
       TypeError: If it does not hold floating-point numbers.
@@ -225,14 +245,13 @@ def check_saliency(saliency: SaliencyMap, clip: Clip) -> jax.Array:
     """
     if not hasattr(saliency, "ndim") or not jnp.issubdtype(saliency.dtype, jnp.floating):
         raise TypeError(f"`saliency` must be an array of floats; got {getattr(saliency, 'dtype', type(saliency))}.")
-    if saliency.ndim != 3 or saliency.shape[1:] != clip.shape[1:3]:
-        raise ValueError(
-            f"`saliency` must have shape (T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(saliency.shape)}."
-        )
-    check_frames(clip.shape[0], saliency.shape[0], "saliency")
+    num_frames, height, width = clip_shape[:3]
+    if saliency.ndim != 3 or saliency.shape[1:] != (height, width):
+        raise ValueError(f"`saliency` must have shape (T', {height}, {width}); got {tuple(saliency.shape)}.")
+    check_frames(num_frames, saliency.shape[0], "saliency")
     if math.isnan(value_range(saliency)[0]):
         raise ValueError("`saliency` must be free of NaN; got NaN.")
-    return jax.device_put(saliency)  # unlike `jnp.asarray`, this compiles nothing
+    return saliency
 
 
 def check_key(key: Any) -> jax.Array:

@@ -1,7 +1,7 @@
 """Scores of one clip under masks of any kind, after checking all that a user passes in."""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -9,16 +9,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.core.checks import check_choice, check_positive
-from jaxsal.core.types import AnyArray, Clip, Progress, ScoreFn
-from jaxsal.engine.baselines import make_baseline
-from jaxsal.engine.inputs import check_batches, check_clip, check_frames, check_ids, check_masks, check_score_fn
-from jaxsal.engine.masks import DenseMasks, FrameSlices, MaskFamily
-from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, score_ids
+from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.inputs import check_batches, check_frames, check_ids, check_masks
+from jaxsal.engine.masks import DenseMasks, MaskFamily
+from jaxsal.engine.scoring import even_chunk, score
+from jaxsal.recipes import FrameSlices
 
 
 def score_masks(
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     masks: MaskFamily | AnyArray,
     *,
     ids: Sequence[int] | Int[np.ndarray, " N"] | None = None,
@@ -58,36 +60,39 @@ def score_masks(
     """
     check_positive("chunk_size", chunk_size)
     check_choice("frame_slices", frame_slices, get_args(FrameSlices))
-    clip = check_clip(clip, score_fn)
-    check_score_fn(score_fn, clip)
     check_batches(score_fn, batch_size)
-    family = _as_family(masks, clip)
+    batch = prepare(score_fn, [clip])
+    family = _as_family(masks, batch.clip_shape)
     ids = check_ids(ids, family.num_masks, endless=getattr(family, "endless", False))
-    replacement = make_baseline(baseline, clip, score_fn)
-    if batch_size is not None:
-        chunk_size = batch_size  # padded by the last mask again, which leaves the range of a batch as it is
-    elif len(ids) <= CHUNKS_PER_PROGRAM * chunk_size:
-        chunk_size = -(-len(ids) // -(-len(ids) // chunk_size))  # of equal length, so that little is padded
-    options: Any = dict(frame_slices=frame_slices, batch_size=batch_size, chunk_size=chunk_size)
-    return score_ids(score_fn, clip, family, ids, replacement, **options, progress=progress)
+    logits = score(
+        batch,
+        [family],
+        np.zeros((len(ids), 2), np.int32),
+        ids,
+        baseline=Baseline.of(baseline),
+        frame_slices=frame_slices,
+        batch_size=batch_size,
+        chunk_size=even_chunk(len(ids), chunk_size),
+        progress=progress,
+    )
+    return logits if isinstance(logits, jax.core.Tracer) else jax.device_put(logits)
 
 
-def _as_family(masks: MaskFamily | AnyArray, clip: Array) -> MaskFamily:
+def _as_family(masks: MaskFamily | AnyArray, clip_shape: tuple[int, ...]) -> MaskFamily:
     """The masks as a family, after checking their values, and their shape against the clip."""
     check_masks(masks)
+    num_frames, height, width = clip_shape[:3]
     if isinstance(masks, jax.Array | np.ndarray):
-        if masks.ndim != 4 or masks.shape[2:] != clip.shape[1:3]:
-            raise ValueError(
-                f"`masks` must have shape (N, T', {clip.shape[1]}, {clip.shape[2]}); got {tuple(masks.shape)}."
-            )
-        masks = DenseMasks(jnp.asarray(masks, clip.dtype))
+        if masks.ndim != 4 or masks.shape[2:] != (height, width):
+            raise ValueError(f"`masks` must have shape (N, T', {height}, {width}); got {tuple(masks.shape)}.")
+        masks = DenseMasks(jnp.asarray(masks, jnp.float32))
     if masks.num_masks < 1:
         raise ValueError(f"`masks` must hold at least one mask; got {masks.num_masks}.")
     mask = _mask.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
     if mask.ndim == 3:
-        check_frames(clip.shape[0], mask.shape[0], "masks")
-    if mask.shape[1:3] != clip.shape[1:3]:
-        raise ValueError(f"`masks` must fit a clip of {clip.shape}; got masks of {mask.shape}.")
+        check_frames(num_frames, mask.shape[0], "masks")
+    if mask.shape[1:3] != (height, width):
+        raise ValueError(f"`masks` must fit a clip of {clip_shape}; got masks of {mask.shape}.")
     return masks
 
 

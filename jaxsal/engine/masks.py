@@ -5,23 +5,19 @@ before it. A family is a pytree, so it enters compiled programs as an argument; 
 that is scored, so that no array of all masks ever exists.
 """
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Protocol, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int
 
 from jaxsal.core.checks import check_choice, check_shape
-from jaxsal.engine.grids import SAMPLINGS, Sampling, draw_grid
-from jaxsal.engine.resample import ALIGNMENTS, Alignment, linear_matrix, resample, stretch
-
-TemporalCell = Literal["own", "spatial"]
-FrameSlices = Literal["aligned", "modulo"]
-
-SUM_CHUNK = 256
+from jaxsal.core.types import AnyArray
+from jaxsal.engine.resample import resample
+from jaxsal.recipes import Alignment, FrameSlices
 
 
 @runtime_checkable
@@ -53,122 +49,6 @@ class DenseMasks:
         return self.masks[mask_id]
 
 
-def cell_shape(
-    shape: tuple[int, int, int], grid_shape: tuple[int, int, int], temporal_cell: TemporalCell = "own"
-) -> tuple[int, int, int]:
-    """How many voxels one cell of a random grid spans: ceil(size / cells) per axis.
-
-    Args:
-      shape: (Tm, H, W) of the mask.
-      grid_shape: Cells per axis, (s_t, s_h, s_w).
-      temporal_cell: "own" uses s_t in time; "spatial" uses s_h there too, as the study's code does.
-    """
-    time_cells = grid_shape[1] if temporal_cell == "spatial" else grid_shape[0]
-    cells = (time_cells, *grid_shape[1:])
-    time, height, width = (math.ceil(size / count) for size, count in zip(shape, cells, strict=True))
-    return time, height, width
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class RiseMasks:
-    """Random binary grids, stretched to one cell more than the clip and cut out at a random offset.
-
-    M_n = window of up(G_n) of size (Tm, H, W) at offset o_n; G_n has independent entries, 1 with probability
-    `keep_prob`; o_n is uniform in [0, cell) per axis. Grid and offset n depend on (key, n) alone.
-
-    Attributes:
-      key: A threefry key; other generators depend on the batch they are drawn in.
-      num_masks: N; any mask number is valid, N is how many a run takes.
-      keep_prob: Chance of keeping a cell, in (0, 1].
-      shape: (Tm, H, W) of a mask.
-      grid_shape: Cells per axis, (s_t, s_h, s_w).
-      alignment: How the grid is stretched, see `jaxsal.engine.resample`.
-      temporal_cell: Which cell count sets the length of a cell in time, see `cell_shape`.
-      sampling: How the grids go together, see `jaxsal.engine.grids`.
-
-    References:
-      Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
-    """
-
-    key: PRNGKeyArray
-    num_masks: int | Int[Array, ""]
-    keep_prob: float | Float[Array, ""]
-    shape: tuple[int, int, int] = field(metadata=dict(static=True))
-    grid_shape: tuple[int, int, int] = field(metadata=dict(static=True))
-    alignment: Alignment = field(metadata=dict(static=True))
-    temporal_cell: TemporalCell = field(metadata=dict(static=True))
-    sampling: Sampling = field(default="independent", metadata=dict(static=True))
-    endless = True  # masks beyond `num_masks` are there too, for runs that go on
-
-    def __post_init__(self):
-        check_shape("shape", self.shape)
-        check_shape("grid_shape", self.grid_shape)
-        check_choice("alignment", self.alignment, ALIGNMENTS)
-        check_choice("temporal_cell", self.temporal_cell, get_args(TemporalCell))
-        check_choice("sampling", self.sampling, SAMPLINGS)
-        if isinstance(self.keep_prob, float) and not 0 < self.keep_prob <= 1:
-            raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
-
-    @property
-    def cell(self) -> tuple[int, int, int]:
-        """Voxels per cell, per axis."""
-        return cell_shape(self.shape, self.grid_shape, self.temporal_cell)
-
-    def stretch_matrices(self) -> list[Float[np.ndarray, "up cells"]]:
-        """Per axis, the matrix from grid cells to the stretched grid, from which windows are cut."""
-        spatial = self.temporal_cell == "spatial"
-        cells = (self.grid_shape[1] if spatial else self.grid_shape[0], *self.grid_shape[1:])
-        sizes = [(count + 1) * cell for count, cell in zip(cells, self.cell, strict=True)]
-        return [linear_matrix(count, size, self.alignment) for count, size in zip(self.grid_shape, sizes, strict=True)]
-
-    def grid_and_offset(self, mask_id: Int[Array, ""]) -> tuple[Bool[Array, "st sh sw"], Int[Array, "3"]]:
-        """The random numbers behind mask `mask_id`."""
-        draws, offset = draw_grid(self.key, mask_id, self.grid_shape, self.cell, self.sampling)
-        return draws < self.keep_prob, offset
-
-    def window(self, grid: Array, offset: Int[Array, "3"]) -> Float[Array, "Tm H W"]:
-        """The mask that a grid and an offset make."""
-        windows = [
-            jax.lax.dynamic_slice_in_dim(jnp.asarray(matrix), offset[axis], self.shape[axis])
-            for axis, matrix in enumerate(self.stretch_matrices())
-        ]
-        precision = jax.lax.Precision.HIGHEST
-        return jnp.einsum("ta,hb,wc,abc->thw", *windows, grid.astype(jnp.float32), precision=precision)
-
-    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
-        """Mask `mask_id`."""
-        return self.window(*self.grid_and_offset(mask_id))
-
-    def weighted_sum(self, weights: Float[Array, "N K"], ids: Int[Array, " N"]) -> Float[Array, "K Tm H W"]:
-        """sum_n weights[n] M_n, gathered per offset in grid space and stretched once.
-
-        Voxel v of mask n reads row v + o_n of the stretch matrix. Summing the weighted grids per offset first
-        leaves (cells x offsets) numbers per axis, which one matrix per axis takes to voxels. The cost does not
-        depend on the clip's size but for that last step.
-        """
-        num_classes = weights.shape[1]
-        cell, grid_shape = self.cell, self.grid_shape
-        padding = -len(ids) % SUM_CHUNK
-        ids = jnp.pad(ids, (0, padding)).reshape(-1, SUM_CHUNK)
-        weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, SUM_CHUNK, num_classes)
-
-        def add_chunk(sums, chunk):
-            chunk_ids, chunk_weights = chunk
-            grids, offsets = jax.vmap(self.grid_and_offset)(chunk_ids)
-            weighted = grids[..., None].astype(weights.dtype) * chunk_weights[:, None, None, None]
-            return sums.at[tuple(offsets.T)].add(weighted), None
-
-        sums, _ = jax.lax.scan(add_chunk, jnp.zeros((*cell, *grid_shape, num_classes), weights.dtype), (ids, weights))
-        matrices = []
-        for axis, matrix in enumerate(self.stretch_matrices()):
-            rows = np.arange(self.shape[axis])[:, None] + np.arange(cell[axis])[None]
-            matrices.append(matrix[rows].reshape(self.shape[axis], -1))
-        sums = sums.transpose(0, 3, 1, 4, 2, 5, 6)
-        sums = sums.reshape(*(c * g for c, g in zip(cell, grid_shape, strict=True)), num_classes)
-        return jnp.moveaxis(stretch(sums, matrices), -1, 0)
-
-
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ActivationMasks:
@@ -177,14 +57,14 @@ class ActivationMasks:
     M_k = up(1[A_k > threshold]); edges stay soft, since the stretch comes after the threshold.
     """
 
-    activations: Float[Array, "t h w d"]
-    threshold: float | Float[Array, ""]
+    activations: Float[AnyArray, "t h w d"]
+    threshold: float | Float[AnyArray, ""]
     shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
 
     def __post_init__(self):
         check_shape("shape", self.shape)
-        check_choice("alignment", self.alignment, ALIGNMENTS)
+        check_choice("alignment", self.alignment, get_args(Alignment))
 
     @property
     def num_masks(self) -> int:
@@ -193,12 +73,12 @@ class ActivationMasks:
 
     def binary(self) -> Float[Array, "t h w d"]:
         """1 where a channel is above the threshold."""
-        return (self.activations > self.threshold).astype(jnp.float32)
+        return (jnp.asarray(self.activations) > self.threshold).astype(jnp.float32)
 
     def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
         """The mask of channel `mask_id`."""
-        channel = (self.activations[..., mask_id] > self.threshold).astype(jnp.float32)
-        return resample(channel, self.shape, self.alignment)
+        channel = jnp.asarray(self.activations)[..., mask_id] > self.threshold
+        return resample(channel.astype(jnp.float32), self.shape, self.alignment)
 
     def weighted_sum(self, weights: Float[Array, "d K"]) -> Float[Array, "K Tm H W"]:
         """sum_k weights[k] M_k, summed over the small binary maps and stretched once."""
@@ -217,9 +97,9 @@ class RankMasks:
       keep: True keeps those elements and replaces the rest (insertion), False replaces them (deletion).
     """
 
-    ranks: Int[Array, "..."]
-    counts: Int[Array, " S"]
-    keep: bool | Bool[Array, ""]
+    ranks: Int[AnyArray, "..."]
+    counts: Int[AnyArray, " S"]
+    keep: bool | Bool[AnyArray, ""]
 
     @property
     def num_masks(self) -> int:
@@ -249,3 +129,49 @@ def expand_mask(
     if frame_slices == "modulo":
         return jnp.tile(mask, (repeats, 1, 1))[..., None]
     return jnp.repeat(mask, repeats, axis=0)[..., None]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Families:
+    """F families of one kind as one: `families[f]` is one of them, where f may be traced.
+
+    Attributes:
+      leaves: The arrays of a family in the order of its pytree, each with a leading axis F; without one where F = 1.
+      structure: The pytree of one family.
+      count: F.
+    """
+
+    leaves: list[Any]
+    structure: Any = field(metadata=dict(static=True))
+    count: int = field(metadata=dict(static=True))
+
+    @classmethod
+    def of(cls, families: Sequence[MaskFamily]) -> "Families":
+        """Several families that differ in their arrays alone."""
+        leaves, structures = zip(*map(jax.tree.flatten, families), strict=True)
+        if len(families) == 1:
+            return cls(list(leaves[0]), structures[0], 1)
+        if len(set(structures)) > 1:
+            raise ValueError(f"`families` must be of one kind and size; got {structures}.")
+        stacked = [stack_leaves(same) for same in zip(*leaves, strict=True)]
+        return cls(stacked, structures[0], len(families))
+
+    @classmethod
+    def like(cls, family: MaskFamily, leaves: Sequence[Any]) -> "Families":
+        """Families of the kind of `family`, made of arrays that have a leading axis F."""
+        count = len(leaves[0])
+        return cls([leaf if count > 1 else leaf[0, ...] for leaf in leaves], jax.tree.structure(family), count)
+
+    def __getitem__(self, number: int | Int[Array, ""]) -> MaskFamily:
+        """The family of that number."""
+        leaves = self.leaves if self.count == 1 else [leaf[number, ...] for leaf in self.leaves]
+        return jax.tree.unflatten(self.structure, leaves)
+
+
+def stack_leaves(leaves: Sequence[Any]) -> Any:
+    """Arrays of one shape with a leading axis; those of the host stay there."""
+    on_device = any(isinstance(leaf, jax.Array) for leaf in leaves)
+    if len(leaves) == 1 and hasattr(leaves[0], "ndim"):
+        return leaves[0].reshape(1, *leaves[0].shape)  # the quickest way for an array of JAX
+    return jnp.stack(leaves) if on_device else np.stack(leaves)

@@ -15,14 +15,16 @@ None of them antialiases.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-Alignment = Literal["corners", "centers", "mirror"]
+from jaxsal.core.resize import linear_weights
+from jaxsal.recipes import Alignment
+
 ALIGNMENTS: tuple[str, ...] = get_args(Alignment)
 
 
@@ -49,23 +51,10 @@ def linear_matrix(num_in: int, num_out: int, alignment: Alignment = "corners") -
         coordinate = index * ((num_in - 1) / max(num_out - 1, 1))
     else:
         coordinate = (index + 0.5) * (num_in / num_out) - 0.5
-    if alignment == "centers":
-        coordinate = np.clip(coordinate, 0, num_in - 1)
-    lower = np.floor(coordinate).astype(int)
-    upper_weight = coordinate - lower
-
-    matrix = np.zeros((num_out, num_in))
-    np.add.at(matrix, (index, _into_range(lower, num_in, alignment)), 1 - upper_weight)
-    np.add.at(matrix, (index, _into_range(lower + 1, num_in, alignment)), upper_weight)
-    return matrix.astype(np.float32)
-
-
-def _into_range(node: np.ndarray, num_nodes: int, alignment: Alignment) -> np.ndarray:
-    """Node numbers outside [0, num_nodes) clamped, or mirrored about the outermost node."""
     if alignment == "mirror":
-        node = np.abs(node)
-        node = (num_nodes - 1) - np.abs((num_nodes - 1) - node)
-    return np.clip(node, 0, num_nodes - 1)
+        last = num_in - 1
+        coordinate = last - np.abs(last - np.abs(coordinate))
+    return linear_weights(np.clip(coordinate, 0, num_in - 1), num_in).astype(np.float32)
 
 
 def stretch(

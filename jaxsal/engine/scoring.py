@@ -1,14 +1,14 @@
-"""The engine: what does a classifier say about a clip when these voxels are replaced?
+"""The one road: what does the classifier say about these clips when these voxels are replaced?
 
-One compiled loop over chunks of mask numbers. Inside a chunk masks are made, blended with the baseline and scored
-under `vmap`, split over all devices of all processes; only scores leave it. The weights, the clip and the masks' own
-data are arguments, so another checkpoint, clip, key or number of masks compiles nothing, and memory does not depend
-on how many masks there are. Of several clips with few masks each, a chunk holds masks of many.
+One compiled loop over chunks of masks, of any clips side by side. Inside a chunk masks are made, blended with the
+baseline and scored under `vmap`, split over all devices of all processes; only scores leave it. The weights, the
+clips and the masks' own data are arguments, so another checkpoint, clip, key or number of masks compiles nothing, and
+memory does not depend on how many masks there are.
 """
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,77 +16,145 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.callables import join_callable, split_callable
+from jaxsal.core.callables import join_callable
 from jaxsal.core.devices import device_mesh, on_every_device, on_one_device, split_axis
-from jaxsal.core.types import AnyArray, Progress, ScoreFn
-from jaxsal.engine.families import Families
-from jaxsal.engine.masks import FrameSlices, MaskFamily, expand_mask
+from jaxsal.core.types import AnyArray, Progress
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
+from jaxsal.engine.masks import Families, MaskFamily, expand_mask
+from jaxsal.recipes import FrameSlices
 
 CHUNKS_PER_PROGRAM = 8
 IN_FLIGHT = 2
 """Calls of the compiled loop that are waiting for a device, so that it never waits for the host."""
 
 
-def score_ids(
-    score_fn: ScoreFn,
-    clip: Float[Array, "T H W C"],
-    family: MaskFamily,
-    ids: Int[np.ndarray, " N"],
-    baseline: Float[Array, "..."],
-    *,
-    frame_slices: FrameSlices = "aligned",
-    batch_size: int | None = None,
-    chunk_size: int,
-    progress: Progress | None = None,
-) -> Float[Array, "N K"]:
-    """`score_masks` without its checks, and by the same program whatever the number of ids; arguments as there.
+class Program(NamedTuple):
+    """What the compiled loop is made for, beside shapes.
 
-    `baseline` is an array, and `chunk_size` is rounded up to a multiple of the devices.
+    Attributes:
+      static: The part of the callable that is no array.
+      frame_slices: Which slice of a mask a frame gets, see `jaxsal.engine.masks.expand_mask`.
+      batch_size: Masked clips that are normalised together; None scores each by itself.
     """
-    mesh = device_mesh(batch_size)
-    arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
-    options = (static, frame_slices, batch_size)
-    return _in_portions(arguments, ids, None, options, mesh, chunk_size, progress)
+
+    static: Any
+    frame_slices: FrameSlices = "aligned"
+    batch_size: int | None = None
 
 
-def score_pairs(
-    score_fn: ScoreFn,
-    clips: Sequence[Float[AnyArray, "T H W C"]],
-    families: Families,
-    baselines: Sequence[Float[AnyArray, "..."]],
+def score(
+    batch: Batch,
+    families: Sequence[MaskFamily] | Families,
     pairs: Int[np.ndarray, "N 2"],
     ids: Int[np.ndarray, " N"],
     *,
-    chunk_size: int,
-) -> Float[Array, "N K"]:
-    """Scores several clips under masks of several families, side by side in each chunk.
+    baseline: Baseline,
+    ends: Int[np.ndarray, " N"] | None = None,
+    frame_slices: FrameSlices = "aligned",
+    batch_size: int | None = None,
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+) -> Float[AnyArray, "N K"]:
+    """Scores clips under masks: row n is the logits of clip pairs[n, 0] under mask ids[n] of family pairs[n, 1].
 
     Args:
-      score_fn: As for `score_masks`.
-      clips: B clips of one shape.
-      families: F families.
-      baselines: What stands in for removed voxels, by clip; each broadcasts to it.
-      pairs: Per score, the clip and the family.
-      ids: Per score, the mask of that family.
-      chunk_size: Scores at once, rounded up to a multiple of the devices; where there are fewer, the last is made as
-        often as it takes, so that nothing is compiled for their number.
+      batch: The clips and the classifier.
+      families: The masks, of one kind.
+      pairs: Per row, the clip and the family.
+      ids: Per row, the mask's number.
+      baseline: What stands in for removed voxels.
+      ends: Per row, `UNTOUCHED` or `REPLACED` where the mask is known to keep or to replace everything, else 0. The
+        logits of such a clip are scored at most once in a batch.
+      frame_slices: Which slice of a mask a frame gets.
+      batch_size: Masked clips of one clip that `score_fn.score_batch` gets at once, where their scores depend on each
+        other; takes the place of `chunk_size`. None scores each clip by itself.
+      chunk_size: Rows in memory at once, rounded up to a multiple of the devices; changes speed, not the result.
+      progress: Called with (rows done, rows in all) now and then.
+
+    Returns:
+      The logits in float32, on the host; traced ones under a caller's `jax.jit`.
     """
-    mesh = device_mesh()
-    stand_ins = np.stack([np.broadcast_to(baseline, clips[0].shape) for baseline in baselines])
-    arguments, static = _on_every_device(score_fn, np.stack(clips), stand_ins, families, mesh)
-    return _in_portions(arguments, ids, pairs, (static, "aligned", None), mesh, chunk_size, None)
+    families = families if isinstance(families, Families) else Families.of(families)
+    todo = np.arange(len(ids)) if ends is None else _unknown(batch, pairs, ends, baseline)
+    rows = todo if batch_size is None else _in_whole_batches(pairs[:, 0], batch_size)
+    logits: Any = np.zeros((0, batch.num_classes), np.float32)
+    if len(rows):
+        program = Program(batch.split.static, frame_slices, batch_size)
+        size = chunk_size if batch_size is None else batch_size
+        logits = _in_portions(batch, families, pairs[rows], ids[rows], baseline, program, size, progress)
+        batch.count(len(todo))
+    if batch_size is not None:
+        _, first = np.unique(rows, return_index=True)  # a batch was filled up by its last row
+        logits = logits[first]
+    return logits if ends is None else _with_ends(batch, logits, todo, pairs, ends, baseline)
+
+
+def even_chunk(count: int, chunk_size: int) -> int:
+    """At most `chunk_size`, such that few masks make chunks of equal length, of which little is padded."""
+    if not 0 < count <= CHUNKS_PER_PROGRAM * chunk_size:
+        return chunk_size
+    return -(-count // -(-count // chunk_size))
+
+
+def _end(kind: int, baseline: Baseline) -> Any:
+    """What a batch keeps an end's logits by."""
+    return UNTOUCHED if kind == UNTOUCHED else (REPLACED, baseline)
+
+
+def _unknown(batch: Batch, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline) -> Int[np.ndarray, " n"]:
+    """The rows to score: all but ends whose logits the batch knows, or that an earlier row finds out."""
+    wanted = ends == 0
+    for kind in (UNTOUCHED, REPLACED):
+        rows = np.flatnonzero(ends == kind)
+        rows = rows[~batch.knows(_end(kind, baseline))[pairs[rows, 0]]]
+        _, first = np.unique(pairs[rows, 0], return_index=True)
+        wanted[rows[first]] = True
+    return np.flatnonzero(wanted)
+
+
+def _with_ends(
+    batch: Batch, logits: Any, todo: np.ndarray, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline
+) -> Float[AnyArray, "N K"]:
+    """The logits of all rows from those that were scored and those that the batch knows."""
+    found = _set(np.zeros((len(ends), batch.num_classes), np.float32), todo, logits)
+    for kind in (UNTOUCHED, REPLACED):
+        rows, end = np.flatnonzero(ends == kind), _end(kind, baseline)
+        scored = np.intersect1d(rows, todo)
+        if len(scored):
+            batch.learn(end, pairs[scored, 0], found[scored])
+        if len(rows):
+            found = _set(found, rows, batch.end(end)[pairs[rows, 0]])
+    return found
+
+
+def _set(array: Any, rows: Int[np.ndarray, " n"], values: Any) -> Any:
+    """array[rows] = values, where either may be traced."""
+    if isinstance(values, jax.core.Tracer) or isinstance(array, jax.core.Tracer):
+        return jnp.asarray(array).at[rows].set(values)
+    array[rows] = values
+    return array
+
+
+def _in_whole_batches(clips: Int[np.ndarray, " N"], batch_size: int) -> Int[np.ndarray, " n"]:
+    """Rows by clip, the rest of each filled up to a whole batch by its last row, which leaves the range as it is."""
+    by_clip = [np.flatnonzero(clips == clip) for clip in np.unique(clips)]
+    return np.concatenate([np.pad(rows, (0, -len(rows) % batch_size), mode="edge") for rows in by_clip])
 
 
 def _in_portions(
-    arguments: tuple[Any, ...],
+    batch: Batch,
+    families: Families,
+    pairs: Int[np.ndarray, "N 2"],
     ids: Int[np.ndarray, " N"],
-    pairs: Int[np.ndarray, "N 2"] | None,
-    options: tuple[Any, FrameSlices, int | None],
-    mesh: Mesh,
+    baseline: Baseline,
+    program: Program,
     chunk_size: int,
     progress: Progress | None,
-) -> Float[Array, "N K"]:
+) -> Float[AnyArray, "N K"]:
     """Calls the compiled loop with a few chunks at a time."""
+    mesh = device_mesh(program.batch_size)
+    arguments = _arguments(batch, families, baseline, mesh)
     chunk_size = _of_all_devices(chunk_size, mesh)
     per_program = CHUNKS_PER_PROGRAM * chunk_size
     scores: list[Array] = []
@@ -95,13 +163,19 @@ def _in_portions(
             jax.block_until_ready(scores[-IN_FLIGHT])
         stop = min(start + per_program, len(ids))
         num_chunks = on_every_device(np.int32(-(-(stop - start) // chunk_size)), mesh)
-        numbers = np.minimum(np.arange(start, start + per_program), stop - 1).reshape(-1, chunk_size)
-        chunks = split_axis((ids[numbers], None if pairs is None else pairs[numbers]), mesh, axis=1)
-        scores.append(_score_chunks(*arguments, chunks[0], num_chunks, *options, chunks[1]))
+        rows = np.minimum(np.arange(start, start + per_program), stop - 1).reshape(-1, chunk_size)
+        chunks = split_axis((pairs[rows].astype(np.int32), ids[rows].astype(np.int32)), mesh, axis=1)
+        scores.append(score_chunks(*arguments, *chunks, num_chunks, program))
         if progress is not None:
             jax.block_until_ready(scores[-1])
             progress(stop, len(ids))
     return _join(scores, len(ids))
+
+
+def _arguments(batch: Batch, families: Families, baseline: Baseline, mesh: Mesh) -> tuple[Any, ...]:
+    """The leading arguments of the compiled loop, on every device."""
+    weights, clips = batch.placed(mesh)
+    return weights, clips, batch.stand_ins(baseline, mesh), on_every_device(families, mesh)
 
 
 def _of_all_devices(chunk_size: int, mesh: Mesh) -> int:
@@ -109,74 +183,68 @@ def _of_all_devices(chunk_size: int, mesh: Mesh) -> int:
     return -(-chunk_size // mesh.size) * mesh.size
 
 
-def _join(scores: list[Array], count: int) -> Array:
-    """The first rows of all parts on one device; joined on the host, where nothing is compiled for their number."""
+def _join(scores: list[Array], count: int) -> Float[AnyArray, "N K"]:
+    """The first rows of all parts; joined on the host, where nothing is compiled for their number."""
     parts = [on_one_device(part) for part in scores]
-    traced = isinstance(parts[0], jax.core.Tracer)
-    joined = (jnp if traced else np).concatenate(parts).reshape(-1, parts[0].shape[-1])[:count]
-    return joined if traced else jax.device_put(joined, jax.local_devices()[0])
+    xp: Any = jnp if isinstance(parts[0], jax.core.Tracer) else np
+    return xp.concatenate(parts).reshape(-1, parts[0].shape[-1])[:count].astype(np.float32)
 
 
-def program_bytes(
-    score_fn: ScoreFn,
-    clip: Float[Array, "T H W C"],
-    family: MaskFamily,
-    baseline: Float[Array, "..."],
-    *,
-    chunk_size: int,
-) -> int:
-    """The memory that the program of `score_ids` takes on each device, in bytes, as its compiler says."""
+def program_bytes(batch: Batch, family: MaskFamily, baseline: Baseline, *, chunk_size: int) -> int:
+    """The memory that the compiled loop takes on each device, in bytes, as its compiler says."""
     mesh = device_mesh()
-    arguments, static = _on_every_device(score_fn, clip, baseline, family, mesh)
-    chunk_size = _of_all_devices(chunk_size, mesh)
-    chunks = split_axis(np.zeros((CHUNKS_PER_PROGRAM, chunk_size), np.int32), mesh, axis=1)
-    count = on_every_device(np.int32(1), mesh)
-    compiled = _score_chunks.lower(*arguments, chunks, count, static, "aligned", None, None).compile()
+    arguments = _arguments(batch, Families.of([family]), baseline, mesh)
+    size = _of_all_devices(chunk_size, mesh)
+    rows = np.zeros((CHUNKS_PER_PROGRAM, size, 2), np.int32), np.zeros((CHUNKS_PER_PROGRAM, size), np.int32)
+    chunks, count = split_axis(rows, mesh, axis=1), on_every_device(np.int32(1), mesh)
+    compiled = score_chunks.lower(*arguments, *chunks, count, Program(batch.split.static)).compile()
     memory: Any = compiled.memory_analysis()
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
 
 
-def _on_every_device(
-    score_fn: ScoreFn, clip: AnyArray, baseline: AnyArray, family: MaskFamily | Families, mesh: Mesh
-) -> tuple[tuple[Any, ...], Any]:
-    """The leading arguments of the compiled loop, and its static part."""
-    arrays, static = split_callable(score_fn)
-    return on_every_device((arrays, clip, baseline, family), mesh), static
-
-
-@partial(jax.jit, static_argnums=(6, 7, 8))
-def _score_chunks(
-    arrays: list[Any],
-    clip: Float[Array, "*B T H W C"],
-    baseline: Float[Array, "..."],
-    family: Any,
-    ids: Int[np.ndarray, "chunks chunk"] | Int[Array, "chunks chunk"],
-    num_chunks: int | Int[Array, ""],
-    static: Any,
-    frame_slices: FrameSlices,
-    batch_size: int | None,
-    pairs: Int[Array, "chunks chunk 2"] | None,
+@partial(jax.jit, static_argnums=(7,))
+def score_chunks(
+    weights: list[Any],
+    clips: Any,
+    stand_ins: Any,
+    families: Families,
+    pairs: Int[AnyArray, "chunks chunk 2"],
+    ids: Int[AnyArray, "chunks chunk"],
+    num_chunks: int | Int[AnyArray, ""],
+    program: Program,
 ) -> Float[Array, "chunks chunk K"]:
     """Logits for the masks of the first `num_chunks` rows of `ids`, each in its mask's place; others are not scored.
 
-    No device waits for another. With `pairs`, the clip and the family of each mask, there is an axis of clips and of
-    baselines, and one of families.
-    """
-    score_fn: Any = join_callable(arrays, static)
-    score_clips = jax.vmap(score_fn) if batch_size is None else score_fn.score_batch
-    one_clip = clip if pairs is None else clip[0]
+    No device waits for another.
 
-    def masked_clip(mask_id, pair):
-        original, stand_in, masks = clip, baseline, family
-        if pair is not None:
-            original, stand_in, masks = clip[pair[0]], baseline[pair[0]], family[pair[1]]
-        mask = expand_mask(masks(mask_id), original.shape[0], frame_slices)
-        return mask * original + (1 - mask) * stand_in
+    Args:
+      weights: The arrays of the callable.
+      clips: With a leading axis B; one array, or one per spectrum.
+      stand_ins: The fully replaced clips, shaped alike.
+      families: The masks.
+      pairs: The clip and the family of each mask.
+      ids: The masks' numbers.
+      num_chunks: How many rows to score.
+      program: What the loop is made for.
+    """
+    score_fn: Any = join_callable(weights, program.static)
+    score_clips = jax.vmap(score_fn) if program.batch_size is None else score_fn.score_batch
+    single = jax.tree.leaves(clips)[0].shape[0] == 1
+
+    def masked_clip(pair, mask_id):
+        place = 0 if single else pair[0]  # known while compiling, so that no clip is copied
+        mask = families[pair[1]](mask_id)
+
+        def blend(clip, stand_in):
+            kept = expand_mask(mask, clip.shape[1], program.frame_slices)
+            return kept * clip[place] + (1 - kept) * stand_in[place]
+
+        return jax.tree.map(blend, clips, stand_ins)
 
     def score_chunk(chunk, scores):
-        numbers, of = jax.tree.map(lambda leaf: jnp.asarray(leaf)[chunk], (ids, pairs))
-        return scores.at[chunk].set(score_clips(jax.vmap(masked_clip)(numbers, of)))
+        mask_ids, owners = jnp.asarray(ids)[chunk], jnp.asarray(pairs)[chunk]
+        return scores.at[chunk].set(score_clips(jax.vmap(masked_clip)(owners, mask_ids)))
 
-    result = jax.eval_shape(score_fn, one_clip)
+    result = jax.eval_shape(score_fn, jax.tree.map(lambda leaf: leaf[0], clips))
     scores = jnp.zeros((*ids.shape, *result.shape), result.dtype)
     return jax.lax.fori_loop(0, num_chunks, score_chunk, scores)

@@ -1,0 +1,226 @@
+"""A batch: clips of one shape for one classifier, checked once, stacked once, put on the devices once.
+
+Everything below a batch trusts it. What the classifier says of the untouched clips and of the fully replaced ones,
+and its activations, are computed at most once, when somebody asks.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Bool, Float
+
+from jaxsal.core.callables import call_each, call_parts_each, join_callable, split_callable
+from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
+from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
+from jaxsal.core.types import AnyArray, ClipTree, ScoreFn
+from jaxsal.engine.baselines import Baseline, stand_ins
+from jaxsal.engine.inputs import (
+    check_clip_shape,
+    check_parts,
+    check_score_fn,
+    check_unit_range,
+    has_parts,
+    mask_shape,
+)
+from jaxsal.engine.masks import stack_leaves
+
+UNTOUCHED, REPLACED = 1, 2
+"""The two ends of every perturbation: the clip as it is, and a clip of which nothing is left."""
+
+
+class Batch:
+    """B clips of one shape, for one classifier.
+
+    Attributes:
+      score_fn: Maps one clip to logits (K,).
+      clips: The clips with a leading axis B, one array or one per spectrum.
+      originals: The clips that were asked for, as they came; the others fill up the programs' shapes.
+      size: B.
+      num_classes: K.
+      clip_shape: (T, H, W, C) of a clip; of a scene, of its first spectrum.
+      shape: (T', H, W) of masks and maps.
+      count: Called with a number of forward passes when they are made.
+    """
+
+    def __init__(self, score_fn: ScoreFn, clips: Any, originals: Sequence[ClipTree], count: Callable[[int], None]):
+        """Takes stacked clips that were checked, and the clips as they came, see `prepare`."""
+        self.score_fn, self.clips, self.originals = score_fn, clips, tuple(originals)
+        self.count = count
+        self.num_classes = check_score_fn(score_fn, clips)
+        self.size, *clip_shape = jax.tree.leaves(clips)[0].shape
+        self.clip_shape = tuple(clip_shape)
+        self.shape = mask_shape(score_fn, self.clip_shape)
+        self.split = split_callable(score_fn)
+        leaves = jax.tree.leaves((clips, self.split.arrays))
+        self.traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+        self._placed: dict[Mesh, tuple[list[Any], Any]] = {}
+        self._activations: dict[str | None, Any] = {}
+        self._ends: dict[Any, tuple[np.ndarray, Any]] = {}
+        self._stand_ins: dict[Any, Any] = {}
+
+    def placed(self, mesh: Mesh) -> tuple[list[Any], Any]:
+        """The weights and the clips on every device of a mesh; each is sent there once."""
+        if self.traced:
+            return self.split.arrays, self.clips
+        if mesh not in self._placed:
+            held = [other for other in self._placed if set(mesh.devices.flat) <= set(other.devices.flat)]
+            if held:
+                self._placed[mesh] = view_of(self._placed[held[0]], mesh)
+            else:
+                lay = on_this_device if mesh.size == 1 else on_every_device
+                self._placed[mesh] = lay((self.split.arrays, self.clips), mesh)
+                self.clips = self._placed[mesh][1]
+        return self._placed[mesh]
+
+    def each(self, program: Callable[..., Any], *rows: Any, static: tuple[Any, ...] = (), split: Any = None) -> Any:
+        """Runs program(weights, clips, *rows, static part, *static), which has a row for each clip.
+
+        Rows are laid over the devices of this process. Results stay there.
+
+        Args:
+          program: Compiled.
+          *rows: Further arrays, (B, ...) each.
+          static: Further static arguments.
+          split: The callable to run instead of `score_fn`, taken apart.
+        """
+        fixed = self.split.static if split is None else split.static
+        if self.traced:
+            return program(self.split.arrays if split is None else split.arrays, self.clips, *rows, fixed, *static)
+        mesh = clip_mesh(self.size)
+        weights, clips = self.placed(mesh)
+        if split is not None:
+            weights = on_every_device(split.arrays, mesh)
+        rows = (clips, *rows)
+        return program(weights, *(rows if mesh.size == 1 else split_axis(rows, mesh)), fixed, *static)
+
+    def activations(self, normalization: str | None = None) -> Float[AnyArray, "B t h w d"]:
+        """The activations that enter the head, under the classifier's own normalisation or the one of that name."""
+        if normalization not in self._activations:
+            classifier: Any = self.score_fn
+            other = None if normalization is None else split_callable(classifier.with_normalization(normalization))
+            self._activations[normalization], logits = self.each(call_parts_each, split=other)
+            self.count(len(self.originals))
+            if normalization is None and not self.knows(UNTOUCHED).all():
+                self.learn(UNTOUCHED, None, logits)
+        return self._activations[normalization]
+
+    def check_parts(self, method: str) -> None:
+        """Raises TypeError or ValueError unless the classifier has features and a head, which `method` needs."""
+        check_parts(self.score_fn, self.clips, method)
+
+    @property
+    def logits(self) -> Float[AnyArray, "B K"]:
+        """Of the untouched clips, float32, on the host."""
+        if not self.knows(UNTOUCHED).all():
+            if has_parts(self.score_fn):  # the activations come with the same pass
+                self.activations()
+            else:
+                self.learn(UNTOUCHED, None, self.each(call_each))
+                self.count(len(self.originals))
+        return self.end(UNTOUCHED)
+
+    def knows(self, end: Any) -> Bool[np.ndarray, " B"]:
+        """Of which clips the logits at an end are known: `UNTOUCHED`, or (`REPLACED`, the baseline)."""
+        return self._ends[end][0] if end in self._ends else np.zeros(self.size, bool)
+
+    def end(self, end: Any) -> Float[AnyArray, "B K"]:
+        """The logits at an end, where they are known."""
+        known, logits = self._ends[end]
+        if not isinstance(logits, jax.core.Tracer):
+            self._ends[end] = known, np.asarray(logits, np.float32)
+        return self._ends[end][1]
+
+    def learn(self, end: Any, rows: Any, logits: Any) -> None:
+        """Keeps the logits of some clips at an end; of all for None, which stay on their device until somebody asks."""
+        if rows is None:
+            self._ends[end] = np.ones(self.size, bool), logits.astype(np.float32)
+            return
+        known = self.knows(end).copy()
+        kept = self.end(end) if end in self._ends else np.zeros((self.size, self.num_classes), np.float32)
+        known[rows] = True
+        if isinstance(logits, jax.core.Tracer):
+            kept = jnp.asarray(kept).at[rows].set(logits.astype(np.float32))
+        else:
+            kept = kept.copy()
+            kept[rows] = np.asarray(logits, np.float32)
+        self._ends[end] = known, kept
+
+    def stand_ins(self, baseline: Baseline, mesh: Mesh | None = None) -> Any:
+        """The fully replaced clips, shaped like `clips`, on every device of a mesh; made once for each baseline."""
+        mesh = device_mesh() if mesh is None else mesh
+        if (baseline, mesh) not in self._stand_ins:
+            weights, clips = self.placed(mesh)
+            made = stand_ins(baseline, clips, join_callable(weights, self.split.static))
+            self._stand_ins[baseline, mesh] = made if self.traced else on_every_device(made, mesh)
+        return self._stand_ins[baseline, mesh]
+
+    @property
+    def weights(self) -> str | None:
+        """Fingerprint of the classifier's weights; None where there are none."""
+        return weights_fingerprint(self.score_fn)
+
+    def fingerprint(self, number: int) -> str:
+        """Fingerprint of a clip."""
+        return fingerprint(check_clip_shape(self.originals[number]))
+
+
+def on_this_device(tree: Any, mesh: Mesh) -> Any:
+    """Arrays on the one device of a mesh; those that are there stay as they are, which a small network would notice."""
+    (device,) = mesh.devices.flat
+    default = device == jax.local_devices()[0] and getattr(jax.config, "jax_default_device", None) is None
+
+    def put(leaf: Any) -> Any:
+        if not isinstance(leaf, jax.Array):
+            return jax.device_put(leaf, None if default else device)
+        return leaf if leaf.devices() == {device} else jax.device_put(leaf, device)
+
+    return jax.tree.map(put, tree)
+
+
+def view_of(tree: Any, mesh: Mesh) -> Any:
+    """Arrays that more devices have, on the devices of a mesh; nothing is copied."""
+    everywhere = NamedSharding(mesh, PartitionSpec())
+
+    def view(leaf: Any) -> Any:
+        shards = {shard.device: shard.data for shard in leaf.addressable_shards}
+        parts = [shards[device] for device in mesh.devices.flat]
+        return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, parts)
+
+    return jax.tree.map(view, tree)
+
+
+def prepare(
+    score_fn: ScoreFn,
+    clips: Sequence[ClipTree],
+    *,
+    size: int | None = None,
+    count: Callable[[int], None] = lambda passes: None,
+) -> Batch:
+    """A batch of clips, after checking them and the function that scores them.
+
+    Args:
+      score_fn: Maps one clip to logits (K,).
+      clips: B clips of one shape, values in [0, 1].
+      size: The clips that programs are made for; fewer, as at the end of many, are filled up with copies of the last
+        one, so that nothing is compiled again.
+      count: Called with a number of forward passes when they are made, filling clips left out.
+
+    Raises:
+      TypeError: If a clip holds no floats, or `score_fn` cannot be called.
+      ValueError: If a clip's shape or values are not allowed, the shapes differ, or `score_fn` gives no vector.
+    """
+    checked = [check_clip_shape(clip, score_fn) for clip in clips]
+    shapes = {tuple(leaf.shape for leaf in jax.tree.leaves(clip)) for clip in checked}
+    if len(shapes) > 1:
+        raise ValueError(f"`clips` must be of one shape; got {sorted(shapes)}.")
+    filled = max(len(checked), size or 0)
+    filled += -filled % clip_mesh(filled).size
+    rows = [*checked, *checked[-1:] * (filled - len(checked))]
+    stacked = jax.tree.map(lambda *leaves: stack_leaves(leaves), *rows)
+    for leaf in jax.tree.leaves(stacked):
+        check_unit_range("clip", leaf)
+    return Batch(score_fn, stacked, clips, count)
