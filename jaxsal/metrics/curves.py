@@ -1,24 +1,25 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
-from scipy.special import softmax
+from jaxtyping import Float, Int
 
-from jaxsal.core.types import AnyArray, Clip, Progress, SaliencyMap, ScoreFn, Target
-from jaxsal.engine.baselines import make_baseline
-from jaxsal.engine.inputs import check_clip, check_saliency, check_score_fn, check_target
-from jaxsal.engine.masked import score_masks
-from jaxsal.engine.masks import RankMasks
-from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.metrics.refine import refine
-from jaxsal.metrics.steps import ranks_and_counts
-from jaxsal.recipes import CurveOptions
+from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyMap, ScoreFn, Target
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
+from jaxsal.engine.inputs import check_saliency, check_target
+from jaxsal.engine.masks import Families, RankMasks
+from jaxsal.engine.requests import Request, Scores, score_requests
+from jaxsal.engine.scoring import even_chunk
+from jaxsal.metrics.refine import first_steps, interpolate, open_steps
+from jaxsal.metrics.steps import rank_maps
+from jaxsal.recipes import Approximation, CurveOptions, RecipeName, Ties, chosen_options
 
 
 class Curve(NamedTuple):
@@ -37,17 +38,26 @@ class Curve(NamedTuple):
     num_scored: int | Int[AnyArray, ""] | None = None
 
 
-@takes_options("deletion")
 def deletion(
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     saliency: SaliencyMap,
     target: Target = None,
     *,
-    recipe: str = "default",
+    recipe: RecipeName = "default",
+    num_steps: int | None = None,
+    step_size: int | Literal["row"] | None = None,
+    step_rounding: Literal["exact", "float32"] | None = None,
+    baseline: str | AnyArray | None = None,
+    blur_factor: int | None = None,
+    blur_time: bool | None = None,
+    unit: Literal["voxel", "scalar", "auto"] | None = None,
+    ties: Ties | None = None,
+    nan_as_zero: bool | None = None,
+    approximation: Approximation | None = None,
+    tolerance: float | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-    **options: Any,
 ) -> Curve:
     """Removes the most salient voxels first; a good map has a low area under the curve.
 
@@ -59,16 +69,32 @@ def deletion(
       clip: The clip, (T, H, W, C), values in [0, 1].
       saliency: Its map, (T', H, W), T' divides T.
       target: The class whose probability is followed; the predicted class of the clip if None.
-      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
+      num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
+      step_size: Elements changed per step, instead of `num_steps`; "row" is one row of every mask frame, the
+        official code's 224 of 224 x 224 pixels.
+      step_rounding: Step s changes floor(s n / (S - 1)) elements ("exact"), or the truncated float32 linspace of
+        the study's code ("float32"), one more at a few steps.
+      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.engine.baselines` or an array.
+      blur_factor: For the baseline "blur": how much smaller the clip is in between.
+      blur_time: For the baseline "blur": whether time is degraded too; by default where every frame has its own mask.
+      unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip;
+        "auto" takes scalars where frames share maps in segments (the study's code for PAN). A scene in several
+        spectra has voxels only.
+      ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
+        element first ("last" is the official code's).
+      nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
+        `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
+      tolerance: For "refine": a difference of probabilities, at least 0.
       chunk_size: Steps in memory at once; changes speed, not the result.
       progress: Called with (steps done, steps in all) now and then.
-      **options: Fields of `jaxsal.recipes.CurveOptions`.
 
     Returns:
       The curve; its first score is the clip's own, its last that of the baseline, the floor.
 
     Raises:
-      TypeError: If an argument is of the wrong kind or an option is unknown.
+      TypeError: If an argument is of the wrong kind.
       ValueError: If the clip, the map, the target or an option's value is not allowed.
 
     Example:
@@ -86,21 +112,30 @@ def deletion(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    chosen = resolve_options("deletion", recipe, options)
-    return _curve(score_fn, clip, saliency, target, chosen, False, chunk_size, progress)
+    options = chosen_options("deletion", recipe, locals())
+    return _curve(score_fn, clip, saliency, target, options, False, chunk_size, progress)
 
 
-@takes_options("insertion")
 def insertion(
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     saliency: SaliencyMap,
     target: Target = None,
     *,
-    recipe: str = "default",
+    recipe: RecipeName = "default",
+    num_steps: int | None = None,
+    step_size: int | Literal["row"] | None = None,
+    step_rounding: Literal["exact", "float32"] | None = None,
+    baseline: str | AnyArray | None = None,
+    blur_factor: int | None = None,
+    blur_time: bool | None = None,
+    unit: Literal["voxel", "scalar", "auto"] | None = None,
+    ties: Ties | None = None,
+    nan_as_zero: bool | None = None,
+    approximation: Approximation | None = None,
+    tolerance: float | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-    **options: Any,
 ) -> Curve:
     """Puts the most salient voxels into the baseline first; a good map has a high area under the curve.
 
@@ -115,13 +150,13 @@ def insertion(
       >>> bool(aucs[0] > aucs[1])
       True
     """
-    chosen = resolve_options("insertion", recipe, options)
-    return _curve(score_fn, clip, saliency, target, chosen, True, chunk_size, progress)
+    options = chosen_options("insertion", recipe, locals())
+    return _curve(score_fn, clip, saliency, target, options, True, chunk_size, progress)
 
 
 def _curve(
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     saliency: SaliencyMap,
     target: Target,
     options: CurveOptions,
@@ -129,91 +164,132 @@ def _curve(
     chunk_size: int,
     progress: Progress | None,
 ) -> Curve:
-    clip = check_clip(clip, score_fn)
-    target = check_target(target, check_score_fn(score_fn, clip), all_classes=False)
-    saliency = check_saliency(saliency, clip)
-    baseline = curve_baseline(score_fn, clip, options, num_slices=saliency.shape[0])
-    ranks, counts = ranks_and_counts(saliency, clip.shape, options)
-    masks = RankMasks(ranks, jax.device_put(counts.astype(np.int32)), keep)
-    score = partial(
-        score_masks,
-        score_fn,
-        clip,
-        masks,
-        baseline=jnp.broadcast_to(baseline, clip.shape),  # of one shape, so that all curves share a program
+    batch = prepare(score_fn, [clip])
+    target = check_target(target, batch.num_classes, all_classes=False)
+    saliency = check_saliency(saliency, batch.clip_shape)
+    traced = batch.traced or isinstance(saliency, jax.core.Tracer)
+    if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):
+        raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
+    chunk_size = even_chunk(options.num_steps, chunk_size) if options.approximation == "none" else chunk_size
+    (scores,) = curve_scores(
+        batch, [0], saliency[None], [target], options, keep, chunk_size=chunk_size, progress=progress
+    )
+    curve = read_curve(scores, target, options)
+    return curve if traced else jax.device_put(curve)
+
+
+def curve_baseline(options: CurveOptions, *, segmented: bool) -> Baseline:
+    """What a curve's removed voxels become; `segmented` where several frames share a frame of the map."""
+    blur_time = not segmented if options.blur_time is None else options.blur_time
+    return Baseline.of(options.baseline, blur_factor=options.blur_factor, blur_time=blur_time)
+
+
+def curve_scores(
+    batch: Batch,
+    owners: Sequence[int],
+    saliency: Float[AnyArray, "F Tm H W"],
+    targets: Sequence[Target],
+    options: CurveOptions,
+    keep: bool,
+    *,
+    chunk_size: int = 16,
+    progress: Progress | None = None,
+) -> list[Scores]:
+    """The logits along the curves of several maps of the clips of a batch, side by side.
+
+    The untouched clip and the fully replaced one are scored once a batch, and steps that change nothing not at all.
+
+    Args:
+      batch: The clips.
+      owners: The clip that each map is of; maps beyond fill up the program's shape.
+      saliency: F maps.
+      targets: Of each map, the class whose probability decides where a refined curve is scored; predicted if None.
+      options: Of the measure.
+      keep: True for insertion, False for deletion.
+      chunk_size: Steps in memory at once.
+      progress: Called with (steps done, steps in all) now and then.
+    """
+    if isinstance(batch.clips, Mapping):
+        options = _of_voxels(options)
+    ranks, counts = rank_maps(saliency, batch.clip_shape, options)
+    steps = np.tile(counts.astype(np.int32), (len(saliency), 1))
+    like = RankMasks(ranks[0], steps[0], keep)
+    families = Families.like(like, [ranks, steps, np.full(len(saliency), keep)])
+    segmented = saliency.shape[1] < batch.clip_shape[0]
+    run = partial(
+        score_requests,
+        batch,
+        families,
+        baseline=curve_baseline(options, segmented=segmented),
         chunk_size=chunk_size,
         progress=progress,
     )
-    if options.approximation == "refine":
-        if any(isinstance(value, jax.core.Tracer) for value in (clip, saliency, target)):
-            raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
-        return _refined_curve(score, counts, target, keep, options, chunk_size)
-    return read_curve(score(), counts, target, keep, nan_as_zero=options.nan_as_zero)
+    first, last = (REPLACED, UNTOUCHED) if keep else (UNTOUCHED, REPLACED)
+    ends = np.where(counts == 0, first, np.where(counts == counts[-1], last, 0))
+    _, distinct, places = np.unique(counts, return_index=True, return_inverse=True)
+
+    def request(number: int, wanted: Int[np.ndarray, " n"]) -> Request:
+        return Request(owners[number], number, wanted.astype(np.int32), ends[wanted])
+
+    if options.approximation == "none":
+        found = run([request(number, distinct) for number in range(len(owners))])
+        every = np.arange(len(counts))
+        return [own._replace(ids=every, logits=own.logits[places]) for own in found]
+    return _refined(run, request, len(owners), len(counts), targets, options)
 
 
-def _refined_curve(
-    score: Callable[..., Array],
-    counts: Int[np.ndarray, " S"],
-    target: Target,
-    keep: bool,
-    options: CurveOptions,
-    chunk_size: int,
-) -> Curve:
-    """The curve from some of its steps; the first call of `score` has the untouched clip among them."""
-    labels = [] if target is None else [target]
+def _of_voxels(options: CurveOptions) -> CurveOptions:
+    """The options for scenes, whose spectra share each voxel of a map.
 
-    def probabilities(steps: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        whole = np.pad(steps, (0, -len(steps) % chunk_size), mode="edge")  # chunks of one size, one program
-        logits = np.asarray(score(ids=whole), np.float32)[: len(steps)]
-        if not labels:
-            labels.append(int(logits[-1 if keep else 0].argmax()))
-        found = softmax(logits, axis=-1)[:, labels[0]]
-        return np.nan_to_num(found, nan=0.0) if options.nan_as_zero else found
-
-    found = refine(probabilities, len(counts), options.tolerance)
-    fractions, scores = (counts / counts[-1]).astype(np.float32), found.scores
-    fractions, scores, area = jax.device_put((fractions, scores, np.float32(_area(scores))))
-    return Curve(fractions, scores, area, int(found.scored.sum()))
-
-
-def curve_baseline(
-    score_fn: ScoreFn, clip: Float[Array, "T H W C"], options: CurveOptions, *, num_slices: int
-) -> Float[Array, "..."]:
-    """What a curve's removed voxels become; `num_slices` is the map's T'."""
-    blur_time = num_slices == clip.shape[0] if options.blur_time is None else options.blur_time
-    return make_baseline(options.baseline, clip, score_fn, blur_factor=options.blur_factor, blur_time=blur_time)
-
-
-def read_curve(
-    logits: Float[Array, "S K"],
-    counts: Int[np.ndarray, " S"],
-    target: Target,
-    keep: bool,
-    *,
-    nan_as_zero: bool = False,
-) -> Curve:
-    """The curve of a class from the logits of all steps.
-
-    Args:
-      logits: Of every step.
-      counts: Elements changed at every step.
-      target: The class; None is the predicted class of the untouched clip, which is one of the steps.
-      keep: Whether the last step (insertion) or the first (deletion) is the untouched clip.
-      nan_as_zero: Whether a probability that is no number counts as 0.
+    Raises:
+      ValueError: If they ask for every number of a clip by itself.
     """
-    fractions = jax.device_put((counts / counts[-1]).astype(np.float32))
-    clean = len(counts) - 1 if keep else 0
-    return Curve(fractions, *_scores_and_auc(logits, clean, target, nan_as_zero))
+    if options.unit == "scalar":
+        raise ValueError("`unit` must be 'voxel' or 'auto' for a scene in several spectra; got 'scalar'.")
+    return dataclasses.replace(options, unit="voxel")
 
 
-@partial(jax.jit, static_argnums=(3,))
-def _scores_and_auc(
-    logits: Float[Array, "S K"], clean: int | Int[Array, ""], target: Target, nan_as_zero: bool
-) -> tuple[Float[Array, " S"], Float[Array, ""]]:
-    label = jnp.argmax(logits[clean]) if target is None else target
-    scores = jax.nn.softmax(logits.astype(jnp.float32), axis=-1)[:, label]
-    scores = jnp.where(jnp.isnan(scores), 0.0, scores) if nan_as_zero else scores
-    return scores, _area(scores)
+def _refined(
+    run: Any, request: Any, num_maps: int, num_steps: int, targets: Sequence[Target], options: CurveOptions
+) -> list[Scores]:
+    """The scores of some of the steps of each curve: every 8th, then more where a curve bends."""
+    held: list[Scores | None] = [None] * num_maps
+    wanted = {number: first_steps(num_steps) for number in range(num_maps)}
+    while wanted:
+        found = run([request(number, steps) for number, steps in wanted.items()])
+        for number, own in zip(tuple(wanted), found, strict=True):
+            before = held[number]
+            if before is not None:
+                ids = np.concatenate([before.ids, own.ids])
+                order = np.argsort(ids)
+                own = own._replace(ids=ids[order], logits=np.concatenate([before.logits, own.logits])[order])
+            held[number] = own
+            found_there = np.asarray(_probabilities(own, targets[number], options))
+            wanted[number] = open_steps(own.ids, found_there, options.tolerance)
+        wanted = {number: steps for number, steps in wanted.items() if len(steps)}
+    return [own for own in held if own is not None]
+
+
+def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
+    """The curve of a class, of any, from the logits along it; the predicted class if None."""
+    family: Any = scores.family
+    counts, probabilities = family.counts, _probabilities(scores, target, options)
+    num_scored = None
+    if options.approximation == "refine":
+        num_scored = len(scores.ids)
+        probabilities = interpolate(scores.ids, np.asarray(probabilities), len(counts))
+    fractions = (counts / counts[-1]).astype(np.float32)
+    return Curve(fractions, probabilities, _area(probabilities), num_scored)
+
+
+def _probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
+    label = scores.clip_logits.argmax() if target is None else target
+    traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
+    xp: Any = jnp if traced else np
+    logits = xp.asarray(scores.logits)
+    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = (shifted / shifted.sum(axis=-1, keepdims=True))[:, label]
+    return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
 
 
 def _area(scores: Float[AnyArray, " S"]) -> Any:

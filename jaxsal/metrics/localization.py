@@ -14,13 +14,13 @@ Mask = Bool[AnyArray, "T H W"]
 
 
 class Localization(NamedTuple):
-    """How well a map finds the actor; what a map without evidence gets stands in brackets.
+    """How well a map finds the actor; in brackets, the value of a map without evidence.
 
     Attributes:
       pointing: 1 if the most salient voxel lies on the actor, else 0 (the actor's share of the clip).
       energy: Share of the credit that lies on the actor (the actor's share of the clip).
       space: AUC of telling the actor's pixels from the others of the same frame, mean over frames (0.5).
-      time: AUC of telling when the actor covers a pixel from when not, mean over pixels (0.5).
+      time: AUC of telling the frames in which the actor covers a pixel from the others, mean over pixels (0.5).
     """
 
     pointing: Float[Array, ""]
@@ -116,6 +116,6 @@ def _aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], 
 
 
 def _mean_where_known(values: Float[Array, " n"]) -> Float[Array, ""]:
-    """The mean of what is not NaN; NaN if nothing is."""
+    """The mean of the values that are not NaN; NaN if all are."""
     known = ~jnp.isnan(values)
     return jnp.where(known, values, 0).sum() / known.sum(dtype=jnp.float32)

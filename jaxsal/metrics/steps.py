@@ -8,27 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxsal.core.types import AnyArray
 from jaxsal.recipes import CurveOptions, Ties
 
 _TIES_SEED = 20220821
 
 
-def ranks_and_counts(
-    saliency: Float[Array, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
-) -> tuple[Int[Array, "..."], Int[np.ndarray, " S"]]:
-    """The rank of every element, (T', H, W) or (T, H, W, C), and how many elements each step changes."""
-    if _ranks_scalars(clip_shape, saliency.shape[0], options):
-        saliency = _each_scalar(saliency, clip_shape)
-    ranks = rank(saliency, options.ties)
-    return ranks, step_counts(ranks.size, options, row=ranks.size // clip_shape[1])
-
-
-def ranks_of_maps(
-    saliency: Float[Array, "F Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
+def rank_maps(
+    saliency: Float[AnyArray, "F Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
 ) -> tuple[Int[Array, "F ..."], Int[np.ndarray, " S"]]:
-    """As `ranks_and_counts` for several maps, by one program."""
+    """Of each map the rank of every element, (T', H, W) or (T, H, W, C); and how many elements each step changes."""
     scalars = _ranks_scalars(clip_shape, saliency.shape[1], options)
-    ranks = _rank_each(saliency, clip_shape if scalars else None, options.ties)
+    ranks = _rank_each(jax.device_put(saliency), clip_shape if scalars else None, options.ties)
     size = math.prod(ranks.shape[1:])
     return ranks, step_counts(size, options, row=size // clip_shape[1])
 
@@ -59,7 +50,6 @@ def _ranks_scalars(clip_shape: tuple[int, ...], num_slices: int, options: CurveO
     return options.unit == "scalar" or (options.unit == "auto" and num_slices < clip_shape[0])
 
 
-@partial(jax.jit, static_argnames=("ties",))
 def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..."]:
     """The place of every element in descending order of saliency, 0 for the most salient.
 

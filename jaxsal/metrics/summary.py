@@ -1,7 +1,9 @@
-"""What was measured over clips: means, their intervals and tests against the random map, by spectrum and method."""
+"""The measures of a run over its clips: means, intervals and tests against the random map, by spectrum and method."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -10,17 +12,17 @@ from jaxtyping import Float
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.metrics.statistics import bootstrap_interval, paired_test
-from jaxsal.options import REFERENCES
+from jaxsal.recipes import REFERENCES
 
 RANDOM = REFERENCES[0]
 FLOOR = "floor"
 UNTESTED = (*REFERENCES, FLOOR)
-"""Rows that are there to compare with."""
+"""Rows to compare with."""
 SIGNIFICANT = 0.05
 
 
 class ClipResult(NamedTuple):
-    """What one method's map of one clip measured.
+    """The measures of one method's map of one clip.
 
     Attributes:
       clip: The clip's name.
@@ -33,6 +35,7 @@ class ClipResult(NamedTuple):
       floor: The target's probability for the fully removed clip, where deletion ends.
       start: The target's probability where insertion starts.
       seconds: Time the map took.
+      measures: Further measures of the map, by name, see `jaxsal.metrics.measures.add_measure`.
     """
 
     clip: str
@@ -45,6 +48,7 @@ class ClipResult(NamedTuple):
     floor: float
     start: float
     seconds: float
+    measures: Mapping[str, float] = {}
 
 
 class Measure(NamedTuple):
@@ -52,11 +56,11 @@ class Measure(NamedTuple):
 
     Attributes:
       mean: Over clips.
-      std: Population standard deviation over clips (ddof 0), as in the study; None of a single clip, as low and high.
-      low: Lower end of the 95 % bootstrap interval of the mean.
+      std: Population standard deviation over clips (ddof 0), as in the study; None for a single clip.
+      low: Lower end of the 95 % bootstrap interval of the mean; None for a single clip.
       high: Its upper end.
-      difference: Mean of the method minus the random map on the same clips; None where there is no such pair, or a
-        single one.
+      difference: Mean of the method minus the random map on the same clips; None without a random map, and for a
+        single clip.
       p_value: Of that difference, see `jaxsal.metrics.statistics.paired_test`.
     """
 
@@ -80,13 +84,14 @@ class Measure(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One row of the table; the "floor" row has no insertion."""
+    """One row of the table; the "floor" row has no insertion and no further measures."""
 
     spectrum: str
     method: str
     num_clips: int
     deletion: Measure
     insertion: Measure | None
+    measures: Mapping[str, Measure] = {}
 
 
 def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRow]:
@@ -128,11 +133,17 @@ def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) ->
     results = methods[method]
     chance = methods.get(RANDOM) if method != RANDOM else None
 
-    def measure(name: str) -> Measure:
-        values = [np.array([getattr(r, name) for r in rows], float) for rows in (results, chance or [])]
+    def measure(value_of: Callable[[ClipResult], float]) -> Measure:
+        values = [np.array(list(map(value_of, rows)), float) for rows in (results, chance or [])]
         return measure_clips(values[0], values[1] if chance else None, seed=seed)
 
-    return SummaryRow(results[0].spectrum, method, len(results), measure("deletion"), measure("insertion"))
+    both = measure(attrgetter("deletion")), measure(attrgetter("insertion"))
+    others = {name: measure(partial(_further, name)) for name in results[0].measures}
+    return SummaryRow(results[0].spectrum, method, len(results), *both, others)
+
+
+def _further(name: str, result: ClipResult) -> float:
+    return result.measures[name]
 
 
 def measure_clips(
@@ -151,30 +162,34 @@ def measure_clips(
     return Measure(float(values.mean()), float(values.std()), *bootstrap_interval(values, seed=seed), *test)
 
 
+def measure_finite(values: Sequence[float] | Float[np.ndarray, " n"], *, seed: int = 0) -> Measure | None:
+    """As `measure_clips` of the finite values, without a test; None if there are none."""
+    known = np.asarray(values, np.float64)
+    known = known[np.isfinite(known)]
+    return measure_clips(known, seed=seed) if len(known) else None
+
+
 def _check_results(results: Sequence[ClipResult]) -> None:
     if not results:
         raise ValueError("`results` must hold at least one clip; got none.")
-    clips: dict[tuple[str, str], set[str]] = {}
+    clips: dict[str, dict[str, set[str]]] = {}
     for result in results:
         if result.spectrum not in SPECTRA:
             raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
-        if not all(map(math.isfinite, (result.deletion, result.insertion, result.floor))):
+        values = (result.deletion, result.insertion, result.floor, *result.measures.values())
+        if not all(map(math.isfinite, values)):
             raise ValueError(f"`results` must be finite; got {result}.")
-        measured = clips.setdefault((result.spectrum, result.method), set())
+        measured = clips.setdefault(result.spectrum, {}).setdefault(result.method, set())
         if result.clip in measured:
             raise ValueError(
                 f"`results` must have a clip once per spectrum and method; "
                 f"got {result.clip!r} ({result.spectrum}) twice for {result.method}."
             )
         measured.add(result.clip)
-    _check_same_clips(clips)
-
-
-def _check_same_clips(clips: dict[tuple[str, str], set[str]]) -> None:
-    for (spectrum, method), measured in clips.items():
-        missing = set().union(*(names for (other, _), names in clips.items() if other == spectrum)) - measured
-        if missing:
-            raise ValueError(
-                f"`results` must have the same clips for every method of a spectrum; "
-                f"got none of {method} for {min(missing)!r} ({spectrum})."
-            )
+    for spectrum, by_method in clips.items():
+        for method, measured in by_method.items():
+            if missing := set.union(*by_method.values()) - measured:
+                raise ValueError(
+                    f"`results` must have the same clips for every method of a spectrum; "
+                    f"got none of {method} for {min(missing)!r} ({spectrum})."
+                )

@@ -2,25 +2,31 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from jaxsal.core.callables import join_callable, split_callable
-from jaxsal.core.types import Clip, FeaturesAndHead, Target
-from jaxsal.engine.inputs import check_clip, check_features_and_head, check_target, mask_shape
+from jaxsal.core.callables import join_callable
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Target
+from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.inputs import check_target
 from jaxsal.engine.resample import resample
-from jaxsal.engine.side_by_side import each_clip
-from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.recipes import GradCamOptions
+from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, chosen_options
 
 
-@takes_options("gradcam")
 def gradcam(
-    classifier: FeaturesAndHead, clip: Clip, target: Target = None, *, recipe: str = "default", **options: Any
+    classifier: FeaturesAndHead,
+    clip: ClipTree,
+    target: Target = None,
+    *,
+    recipe: RecipeName = "default",
+    relu: Literal["sum", "channels"] | None = None,
+    gradient_pool: Literal["sum", "mean"] | None = None,
+    weights_per: Literal["auto", "clip", "frame"] | None = None,
+    alignment: Alignment | None = None,
 ) -> Float[Array, "*K Tm H W"]:
     """Explains one clip by its last activations (Grad-CAM).
 
@@ -31,14 +37,19 @@ def gradcam(
       classifier: Anything with methods `features(clip)` and `head(activations)`; a `jaxsal.Classifier`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
       target: c, the class to explain; the predicted class if None; "all" for one map per class.
-      recipe: "default", "icpr2022" or "canonical": the options' defaults.
-      **options: Fields of `jaxsal.recipes.GradCamOptions`.
+      recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
+      relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
+        each channel before the sum, as the study's code does.
+      gradient_pool: "sum" of the gradient over positions, as both codes do, or "mean": a constant factor.
+      weights_per: One channel weight per "clip" or per "frame" of activations; "auto" takes "frame" where the
+        frames of a clip share masks in segments.
+      alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
 
     Returns:
       The saliency map (T', H, W), at least 0, in logits; (K, T', H, W) for "all".
 
     Raises:
-      TypeError: If the classifier has no `features` and `head`, or an option is unknown.
+      TypeError: If the classifier has no `features` and `head`.
       ValueError: If the clip, the target or an option's value is not allowed.
 
     Example:
@@ -58,69 +69,57 @@ def gradcam(
     References:
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """
-    chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
-    clip = check_clip(clip, classifier)
-    target = check_target(target, check_features_and_head(classifier, clip, "gradcam"))
-    mask_shape(classifier, clip)
-    split = split_callable(classifier)
-    every_class = isinstance(target, str)
-    return _gradcam(split.arrays, clip, None if every_class else target, split.static, every_class, chosen)
+    options = chosen_options("gradcam", recipe, locals())
+    batch = prepare(classifier, [clip])
+    batch.check_parts("gradcam")
+    target = check_target(target, batch.num_classes)
+    maps = gradcam_maps(batch, target if target is None or isinstance(target, str) else [target], options)
+    return maps.reshape(maps.shape[1:])
 
 
-def gradcam_clips(
-    classifier: FeaturesAndHead,
-    clips: Sequence[Clip],
-    targets: Sequence[int],
-    *,
-    recipe: str = "default",
-    **options: Any,
-) -> Float[np.ndarray, "B Tm H W"]:
-    """`gradcam` of several clips of one shape at once, laid over the devices of this process; arguments as there.
-
-    Clips beyond the targets are there for the size of the program alone.
-    """
-    chosen: GradCamOptions = resolve_options("gradcam", recipe, options)
-    clips = [check_clip(clip, classifier) for clip in clips]
-    check_features_and_head(classifier, clips[0], "gradcam")
-    mask_shape(classifier, clips[0])
-    labels = [np.int32(target) for target in targets]
-    return each_clip(_gradcam_each, classifier, clips, labels, static=(chosen,))[: len(targets)]
-
-
-@partial(jax.jit, static_argnums=(3, 4))
-def _gradcam_each(
-    arrays: list[Any], clips: Array, targets: Array, static: Any, options: GradCamOptions
-) -> Float[Array, "B Tm H W"]:
-    classifier: Any = join_callable(arrays, static)
-    return jax.vmap(lambda clip, target: _maps(classifier, clip, target, False, options))(clips, targets)
-
-
-@partial(jax.jit, static_argnums=(3, 4, 5))
-def _gradcam(
-    arrays: list[Any], clip: Array, target: Any, static: Any, every_class: bool, options: GradCamOptions
-) -> Float[Array, "*K Tm H W"]:
-    return _maps(join_callable(arrays, static), clip, target, every_class, options)
-
-
-def _maps(
-    classifier: Any, clip: Array, target: Any, every_class: bool, options: GradCamOptions
-) -> Float[Array, "*K Tm H W"]:
-    """The map of the target, the predicted class if None, or those of all classes."""
-    shape = mask_shape(classifier, clip)
-    segmented = shape[0] < clip.shape[0]
+def gradcam_maps(
+    batch: Batch, targets: Sequence[Any] | Literal["all"] | None, options: GradCamOptions
+) -> Float[Array, "B *K Tm H W"]:
+    """The maps of all clips of a batch: of the class of each, of the predicted ones if None, or of every class."""
+    segmented = batch.shape[0] < batch.clip_shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
+    labels: Any = np.zeros(batch.size, np.int32)
+    if isinstance(targets, list):
+        filled = [*targets, *targets[-1:] * (batch.size - len(targets))]
+        traced = any(isinstance(target, jax.core.Tracer) for target in filled)
+        labels = jnp.stack(filled).astype(jnp.int32) if traced else np.asarray(filled, np.int32)
+    kind = "given" if isinstance(targets, list) else targets
+    return batch.each(_maps_each, batch.activations(), labels, static=(batch.shape, per_frame, kind, options))
+
+
+@partial(jax.jit, static_argnums=(4, 5, 6, 7, 8))
+def _maps_each(
+    weights: list[Any],
+    clips: Any,
+    activations: Float[Array, "B t h w d"],
+    labels: Int[AnyArray, " B"],
+    static: Any,
+    shape: tuple[int, int, int],
+    per_frame: bool,
+    targets: Literal["given", "all"] | None,
+    options: GradCamOptions,
+) -> Float[Array, "B *K Tm H W"]:
+    classifier: Any = join_callable(weights, static)
     positions = (1, 2) if per_frame else (0, 1, 2)
-    activations = classifier.features(clip)
-    logits, pull_back = jax.vjp(classifier.head, activations)
 
-    def explain(label):
-        (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
-        pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
-        evidence = pool(gradient, axis=positions, keepdims=True) * activations
-        if options.relu == "channels":
-            evidence = jax.nn.relu(evidence)
-        return resample(jax.nn.relu(evidence.sum(axis=-1)), shape, options.alignment)
+    def explain(activations: Array, label: Array) -> Array:
+        logits, pull_back = jax.vjp(classifier.head, activations)
 
-    if every_class:
-        return jax.vmap(explain)(jnp.arange(logits.shape[0]))
-    return explain(jnp.argmax(logits) if target is None else target)
+        def explain_class(label: Array) -> Array:
+            (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
+            pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
+            evidence = pool(gradient, axis=positions, keepdims=True) * activations
+            if options.relu == "channels":
+                evidence = jax.nn.relu(evidence)
+            return resample(jax.nn.relu(evidence.sum(axis=-1)), shape, options.alignment)
+
+        if targets == "all":
+            return jax.vmap(explain_class)(jnp.arange(logits.shape[0]))
+        return explain_class(label if targets == "given" else jnp.argmax(logits))
+
+    return jax.vmap(explain)(activations, jnp.asarray(labels))

@@ -7,27 +7,37 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
-from jaxsal.core.callables import call, split_callable
 from jaxsal.core.checks import check_choice
-from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
-from jaxsal.core.types import Clip, Progress, ScoreFn, Target
-from jaxsal.engine.inputs import check_clip, check_target
-from jaxsal.engine.masks import RiseMasks
+from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.types import ClipTree, Progress, ScoreFn, Target
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.inputs import check_target
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, even_chunk, score
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
+from jaxsal.saliency.growth import score_missing, whole_batches
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
-from jaxsal.saliency.missing import score_missing
 from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
 
 _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
 
 
-def clip_logits(score_fn: ScoreFn, clip: Clip) -> Float[np.ndarray, " K"]:
-    """Logits of the untouched clip, float32."""
-    arrays, static = split_callable(score_fn)
-    return np.asarray(call(arrays, clip, static), np.float32)
+def rise_family(key: PRNGKeyArray, shape: tuple[int, int, int], options: RiseOptions) -> RiseMasks:
+    """The masks (T', H, W) that RISE draws with a key under some options."""
+    return RiseMasks.draw(
+        key,
+        options.num_masks,
+        float(options.keep_prob),
+        shape,
+        options.grid_shape,
+        alignment=options.alignment,
+        temporal_cell=options.temporal_cell,
+        sampling=options.sampling,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,17 +82,8 @@ class RiseLedger:
     @property
     def masks(self) -> RiseMasks:
         """The family that the scored masks are from."""
-        options = self.options
-        return RiseMasks(
-            key=jax.random.wrap_key_data(jax.device_put(self.key_data), impl="threefry2x32"),
-            num_masks=options.num_masks,
-            keep_prob=float(options.keep_prob),
-            shape=self.shape,
-            grid_shape=options.grid_shape,
-            alignment=options.alignment,
-            temporal_cell=options.temporal_cell,
-            sampling=options.sampling,
-        )
+        key = jax.random.wrap_key_data(jax.device_put(self.key_data), impl="threefry2x32")
+        return rise_family(key, self.shape, self.options)
 
     def map(
         self,
@@ -195,18 +196,18 @@ class RiseLedger:
     def extend(
         self,
         score_fn: ScoreFn,
-        clip: Clip,
+        clip: ClipTree,
         num_masks: int,
         *,
         path: str | Path | None = None,
         chunk_size: int = 16,
         progress: Progress | None = None,
     ) -> "RiseLedger":
-        """A ledger grown to `num_masks` masks; those it holds are scored again only in a cut batch.
+        """A ledger grown to `num_masks` masks; existing scores are reused, except in a batch that was cut short.
 
         Args:
-          score_fn: What scored the masks it holds.
-          clip: The clip it is of.
+          score_fn: The function that scored the masks it holds.
+          clip: The clip that it was computed for.
           num_masks: How many masks it should hold.
           path: Where to save it as it grows, every ten seconds, if anywhere.
           chunk_size: Masks in memory at once; changes speed, not the result.
@@ -215,22 +216,61 @@ class RiseLedger:
         Raises:
           ValueError: If the clip or the classifier is another one.
         """
-        clip = check_clip(clip, score_fn)
-        if fingerprint(clip) != self.clip_fingerprint:
-            raise ValueError("`clip` must be the one that the ledger is of; got another.")
+        batch = prepare(score_fn, [clip])
+        if batch.fingerprint(0) != self.clip_fingerprint:
+            raise ValueError("This ledger was computed for a different `clip`.")
         options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
-        logits = clip_logits(score_fn, clip)
-        empty = dataclasses.replace(
-            self,
+        empty = RiseLedger.empty(batch, self.key_data, options)
+        ledger = self.merge(dataclasses.replace(empty, shape=self.shape))
+        return ledger.grown(batch, num_masks, path=path, chunk_size=chunk_size, progress=progress)
+
+    @classmethod
+    def empty(cls, batch: Batch, key_data: UInt32[np.ndarray, "2"], options: RiseOptions) -> "RiseLedger":
+        """The ledger of the clip of a batch before any mask is scored."""
+        return cls(
+            key_data=key_data,
+            shape=batch.shape,
             options=options,
-            clip_logits=logits,
-            ids=self.ids[:0],
-            logits=np.zeros((0, len(logits)), np.float32),
-            precision=getattr(score_fn, "precision", None),
-            weights=weights_fingerprint(score_fn),
+            clip_fingerprint=batch.fingerprint(0),
+            clip_logits=np.asarray(batch.logits[0]),
+            ids=np.zeros(0, np.int32),
+            logits=np.zeros((0, batch.num_classes), np.float32),
+            precision=getattr(batch.score_fn, "precision", None),
+            weights=batch.weights,
         )
-        ledger = self.merge(empty)
-        return score_missing(ledger, score_fn, clip, num_masks, path=path, chunk_size=chunk_size, progress=progress)
+
+    def grown(
+        self, batch: Batch, num_masks: int, *, path: str | Path | None, chunk_size: int, progress: Progress | None
+    ) -> "RiseLedger":
+        """The ledger with its first `num_masks` masks scored on the clip of a batch, saved as it grows."""
+        ids, logits, options = self.ids, self.logits, self.options
+        wanted = np.arange(num_masks, dtype=np.int32)
+        if options.batch_size is not None and not np.isin(wanted, ids).all():
+            whole = whole_batches(ids, options.batch_size)  # the scores of other batches change with what fills them
+            ids, logits = ids[whole], logits[whole]
+        missing = np.setdiff1d(wanted, ids)
+
+        def save(ids: np.ndarray, logits: np.ndarray) -> None:
+            dataclasses.replace(self, ids=ids, logits=logits).save(path or "")
+
+        def score_ids(portion: Int[np.ndarray, " n"], before: int) -> Float[np.ndarray, "n K"]:
+            return np.asarray(
+                score(
+                    batch,
+                    [self.masks],
+                    np.zeros((len(portion), 2), np.int32),
+                    portion,
+                    baseline=Baseline.of(options.baseline),
+                    frame_slices=options.frame_slices,
+                    batch_size=options.batch_size,
+                    chunk_size=even_chunk(len(portion), chunk_size),
+                    progress=_shifted(progress, num_masks - len(missing) + before, num_masks),
+                )
+            )
+
+        least = CHUNKS_PER_PROGRAM * (options.batch_size or chunk_size)
+        ids, logits = score_missing(ids, logits, missing, score_ids, least=least, save=None if path is None else save)
+        return dataclasses.replace(self, ids=ids, logits=logits)
 
     def save(self, path: str | Path) -> None:
         """Writes the ledger to one file, whole or not at all."""
@@ -245,3 +285,10 @@ class RiseLedger:
           ValueError: If the file is no ledger, or is damaged.
         """
         return cls(**read_fields(path))
+
+
+def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of a portion as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(done_before + done, total)

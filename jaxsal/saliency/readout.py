@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import softmax
 
-from jaxsal.engine.masks import SUM_CHUNK, RiseMasks
+from jaxsal.engine.rise_masks import SUM_CHUNK, RiseMasks
 from jaxsal.recipes import Estimator, ScoreKind
 
 _CHUNK = 32

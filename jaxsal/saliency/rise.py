@@ -1,5 +1,6 @@
-"""RISE: random masks, weighted by what the classifier says of the clip under them."""
+"""RISE: random masks, weighted by the classifier's scores of the clip under them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,26 +8,50 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
-from jaxsal.core.types import Clip, Progress, ScoreFn, Target
-from jaxsal.engine.inputs import check_batches, check_clip, check_key, check_score_fn, check_target, mask_shape
-from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.recipes import RiseOptions
-from jaxsal.saliency.ledger import RiseLedger, clip_logits
-from jaxsal.saliency.missing import score_missing
+from jaxsal.core.checks import check_positive
+from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn, Target
+from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.inputs import check_batches, check_key, check_target
+from jaxsal.engine.requests import Request, Scores
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.recipes import (
+    Alignment,
+    Estimator,
+    FrameSlices,
+    RecipeName,
+    RiseOptions,
+    Sampling,
+    ScoreKind,
+    TemporalCell,
+    chosen_options,
+)
+from jaxsal.saliency.ledger import RiseLedger, rise_family
+from jaxsal.saliency.readout import read_ledger, rise_map
+
+READ_OUT = ("num_masks", "estimator", "scores")
+"""Options that change what is read out of the scores, not the scores."""
 
 
-@takes_options("rise")
 def rise(
     key: PRNGKeyArray,
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     target: Target = None,
     *,
-    recipe: str = "default",
+    recipe: RecipeName = "default",
+    num_masks: int | None = None,
+    grid_shape: tuple[int, int, int] | None = None,
+    keep_prob: float | None = None,
+    scores: ScoreKind | None = None,
+    baseline: str | AnyArray | None = None,
+    alignment: Alignment | None = None,
+    temporal_cell: TemporalCell | None = None,
+    frame_slices: FrameSlices | None = None,
+    estimator: Estimator | None = None,
+    batch_size: int | None = None,
+    sampling: Sampling | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-    **options: Any,
 ) -> Float[Array, "*K Tm H W"]:
     """Explains one clip by its scores under random masks (RISE).
 
@@ -37,16 +62,31 @@ def rise(
       score_fn: Maps one clip (T, H, W, C) to logits (K,); its `frames_per_mask`, if any, sets T' = T / that.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
       target: c, the class to explain; the predicted class if None; "all" for one map per class.
-      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
+      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
+      grid_shape: Cells of the random grid in time, height and width.
+      keep_prob: Chance of keeping a cell, in (0, 1].
+      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      alignment: How grids are stretched, see `jaxsal.engine.resample`.
+      temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
+        cells in height ("spatial", the study's code).
+      frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
+        study's code for PAN).
+      estimator: "mean" is the paper's; "centered" subtracts the mean score from the weights and adds it back to the
+        map: the same expectation, far less variance.
+      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
+        (the study's code for PAN: 24 with min-max); each by itself otherwise.
+      sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
+        evenly; standard errors need "independent".
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
-      **options: Fields of `jaxsal.recipes.RiseOptions`.
 
     Returns:
       The saliency map (T', H, W), in scores; (K, T', H, W) for "all".
 
     Raises:
-      TypeError: If an argument is of the wrong kind or an option is unknown.
+      TypeError: If an argument is of the wrong kind.
       ValueError: If the clip, the target or an option's value is not allowed.
 
     Example:
@@ -63,22 +103,32 @@ def rise(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    check_target(target, check_score_fn(score_fn, check_clip(clip, score_fn)))
-    ledger = rise_ledger(key, score_fn, clip, recipe=recipe, chunk_size=chunk_size, progress=progress, **options)
-    return ledger.map(target)
+    options = chosen_options("rise", recipe, locals())
+    batch = _prepare(key, score_fn, clip, options)
+    target = check_target(target, batch.num_classes)
+    return _ledger(key, batch, options, None, chunk_size, progress).map(target)
 
 
-@takes_options("rise")
 def rise_ledger(
     key: PRNGKeyArray,
     score_fn: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     *,
-    recipe: str = "default",
+    recipe: RecipeName = "default",
+    num_masks: int | None = None,
+    grid_shape: tuple[int, int, int] | None = None,
+    keep_prob: float | None = None,
+    scores: ScoreKind | None = None,
+    baseline: str | AnyArray | None = None,
+    alignment: Alignment | None = None,
+    temporal_cell: TemporalCell | None = None,
+    frame_slices: FrameSlices | None = None,
+    estimator: Estimator | None = None,
+    batch_size: int | None = None,
+    sampling: Sampling | None = None,
     path: str | Path | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-    **options: Any,
 ) -> RiseLedger:
     """Scores a clip under random masks once, for any number of maps afterwards.
 
@@ -86,18 +136,33 @@ def rise_ledger(
       key: Random key; mask n depends on (key, n) alone.
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
-      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
+      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
+      grid_shape: Cells of the random grid in time, height and width.
+      keep_prob: Chance of keeping a cell, in (0, 1].
+      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      alignment: How grids are stretched, see `jaxsal.engine.resample`.
+      temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
+        cells in height ("spatial", the study's code).
+      frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
+        study's code for PAN).
+      estimator: "mean" is the paper's; "centered" subtracts the mean score from the weights and adds it back to the
+        map: the same expectation, far less variance.
+      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
+        (the study's code for PAN: 24 with min-max); each by itself otherwise.
+      sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
+        evenly; standard errors need "independent".
       path: Where the ledger is saved as it grows, every ten seconds. A ledger of the same run found there is taken
         up, not redone; if it holds more masks, they stay in the file.
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
-      **options: Fields of `jaxsal.recipes.RiseOptions`.
 
     Returns:
       The ledger of the `num_masks` masks, with `.map(target)`, `.stderr(target)` and `.save(path)`.
 
     Raises:
-      TypeError: If an argument is of the wrong kind or an option is unknown.
+      TypeError: If an argument is of the wrong kind.
       ValueError: If the clip or an option's value is not allowed, or `path` holds a ledger of another run, clip or
         classifier.
 
@@ -111,24 +176,50 @@ def rise_ledger(
       >>> len(ledger.extend(score_fn, clip, 24).ids)
       24
     """
-    chosen: RiseOptions = resolve_options("rise", recipe, options)
+    options = chosen_options("rise", recipe, locals())
+    return _ledger(key, _prepare(key, score_fn, clip, options), options, path, chunk_size, progress)
+
+
+def _prepare(key: PRNGKeyArray, score_fn: ScoreFn, clip: ClipTree, options: RiseOptions) -> Batch:
     check_key(key)
-    clip = check_clip(clip, score_fn)
-    num_classes = check_score_fn(score_fn, clip)
-    check_batches(score_fn, chosen.batch_size)
-    ledger = RiseLedger(
-        key_data=np.asarray(jax.random.key_data(key)),
-        shape=mask_shape(score_fn, clip),
-        options=chosen,
-        clip_fingerprint=fingerprint(clip),
-        clip_logits=clip_logits(score_fn, clip),
-        ids=np.zeros(0, np.int32),
-        logits=np.zeros((0, num_classes), np.float32),
-        precision=getattr(score_fn, "precision", None),
-        weights=weights_fingerprint(score_fn),
-    )
+    check_batches(score_fn, options.batch_size)
+    return prepare(score_fn, [clip])
+
+
+def _ledger(
+    key: PRNGKeyArray,
+    batch: Batch,
+    options: RiseOptions,
+    path: str | Path | None,
+    chunk_size: int,
+    progress: Progress | None,
+) -> RiseLedger:
+    check_positive("chunk_size", chunk_size)
+    ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), options)
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
-    count = chosen.num_masks
-    ledger = score_missing(ledger, score_fn, clip, count, path=path, chunk_size=chunk_size, progress=progress)
-    return ledger.first(count)
+    count = options.num_masks
+    return ledger.grown(batch, count, path=path, chunk_size=chunk_size, progress=progress).first(count)
+
+
+def masks(batch: Batch, options: RiseOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:
+    """The masks of all clips, the same for each, and their numbers."""
+    ids = np.arange(options.num_masks, dtype=np.int32)
+    return [restored({}, options, shape, seed)], [Request(number, 0, ids) for number in range(len(batch.originals))]
+
+
+def restored(
+    arrays: Mapping[str, np.ndarray], options: RiseOptions, shape: tuple[int, int, int], seed: int
+) -> RiseMasks:
+    """The masks, which options and seed determine."""
+    return rise_family(jax.random.key(seed, impl="threefry2x32"), shape, options)
+
+
+def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Array, "*K Tm H W"]:
+    """The map of a class, the predicted one if None, or of every class for "all", from the first N masks."""
+    label: Any = int(np.argmax(scores.clip_logits)) if target is None else target
+    column = None if isinstance(label, str) else label
+    used = min(options.num_masks, len(scores.ids))
+    chosen: Any = dict(estimator=options.estimator, scores=options.scores)
+    masks: Any = scores.family
+    return read_ledger(rise_map, masks, scores.ids, np.asarray(scores.logits), used, column, **chosen)

@@ -1,37 +1,41 @@
 """SIDU: masks from the last activations, weighted by similarity difference times uniqueness."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, UInt8
 
-from jaxsal.core.callables import join_callable, split_callable
-from jaxsal.core.types import Clip, FeaturesAndHead, Progress, Target
-from jaxsal.engine.baselines import make_baseline
-from jaxsal.engine.families import Families
-from jaxsal.engine.inputs import check_batches, check_clip, check_features_and_head, check_target, mask_shape
-from jaxsal.engine.masked import score_masks
-from jaxsal.engine.masks import ActivationMasks
-from jaxsal.engine.scoring import score_pairs
-from jaxsal.engine.side_by_side import each_clip
-from jaxsal.keywords import resolve_options, takes_options
-from jaxsal.recipes import SiduOptions
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, Target
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import REPLACED, Batch, prepare
+from jaxsal.engine.inputs import check_batches, check_target
+from jaxsal.engine.masks import ActivationMasks, Families
+from jaxsal.engine.requests import Request, Scores, score_requests
+from jaxsal.recipes import Alignment, RecipeName, ScoreKind, SiduOptions, chosen_options
+
+READ_OUT = ("kernel_width", "scores")
+"""Options that change what is read out of the scores, not the scores."""
 
 
-@takes_options("sidu")
 def sidu(
     classifier: FeaturesAndHead,
-    clip: Clip,
+    clip: ClipTree,
     target: Target = None,
     *,
-    recipe: str = "default",
+    recipe: RecipeName = "default",
+    threshold: float | None = None,
+    kernel_width: float | None = None,
+    scores: ScoreKind | None = None,
+    baseline: str | AnyArray | None = None,
+    alignment: Alignment | None = None,
+    feature_normalization: Literal["same", "minmax"] | None = None,
+    batch_size: int | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-    **options: Any,
 ) -> Float[Array, "*K Tm H W"]:
     """Explains one clip by what its last channels see (SIDU).
 
@@ -43,16 +47,25 @@ def sidu(
       classifier: A callable pytree with methods `features(clip)` and `head(activations)`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
       target: c, the class to explain; the predicted class if None; "all" for one map per class.
-      recipe: "default", "icpr2022" or "canonical": the options' defaults.
+      recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
+      threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
+        the map is 0.
+      kernel_width: sigma of the similarity kernel, in units of the scores.
+      scores: "probabilities" (the official code) or "logits" (the study's).
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      alignment: How masks are stretched, see `jaxsal.engine.resample`.
+      feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
+        or "minmax" (the study's code).
+      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
+        (the study's code for PAN: 64 with min-max); each by itself otherwise.
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
-      **options: Fields of `jaxsal.recipes.SiduOptions`.
 
     Returns:
       The saliency map (T', H, W), values in [0, 2]; 0 everywhere where all masks are alike.
 
     Raises:
-      TypeError: If the classifier has no `features` and `head`, or an option is unknown.
+      TypeError: If the classifier has no `features` and `head`.
       ValueError: If the clip, the target or an option's value is not allowed.
 
     Example:
@@ -69,129 +82,91 @@ def sidu(
       Muddamsetty et al., "SIDU: Similarity Difference and Uniqueness Method for Explainable AI", ICIP 2020,
       https://arxiv.org/abs/2006.03122
     """
-    chosen: SiduOptions = resolve_options("sidu", recipe, options)
-    clip = check_clip(clip, classifier)
-    target = check_target(target, check_features_and_head(classifier, clip, "sidu"))
-    check_batches(classifier, chosen.batch_size)
-    shape = mask_shape(classifier, clip)
-    split = split_callable(classifier)
-    activations, logits = _features_and_logits(
-        split.arrays, clip, split.static, chosen.feature_normalization == "minmax"
-    )
-    masks = ActivationMasks(activations, float(chosen.threshold), shape, chosen.alignment)
-    ids, places = _distinct_masks(masks, chunk_size if chosen.batch_size is None else None)
-    distinct_logits = score_masks(
-        classifier,
-        clip,
-        masks,
-        ids=ids,
-        baseline=chosen.baseline,
-        batch_size=chosen.batch_size,
+    options: SiduOptions = chosen_options("sidu", recipe, locals())
+    check_batches(classifier, options.batch_size)
+    batch = prepare(classifier, [clip])
+    batch.check_parts("sidu")
+    target = check_target(target, batch.num_classes)
+    (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
+    return sidu_map(found, target, options)
+
+
+def sidu_scores(
+    batch: Batch, options: SiduOptions, *, chunk_size: int = 16, progress: Progress | None = None
+) -> list[Scores]:
+    """The logits of every clip under the masks of its d channels; masks that are alike are scored once."""
+    return score_requests(
+        batch,
+        *channel_masks(batch, options),
+        baseline=Baseline.of(options.baseline),
+        batch_size=options.batch_size,
         chunk_size=chunk_size,
         progress=progress,
     )
+
+
+def channel_masks(batch: Batch, options: SiduOptions) -> tuple[Families, list[Request]]:
+    """The masks of the channels of every clip, a family each, and which of them to score."""
+    activations = batch.activations("minmax" if options.feature_normalization == "minmax" else None)
+    threshold = float(options.threshold)
+    like = ActivationMasks(activations[0], threshold, batch.shape, options.alignment)
+    families = Families.like(like, [activations, np.full(batch.size, threshold, activations.dtype)])
+    bits: Any = [None] * batch.size
+    if not batch.traced and options.batch_size is None:
+        bits = np.asarray(pack_masks(activations, threshold))
+    numbers = range(len(batch.originals))
+    return families, [Request(number, number, *_distinct(like.num_masks, bits[number])) for number in numbers]
+
+
+def masks(batch: Batch, options: SiduOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:
+    """`channel_masks`, as the registry asks for them."""
+    return channel_masks(batch, options)
+
+
+def stored(family: ActivationMasks) -> dict[str, np.ndarray]:
+    """The thresholded activations in bits, (d, n), and their (t, h, w), from which `restored` makes the masks."""
+    bits = np.asarray(pack_masks(family.activations[None], family.threshold))[0]
+    return {"masks": bits, "positions": np.array(family.activations.shape[:3], np.int32)}
+
+
+def restored(
+    arrays: Mapping[str, np.ndarray], options: SiduOptions, shape: tuple[int, int, int], seed: int
+) -> ActivationMasks:
+    """The masks from what `stored` gave."""
+    positions = arrays["positions"].tolist()
+    binary = np.unpackbits(arrays["masks"], axis=1, count=int(np.prod(positions))).reshape(-1, *positions)
+    activations = jax.device_put(np.moveaxis(binary, 0, -1).astype(np.float32))
+    return ActivationMasks(activations, 0.5, shape, options.alignment)
+
+
+@jax.jit
+def pack_masks(activations: Float[Array, "B t h w d"], threshold: float | Float[Array, ""]) -> UInt8[Array, "B d n"]:
+    """The thresholded activations of each channel, eight to a byte, which tell masks apart on the host."""
+    binary = (activations > threshold).reshape(*activations.shape[:1], -1, activations.shape[-1])
+    return jnp.packbits(jnp.moveaxis(binary, -1, 1), axis=-1)
+
+
+def _distinct(num_masks: int, bits: UInt8[np.ndarray, "d n"] | None) -> tuple[Any, Any, Any]:
+    """Numbers of masks of which no two are alike, which of them keep nothing, and where each mask is among them.
+
+    Many channels share a mask, such as one of nothing. All masks are taken where they are not known yet, and where
+    scores depend on their batch (`bits` is None).
+    """
+    every = np.arange(num_masks, dtype=np.int32)
+    if bits is None:
+        return every, None, None
+    _, first, places = np.unique(bits, axis=0, return_index=True, return_inverse=True)
+    ends = np.where(bits[first].any(axis=1), 0, REPLACED)
+    return first.astype(np.int32), ends, places.ravel()
+
+
+def sidu_map(scores: Scores, target: Target, options: SiduOptions) -> Float[Array, "*K Tm H W"]:
+    """The map of a class, the predicted one if None, or of every class for "all", from the scores of all channels."""
     every_class = isinstance(target, str)
-    return _read_out(
-        masks,
-        logits,
-        _take(distinct_logits, places, like=logits),
-        chosen.kernel_width,
-        None if every_class else target,
-        chosen.scores == "probabilities",
-        every_class,
-    )
-
-
-def sidu_clips(
-    classifier: FeaturesAndHead,
-    clips: Sequence[Clip],
-    targets: Sequence[int],
-    *,
-    recipe: str = "default",
-    chunk_size: int = 16,
-    **options: Any,
-) -> list[Float[Array, "Tm H W"]]:
-    """`sidu` of several clips of one shape at once, their masks side by side in each chunk; arguments as there.
-
-    Clips beyond the targets are there for the size of the programs alone.
-    """
-    chosen: SiduOptions = resolve_options("sidu", recipe, options)
-    if chosen.batch_size is not None:  # a batch is of one clip
-        keywords: Any = dict(recipe=recipe, chunk_size=chunk_size, **options)
-        own = clips[: len(targets)]
-        return [sidu(classifier, clip, target, **keywords) for clip, target in zip(own, targets, strict=True)]
-    checked = [check_clip(clip, classifier) for clip in clips]
-    check_features_and_head(classifier, checked[0], "sidu")
-    shape = mask_shape(classifier, checked[0])
-    minmax = chosen.feature_normalization == "minmax"
-    activations, logits = each_clip(_features_and_logits_each, classifier, checked, static=(minmax,))
-    threshold, alignment = float(chosen.threshold), chosen.alignment
-    explained = activations[: len(targets)]
-    masks = [ActivationMasks(jax.device_put(one), threshold, shape, alignment) for one in explained]
-    distinct = [_distinct_masks(one, 1) for one in masks]
-    counts = [len(ids) for ids, _ in distinct]
-    numbers = np.arange(len(targets), dtype=np.int32)
-    thresholds = np.full(len(clips), threshold, activations.dtype)
-    scores = score_pairs(
-        classifier,
-        checked,
-        Families.like(masks[0], [activations, thresholds]),
-        [make_baseline(chosen.baseline, clip, classifier) for clip in checked],
-        np.repeat(np.stack([numbers, numbers], axis=1), counts, axis=0),
-        np.concatenate([ids for ids, _ in distinct]).astype(np.int32),
-        chunk_size=chunk_size,
-    )
-    parts = np.split(np.asarray(scores), np.cumsum(counts)[:-1])
-    probabilities = chosen.scores == "probabilities"
-    return [
-        _read_out(one, own, part[places], chosen.kernel_width, target, probabilities, False)
-        for one, own, part, (_, places), target in zip(
-            masks, logits[: len(masks)], parts, distinct, targets, strict=True
-        )
-    ]
-
-
-def _take(rows: Array, places: Int[np.ndarray, " d"], *, like: Array) -> Array:
-    """rows[places] on the devices of `like`, taken on the host, where nothing is compiled for the number of rows."""
-    if isinstance(rows, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
-        return rows[places]
-    return jax.device_put(np.asarray(rows)[places], like.sharding)
-
-
-def _distinct_masks(
-    masks: ActivationMasks, chunk_size: int | None
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " d"]]:
-    """The numbers of masks of which no two are alike, filled up to whole chunks, and where each mask is among them.
-
-    Many channels share a mask, such as one of nothing; they need to be scored once. All masks are taken where
-    `chunk_size` is None, since scores depend on their batch, and where the activations are not known yet.
-    """
-    every = np.arange(masks.num_masks)
-    if chunk_size is None or isinstance(masks.activations, jax.core.Tracer):
-        return every, every
-    columns = (np.asarray(masks.activations) > masks.threshold).reshape(-1, masks.num_masks).T
-    _, first, places = np.unique(columns, axis=0, return_index=True, return_inverse=True)
-    return np.pad(first, (0, -len(first) % chunk_size), mode="edge"), places
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def _features_and_logits_each(arrays: list[Any], clips: Array, static: Any, minmax: bool) -> tuple[Array, Array]:
-    classifier = join_callable(arrays, static)
-    return jax.vmap(lambda clip: _parts(classifier, clip, minmax))(clips)
-
-
-@partial(jax.jit, static_argnums=(2, 3))
-def _features_and_logits(arrays: list[Any], clip: Array, static: Any, minmax: bool) -> tuple[Array, Array]:
-    return _parts(join_callable(arrays, static), clip, minmax)
-
-
-def _parts(classifier: Any, clip: Array, minmax: bool) -> tuple[Array, Array]:
-    """The activations that masks are made of, and the logits of the clip."""
-    activations = classifier.features(clip)
-    logits = classifier.head(activations)
-    if minmax:
-        activations = classifier.with_normalization("minmax").features(clip)
-    return activations, logits
+    label: Any = None if every_class else target
+    probabilities = options.scores == "probabilities"
+    rows = jnp.asarray(scores.clip_logits), jnp.asarray(scores.logits)
+    return _read_out(scores.family, *rows, options.kernel_width, label, probabilities, every_class)
 
 
 def similarity_difference(
@@ -217,7 +192,6 @@ def _read_out(
     probabilities: bool,
     every_class: bool,
 ) -> Float[Array, "*K Tm H W"]:
-    """The map of the target, the predicted class if None, or those of all classes."""
     label = jnp.argmax(logits) if target is None else target
     if probabilities:
         logits, masked_logits = jax.nn.softmax(logits), jax.nn.softmax(masked_logits)

@@ -1,0 +1,103 @@
+"""The registry of measures of maps, which the runner, the tables and the docs read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal import recipes
+from jaxsal.core.types import AnyArray
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import Batch
+from jaxsal.engine.requests import Scores
+from jaxsal.metrics.curves import Curve, curve_baseline, curve_scores, read_curve
+from jaxsal.metrics.steps import count_steps
+from jaxsal.recipes import CurveOptions
+
+
+class Measured(NamedTuple):
+    """What a measure says of one map.
+
+    Attributes:
+      value: One number.
+      curve: The curve behind it, if there is one.
+      logits: Along the curve, of all classes, so that the curve of another class needs no pass.
+    """
+
+    value: float
+    curve: Curve | None = None
+    logits: Float[np.ndarray, "n K"] | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure of saliency maps.
+
+    Attributes:
+      name: In options, configs and tables.
+      good: -1 if a low value is good, 1 if a high one is.
+      measure: (batch, clip of each map, maps (F, T', H, W), class of each map, options, chunk size) to what it says
+        of each map.
+      num_passes: (shape of the clip, T' of the map, options) to forward passes of a map, at most, beside the
+        untouched and the fully replaced clip.
+      baseline: (options, whether T' < T) to what replaces removed voxels, where a fully replaced clip is scored.
+    """
+
+    name: str
+    good: int
+    measure: Callable[[Batch, Sequence[int], Float[AnyArray, "F Tm H W"], Sequence[int], Any, int], list[Measured]]
+    num_passes: Callable[[tuple[int, ...], int, Any], int] = lambda clip_shape, num_slices, options: 0
+    baseline: Callable[[Any, bool], Baseline] | None = None
+
+
+def _measure_curve(
+    batch: Batch,
+    owners: Sequence[int],
+    maps: Float[AnyArray, "F Tm H W"],
+    classes: Sequence[int],
+    options: Any,
+    chunk_size: int,
+    *,
+    keep: bool,
+) -> list[Measured]:
+    scores = curve_scores(batch, owners, maps, classes, options, keep, chunk_size=chunk_size)
+    curves = [read_curve(own, label, options) for own, label in zip(scores, classes, strict=True)]
+    pairs = zip(scores, curves, strict=True)
+    return [Measured(float(curve.auc), curve, _of_all_steps(own, curve)) for own, curve in pairs]
+
+
+def _of_all_steps(scores: Scores, curve: Curve) -> Float[np.ndarray, "n K"]:
+    """The logits along a curve, NaN at steps that were not scored."""
+    logits = np.full((len(curve.scores), scores.logits.shape[1]), np.nan, np.float32)
+    logits[scores.ids] = scores.logits
+    return logits
+
+
+def _steps_between(clip_shape: tuple[int, ...], num_slices: int, options: CurveOptions) -> int:
+    """The scores of a curve but for its ends."""
+    return max(count_steps(clip_shape, num_slices, options) - 2, 0)
+
+
+def _curve_baseline(options: CurveOptions, segmented: bool) -> Baseline:
+    return curve_baseline(options, segmented=segmented)
+
+
+def _curve_measure(name: str, good: int, *, keep: bool) -> Measure:
+    return Measure(name, good, partial(_measure_curve, keep=keep), _steps_between, _curve_baseline)
+
+
+MEASURES: dict[str, Measure] = {
+    "deletion": _curve_measure("deletion", -1, keep=False),
+    "insertion": _curve_measure("insertion", 1, keep=True),
+}
+"""By name."""
+
+
+def add_measure(measure: Measure, options: Any) -> None:
+    """Makes a further measure known everywhere; `options` is a frozen dataclass with its defaults."""
+    MEASURES[measure.name] = measure
+    recipes.ADDED_MEASURES[measure.name] = measure.good
+    recipes.add_options(measure.name, options)
