@@ -1,14 +1,16 @@
 """Sets of clips as TFDS builders: prepared once as array_record shards, then read clip by clip.
 
-    import jaxsal.datasets.builders, tensorflow_datasets as tfds
-    tfds.builder("multispectral_actions").download_and_prepare(...)
+    prepare_clips("multispectral_actions", manual_dir="recordings/")
+    tfds.builder("multispectral_actions")  # after importing this module
 
 TensorFlow is not needed. An example is one clip: `frames`, `label`, `name`, `spectrum`, and `actor`, its actor's pixels
 where the set knows them. The names, labels and spectra of all clips are in the metadata too, in the order of the
 examples, so that a set is listed without reading a frame.
 """
 
+import contextlib
 import dataclasses
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,17 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from jaxsal.datasets.decoding import in_order, square_frames
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
-from jaxsal.datasets.prepared import RENDERED_FRAMES
+from jaxsal.datasets.pipeline import in_order
+from jaxsal.datasets.prepared import NAMES, Prepared, default_data_dir, open_builder
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet, white_frames
-from jaxsal.datasets.synthetic.scenes import synthetic_actions
+from jaxsal.datasets.synthetic import synthetic_actions
+
+FULL = "full"  # the config with frames as they are recorded
+RENDERED_FRAMES = 20  # as a network of 16 frames is trained on, with four to choose among
 
 
 @dataclasses.dataclass
@@ -71,14 +78,12 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
-        source: Any = Path(dl_manager.manual_dir).absolute() if self.MANUAL_DOWNLOAD_INSTRUCTIONS else None
+        source = Path(dl_manager.manual_dir).absolute() if self.MANUAL_DOWNLOAD_INSTRUCTIONS else None
         clip_set = self.clip_set(source)
         self.info.features["label"].names = clip_set.classes
-        config = self.builder_config
-        stored = dict(
-            source=source and str(source), size=config.size, antialias=config.antialias, num_frames=config.num_frames
-        )
-        self.info.metadata.update(classes=clip_set.classes, **stored)
+        stored = dataclasses.asdict(self.builder_config)
+        stored = {field: stored[field] for field in ("size", "antialias", "num_frames")}
+        self.info.metadata.update(classes=clip_set.classes, source=source and str(source), **stored)
         splits = {split: clip_set.select(split=split).records for split in SPLITS}
         return {split: self._generate_examples(split, records) for split, records in splits.items() if records}
 
@@ -136,3 +141,82 @@ class SyntheticActions(ClipBuilder):
 BUILDERS: dict[str, type[ClipBuilder]] = {
     builder.name: builder for builder in (MultispectralActions, PairedActions, SyntheticActions)
 }
+
+
+def prepare_clips(
+    name: str,
+    *,
+    manual_dir: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    size: int | None = None,
+    antialias: bool = False,
+    num_frames: int | None = None,
+    config: str | None = None,
+) -> Prepared:
+    """Writes a set as shards, or finds it written.
+
+    Args:
+      name: One of `NAMES`.
+      manual_dir: The folder of the recordings; none for the embedded set.
+      data_dir: Where to; `default_data_dir` if None.
+      size: Stores frames resized and cut to squares of this side, as training at this size does it: less to
+        keep and to read. Frames as they are recorded if None.
+      antialias: Of the resizing to `size`; the network's own (PAN's is antialiased) for training on the squares.
+      num_frames: Of the clips of the embedded set, 20 if None; recordings have their own.
+      config: Tells sets of one name apart; if None "full", or "square<size>", "frames<num_frames>" and "antialias",
+        those of them that apply, with dashes between.
+
+    Returns:
+      Where it lies; a set that is being written is not there until it is whole.
+
+    Raises:
+      FileNotFoundError: If a file of the layout is missing.
+      ValueError: If the name is unknown, `manual_dir` does not fit it, the layout is not as it must be, or the
+        config holds another set.
+    """
+    _check_request(name, manual_dir, size, antialias, num_frames, config)
+    parts = [f"square{size}"] * (size is not None) + [f"frames{num_frames}"] * (num_frames is not None)
+    config = config or "-".join(parts + ["antialias"] * antialias) or FULL
+    chosen = ClipConfig(name=config, size=size, antialias=antialias, num_frames=num_frames or RENDERED_FRAMES)
+    root = Path(data_dir or default_data_dir()).absolute()
+    with contextlib.redirect_stdout(sys.stderr):
+        builder = BUILDERS[name](data_dir=root, config=FULL if config == FULL else chosen)
+        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
+    prepared = Prepared(f"{name}/{config}", Path(builder.data_dir))
+    source = None if manual_dir is None else str(Path(manual_dir).absolute())
+    _check_same(prepared, dict(source=source, size=size, antialias=antialias, num_frames=chosen.num_frames))
+    return prepared
+
+
+def _check_request(
+    name: str,
+    manual_dir: str | Path | None,
+    size: int | None,
+    antialias: bool,
+    num_frames: int | None,
+    config: str | None,
+) -> None:
+    check_choice("name", name, NAMES)
+    is_embedded = not BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
+    if size is not None:
+        check_positive("size", size)
+    if size is None and antialias:
+        raise ValueError("`antialias` must come with a `size` to resize to; got none.")
+    if size is not None and config == FULL:
+        raise ValueError(f"`config` must not be {FULL!r}, frames as they are recorded, with a `size`; got {size}.")
+    if (manual_dir is None) != is_embedded:
+        rule = "be left out" if is_embedded else "be the folder of the recordings"
+        raise ValueError(f"`manual_dir` must {rule} for {name}; got {manual_dir}.")
+    if num_frames is not None:
+        check_positive("num_frames", num_frames)
+        if not is_embedded or config == FULL:
+            raise ValueError(f"`num_frames` must be left out for {name} {config or ''}; got {num_frames}.")
+    if manual_dir is not None and not Path(manual_dir).is_dir():
+        raise FileNotFoundError(f"`manual_dir` must be a folder; got {manual_dir}.")
+
+
+def _check_same(prepared: Prepared, wanted: dict[str, Any]) -> None:
+    held = dict(num_frames=RENDERED_FRAMES) | open_builder(prepared.folder).info.metadata  # older sets do not say
+    for key, value in wanted.items():
+        if held[key] != value:
+            raise ValueError(f"`config` must be new; got {prepared.name!r}, which has {key} {held[key]}, not {value}.")

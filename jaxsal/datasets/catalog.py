@@ -5,7 +5,7 @@ from pathlib import Path
 from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.prepared import default_data_dir, find_prepared, is_prepared_name, list_prepared, prepared_clips
 from jaxsal.datasets.records import ClipSet
-from jaxsal.datasets.synthetic.scenes import synthetic_actions
+from jaxsal.datasets.synthetic import synthetic_actions
 
 SYNTHETIC = "synthetic"
 SPARE_FRAMES = 4

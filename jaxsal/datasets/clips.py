@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jaxsal.core.resize import linear_weights
+
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".gif")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ARRAY_SUFFIXES = (".npy", ".npz")
@@ -129,7 +131,7 @@ def _video_frames(path: Path, start: int, stop: int | None) -> Iterator[np.ndarr
 def _image_frames(folder: Path, start: int, stop: int | None) -> Iterator[np.ndarray]:
     from PIL import Image, UnidentifiedImageError
 
-    paths = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."]
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != "."]
     if not paths:
         raise ValueError(f"`path` must hold images ({' '.join(IMAGE_SUFFIXES)}); got {folder}.")
     _check_length(folder, start, stop, len(paths))
@@ -229,13 +231,21 @@ def resize_and_crop(
     return np.clip(clip / np.float32(255), 0, 1)
 
 
+def square_frames(
+    frames: UInt8[np.ndarray, "L H W 3"], size: int, *, antialias: bool = False
+) -> UInt8[np.ndarray, "L S S 3"]:
+    """Resizes frames by their shorter side and cuts the middle square out, rounded to bytes; see `resize_and_crop`."""
+    if frames.shape[1:3] == (size, size):
+        return frames
+    square = resize_and_crop(frames, short_side=size, crop=size, antialias=antialias)
+    return np.rint(255 * square).astype(np.uint8)
+
+
 def _resize_weights(size: int, new_size: int, crop: int, antialias: bool) -> Any:
     """Sparse (crop, size) float32 matrix that resizes one axis to `new_size` and keeps its centre."""
     from scipy.sparse import csr_array
 
     scale = size / new_size
-    support = max(scale, 1.0) if antialias else 1.0
     first = round((new_size - crop) / 2)
     centres = (np.arange(first, first + crop) + 0.5) * scale - 0.5
-    weights = np.maximum(0, 1 - np.abs(np.arange(size) - centres[:, None]) / support)
-    return csr_array((weights / weights.sum(axis=1, keepdims=True)).astype(np.float32))
+    return csr_array(linear_weights(centres, size, support=max(scale, 1.0) if antialias else 1.0).astype(np.float32))

@@ -12,7 +12,6 @@ from jaxsal.core.checks import check_positive
 
 
 @runtime_checkable
-@runtime_checkable
 class FrameSampler(Protocol):
     """How the frames of a clip are chosen: always alike for testing, by a key for training."""
 
@@ -71,13 +70,11 @@ class SegmentSampler:
 
     def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
         """As `segment_indices`."""
-        options = dict(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
-        return segment_indices(length, **options)
+        return segment_indices(length, **vars(self))
 
     def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
         """As `random_segment_indices`."""
-        options = dict(num_segments=self.num_segments, frames_per_segment=self.frames_per_segment)
-        return random_segment_indices(key, length, **options)
+        return random_segment_indices(key, length, **vars(self))
 
 
 def choose_frames(sampler: FrameSampler, length: int, key: PRNGKeyArray | None) -> Int[np.ndarray, " T"]:

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
 
-from jaxsal.options import TrainOptions
+from jaxsal.core.resize import linear_weights
+from jaxsal.training.options import TrainOptions
 
 SCALES = (1.0, 0.875, 0.75, 0.66)
 MAX_DISTORT = 1  # steps in `SCALES` between the height and the width of a crop
@@ -45,7 +46,7 @@ def multi_scale_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int
     sides = jax.random.choice(size_key, jnp.asarray(crop_sizes(size, crop)))
     quarters = jax.random.choice(position_key, jnp.asarray(POSITIONS))
     corner = quarters * ((size - sides) // 4)
-    rows, columns = (resize_weights(size, crop, corner[axis], sides[axis]) for axis in (0, 1))
+    rows, columns = (_resize_part(size, crop, corner[axis], sides[axis]) for axis in (0, 1))
     return jnp.einsum("ih,thwc,jw->tijc", rows, clip.astype(jnp.float32) / 255, columns)
 
 
@@ -57,24 +58,14 @@ def crop_sizes(size: int, crop: int) -> Int[np.ndarray, "pairs 2"]:
     return np.array([(sides[i], sides[j]) for i in steps for j in steps if abs(i - j) <= MAX_DISTORT], np.int32)
 
 
-def resize_weights(
+def _resize_part(
     size: int, new_size: int, start: Int[Array, ""], length: Int[Array, ""]
 ) -> Float[Array, "new_size size"]:
-    """The matrix that resizes a part of an axis, as `resize_and_crop` does with antialiasing.
-
-    Args:
-      size: Of the axis.
-      new_size: Of the result.
-      start: First index of the part; may be traced.
-      length: Of the part; may be traced. Nothing outside of it is looked at.
-    """
-    first, end = start.astype(jnp.float32), (start + length).astype(jnp.float32)
-    scale = (end - first) / new_size
+    """The antialiasing matrix that resizes a part of an axis, from `start` on, and looks at nothing outside of it."""
+    first, part = start.astype(jnp.float32), length.astype(jnp.float32)
+    scale = part / new_size
     centres = first + (jnp.arange(new_size, dtype=jnp.float32) + 0.5) * scale - 0.5
-    index = jnp.arange(size, dtype=jnp.float32)
-    weights = jnp.maximum(0, 1 - jnp.abs(index - centres[:, None]) / jnp.maximum(scale, 1))
-    weights = jnp.where((index >= first) & (index < end), weights, 0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    return linear_weights(centres, size, support=jnp.maximum(scale, 1), start=first, length=part)
 
 
 CROPS: dict[str, Callable[..., Float[Array, "T crop crop 3"]]] = {

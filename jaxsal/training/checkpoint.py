@@ -1,25 +1,21 @@
-"""Checkpoints: weights with the network's spec, and what training needs to go on; written whole or not at all."""
+"""Checkpoints: weights with the network's spec, and what training resumes from; written whole or not at all."""
 
 import dataclasses
 import warnings
-from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jaxtyping import PyTree
 
+from jaxsal.core.files import DamagedError
 from jaxsal.core.fingerprints import fingerprint
-from jaxsal.core.revision import git_revision
 from jaxsal.training.networks import NetworkSpec, spec_differences
 
-_VERSIONED = ("jaxsal", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
-
-
-class DamagedError(ValueError):
-    """A checkpoint that cannot be read, or holds other numbers than were saved."""
+Variables = dict[str, Any]
+"""{"params": ..., "batch_stats": ...}, arrays nested by layer."""
 
 
 class Checkpoint(NamedTuple):
@@ -27,14 +23,14 @@ class Checkpoint(NamedTuple):
 
     Attributes:
       spec: What the network is.
-      variables: {"params": ..., "batch_stats": ...}.
+      variables: Its weights.
       step: Training steps taken.
       progress: What training needs beside the variables, or None.
       origin: Versions, git revision, devices and whatever training noted.
     """
 
     spec: NetworkSpec
-    variables: Any
+    variables: Variables
     step: int
     progress: Any
     origin: dict[str, Any]
@@ -62,8 +58,8 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
         manager.wait_until_finished()
     except Exception as error:  # orbax passes on what the file system and TensorStore say, in types of their own
         raise OSError(
-            f"`output` must take a checkpoint; got {_reason(error)} at {manager.directory}, step {checkpoint.step}. "
-            "Checkpoints before it are safe, and the same command goes on from there."
+            f"Cannot write the checkpoint of step {checkpoint.step} to {manager.directory}: {_reason(error)}. Earlier "
+            "checkpoints are safe; rerun the same command to resume."
         ) from error
 
 
@@ -73,7 +69,9 @@ def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManag
     return ocp.CheckpointManager(Path(directory).absolute(), options=options)
 
 
-def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, progress: Any = None) -> Checkpoint:
+def load_checkpoint(
+    directory: str | Path, *, spec: NetworkSpec | None = None, progress: PyTree | None = None
+) -> Checkpoint:
     """Reads the newest checkpoint of a run; with a warning the one before it, if the newest is damaged.
 
     Args:
@@ -92,35 +90,32 @@ def load_checkpoint(directory: str | Path, *, spec: NetworkSpec | None = None, p
     damage: list[DamagedError] = []
     for step in reversed(steps):
         try:
-            found = _load_step(path, step, spec, progress)
+            checkpoint = _load_step(path, step, spec, progress)
         except DamagedError as error:
             damage.append(error)
             continue
         if damage:
-            warnings.warn(f"{damage[0]} The one of step {step} is taken instead.", stacklevel=2)
-        return found
+            warnings.warn(f"{damage[0]} Step {step} is used instead.", stacklevel=2)
+        return checkpoint
     raise damage[0]
 
 
-def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: Any) -> Checkpoint:
+def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: PyTree | None) -> Checkpoint:
     """The checkpoint of one step; errors as `load_checkpoint`."""
     with ocp.CheckpointManager(path) as manager:
         meta = _restore(manager, step, meta=ocp.args.JsonRestore())["meta"]
-        found = NetworkSpec.from_json(meta["spec"])
-        if spec is not None and found != spec:
-            differences = "; ".join(spec_differences(spec, found))
+        held = NetworkSpec.from_json(meta["spec"])
+        if spec is not None and held != spec:
+            differences = "; ".join(spec_differences(spec, held))
             raise ValueError(f"`checkpoint` must be of the network asked for; got {path} with {differences}.")
-        shapes = jax.eval_shape(found.model().init, jax.random.key(0), jnp.zeros((1, *found.clip_shape)))
-        items = {"variables": ocp.args.StandardRestore(_on_one_device(dict(shapes)))}
-        if progress is not None:
-            items["progress"] = ocp.args.StandardRestore(_on_one_device(progress))
+        variables = dict(jax.eval_shape(held.model().init, jax.random.key(0), jnp.zeros((1, *held.clip_shape))))
+        trees = {"variables": variables} | ({} if progress is None else {"progress": progress})
+        items = {name: ocp.args.StandardRestore(_on_one_device(tree)) for name, tree in trees.items()}
         restored = _restore(manager, step, **items)
     for name, saved in (("variables", "fingerprint"), ("progress", "progress_fingerprint")):
         if name in restored and saved in meta and fingerprint(restored[name]) != meta[saved]:
-            raise DamagedError(
-                f"`checkpoint` must be undamaged; got other {name} than were saved in {path}, step {step}."
-            )
-    return Checkpoint(found, restored["variables"], step, restored.get("progress"), meta["origin"])
+            raise DamagedError(f"The checkpoint of step {step} in {path} is damaged: its {name} have changed.")
+    return Checkpoint(held, restored["variables"], step, restored.get("progress"), meta["origin"])
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:
@@ -144,8 +139,9 @@ def _restore(manager: ocp.CheckpointManager, step: int, **items: Any) -> Any:
     try:
         return manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:  # orbax raises bare exceptions for damaged files
-        reason = f"{manager.directory}, step {step}: {_reason(error)}"
-        raise DamagedError(f"`checkpoint` must be whole; got {reason}.") from error
+        raise DamagedError(
+            f"The checkpoint of step {step} in {manager.directory} is damaged: {_reason(error)}."
+        ) from error
 
 
 def _reason(error: Exception) -> str:
@@ -153,14 +149,7 @@ def _reason(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0][:200].removesuffix(".")
 
 
-def _on_one_device(tree: Any) -> Any:
+def _on_one_device(tree: PyTree) -> PyTree:
     """Shapes of a tree, to be restored on the first device whatever the checkpoint was saved from."""
     sharding = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
-
-
-def origin(**notes: Any) -> dict[str, Any]:
-    """Versions of the packages that numbers depend on, the git revision if there is one, the devices, further notes."""
-    versions = {name: version(name) for name in _VERSIONED}
-    kinds = Counter(f"{device.platform}: {device.device_kind}" for device in jax.devices())
-    return dict(versions=versions, git_revision=git_revision(), devices=dict(kinds), **notes)

@@ -1,4 +1,4 @@
-"""Trained weights from PyTorch's files to a checkpoint, and from a checkpoint to a file for PyTorch."""
+"""Trained weights from PyTorch's files, to a checkpoint or to start a training from, and from a checkpoint back."""
 
 import dataclasses
 import json
@@ -7,15 +7,26 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import PRNGKeyArray
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_atomically
-from jaxsal.models import variables_from_torch, variables_to_torch
+from jaxsal.core.origin import origin
+from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
 from jaxsal.models.torch.files import read_metadata, read_tensors
 from jaxsal.models.torch.weights import arch_from_torch, model_from_torch
-from jaxsal.training.checkpoint import Checkpoint, latest_step, open_manager, origin, save_checkpoint
+from jaxsal.training.checkpoint import (
+    Checkpoint,
+    Variables,
+    latest_step,
+    open_checkpoint,
+    open_manager,
+    save_checkpoint,
+)
 from jaxsal.training.networks import NETWORKS, NetworkSpec
-from jaxsal.training.starts import SOURCES
+
+HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 
 
 def checkpoint_from_torch(
@@ -49,28 +60,23 @@ def checkpoint_from_torch(
         shape (the message names them), or if the classes or another field do not fit the network.
     """
     tensors, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
-    arch = arch or noted.get("arch") or _arch_of(tensors, from_resnet50)
+    found = "pan" if from_resnet50 else arch_from_torch(tensors)
+    arch = arch or noted.get("arch") or (found if found in NETWORKS else "resnet3d18")  # what errors are told against
     check_choice("arch", arch, tuple(NETWORKS))
-    if from_resnet50 and ("resnet50" not in SOURCES[arch] or not classes):
+    if from_resnet50 and not (NETWORKS[arch].from_resnet50 and classes):
         raise ValueError(f"`from_resnet50` must come with a PAN and its classes; got {arch} and {classes}.")
     stored = "resnet50" if from_resnet50 else arch
     variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
     classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
     fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | spec
-    found = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
+    network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
-        variables = SOURCES[arch]["resnet50"](found, variables, jax.random.key(seed))
+        variables = _pan_variables(network, variables, jax.random.key(seed))
     elif len(classes) != model.num_classes:
         raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
-    elif model != found.model():
-        raise ValueError(f"`source` must hold the network {found.model()}; got {model}.")
-    return Checkpoint(found, variables, 0, None, origin(converted_from=Path(source).name))
-
-
-def _arch_of(tensors: Any, from_resnet50: bool) -> str:
-    """What a file is of that says nothing of it; of an unknown one, what its tensors are reported against."""
-    found = "pan" if from_resnet50 else arch_from_torch(tensors)
-    return found if found in NETWORKS else "resnet3d18"
+    elif model != network.model():
+        raise ValueError(f"`source` must hold the network {network.model()}; got {model}.")
+    return Checkpoint(network, variables, 0, None, origin(converted_from=Path(source).name))
 
 
 def _num_frames(arch: str, model: Any) -> int:
@@ -87,6 +93,49 @@ def _noted_fields(source: str | Path) -> dict[str, Any]:
         return {}
     values = {name: json.loads(metadata[name]) for name in names}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) -> Variables:
+    """Reads weights to start a training from; a head for other classes is replaced by a random one.
+
+    Args:
+      spec: What will be trained.
+      path: A torch or safetensors file of the same network, for a PAN also one of ResNet-50; or the folder of a run.
+      seed: Of the random parts.
+
+    Raises:
+      FileNotFoundError: If there is no such file or folder.
+      ValueError: If the file cannot be read or its tensors are not those of such a network.
+    """
+    path, key = Path(path), jax.random.fold_in(jax.random.key(seed), 0)
+    read = open_checkpoint(path).variables if path.is_dir() else _variables_from_torch(spec, path, key)
+    fresh = flatten_dict(init_variables(spec.model(), key, (1, *spec.clip_shape)))
+    given = flatten_dict(read)
+    if any(given[name].shape != fresh[name].shape for name in fresh if name[:2] == HEAD and name in given):
+        given = {name: fresh[name] if name[:2] == HEAD else value for name, value in given.items()}
+    wrong = sorted(
+        "/".join(name)
+        for name in fresh.keys() | given.keys()
+        if name not in fresh or name not in given or fresh[name].shape != given[name].shape
+    )
+    if wrong:
+        names = ", ".join(wrong[:4]) + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else "")
+        raise ValueError(f"`init` must fit a {spec.arch} of width {spec.width}; got {path}, which differs in {names}.")
+    return unflatten_dict(given)
+
+
+def _variables_from_torch(spec: NetworkSpec, path: Path, key: PRNGKeyArray) -> Variables:
+    tensors = read_tensors(path)
+    if NETWORKS[spec.arch].from_resnet50 and arch_from_torch(tensors) == "resnet50":
+        return _pan_variables(spec, variables_from_torch("resnet50", tensors), key)
+    return variables_from_torch(spec.arch, tensors)
+
+
+def _pan_variables(spec: NetworkSpec, resnet50: Variables, key: PRNGKeyArray) -> Variables:
+    model = spec.model()
+    assert isinstance(model, PAN)
+    num_segments, variant = model.num_segments, model.variant
+    return pan_from_resnet50(resnet50, len(spec.classes), variant=variant, num_segments=num_segments, key=key)
 
 
 def save_as_run(checkpoint: Checkpoint, directory: str | Path) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
+import jax
 import numpy as np
 from jaxtyping import Float, UInt8
 
@@ -27,12 +28,14 @@ class Architecture(NamedTuple):
       sampler: How its clips are chosen, from the frames of a clip.
       num_frames: T of the published network.
       antialias: Whether the published network's frames are antialiased when they shrink.
+      from_resnet50: Whether its training can start from the weights of a ResNet-50.
     """
 
     build: Callable[[int, int, int], nn.Module]
     sampler: Callable[[int], FrameSampler]
     num_frames: int
     antialias: bool
+    from_resnet50: bool
 
 
 def _pan_sampler(num_frames: int) -> SegmentSampler:
@@ -52,10 +55,10 @@ def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
 
 
 NETWORKS = {
-    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
-    "pan": Architecture(_pan, _pan_sampler, 32, antialias=True),
-    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True),
-    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True),
+    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False, from_resnet50=False),
+    "pan": Architecture(_pan, _pan_sampler, 32, antialias=True, from_resnet50=True),
+    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True, from_resnet50=True),
+    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True, from_resnet50=True),
 }
 
 
@@ -130,6 +133,12 @@ class NetworkSpec:
     def classifier(self, variables: Any) -> Classifier:
         """The network with weights, on clips in [0, 1]."""
         return Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std)
+
+    def untrained(self) -> Classifier:
+        """The network with weights that are all 0 and take no memory, for what depends on shapes alone."""
+        clips = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
+        shapes = jax.eval_shape(self.model().init, jax.random.key(0), clips)
+        return self.classifier(jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes))
 
     def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S 3"]:
         """A recording as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].

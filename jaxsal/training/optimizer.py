@@ -6,7 +6,7 @@ import jax
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
 
-from jaxsal.options import TrainOptions
+from jaxsal.training.options import TrainOptions
 
 MOMENTUM = 0.9
 MAX_GRADIENT_NORM = 20.0

@@ -1,4 +1,4 @@
-"""Training: one pure step, checkpoints that a killed run goes on from."""
+"""Training: one pure step, and a run of steps that resumes from its checkpoints."""
 
 import dataclasses
 import hashlib
@@ -17,33 +17,34 @@ from tqdm import tqdm
 
 from jaxsal.core.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
 from jaxsal.core.fingerprints import fingerprint
-from jaxsal.core.interruptions import asked_to_stop
+from jaxsal.core.origin import origin
+from jaxsal.core.processes import asked_to_stop, is_first
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
-from jaxsal.options import TrainOptions
 from jaxsal.training.augment import augment
 from jaxsal.training.checkpoint import (
     Checkpoint,
+    Variables,
     latest_step,
     load_checkpoint,
     open_manager,
-    origin,
     save_checkpoint,
 )
 from jaxsal.training.history import Entry, Metrics, StepClock, summary, write_history
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.optimizer import make_optimizer
+from jaxsal.training.options import TrainOptions
 
 
 class TrainState(NamedTuple):
     """Everything that a step changes."""
 
     step: Int[Array, ""]
-    variables: Any
-    opt_state: Any
+    variables: Variables
+    opt_state: optax.OptState
 
 
-def init_state(spec: NetworkSpec, options: TrainOptions, start: Any = None) -> TrainState:
+def init_state(spec: NetworkSpec, options: TrainOptions, start: Variables | None = None) -> TrainState:
     """The state before the first step, with the weights of `start`, or random ones."""
     if start is None:
         key = jax.random.fold_in(jax.random.key(options.seed), 0)
@@ -104,10 +105,10 @@ def train(
     clips: ClipSource,
     directory: str | Path,
     *,
-    start: Any = None,
+    start: Variables | None = None,
     progress: bool = False,
 ) -> Checkpoint:
-    """Trains a network, or goes on with the training that `directory` holds.
+    """Trains a network, or resumes the training that `directory` holds.
 
     The same seed gives the same numbers whether or not the run was interrupted. The two newest checkpoints are kept;
     on SIGTERM the step is saved before the run ends.
@@ -132,26 +133,41 @@ def train(
     directory = Path(directory)
     options = options.on_clips(len(clips.clip_set.records))
     notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
+    state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
+    with open_manager(directory / "checkpoints", keep=2) as manager:
+        for damaged in [step for step in manager.all_steps() if step > int(state.step)]:
+            manager.delete(damaged)
+
+        def save(state: TrainState, history: list[Entry]) -> None:
+            if is_first():
+                write_history(directory / "history.jsonl", history)
+            progress_made = {"opt_state": state.opt_state}
+            save_checkpoint(manager, Checkpoint(spec, state.variables, history[-1].step, progress_made, notes))
+
+        state = _take_steps(state, spec, options, clips, save, progress=progress)
+    return Checkpoint(spec, jax.tree.map(on_one_device, state.variables), int(state.step), None, notes)
+
+
+def _take_steps(
+    state: TrainState,
+    spec: NetworkSpec,
+    options: TrainOptions,
+    clips: ClipSource,
+    save: Callable[[TrainState, list[Entry]], None],
+    *,
+    progress: bool,
+) -> TrainState:
+    """The state after the steps that are left; it is saved with the entries of the history since the last save."""
     clips_key, key = (jax.random.fold_in(jax.random.key(options.seed), stream) for stream in (1, 2))
     mesh = device_mesh(multiple_of=options.batch_size)
-    state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
     steps = range(int(state.step), options.num_steps)
     batches = training_batches(clips, clips_key, steps, options.batch_size, rows=own_part(mesh, options.batch_size))
     key, state = on_every_device((key, state), mesh)
     history: list[Entry] = []
     metrics: Metrics = {}
     clock = StepClock()
-    bar = tqdm(
-        steps,
-        "train",
-        options.num_steps,
-        initial=steps.start,
-        disable=not progress,
-        unit="step",
-    )
-    with open_manager(directory / "checkpoints", keep=2) as manager, asked_to_stop() as stop:
-        for damaged in [found for found in manager.all_steps() if found > steps.start]:
-            manager.delete(damaged)
+    bar = tqdm(steps, "train", options.num_steps, initial=steps.start, disable=not progress, unit="step")
+    with asked_to_stop() as stop:
         for step in bar:
             batch, before = clock.next_input(batches, metrics), metrics
             parts = join_parts((batch.clips, batch.labels), mesh)
@@ -160,25 +176,20 @@ def train(
             history.append(Entry(step + 1, metrics, times if step > steps.start else None))
             if (step + 1) % 10 == 0:
                 bar.set_postfix(summary(history[-10:]))
-            stopping = stop(step)
-            if stopping or (step + 1) % options.save_every == 0 or step + 1 == options.num_steps:
-                if jax.process_index() == 0:
-                    write_history(directory / "history.jsonl", history)
+            is_last, stopping = step + 1 == options.num_steps, stop(step)
+            if stopping or is_last or (step + 1) % options.save_every == 0:
+                save(state, history)
                 history.clear()
-                progress_of = {"opt_state": state.opt_state}
-                save_checkpoint(manager, Checkpoint(spec, state.variables, step + 1, progress_of, notes))
-            if stopping and step + 1 < options.num_steps:
+            if stopping and not is_last:
                 raise KeyboardInterrupt(f"asked to stop; step {step + 1} is saved")
-    variables = jax.tree.map(on_one_device, state.variables)
-    return Checkpoint(spec, variables, int(state.step), None, notes)
+    return state
 
 
-def _identity(clips: ClipSource, start: Any) -> dict[str, Any]:
+def _identity(clips: ClipSource, start: Variables | None) -> dict[str, Any]:
     """Tells one training from another: SHA-256 of the clips' names and labels and of the starting variables."""
     described = json.dumps([(record.name, record.label) for record in clips.clip_set.records])
-    return dict(
-        data=hashlib.sha256(described.encode()).hexdigest(), start=None if start is None else fingerprint(start)
-    )
+    data = hashlib.sha256(described.encode()).hexdigest()
+    return dict(data=data, start=None if start is None else fingerprint(start))
 
 
 def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], directory: Path) -> TrainState | None:
@@ -187,23 +198,23 @@ def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], dir
     if latest_step(folder) is None:
         return None
     opt_state = jax.eval_shape(lambda: init_state(spec, options).opt_state)
-    found = load_checkpoint(folder, spec=spec, progress={"opt_state": opt_state})
-    before = dataclasses.asdict(TrainOptions()) | found.origin["options"]
+    held = load_checkpoint(folder, spec=spec, progress={"opt_state": opt_state})
+    before = dataclasses.asdict(TrainOptions()) | held.origin["options"]  # older runs know fewer options
     asked = json.loads(json.dumps(notes["options"]))
     changed = [f"{name}: {before[name]} instead of {value}" for name, value in asked.items() if before[name] != value]
     if changed:
         raise ValueError(
             f"`options` must be those of the run in {directory}; got a difference in {'; '.join(changed)}."
         )
-    if found.origin["data"] != notes["data"]:
+    if held.origin["data"] != notes["data"]:
         raise ValueError(f"`clips` must be those of the run in {directory}; got others.")
-    if found.origin.get("start") != notes["start"]:
+    if held.origin.get("start") != notes["start"]:
         raise ValueError(f"`start` must be that of the run in {directory}; got another.")
-    return TrainState(jnp.asarray(found.step, jnp.int32), found.variables, found.progress["opt_state"])
+    return TrainState(jnp.asarray(held.step, jnp.int32), held.variables, held.progress["opt_state"])
 
 
 def accuracy_by_spectrum(
-    spec: NetworkSpec, variables: Any, clips: ClipSource, *, batch_size: int = 32
+    spec: NetworkSpec, variables: Variables, clips: ClipSource, *, batch_size: int = 32
 ) -> dict[str, tuple[float, int]]:
     """Share of clips whose predicted class is right, on frames for testing and centre crops.
 

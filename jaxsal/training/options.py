@@ -1,0 +1,98 @@
+"""Options of training, and the named sets of them."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+
+Optimizer = Literal["adamw", "sgd"]
+Cropping = Literal["random", "multiscale"]
+TrainRecipe = Literal["default", "icpr2022"]
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """How a network is trained.
+
+    Attributes:
+      num_steps: Gradient steps, at least 1; not used if `num_epochs` is set.
+      num_epochs: Passes over the training clips, at least 1, each of as many steps as there are whole batches.
+      batch_size: Clips per step, at least 1.
+      optimizer: "adamw" with a linear warm-up over a tenth of the steps and a cosine decay to 0; or "sgd", the
+        study's: momentum 0.9, gradients clipped to norm 20, the learning rate divided by 10 after 3/5 and again
+        after 4/5 of the steps, and a learning rate of its own for each group of parameters.
+      learning_rate: Highest learning rate of the schedule, above 0.
+      weight_decay: Weight decay of AdamW; for SGD, the share of each weight that is added to its gradient; at least 0.
+      cropping: "random" cuts squares of the network's size; "multiscale" cuts squares and near-squares of several
+        sizes at 13 positions and resizes them.
+      flip_prob: Probability of mirroring a clip from left to right, 0 to 1.
+      seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; at
+        least 0.
+      save_every: Steps between checkpoints, at least 1.
+    """
+
+    num_steps: int = 2000
+    num_epochs: int | None = None
+    batch_size: int = 16
+    optimizer: Optimizer = "adamw"
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    cropping: Cropping = "random"
+    flip_prob: float = 0.5
+    seed: int = 0
+    save_every: int = 200
+
+    def __post_init__(self):
+        for name in ("num_steps", "batch_size", "save_every"):
+            check_positive(name, getattr(self, name))
+        if self.num_epochs is not None:
+            check_positive("num_epochs", self.num_epochs)
+        check_names(self)
+        if not self.learning_rate > 0:
+            raise ValueError(f"`learning_rate` must be above 0; got {self.learning_rate}.")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"`weight_decay` must be at least 0; got {self.weight_decay}.")
+        if not 0 <= self.flip_prob <= 1:
+            raise ValueError(f"`flip_prob` must be in [0, 1]; got {self.flip_prob}.")
+        check_seed(self.seed)
+
+    def on_clips(self, num_clips: int) -> "TrainOptions":
+        """The options with `num_epochs` turned into steps, for a number of training clips."""
+        if self.num_epochs is None:
+            return self
+        return dataclasses.replace(self, num_steps=self.num_epochs * max(num_clips // self.batch_size, 1))
+
+
+TRAIN_RECIPES = {
+    "default": TrainOptions(),
+    "icpr2022": TrainOptions(
+        num_epochs=50,
+        batch_size=22,
+        optimizer="sgd",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        cropping="multiscale",
+    ),
+}
+"""By name: this project's, and what the study trained PAN with."""
+
+
+def train_options(recipe: TrainRecipe = "default", **chosen: Any) -> TrainOptions:
+    """The options of a recipe, with single ones replaced.
+
+    Args:
+      recipe: "default", this project's; or "icpr2022", what the study trained PAN with.
+      **chosen: Fields of `TrainOptions`; `num_steps` takes the place of the recipe's epochs.
+
+    Raises:
+      TypeError: If an option is unknown.
+      ValueError: If the recipe is unknown, an option's value is not allowed, or both steps and epochs are given.
+    """
+    check_choice("recipe", recipe, tuple(TRAIN_RECIPES))
+    if chosen.keys() >= {"num_steps", "num_epochs"}:
+        steps, epochs = chosen["num_steps"], chosen["num_epochs"]
+        raise ValueError(f"`num_steps` must not come with `num_epochs`; got {steps} and {epochs}.")
+    if "num_steps" in chosen:
+        chosen["num_epochs"] = None
+    return dataclasses.replace(TRAIN_RECIPES[recipe], **chosen)
