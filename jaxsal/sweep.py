@@ -1,5 +1,5 @@
 """A sweep's results, by their public name."""
 
-from jaxsal.evaluation.sweep.results import open_results
+from jaxsal.evaluation.results import Results, open_results
 
-__all__ = ["open_results"]
+__all__ = ["Results", "open_results"]

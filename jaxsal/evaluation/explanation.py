@@ -1,23 +1,22 @@
-"""What the methods said of one clip, as a value and as a file."""
+"""What the methods said of one clip: as a value, and where a store has it."""
 
-import dataclasses
-import json
-import zipfile
-import zlib
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy.special import softmax
 
-from jaxsal.core.files import write_atomically
 from jaxsal.core.types import AnyArray
+from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.store import Record, Store
 from jaxsal.metrics.curves import Curve
 from jaxsal.metrics.summary import ClipResult
-from jaxsal.options import MEASURES, ExplainOptions
+from jaxsal.recipes import MEASURES, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
+from jaxsal.saliency.methods import METHODS
 
 
 class Explanation(NamedTuple):
@@ -35,6 +34,7 @@ class Explanation(NamedTuple):
       seconds: By method, what its map took.
       options: How the clip was explained.
       baselines: By measure, "deletion" and "insertion": what replaced removed voxels; broadcasts to the clip.
+      measures: By method, what further measures say of its map, by name.
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
     """
 
@@ -49,6 +49,7 @@ class Explanation(NamedTuple):
     seconds: Mapping[str, float]
     options: ExplainOptions
     baselines: Mapping[str, Float[AnyArray, "..."]]
+    measures: Mapping[str, Mapping[str, float]] = {}
     ledger: RiseLedger | None = None
 
     def most_probable(self, count: int) -> list[tuple[int, float]]:
@@ -70,88 +71,109 @@ class Explanation(NamedTuple):
                 floor=float(removed.scores[-1]),
                 start=float(shown.scores[0]),
                 seconds=self.seconds[method],
+                measures={name: v for name, v in self.measures.get(method, {}).items() if name not in MEASURES},
             )
             for method, (removed, shown) in self.curves.items()
         ]
 
 
-def save_explanation(path: str | Path, explanation: Explanation, identity: dict[str, Any]) -> None:
-    """Writes an explanation to one .npz file, whole or not at all, and its RISE scores to ledgers/ beside it.
+class Place(NamedTuple):
+    """Where a store has what the methods said of one clip; run.json names them, so that nothing else is read.
 
-    Args:
-      path: Where to.
-      explanation: What to write.
-      identity: What the explanation came from, such as options and checkpoint; `load_explanation` compares it.
+    Attributes:
+      name: The clip's name.
+      group: What the clip itself is stored by.
+      cells: By method, the series of its results, and of the scores that it read or None.
+      digest: Fingerprint of the clip.
     """
-    e = explanation
-    header = dict(
-        name=e.name,
-        spectrum=e.spectrum,
-        label=e.label,
-        target=e.target,
-        seconds=dict(e.seconds),
-        options=dataclasses.asdict(e.options),
-        has_ledger=e.ledger is not None,
-        identity=identity,
-    )
-    arrays: dict[str, Any] = {"clip": np.asarray(e.clip, np.float32), "probabilities": e.probabilities}
-    for method in e.maps:
-        arrays[f"map.{method}"] = e.maps[method]
-        for measure, curve in zip(MEASURES, e.curves[method], strict=True):
-            for field, values in zip(Curve._fields, curve, strict=True):
-                if values is not None:
-                    arrays[f"{measure}.{method}.{field}"] = values
-    for measure, baseline in e.baselines.items():
-        arrays[f"baseline.{measure}"] = np.asarray(baseline, np.float32)
-    if e.ledger is not None:
-        e.ledger.save(_ledger_path(path))
-    with write_atomically(path) as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header)), **arrays)
+
+    name: str
+    group: str
+    cells: Mapping[str, Sequence[str | None]]
+    digest: str
 
 
-def load_explanation(path: str | Path, identity: dict[str, Any] | None = None) -> Explanation | None:
-    """Reads an explanation back; None if there is none, or it is damaged or came from something else.
+def places_of(groups: Sequence[Group], store: Store) -> list[Place]:
+    """Where a store has the clips of a plan, in the plan's order."""
+    return [
+        Place(
+            case.name,
+            group.clip_series,
+            {c.method: (r, s) for c, r, s in zip(group.cells, group.series, group.reads, strict=True)},
+            (store.note("clip", group.clip_series, case.name) or {}).get("digest", ""),
+        )
+        for group in groups
+        for case in group.cases
+    ]
 
-    Args:
-      path: The file.
-      identity: What the explanation must have come from; anything if None.
+
+def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Explanation:
+    """What a store has of a clip.
+
+    Raises:
+      ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
-    try:
-        with open(path, "rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays["header"]))
-        found = header.pop("identity")
-        if identity is not None and found != json.loads(json.dumps(identity)):
-            return None
-        ledger = RiseLedger.load(_ledger_path(path)) if header.pop("has_ledger") else None
-        return _explanation(arrays, header, ledger)
-    except (FileNotFoundError, ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None
-
-
-def _explanation(arrays: dict[str, np.ndarray], header: dict[str, Any], ledger: RiseLedger | None) -> Explanation:
-    methods, measures = (
-        [name.removeprefix(prefix) for name in arrays if name.startswith(prefix)] for prefix in ("map.", "baseline.")
-    )
-
-    def curve(measure: str, method: str) -> Curve:
-        found = {field: arrays.get(f"{measure}.{method}.{field}") for field in Curve._fields}
-        return Curve(**{field: jax.device_put(values) for field, values in found.items() if values is not None})
-
-    options: Any = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in header.pop("options").items()
-    }
+    clip = _read(store, "clip", place.group, place)
+    maps, curves, seconds, measures, target = {}, {}, {}, {}, -1
+    for method, (series, _) in place.cells.items():
+        found = _read(store, "result", series or "", place)
+        title, note = METHODS[method].title, found.note
+        maps[title], seconds[title], target = found.arrays["saliency"], note["seconds"], note["target"]
+        curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
+        measures[title] = {name: note[name] for name in note["measures"]}
     return Explanation(
-        clip=arrays["clip"],
-        probabilities=arrays["probabilities"],
-        maps={method: arrays[f"map.{method}"] for method in methods},
-        curves={method: (curve("deletion", method), curve("insertion", method)) for method in methods},
-        options=ExplainOptions(**options),
-        baselines={measure: arrays[f"baseline.{measure}"] for measure in measures},
-        ledger=ledger,
-        **header,
+        name=place.name,
+        spectrum=clip.note["spectrum"],
+        label=clip.note["label"],
+        target=target,
+        clip=clip.arrays["clip"],
+        probabilities=softmax(clip.arrays["clip_logits"]),
+        maps=maps,
+        curves=curves,
+        seconds=seconds,
+        options=options,
+        baselines={n.removeprefix("baseline."): a for n, a in clip.arrays.items() if n.startswith("baseline.")},
+        measures=measures,
+        ledger=_ledger(store, place),
     )
 
 
-def _ledger_path(path: str | Path) -> Path:
-    return Path(path).parent / "ledgers" / Path(path).name
+def _read(store: Store, kind: str, series: str, place: Place) -> Record:
+    records = store.read(kind, series, place.name)
+    if not records or records[0].note["digest"] != place.digest:
+        raise ValueError(f"{store.url} lacks a whole {kind} of {place.name}: run the command that made it again.")
+    return records[0]
+
+
+def _curve(record: Record, measure: str) -> Curve:
+    arrays, note = record.arrays, record.note
+    return Curve(
+        arrays[f"{measure}_fractions"],
+        arrays[measure],
+        np.asarray(note[measure], np.float32),
+        note[f"{measure}_scored"],
+    )
+
+
+def _ledger(store: Store, place: Place) -> RiseLedger | None:
+    """RISE's scores of a clip, None where RISE was not run."""
+    series = place.cells.get("rise", (None, None))[1]
+    if series is None:
+        return None
+    records = store.read("scores", series, place.name)
+    description: Any = store.description(series)
+    if not records or description is None:
+        raise ValueError(f"{store.url} lacks whole scores of {place.name}: run the command that made it again.")
+    identity = description["identity"]
+    values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
+    return RiseLedger(
+        key_data=np.asarray(jax.random.key_data(jax.random.key(identity["seed"], impl="threefry2x32"))),
+        shape=tuple(identity["shape"]),
+        options=RiseOptions(**values),
+        clip_fingerprint=place.digest,
+        clip_logits=records[0].arrays["clip_logits"],
+        ids=np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records]),
+        logits=np.concatenate([record.arrays["logits"] for record in records]),
+        precision=identity["precision"],
+        weights=identity["weights"],
+    )

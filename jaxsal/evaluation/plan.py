@@ -1,152 +1,148 @@
-"""What a command would do: clips, forward passes, training steps and files, worked out without doing any of it."""
+"""What a run has still to do: found out from the store's index, without reading a score or computing anything."""
 
-import dataclasses
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import cache, partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from jaxsal.core.fingerprints import fingerprint
-from jaxsal.evaluation.evaluate import Case, file_name, identify
-from jaxsal.evaluation.explain import curve_options, rise_overrides
-from jaxsal.keywords import resolve_options
-from jaxsal.metrics.steps import count_steps
-from jaxsal.options import MEASURES, ExplainOptions, TrainOptions
-from jaxsal.training.checkpoint import latest_step, load_checkpoint
-from jaxsal.training.networks import NetworkSpec
-
-FOLDER = ("explanations", "results.csv", "table.csv", "table.md", "table.png", "run.json", "overlays")
+from jaxsal.engine.baselines import Baseline
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.store import Store
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a command would do.
+class Task(NamedTuple):
+    """What is still to do on one clip.
 
     Attributes:
-      output: The folder it writes to.
-      files: What it leaves there.
-      clips: Clips to explain.
-      clips_done: Those of them that an earlier start has explained.
-      passes: Forward passes that are left, at most: channels of SIDU with the same mask are scored once, and refined
-        curves leave steps out.
-      steps: Training steps.
-      steps_done: Those of them that an earlier start has taken.
-      notes: Further lines.
+      group: What the clip is of.
+      case: The clip.
+      cells: Numbers of the cells without a result.
+      scores: By series, how many masks are not scored yet.
+      anything: Whether there is anything to do.
+      passes: Forward passes, at most.
     """
 
-    output: Path
-    files: tuple[str, ...]
+    group: Group
+    case: Case
+    cells: tuple[int, ...]
+    scores: dict[str, int]
+    anything: bool
+    passes: int
+
+
+class Plan(NamedTuple):
+    """How much there is to do, and how much of it is done.
+
+    Attributes:
+      cells: Cells.
+      clips: Clips, once for each group.
+      clips_done: Clips of which nothing is missing.
+      results: Cells times their clips.
+      results_done: Results that the store holds.
+      masks: Masks to score, of all methods that have masks.
+      masks_done: Masks whose scores the store holds.
+      passes: Forward passes to do, at most: SIDU scores channels with the same mask once, and refined curves leave
+        steps out.
+    """
+
+    cells: int = 0
     clips: int = 0
     clips_done: int = 0
+    results: int = 0
+    results_done: int = 0
+    masks: int = 0
+    masks_done: int = 0
     passes: int = 0
-    steps: int = 0
-    steps_done: int = 0
-    notes: tuple[str, ...] = field(default=())
 
-    @property
-    def text(self) -> str:
-        """The plan in lines."""
-        lines = [*self.notes]
-        if self.steps:
-            lines.append(f"Training: {self.steps:,} steps, {self.steps_done:,} of them done.")
-        if self.clips:
-            lines.append(f"Clips to explain: {self.clips:,}, {self.clips_done:,} of them done.")
-            lines.append(f"Forward passes to do: at most {self.passes:,}.")
-        lines.append(f"Writes {', '.join(self.files)} to {self.output}.")
-        return "\n".join([*lines, "Nothing was written or computed (--dry-run)."])
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """The plan, of kinds that JSON has."""
-        return dataclasses.asdict(self) | dict(output=str(self.output), dry_run=True)
+    def __str__(self) -> str:
+        return (
+            f"{self.cells:,} cells on {self.clips:,} clips: {self.results:,} results, {self.results_done:,} done\n"
+            f"{self.masks:,} masks to score, {self.masks_done:,} done\n"
+            f"at most {self.passes:,} forward passes to do"
+        )
 
 
-def plan_explaining(
-    spec: NetworkSpec,
-    variables: Any,
-    cases: Sequence[Case],
-    options: ExplainOptions,
-    output: Path,
-    **more: Any,
-) -> Plan:
-    """The plan of explaining some clips.
+def make_plan(groups: Sequence[Group], store: Store | None, *, keep_clips: bool = False) -> tuple[Plan, list[Task]]:
+    """What there is to do in all, and clip by clip.
 
     Args:
-      spec: Whose classifier is explained.
-      variables: Its weights; None where they are not trained yet, so that nothing is done.
-      cases: The clips.
-      options: How.
-      output: Folder of the run.
-      **more: Further fields of the plan.
+      groups: The cells and clips.
+      store: What is done; nothing if None.
+      keep_clips: Whether the clips themselves are stored, too.
     """
-    done = 0
-    if variables is not None:
-        classifier = spec.classifier(variables)
-        weights, directory = fingerprint(classifier), output / "explanations"
-        identities = [identify(classifier, options, case, weights=weights) for case in cases]
-        done = sum(_is_explained(directory, case, known) for case, known in zip(cases, identities, strict=True))
-    passes = (len(cases) - done) * sum(passes_per_clip(spec, options).values())
-    curves = [f"curves-{spectrum}.png" for spectrum in sorted({case.spectrum for case in cases})]
-    files = (*more.pop("files", ()), *FOLDER, *curves)
-    return Plan(output, files, clips=len(cases), clips_done=done, passes=passes, **more)
-
-
-def plan_training(spec: NetworkSpec, options: TrainOptions, num_clips: int, output: Path, **more: Any) -> Plan:
-    """The plan of a training on so many clips; steps of an earlier start count where it is of the same network.
-
-    Raises:
-      ValueError: If `output` holds the checkpoint of another network.
-    """
-    steps = options.on_clips(num_clips).num_steps
-    return Plan(
-        output, ("checkpoints", "history.jsonl"), steps=steps, steps_done=steps_taken(spec, output, steps), **more
+    tasks = [task for group in groups for task in _tasks(group, store, keep_clips)]
+    masks = sum(found.num_masks * len(group.cases) for group in groups for found in group.score_sets.values())
+    results = sum(len(group.cells) * len(group.cases) for group in groups)
+    todo = [task for task in tasks if task.anything]
+    plan = Plan(
+        cells=sum(len(group.cells) for group in groups),
+        clips=len(tasks),
+        clips_done=len(tasks) - len(todo),
+        results=results,
+        results_done=results - sum(len(task.cells) for task in tasks),
+        masks=masks,
+        masks_done=masks - sum(sum(task.scores.values()) for task in tasks),
+        passes=sum(task.passes for task in todo),
     )
+    return plan, todo
 
 
-def steps_taken(spec: NetworkSpec, output: Path, steps: int) -> int:
-    """The steps that the newest checkpoint of a training's folder has taken, up to `steps`."""
-    folder = output / "checkpoints"
-    taken = latest_step(folder)
-    if taken is None:
-        return 0
-    load_checkpoint(folder, spec=spec)
-    return min(taken, steps)
+class _Kind(NamedTuple):
+    """What maps cost that are measured alike.
+
+    Attributes:
+      passes: Forward passes of one map, at most, beside the untouched and the fully replaced clips.
+      ends: What replaces the whole clip.
+      cells: Numbers of the cells.
+    """
+
+    passes: int
+    ends: frozenset[Baseline]
+    cells: list[int]
 
 
-def passes_per_clip(spec: NetworkSpec, options: ExplainOptions) -> dict[str, int]:
-    """Forward passes of explaining one clip, at most, by what they are for."""
-    passes = {"prediction": 1}
-    if "gradcam" in options.method:
-        passes["gradcam"] = 1
-    if "rise" in options.method:
-        passes["rise"] = resolve_options("rise", options.recipe, rise_overrides(options)).num_masks
-    if "sidu" in options.method:
-        passes["sidu"] = 1 + _num_channels(spec)
-    steps = sum(count_steps(spec.clip_shape, spec.num_slices, curve_options(options, name)) for name in MEASURES)
-    return passes | {"curves": steps * (len(options.method) + len(options.references))}
+def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task]:
+    held: dict[str, Any] = {series: store.held("scores", series) if store else {} for series in group.score_sets}
+    kinds: dict[Any, _Kind] = {}
+    for number, cell in enumerate(group.cells):
+        if (alike := (id(cell.measures), cell.shape)) not in kinds:
+            replaced = frozenset(group.baselines(cell).values())
+            kinds[alike] = _Kind(group.measuring_passes(cell), replaced, [])
+        kinds[alike].cells.append(number)
+    direct = {number for number, cell in enumerate(group.cells) if cell.kind.maps is not None}
+    for case, cells in zip(group.cases, _cells_left(group, store), strict=True):
+        scores: dict[str, int] = {}
+        for series, found in group.score_sets.items():
+            missing = found.num_masks - _count(held[series].get(case.name, ()), found.num_masks)
+            scores |= {series: missing} if missing > 0 else {}
+        kept = store is not None and store.note("clip", group.clip_series, case.name) is not None
+        passes, ends = sum(scores.values()), set[Baseline]()
+        known = set(group.baselines(group.cells[0]).values()) if kept else set()
+        left = set(cells)
+        for kind in kinds.values():
+            count = len(left.intersection(kind.cells))
+            passes += count * kind.passes
+            known |= kind.ends if count < len(kind.cells) else set()
+            ends |= kind.ends if count else set()
+        sets = [group.score_sets[series].cell for series in scores]
+        seen = kept or len(cells) < len(group.cells) or any(case.name in clips for clips in held.values())
+        untouched = not seen or any(cell.kind.needs_parts for cell in sets) or not direct.isdisjoint(left)
+        passes += sum(cell.kind.extra_passes(cell.options) for cell in sets)
+        todo = bool(cells or scores or (keep_clips and not kept))
+        yield Task(group, case, cells, scores, todo, passes + len(ends - known) + untouched if todo else 0)
 
 
-@cache
-def _num_channels(spec: NetworkSpec) -> int:
-    """d, the channels of the activations, by shapes alone."""
-    clip = jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32)
-    initialise = partial(spec.model().init, jax.random.key(0))
-    variables = jax.eval_shape(initialise, jax.ShapeDtypeStruct((1, *spec.clip_shape), jnp.float32))
-    return jax.eval_shape(lambda v, c: spec.classifier(v).features(c), variables, clip).shape[-1]
+def _cells_left(group: Group, store: Store | None) -> list[tuple[int, ...]]:
+    """Of each clip, the numbers of the cells without a result."""
+    if store is None:
+        return [tuple(range(len(group.cells)))] * len(group.cases)
+    done = [store.clips("result", series) for series in group.series]
+    left: dict[str, list[int]] = {case.name: [] for case in group.cases}
+    for number, clips in enumerate(done):
+        for name in left.keys() - set(clips):
+            left[name].append(number)
+    return [tuple(left[case.name]) for case in group.cases]
 
 
-def _is_explained(directory: Path, case: Case, identity: dict[str, Any]) -> bool:
-    """Whether the file of a clip's explanation is there and of the same options and weights; the clip is not read."""
-    try:
-        with np.load(directory / f"{file_name(case.name)}.npz", allow_pickle=False) as file:
-            found = json.loads(str(file["header"]))["identity"]
-    except (OSError, ValueError, KeyError):
-        return False
-    wanted = json.loads(json.dumps(identity))
-    return all(found.get(name) == value for name, value in wanted.items())
+def _count(spans: Sequence[tuple[int, int]], most: int) -> int:
+    """How many of the first `most` masks some spans hold."""
+    return sum(min(stop, most) - start for start, stop in spans if start < most)

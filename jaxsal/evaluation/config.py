@@ -8,13 +8,13 @@ import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.keywords import resolve_options
-from jaxsal.options import METHODS
+from jaxsal.recipes import METHODS, resolve_options
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class MethodGrid:
         for name, values in self.options.items():
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"`options.{name}` must be a list of values to try; got {values!r}.")
-        for options in self.combinations():
-            resolve_options(self.method, self.recipe, options)
+        _ = self.resolved
         for target in self.target:
             if isinstance(target, str):
                 check_choice("target", target, ("predicted", "label"))
@@ -70,6 +69,11 @@ class MethodGrid:
             raise ValueError(f"`frames_per_mask` must be left out for {self.method}; got {self.frames_per_mask}.")
         for frames in self.frames_per_mask:
             check_positive("frames_per_mask", frames)
+
+    @cached_property
+    def resolved(self) -> tuple[Any, ...]:
+        """The options of the method, of every combination."""
+        return tuple(resolve_options(self.method, self.recipe, options) for options in self.combinations())
 
     def combinations(self) -> Iterator[dict[str, Any]]:
         """Every combination of the options, as keywords of the method."""
@@ -91,7 +95,8 @@ class SweepConfig:
       curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
       seed: Of RISE's masks.
       chunk_size: Most forward passes at once on one device; fewer where memory does not hold them.
-      masks_per_commit: Masks between two writes of a ledger; fixed once a store exists.
+      masks_per_commit: Most masks between two commits; every ten seconds if None.
+      keep_maps: Whether to store maps that scores give again without a forward pass, those of RISE and SIDU.
     """
 
     store: str
@@ -102,7 +107,8 @@ class SweepConfig:
     curve_steps: int = 0
     seed: int = 0
     chunk_size: int = 32
-    masks_per_commit: int = 1024
+    keep_maps: bool = False
+    masks_per_commit: int | None = None
 
     def __post_init__(self):
         for name in ("checkpoints", "methods", "clips", "spectra"):
@@ -115,7 +121,8 @@ class SweepConfig:
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
         check_positive("chunk_size", self.chunk_size)
-        check_positive("masks_per_commit", self.masks_per_commit)
+        if self.masks_per_commit is not None:
+            check_positive("masks_per_commit", self.masks_per_commit)
 
 
 def load_config(path: str | Path) -> SweepConfig:
@@ -156,7 +163,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
             raise TypeError(f"`{place}` must be a list; got {value!r}.")
         return tuple(_read(arguments[0], entry, f"{place}[{n}]") for n, entry in enumerate(value))
     allowed = arguments if origin is types.UnionType else (origin or kind,)
-    if not isinstance(value, allowed) or isinstance(value, bool):
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
         raise TypeError(f"`{place}` must be {' or '.join(a.__name__ for a in allowed)}; got {value!r}.")
     return value
 

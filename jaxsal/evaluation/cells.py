@@ -1,0 +1,156 @@
+"""Cells, of which every plan consists: one method with one value of every option on the clips of one group.
+
+Results are known by what they depend on, so nothing is pooled or taken up that came from another clip, classifier or
+option; cells that read the same scores share them.
+"""
+
+import dataclasses
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.types import ScoreFn
+from jaxsal.engine.inputs import mask_shape
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.saliency.methods import METHODS, Method
+
+
+class Case(NamedTuple):
+    """One clip to explain.
+
+    Attributes:
+      name: Unique among the cases.
+      spectrum: "IR" or "TV".
+      label: The true class, -1 where it is not known.
+      load: Returns the clip, (T, H, W, C) in [0, 1].
+      target: The class to explain; the predicted one if None.
+    """
+
+    name: str
+    spectrum: str
+    label: int
+    load: Callable[[], Float[np.ndarray, "T H W C"]]
+    target: int | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One method with one value of every option, and the measures of its maps.
+
+    Attributes:
+      method: A key of `METHODS`.
+      recipe: Name of the recipe that the options came from.
+      options: Of the method; None for maps that know nothing of the clip.
+      target: "predicted", "label" or a class.
+      shape: (T', H, W) of the maps.
+      measures: By name, the options of each measure.
+      seed: Of everything random.
+    """
+
+    method: str
+    recipe: str
+    options: Any
+    target: str | int
+    shape: tuple[int, int, int]
+    measures: Mapping[str, Any]
+    seed: int
+
+    @property
+    def kind(self) -> Method:
+        """The method itself."""
+        return METHODS[self.method]
+
+    @cached_property
+    def text(self) -> str:
+        """`values` as a text, from parts that many cells share."""
+        measures = [name + option_text(options) for name, options in self.measures.items()]
+        return "|".join([self.method, self.recipe, option_text(self.options), repr(self.target), *measures, self._rest])
+
+    @cached_property
+    def scores_text(self) -> str:
+        """All that the scores that the cell reads depend on, as a text."""
+        return "|".join([self.method, option_text(self.options, self.kind.read_options), self._rest])
+
+    @property
+    def _rest(self) -> str:
+        return f"{self.shape}|{self.seed if self.kind.seeded else 0}"
+
+    def values(self) -> dict[str, Any]:
+        """All that tells the cell from others of its group, of kinds that JSON has."""
+        return dict(
+            method=self.method,
+            recipe=self.recipe,
+            options=option_values(self.options),
+            target=self.target,
+            shape=list(self.shape),
+            measures={name: option_values(options) for name, options in self.measures.items()},
+            seed=self.seed,
+        )
+
+
+def cells_of(
+    options: ExplainOptions, classifier: ScoreFn, clip_shape: tuple[int, ...], target: str | int = "predicted"
+) -> tuple[Cell, ...]:
+    """The cells of explaining clips: each method, and each map that knows nothing of the clip.
+
+    Raises:
+      ValueError: If an option's value is not allowed.
+    """
+    shape = mask_shape(classifier, clip_shape)
+    measures = {name: options.resolve(name) for name in options.measures}
+    shared = (target, shape, measures, options.seed)
+    cells = [Cell(name, options.recipe, options.resolve(name), *shared) for name in options.method]
+    return (*cells, *(Cell(name, options.recipe, None, *shared) for name in options.references))
+
+
+def option_values(options: Any) -> dict[str, Any]:
+    """All options by name, as JSON gives them back: 1 and 1.0 alike, an array by its fingerprint."""
+    return json.loads(option_text(options))
+
+
+def option_text(options: Any, left_out: tuple[str, ...] = ()) -> str:
+    """`option_values` as JSON, but for those that are left out; the same object is looked at once."""
+    try:
+        return _text(options, left_out)
+    except TypeError:  # an array as a baseline
+        return _text.__wrapped__(options, left_out)
+
+
+@lru_cache(maxsize=4096)
+def _text(options: Any, left_out: tuple[str, ...]) -> str:
+    kind: Any = type(options)
+    kinds = _field_kinds(kind) if options is not None else {}
+    values = {name: getattr(options, name) for name in kinds if name not in left_out}
+    return json.dumps({n: float(v) if kinds[n] is float else v for n, v in values.items()}, default=fingerprint)
+
+
+@cache
+def _field_kinds(kind: Any) -> dict[str, Any]:
+    return {field.name: field.type for field in dataclasses.fields(kind)}
+
+
+def name_of(identity: Any) -> str:
+    """A short name that tells an identity from others."""
+    text = identity if isinstance(identity, str) else json.dumps(identity, sort_keys=True, default=list)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def check_names_differ(cases: Sequence[Case]) -> None:
+    """Raises ValueError if two cases have the same name, as files call it."""
+    names = [file_name(case.name) for case in cases]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
+
+
+def file_name(name: str) -> str:
+    """A clip's name as a file's name on any system."""
+    return re.sub(r"[^\w.-]+", "_", name)

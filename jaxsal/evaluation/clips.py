@@ -1,0 +1,254 @@
+"""The work on a few clips of one group: their scores, the maps of every cell, the measures of every map.
+
+Everything that takes one pass of a clip is done for all clips at once, and so are masks of all clips and the curves of
+all maps, side by side in each chunk.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from jaxsal.core.devices import device_mesh
+from jaxsal.core.types import AnyArray
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import Batch
+from jaxsal.engine.masks import Families
+from jaxsal.engine.requests import Request, Scores, in_places
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, score
+from jaxsal.evaluation.cells import Cell
+from jaxsal.evaluation.groups import ScoreSet
+from jaxsal.metrics.measures import MEASURES, Measured
+from jaxsal.saliency.growth import portions, whole_batches
+from jaxsal.saliency.methods import Method, Subjects
+
+Keep = Callable[[int, tuple[int, int], Mapping[str, np.ndarray]], None]
+"""Called with a clip's number, the (start, stop) of masks, and the arrays to keep of them."""
+
+Map = Float[AnyArray, "Tm H W"]
+
+
+class Held(NamedTuple):
+    """Scores of a clip that are there already.
+
+    Attributes:
+      ids: Numbers of the masks, ascending.
+      logits: Of the clip under them.
+      arrays: What the masks are made of, where options and seed do not determine them.
+    """
+
+    ids: np.ndarray
+    logits: np.ndarray
+    arrays: Mapping[str, np.ndarray]
+
+
+def complete_scores(
+    batch: Batch,
+    found: ScoreSet,
+    held: Mapping[int, Held],
+    clips: Sequence[int],
+    keep: Keep,
+    *,
+    chunk_size: int,
+    pad: Callable[[Any], Any] = lambda family: family,
+) -> dict[int, Scores]:
+    """The scores of some clips of a batch, once those that are missing are scored.
+
+    Args:
+      batch: The clips.
+      found: Which scores.
+      held: By clip, those that are there.
+      clips: Numbers of the clips.
+      keep: Keeps what is scored, as it comes.
+      chunk_size: Masks in memory at once.
+      pad: Gives families of masks the sizes that all families of the group share.
+    """
+    cell, method = found.cell, found.cell.kind
+    assert method.masks is not None
+    assert method.restored is not None
+    complete = {
+        clip: method.restored(own.arrays, cell.options, cell.shape, cell.seed)
+        for clip, own in held.items()
+        if len(own.ids) >= found.num_masks
+    }
+    scores = {
+        clip: Scores(family, held[clip].ids, held[clip].logits, batch.logits[clip]) for clip, family in complete.items()
+    }
+    left = [clip for clip in clips if clip not in complete]
+    if left:
+        families, requests = method.masks(batch, cell.options, cell.shape, cell.seed)
+        wanted = [_missing(request, held.get(request.clip), cell) for request in requests if request.clip in left]
+        families = families if isinstance(families, Families) else Families.of([pad(one) for one in families])
+        scores |= _score(batch, families, wanted, held, cell, keep, chunk_size)
+    return scores
+
+
+def _missing(request: Request, held: Held | None, cell: Cell) -> Request:
+    """A request without the masks that are scored already; batches that are normalised together stay whole."""
+    if held is None or request.places is not None:
+        return request
+    ids, batch_size = held.ids, getattr(cell.options, "batch_size", None)
+    if batch_size is not None:
+        ids = ids[whole_batches(ids, batch_size)]
+    return request._replace(ids=np.setdiff1d(request.ids, ids))
+
+
+def _score(
+    batch: Batch,
+    families: Families,
+    requests: Sequence[Request],
+    held: Mapping[int, Held],
+    cell: Cell,
+    keep: Keep,
+    chunk_size: int,
+) -> dict[int, Scores]:
+    """Scores requests portion by portion; a mask that is scored is kept at once."""
+    options, method = cell.options, cell.kind
+    batch_size = getattr(options, "batch_size", None)
+    run = partial(
+        score,
+        batch,
+        families,
+        baseline=Baseline.of(options.baseline),
+        frame_slices=getattr(options, "frame_slices", "aligned"),
+        batch_size=batch_size,
+        chunk_size=chunk_size,
+    )
+    counts = [len(request.ids) for request in requests]
+    owners = np.repeat(np.array([[r.clip, r.family] for r in requests], np.int32), counts, axis=0)
+    ids = np.concatenate([request.ids for request in requests])
+    known = np.concatenate(
+        [np.zeros(n, int) if r.ends is None else r.ends for r, n in zip(requests, counts, strict=True)]
+    )
+    resumable = method.stored is None and all(request.places is None for request in requests)
+    least = CHUNKS_PER_PROGRAM * (batch_size or chunk_size) if resumable else max(len(ids), 1)
+    logits = np.empty((len(ids), batch.num_classes), np.float32)
+    starts = np.cumsum([0, *counts])
+    for rows in _portions(owners[:, 0], least, by_clip=batch_size is not None):
+        logits[rows] = run(owners[rows], ids[rows], ends=None if batch_size is not None else known[rows])
+        for span in _spans(owners[rows, 0], ids[rows]) if resumable else ():
+            of_span = rows[span]
+            clip, first, last = owners[of_span[0], 0], ids[of_span[0]], ids[of_span[-1]]
+            keep(int(clip), (int(first), int(last) + 1), {"logits": logits[of_span]})
+    scores = {}
+    for request, start, stop in zip(requests, starts[:-1], starts[1:], strict=True):
+        family, clip_logits = families[request.family], batch.logits[request.clip]
+        numbers, own = in_places(request, logits[start:stop])
+        if resumable:
+            numbers, own = _joined(held.get(request.clip), numbers, own)
+        else:
+            keep(request.clip, (0, len(numbers)), {"logits": own} | (method.stored(family) if method.stored else {}))
+        scores[request.clip] = Scores(family, numbers, own, clip_logits)
+    return scores
+
+
+def _portions(clips: np.ndarray, least: int, *, by_clip: bool) -> Iterator[np.ndarray]:
+    """Rows a portion at a time; of one clip each where they are normalised together.
+
+    Processes that score together take the same portions, whatever time those take in each.
+    """
+    parts = [np.flatnonzero(clips == clip) for clip in np.unique(clips)] if by_clip else [np.arange(len(clips))]
+    divide = _evenly if device_mesh().is_multi_process else portions
+    return (rows[portion] for rows in parts for portion in divide(len(rows), least))
+
+
+def _evenly(count: int, least: int) -> Iterator[slice]:
+    size = 16 * least
+    return (slice(start, min(start + size, count)) for start in range(0, count, size))
+
+
+def _spans(clips: np.ndarray, ids: np.ndarray) -> list[np.ndarray]:
+    """Places of rows of one clip with consecutive ids."""
+    breaks = (np.diff(ids) != 1) | (np.diff(clips) != 0)
+    return np.split(np.arange(len(ids)), np.flatnonzero(breaks) + 1)
+
+
+def _joined(held: Held | None, ids: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """New scores among those that were there; new ones count where both are."""
+    if held is None:
+        return ids, logits
+    every, first = np.unique(np.concatenate([ids, held.ids]), return_index=True)
+    return every, np.concatenate([logits, held.logits])[first]
+
+
+def cell_maps(
+    batch: Batch,
+    cell: Cell,
+    classes: Sequence[int],
+    scores: Mapping[int, Scores] | None,
+    clips: Sequence[int],
+    subjects: Subjects,
+) -> dict[int, np.ndarray]:
+    """A cell's maps of some clips of a batch.
+
+    Args:
+      batch: The clips.
+      cell: The cell.
+      classes: The explained class of every clip of the batch.
+      scores: By clip, for a method that reads them.
+      clips: Numbers of the clips.
+      subjects: What a control knows of the clips.
+    """
+    method: Method = cell.kind
+    if method.control is not None:
+        maps = np.asarray(method.control(subjects))
+        return {clip: maps[clip] for clip in clips}
+    if method.maps is not None:
+        maps = np.asarray(method.maps(batch, classes, cell.options))
+        return {clip: maps[clip] for clip in clips}
+    assert method.read_out is not None
+    assert scores is not None
+    return {clip: np.asarray(method.read_out(scores[clip], classes[clip], cell.options)) for clip in clips}
+
+
+class Owner(NamedTuple):
+    """Whose map it is: the number of the clip and of the cell, and the explained class."""
+
+    clip: int
+    cell: int
+    label: int
+
+
+def measure_maps(
+    batch: Batch,
+    measures: Mapping[str, Any],
+    maps: Mapping[Owner, Map],
+    *,
+    filled: int,
+    run: Callable[[str, Callable[..., Any]], Any],
+) -> dict[Owner, dict[str, Measured]]:
+    """What measures say of maps of one shape, by name.
+
+    Args:
+      batch: The clips.
+      measures: By name, the options of each measure.
+      maps: The maps.
+      filled: How many maps programs are made for; fewer are filled up with copies of the last one.
+      run: Runs a function that takes `chunk_size`, perturbed clips in memory at once.
+    """
+    owners = list(maps)
+    stacked = np.stack([np.asarray(maps[owner], np.float32) for owner in owners])
+    stacked = np.concatenate([stacked, np.repeat(stacked[-1:], max(filled - len(owners), 0), axis=0)])
+    found: dict[Owner, dict[str, Measured]] = {owner: {} for owner in owners}
+    clips, labels = [owner.clip for owner in owners], [owner.label for owner in owners]
+    for name, options in measures.items():
+        measure = partial(_measure, name, batch, clips, stacked, labels, options)
+        for owner, measured in zip(owners, run(name, measure), strict=True):
+            found[owner][name] = measured
+    return found
+
+
+def _measure(name: str, *arguments: Any, chunk_size: int) -> list[Measured]:
+    measure: Any = MEASURES[name].measure
+    return measure(*arguments, chunk_size)
+
+
+def seconds_of(action: Callable[[], Any]) -> tuple[Any, float]:
+    """What an action gives, and the seconds it took until its arrays were there."""
+    start = time.perf_counter()
+    result = jax.block_until_ready(action())
+    return result, time.perf_counter() - start

@@ -1,0 +1,158 @@
+"""Groups: one classifier, some clips of one shape, and the cells that concern them.
+
+`explain`, `evaluate`, `sweep` and `paper` are plans of groups for one runner and one store.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxsal.classifier import Classifier
+from jaxsal.core.callables import call_parts_each, shape_of
+from jaxsal.core.fingerprints import weights_fingerprint
+from jaxsal.core.types import ScoreFn
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.masks import MaskFamily
+from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
+from jaxsal.evaluation.cells import Case, Cell, name_of
+from jaxsal.metrics.measures import MEASURES
+
+
+@dataclass(frozen=True)
+class ScoreSet:
+    """Scores of the masks of one method, which several cells read.
+
+    Attributes:
+      series: What the store has them by.
+      cell: The cell with the most masks.
+      num_masks: How many those are.
+    """
+
+    series: str
+    cell: Cell
+    num_masks: int
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Cells that concern the same classifier and clips.
+
+    Attributes:
+      identity: All that the results of the group depend on, beside the clips themselves.
+      classifier: What is explained.
+      classes: Names of the classes; their numbers if unknown.
+      clip_shape: (T, H, W, C).
+      cases: The clips, each name once.
+      cells: The cells, each once.
+      source: Of the classifier, for people: the folder of its checkpoint.
+    """
+
+    identity: Mapping[str, Any]
+    classifier: ScoreFn
+    classes: tuple[str, ...]
+    clip_shape: tuple[int, int, int, int]
+    cases: tuple[Case, ...]
+    cells: tuple[Cell, ...]
+    source: str = ""
+
+    @cached_property
+    def id(self) -> str:
+        """What the store has failures of clips by."""
+        return name_of(dict(self.identity))
+
+    @cached_property
+    def series(self) -> tuple[str, ...]:
+        """What the store has the results of each cell by."""
+        return tuple(name_of(self.id + cell.text) for cell in self.cells)
+
+    @cached_property
+    def clip_series(self) -> str:
+        """What the store has the clips themselves by, beside what replaced their voxels."""
+        return name_of(self.id + repr(self.baselines(self.cells[0])))
+
+    @cached_property
+    def by_series(self) -> dict[str, Cell]:
+        """The cells by the series of their results."""
+        return dict(zip(self.series, self.cells, strict=True))
+
+    @cached_property
+    def reads(self) -> tuple[str | None, ...]:
+        """The series of the scores that each cell reads; None for methods without."""
+        names: dict[str, str] = {}
+        texts = [None if cell.kind.masks is None else cell.scores_text for cell in self.cells]
+        return tuple(t and (names.get(t) or names.setdefault(t, name_of(self.id + t))) for t in texts)
+
+    @cached_property
+    def score_sets(self) -> dict[str, ScoreSet]:
+        """The scores that cells read, by series, each with the most masks that a cell wants."""
+        found: dict[str, ScoreSet] = {}
+        for cell, series in zip(self.cells, self.reads, strict=True):
+            if series is not None:
+                count = cell.kind.num_masks(cell.options, cell.shape, self._channels if cell.kind.needs_parts else 0)
+                if series not in found or found[series].num_masks < count:
+                    found[series] = ScoreSet(series, cell, count)
+        return found
+
+    @cached_property
+    def _channels(self) -> int:
+        """D of the activations, by shapes alone."""
+        clips = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
+        return shape_of(call_parts_each, self.classifier, clips)[0].shape[-1]
+
+    def measuring_passes(self, cell: Cell) -> int:
+        """Forward passes of measuring one map, beside the untouched and the fully replaced clip."""
+        measures = cell.measures.items()
+        return sum(MEASURES[name].num_passes(self.clip_shape, cell.shape[0], options) for name, options in measures)
+
+    def baselines(self, cell: Cell) -> dict[str, Baseline]:
+        """By measure of a cell, what replaces the whole clip; measures that do not ask for such a clip are left out."""
+        segmented = cell.shape[0] < self.clip_shape[0]
+        kinds = {name: MEASURES[name].baseline for name in cell.measures}
+        return {name: of(cell.measures[name], segmented) for name, of in kinds.items() if of is not None}
+
+    @cached_property
+    def paddings(self) -> dict[Any, Padding]:
+        """By shape and sampling, the sizes that all random grids fit into, so that they share a program."""
+        alike: dict[Any, list[RiseMasks]] = {}
+        for found in self.score_sets.values():
+            if isinstance(family := family_of(found.cell), RiseMasks):
+                alike.setdefault((family.shape, family.sampling), []).append(family)
+        return {kind: common_padding(families) for kind, families in alike.items()}
+
+    def describe(self, cell: Cell, scores: str | None = None) -> dict[str, Any]:
+        """A cell for the store, and the series of the scores that it reads."""
+        own = cell.values() | dict(frames_per_mask=self.clip_shape[0] // cell.shape[0])
+        return dict(identity=dict(self.identity) | own, classes=self.classes, checkpoint=self.source, scores=scores)
+
+    def describe_scores(self, cell: Cell) -> dict[str, Any]:
+        """The scores that a cell reads, for the store."""
+        described = self.describe(cell)
+        identity = {name: value for name, value in described["identity"].items() if name not in ("target", "measures")}
+        return described | dict(identity=identity)
+
+
+def family_of(cell: Cell) -> MaskFamily | None:
+    """The masks of a cell whose options and seed determine them."""
+    method = cell.kind
+    if method.stored is not None or method.restored is None:
+        return None
+    return method.restored({}, cell.options, cell.shape, cell.seed)
+
+
+def classifier_identity(classifier: Any) -> dict[str, Any]:
+    """All that results depend on in a classifier."""
+    return dict(
+        weights=weights_fingerprint(classifier),
+        normalization=getattr(classifier, "normalization", None),
+        precision=getattr(classifier, "precision", None),
+        frames_per_mask=getattr(classifier, "frames_per_mask", 1),
+    )
+
+
+def with_precision(classifier: Classifier, precision: str) -> Classifier:
+    """The classifier in the precision that was asked for; one that was rounded by its owner stays so."""
+    return classifier.with_precision("bfloat16") if precision != "float32" else classifier

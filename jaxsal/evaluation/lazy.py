@@ -1,0 +1,86 @@
+"""A series of a store as an xarray dataset, whose arrays are read clip by clip where they are used."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray
+from xarray.backends import BackendArray
+from xarray.core.indexing import ExplicitIndexer, IndexingSupport, LazilyIndexedArray, explicit_indexing_adapter
+
+from jaxsal.core.files import DamagedError
+from jaxsal.evaluation.parts import PER_MASK, Record, Span, merge_spans
+from jaxsal.evaluation.reader import Reader
+from jaxsal.recipes import ADDED_MEASURES, MEASURES
+
+_DIMENSIONS: dict[str, tuple[str, ...]] = dict(
+    logits=("mask", "class"), clip_logits=("class",), saliency=("time", "row", "column")
+)
+_DIMENSIONS |= dict.fromkeys(MEASURES, ("step",)) | {f"{name}_fractions": ("step",) for name in MEASURES}
+_DIMENSIONS |= {f"{name}_logits": ("step", "class") for name in MEASURES}
+_DIMENSIONS |= {f"{name}_replaced": ("class",) for name in MEASURES}
+
+
+class _ByClip(BackendArray):
+    """An array whose first axis is clips, each of which is read when it is indexed."""
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype, load: Callable[[int], np.ndarray]):
+        self.shape, self.dtype, self._load = shape, dtype, load
+
+    def __getitem__(self, key: ExplicitIndexer) -> np.ndarray:
+        return explicit_indexing_adapter(key, self.shape, IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        clip, *rest = key
+        if not isinstance(clip, slice):
+            return self._load(int(clip))[tuple(rest)]
+        loaded = [self._load(number)[tuple(rest)] for number in range(self.shape[0])[clip]]
+        return np.stack(loaded) if loaded else np.zeros((0, *self.shape[1:]), self.dtype)[(slice(None), *rest)]
+
+
+class _Series:
+    """One series, as it was held when it was opened."""
+
+    def __init__(self, store: Reader, kind: str, series: str):
+        self.store, self.kind, self.series = store, kind, series
+        self.held = store.held(kind, series)
+        self.clips, self.num_masks = list(self.held), max(spans[-1][1] for spans in self.held.values())
+        self.description = store.description(series) or {}
+
+    def records(self, clip: str) -> list[Record]:
+        """The records of a clip; DamagedError unless all are there that were held."""
+        records = self.store.read(self.kind, self.series, clip)
+        spans: list[Span] = merge_spans(record.span for record in records)
+        if spans != self.held[clip]:
+            raise DamagedError(f"`dataset` must be whole; got {'; '.join(self.store.damaged)}")
+        return records
+
+    def variable(self, name: str, example: np.ndarray) -> xarray.Variable:
+        """A variable of all clips, from its array of one record."""
+        per_mask = self.kind == "scores" and name in PER_MASK
+        shape = (self.num_masks, *example.shape[1:]) if per_mask else example.shape
+
+        def load(number: int) -> np.ndarray:
+            whole = np.full(shape, np.nan if example.dtype.kind == "f" else 0, example.dtype)
+            for record in self.records(self.clips[number]):
+                whole[slice(*record.span) if per_mask else ...] = record.arrays[name]
+            return whole
+
+        dimensions = ("clip", *_DIMENSIONS.get(name, [f"{name}_{axis}" for axis in range(len(shape))]))
+        array = _ByClip((len(self.clips), *shape), example.dtype, load)
+        return xarray.Variable(dimensions, LazilyIndexedArray(array), encoding=dict(chunks=(1, *shape)))
+
+
+def open_dataset(store: Reader, kind: str, series: str) -> xarray.Dataset:
+    """The dataset of a series that holds something of a kind, see `jaxsal.evaluation.results.Results.dataset`."""
+    opened = _Series(store, kind, series)
+    example = opened.records(opened.clips[0])[0].arrays
+    variables: dict[str, Any] = {name: opened.variable(name, array) for name, array in example.items()}
+    coordinates: dict[str, Any] = {"clip": opened.clips, "class": opened.description["classes"]}
+    if kind == "result":
+        notes = store.notes(kind, series)
+        fields = ["target", "probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start"]
+        values = [[notes[clip].get(field, np.nan) for field in fields] for clip in opened.clips]
+        variables["results"] = ("clip", "field"), np.array(values, float)
+        coordinates["field"] = fields
+    return xarray.Dataset(variables, {name: np.array(texts, object) for name, texts in coordinates.items()})

@@ -1,0 +1,127 @@
+"""Options of explaining clips and measuring the maps, shared by Python, configurations and the command line."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+from jaxsal.recipes import (
+    ADDED_MEASURES,
+    MEASURES,
+    METHODS,
+    Approximation,
+    BaselineName,
+    Estimator,
+    Method,
+    Precision,
+    RecipeName,
+    Reference,
+    Sampling,
+    resolve_options,
+)
+
+_OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance")}
+RECIPE_FIELDS: dict[str, dict[str, str]] = {
+    "gradcam": {},
+    "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling")}
+    | {"batch_size": "rise_batch"},
+    "sidu": {"threshold": "threshold", "batch_size": "sidu_batch"},
+    "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
+    "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
+}
+"""By method or measure and the name of its option in `jaxsal.recipes`: the field of `ExplainOptions` that sets it."""
+
+
+@dataclass(frozen=True)
+class ExplainOptions:
+    """How clips are explained and how the maps are measured; the recipe supplies every option that is None.
+
+    Attributes:
+      method: Methods to run, one or more.
+      references: Maps that do not depend on the clip, measured for comparison: none, one or both.
+      recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
+        "canonical", each method's original code.
+      num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
+      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each.
+      keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
+      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
+      sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
+        standard errors.
+      threshold: SIDU: activations above this value form a channel's mask; any number.
+      rise_batch: RISE: masked clips that are normalised together, at least 1 (the study's PAN: 24); if unset, each
+        masked clip is normalised alone.
+      sidu_batch: Same for SIDU (the study's PAN: 64).
+      num_steps: Deletion and insertion: scores per curve, at least 2, counting the first and the last. If unset, the
+        recipe "canonical" changes one row of the frame per step.
+      deletion_baseline: What deletion puts in place of removed voxels.
+      insertion_baseline: What insertion starts from.
+      approximation: Deletion and insertion: "none" scores every step; "refine" scores every 8th step, and more steps
+        where the probability jumps.
+      tolerance: With approximation "refine": largest jump in probability between two scored steps, at least 0.
+      chunk_size: Masked clips per forward batch, at least 1. Larger is faster until memory runs out; a value above
+        a clip's number of SIDU masks or curve steps wastes time. Results do not change.
+      clips_per_batch: Clips that are explained together, at least 1 and no more than `chunk_size`. Results do not
+        change. If the run is killed, at most this many clips are recomputed; RISE scores are kept.
+      seed: Seed of RISE's masks and of the random map, at least 0.
+      precision: Number format of weights and activations; bfloat16 is faster on accelerators and rounds scores.
+    """
+
+    method: tuple[str, ...] = get_args(Method)
+    references: tuple[Reference, ...] = ("random",)
+    recipe: RecipeName = "default"
+    num_masks: int | None = None
+    grid_shape: tuple[int, int, int] | None = None
+    keep_prob: float | None = None
+    estimator: Estimator | None = None
+    sampling: Sampling | None = None
+    threshold: float | None = None
+    rise_batch: int | None = None
+    sidu_batch: int | None = None
+    num_steps: int | None = None
+    deletion_baseline: BaselineName | None = None
+    insertion_baseline: BaselineName | None = None
+    approximation: Approximation | None = None
+    tolerance: float | None = None
+    chunk_size: int = 16
+    clips_per_batch: int = 4
+    seed: int = 0
+    precision: Precision = "float32"
+
+    def __post_init__(self):
+        if not self.method:
+            raise ValueError(f"`method` must name at least one of {tuple(METHODS)}; got none.")
+        for name in self.method:
+            check_choice("method", name, tuple(METHODS))
+        check_names(self)
+        check_positive("chunk_size", self.chunk_size)
+        check_positive("clips_per_batch", self.clips_per_batch)
+        check_seed(self.seed)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "ExplainOptions":
+        """The options from what `dataclasses.asdict` and JSON made of them."""
+        known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return cls(**known)
+
+    def check(self) -> None:
+        """Raises ValueError if an option's value is not allowed by its method or measure."""
+        for name in (*METHODS, *self.measures):
+            self.resolve(name)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The measures of every map."""
+        return (*MEASURES, *ADDED_MEASURES)
+
+    def overrides(self, method: str) -> dict[str, Any]:
+        """The options of a method or a measure that are not left to the recipe, by their names in `jaxsal.recipes`."""
+        values = {name: getattr(self, field) for name, field in RECIPE_FIELDS.get(method, {}).items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def resolve(self, method: str) -> Any:
+        """All options of a method or a measure: `RiseOptions`, `SiduOptions`, `GradCamOptions` or `CurveOptions`.
+
+        Raises:
+          ValueError: If an option's value is not allowed.
+        """
+        return resolve_options(method, self.recipe, self.overrides(method))

@@ -1,0 +1,182 @@
+"""What a store has found: one row per cell and clip, the arrays behind a row for xarray, and both as files.
+
+A cell is a series of results, a ledger one of scores. Both are described by `identity`, `classes` and `checkpoint`, a
+cell that reads a ledger also by `scores`, the ledger's name. The note of a result has `target`, `probability`,
+`seconds`, `label`, `spectrum` and, where its map was measured, every measure, `floor` and `start`.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsal.core.checks import check_choice
+from jaxsal.core.files import DamagedError, write_atomically
+from jaxsal.evaluation.reader import Description, Reader
+from jaxsal.recipes import ADDED_MEASURES, MEASURES
+
+if TYPE_CHECKING:
+    import xarray
+
+_CLIPS_AT_ONCE = 64  # in memory, while a .zarr is written
+
+
+class Results:
+    """What a store held when it was opened.
+
+    Attributes:
+      url: The store.
+      damaged: What is damaged in it, one message each; `rows` lack results whose description or header is.
+    """
+
+    def __init__(self, store: Reader):
+        self.url, self.damaged = store.url, store.damaged
+        self._store = store
+
+    def __repr__(self) -> str:
+        cells = len({row["cell"] for row in self.rows})
+        damage = f", {len(self.damaged)} damaged" if self.damaged else ""
+        return f"Results({self.url}: {len(self.rows)} rows of {cells} cells{damage})"
+
+    @cached_property
+    def rows(self) -> list[dict[str, Any]]:
+        """One row per cell and clip that is done; `cell` and `ledger` are names for `dataset`. No array is read.
+
+        Options of the method have a column each, None where the method lacks the option, and are all in `options`.
+        """
+        rows = [
+            _row(cell, description, clip, note)
+            for cell, description in self._store.descriptions("result").items()
+            for clip, note in self._store.notes("result", cell).items()
+        ]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return [{name: row.get(name) for name in columns} for row in rows]
+
+    def dataset(self, name: str) -> "xarray.Dataset":
+        """The arrays of a cell or of a ledger, read from the store where they are used.
+
+        A cell has `clip_logits` (clip, class) and `results` (clip, field); where maps are stored, `saliency` (clip,
+        time, row, column); where they were measured, `deletion`, the target's probability, and `deletion_fractions`
+        (clip, step), `deletion_logits` (clip, step, class), NaN where a step is not scored, and `deletion_replaced`
+        (clip, class), of the fully replaced clip; likewise for insertion. A ledger has `logits` (clip, mask, class),
+        NaN where a mask is not scored, and `clip_logits` (clip, class). Clips, classes and fields are chosen by name.
+
+        Args:
+          name: `cell` or `ledger` of a row.
+
+        Raises:
+          ImportError: If xarray is not installed.
+          ValueError: If the store has neither. Also when an array is used that is damaged.
+        """
+        from jaxsal.evaluation.lazy import open_dataset
+
+        for kind in ("result", "scores"):
+            if name in self._store.descriptions(kind):
+                return open_dataset(self._store, kind, name)
+        raise ValueError(f"`name` must be a cell or a ledger of {self.url}; got {name!r}.")
+
+    def export(self, path: str | Path) -> int:
+        """Writes the rows to a .csv or .parquet file, or rows, cells and ledgers to a .zarr folder; returns the rows.
+
+        `xarray.open_zarr(path)` opens the rows, with `group="cells/NAME"` or `group="ledgers/NAME"` a dataset.
+
+        Raises:
+          ValueError: If the ending is another, there is no result yet, or one is damaged.
+        """
+        path = Path(path)
+        check_choice("export", path.suffix, (".csv", ".parquet", ".zarr"))
+        columns = {name: _column([row[name] for row in self.rows]) for name in (self.rows or [{}])[0]}
+        if self.damaged:
+            raise DamagedError(f"`store` must be whole; got {self.damaged[0]} The same sweep makes it whole again.")
+        if not columns:
+            raise ValueError(f"`store` must hold a result; got none in {self.url}.")
+        if path.suffix == ".zarr":
+            self._write_zarr(path, columns)
+            return len(self.rows)
+        with write_atomically(path) as file:
+            if path.suffix == ".parquet":
+                import pyarrow
+                import pyarrow.parquet
+
+                pyarrow.parquet.write_table(pyarrow.table(columns), file)
+            else:
+                text = io.StringIO()
+                writer = csv.writer(text, lineterminator="\n")
+                writer.writerows([list(columns), *zip(*columns.values(), strict=True)])
+                file.write(text.getvalue().encode())
+        return len(self.rows)
+
+    def _write_zarr(self, path: Path, columns: dict[str, list[Any]]) -> None:
+        """Format 2 of Zarr, in which texts have a specification."""
+        import xarray
+
+        table = {name: ("result", _numbers_or_texts(values)) for name, values in columns.items()}
+        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            xarray.Dataset(table).to_zarr(aside, mode="w", zarr_format=2)
+            for folder, kind in (("cells", "result"), ("ledgers", "scores")):
+                for name in self._store.descriptions(kind):
+                    whole = self.dataset(name)
+                    for start in range(0, whole.sizes["clip"], _CLIPS_AT_ONCE):
+                        block = whole.isel(clip=slice(start, start + _CLIPS_AT_ONCE))
+                        more: dict[str, Any] = dict(append_dim="clip") if start else {}
+                        block.to_zarr(aside, group=f"{folder}/{name}", mode="a", zarr_format=2, **more)
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(aside, path)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def open_results(store: str | Path) -> Results:
+    """Opens what a run has found so far.
+
+    Args:
+      store: Its folder or URL.
+
+    Raises:
+      FileNotFoundError: If there is no store.
+    """
+    return Results(Reader(str(store)))
+
+
+def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -> dict[str, Any]:
+    identity, classes = description["identity"], description["classes"]
+    fields = ("probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start")
+    options = identity["options"] | dict(frames_per_mask=identity["frames_per_mask"])
+    row = dict(
+        cell=cell,
+        ledger=description.get("scores") or "",
+        checkpoint=description["checkpoint"],
+        data=identity.get("data", ""),
+        spectrum=note["spectrum"],
+        clip=clip,
+        label=classes[note["label"]] if note["label"] >= 0 else "",
+        method=identity["method"],
+        recipe=identity["recipe"],
+        explained=str(identity["target"]),
+        options=json.dumps(options),
+        target=classes[note["target"]],
+        **{field: note.get(field, math.nan) for field in fields},
+    )
+    return row | {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name not in row}
+
+
+def _column(values: Sequence[Any]) -> list[Any]:
+    """Values of one kind: texts if one is a text or a list, else numbers; None stays."""
+    if any(isinstance(value, str | tuple) for value in values):
+        return [v if v is None or isinstance(v, str) else json.dumps(v) for v in values]
+    return list(values)
+
+
+def _numbers_or_texts(values: Sequence[Any]) -> np.ndarray:
+    if any(isinstance(value, str) for value in values):
+        return np.array([value or "" for value in values])
+    return np.array([math.nan if value is None else value for value in values])

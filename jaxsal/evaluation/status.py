@@ -1,0 +1,90 @@
+"""How far a sweep is, and sweeps that several machines ran, taken together."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from jaxsal.core.origin import origin
+from jaxsal.evaluation.cells import Cell
+from jaxsal.evaluation.config import SweepConfig
+from jaxsal.evaluation.grid import open_groups
+from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.plan import make_plan
+from jaxsal.evaluation.store import Store
+from jaxsal.recipes import resolve_options
+
+
+class Status(NamedTuple):
+    """How far a sweep is, for people and for machines."""
+
+    text: str
+    data: dict[str, Any]
+
+
+def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: bool = False) -> Status:
+    """What the store holds of a sweep and what is left to do; reads no score, computes and writes nothing.
+
+    Args:
+      config: The sweep.
+      groups: Its cells, if they are open already.
+      new: Whether the store may be missing.
+
+    Raises:
+      FileNotFoundError: If there is no store and it may not be new, or a checkpoint or a set of clips is missing.
+      ValueError: If the config does not fit the checkpoints or the clips.
+    """
+    store = Store(config.store, create=new)
+    groups = open_groups(config) if groups is None else groups
+    plan, tasks = make_plan(groups, store)
+    left = Counter((id(task.group), number) for task in tasks for number in task.cells)
+    missing: Counter[str] = Counter()
+    for task in tasks:
+        missing.update(task.scores)
+    cells, scores = [], []
+    for group in groups:
+        count = len(group.cases)
+        for number, cell in enumerate(group.cells):
+            what = describe(group, cell)
+            cells.append(dict(cell=group.series[number], what=what, done=count - left[id(group), number], clips=count))
+        for series, found in group.score_sets.items():
+            masks = found.num_masks * count
+            scores.append(dict(scores=series, held=masks - missing[series], masks=masks))
+    failures = [note for series in store.descriptions("failure") for note in store.notes("failure", series).values()]
+    lines = [f"{cell['done']:6,} of {cell['clips']:,} clips  {cell['what']}" for cell in cells]
+    lines += [f"{one['held']:,} of {one['masks']:,} masks held in scores {one['scores']}" for one in scores]
+    lines += [str(plan), f"store: {store.url}"]
+    lines += [f"damaged: {message}" for message in store.damaged]
+    lines += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
+    data = dict(store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), damaged=store.damaged)
+    return Status("\n".join(lines), data | dict(forward_passes=plan.passes, failures=failures))
+
+
+def describe(group: Group, cell: Cell) -> str:
+    """A cell in one line, with the options that are not those of the default recipe."""
+    usual = vars(resolve_options(cell.method, "default", {})) | dict(frames_per_mask=1)
+    options = vars(cell.options) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[0])
+    changed = ", ".join(f"{name} {value}" for name, value in options.items() if repr(value) != repr(usual[name]))
+    place = f"{group.identity['data']} {group.identity['spectrum']}"
+    return f"{group.source}, {place}, {cell.method} of the {cell.target} class ({changed or 'all by default'})"
+
+
+def merge_stores(config: SweepConfig, others: Sequence[str]) -> dict[str, int]:
+    """Takes over the scores and results that other stores of a sweep hold and the config's store lacks.
+
+    Each part of a store is copied whole or not at all: a merge that was interrupted is finished by doing it again.
+
+    Returns:
+      How many masks and results were taken.
+
+    Raises:
+      FileNotFoundError: If one of the others is no store.
+      ValueError: If the two have different clips of one name.
+    """
+    store, taken = Store(config.store, create=True), Counter[str]()
+    for other in others:
+        for (kind, _), count in store.merge(Store(other)).items():
+            taken[kind] += count
+    if store.about() is None:
+        store.write_about(dict(config=dataclasses.asdict(config), **origin()))
+    return dict(masks=taken["scores"], results=taken["result"])

@@ -1,0 +1,113 @@
+"""A sweep: a plan of groups from a config, run by one process, by several that JAX joined, or by independent jobs."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from contextlib import suppress
+
+import jax
+
+from jaxsal.core.devices import this_process_alone
+from jaxsal.core.origin import origin
+from jaxsal.core.processes import from_first, is_first, then_wait_for_all, wait_for_all
+from jaxsal.evaluation.config import SweepConfig
+from jaxsal.evaluation.grid import open_groups
+from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.memory import ChunkSizes
+from jaxsal.evaluation.plan import Plan, Task, make_plan
+from jaxsal.evaluation.progress import Progress
+from jaxsal.evaluation.run import Run
+from jaxsal.evaluation.runner import run_tasks
+from jaxsal.evaluation.store import Store
+
+
+def run_sweep(
+    config: SweepConfig, groups: Sequence[Group] | None = None, *, verify: bool = False, shard: tuple[int, int] = (0, 1)
+) -> Plan:
+    """Runs what is left to do of a sweep; the same call resumes one that was killed.
+
+    Processes that JAX joined first take clips of their own; what does not go round is done by all devices together.
+    Jobs that do not know each other take a `shard` of the clips each. Results are the same either way.
+
+    Args:
+      config: The sweep.
+      groups: Its cells, if they are open already; its checkpoints and clips are opened if None.
+      verify: Whether to read all that the store holds first, and make again what is damaged; else what is read is
+        checked.
+      shard: (i, n): do every n-th clip of the sweep from i on, whatever others have done of it.
+
+    Returns:
+      The plan it started from.
+
+    Raises:
+      FileNotFoundError: If a checkpoint or a set of clips is missing.
+      ValueError: If the config does not fit the checkpoints or the clips.
+      OSError: If the store cannot be written, as when the disk is full; in every process, if one of several failed.
+    """
+    with then_wait_for_all("the store is opened"):
+        groups = open_groups(config) if groups is None else groups
+        store = Store(config.store, create=True)
+        if verify:
+            store.verify()
+        plan, todo = make_plan(groups, store)
+    numbers = from_first(lambda: _numbers(groups, todo))
+    first = [0, *itertools.accumulate(len(group.cases) for group in groups)]
+    mine = [(g, c) for g, c in numbers if (first[g] + c) % shard[1] == shard[0]]
+    tasks = _tasks(groups, todo, mine)
+    alone, together = share_out(tasks, jax.process_index(), jax.process_count())
+    shown = Progress(sum(task.passes for task in (*alone, *together)), len(alone) + len(together), show=is_first())
+    shares = [f"{len(alone):,} clips by this process, {len(together):,} shared by {jax.process_count()} processes"]
+    for line in (*str(plan).splitlines(), *(shares if jax.process_count() > 1 else ()), *store.damaged):
+        shown.say(line)
+    masks = [found.num_masks for group in groups for found in group.score_sets.values()]
+    chunks = ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), say=shown.say)
+    run = Run(
+        store,
+        shown,
+        chunks,
+        max(4, jax.local_device_count()),
+        keep_maps=config.keep_maps,
+        pass_over=True,
+        masks_per_commit=config.masks_per_commit,
+    )
+    try:
+        with then_wait_for_all("every process has done its clips"), this_process_alone():
+            if is_first():
+                store.write_about(dict(config=dataclasses.asdict(config), **origin()))
+            run_tasks(alone, run)
+        store.read_only = not is_first()
+        run_tasks(together, run)
+        wait_for_all("the sweep is done")
+        if is_first():
+            store.compact()
+    finally:
+        shown.close()
+        with suppress(OSError):  # a sweep that is stopped still waits for its last write
+            store.commit()
+    if tasks:
+        shown.say(shown.summary())
+    return plan
+
+
+def _numbers(groups: Sequence[Group], tasks: Sequence[Task]) -> list[list[int]]:
+    """Tasks as numbers of a group and of a clip."""
+    places = {id(group): number for number, group in enumerate(groups)}
+    cases = {id(group): {case.name: n for n, case in enumerate(group.cases)} for group in groups}
+    return [[places[id(task.group)], cases[id(task.group)][task.case.name]] for task in tasks]
+
+
+def _tasks(groups: Sequence[Group], tasks: Sequence[Task], numbers: Sequence[Sequence[int]]) -> list[Task]:
+    """The tasks of the first process, as this one sees them; all cells where it sees nothing to do."""
+    found = {tuple(place): task for place, task in zip(_numbers(groups, tasks), tasks, strict=True)}
+    return [
+        found.get((g, c)) or Task(groups[g], groups[g].cases[c], tuple(range(len(groups[g].cells))), {}, True, 1)
+        for g, c in numbers
+    ]
+
+
+def share_out(tasks: Sequence[Task], process: int, num_processes: int) -> tuple[list[Task], list[Task]]:
+    """The tasks that a process does alone, and those that all do together: the rest of whole rounds."""
+    whole = len(tasks) - len(tasks) % num_processes
+    if num_processes == 1:
+        return list(tasks), []
+    return list(tasks[process:whole:num_processes]), list(tasks[whole:])

@@ -1,0 +1,230 @@
+"""The work on the clips of one batch: scores from the store or scored now, maps, measures, and what is committed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
+from jaxsal.engine.requests import Scores
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.evaluation.cells import Case, Cell
+from jaxsal.evaluation.clips import Held, Owner, cell_maps, complete_scores, measure_maps, seconds_of
+from jaxsal.evaluation.groups import Group, ScoreSet, family_of
+from jaxsal.evaluation.run import Opened, Run
+from jaxsal.evaluation.store import Store
+from jaxsal.metrics.measures import Measured
+from jaxsal.saliency.methods import Subjects
+
+
+@dataclass(frozen=True)
+class Work:
+    """The work on the clips of one batch.
+
+    Attributes:
+      batch: The clips.
+      opened: What is to do on each.
+      run: What all clips share.
+    """
+
+    batch: Batch
+    opened: Sequence[Opened]
+    run: Run
+
+    @property
+    def group(self) -> Group:
+        """What the clips are of."""
+        return self.opened[0].task.group
+
+    def name(self, clip: int) -> str:
+        """Of a clip."""
+        return self.opened[clip].task.case.name
+
+    def note(self, clip: int) -> dict[str, Any]:
+        """What every record says of its clip."""
+        case = self.opened[clip].task.case
+        return dict(digest=self.opened[clip].digest, label=case.label, spectrum=case.spectrum)
+
+    def recall(self) -> None:
+        """Takes the logits of the untouched and of the fully replaced clips from the store, where it has them."""
+        for clip, one in enumerate(self.opened):
+            learnt = set[Any]()
+            for kind, series in one.known:
+                cell = self.group.by_series.get(series, self.group.cells[0] if kind == "clip" else None)
+                measured = None if cell is None else (id(cell.measures), cell.shape)
+                if measured not in learnt and (records := self.run.store.read(kind, series, self.name(clip))):
+                    learnt |= {None, measured}
+                    self._learn(clip, records[0].arrays, {} if cell is None else self.group.baselines(cell))
+
+    def _learn(self, clip: int, arrays: Mapping[str, np.ndarray], baselines: Mapping[str, Baseline]) -> None:
+        """Tells the batch what a record says of the ends of a clip; filling clips are copies of the last one."""
+        rows = slice(clip, None if clip == len(self.opened) - 1 else clip + 1)
+        self.batch.learn(UNTOUCHED, rows, arrays["clip_logits"])
+        for name in baselines.keys() & {array.removesuffix("_replaced") for array in arrays}:
+            self.batch.learn((REPLACED, baselines[name]), rows, arrays[f"{name}_replaced"])
+
+    def _ends(self, clip: int, cell: Cell) -> dict[str, np.ndarray]:
+        """The logits of a clip that nothing replaced, and of those that measures of a cell replaced wholly."""
+        ends = {f"{name}_replaced": (REPLACED, baseline) for name, baseline in self.group.baselines(cell).items()}
+        known = {
+            name: np.asarray(self.batch.end(end)[clip]) for name, end in ends.items() if self.batch.knows(end)[clip]
+        }
+        return {"clip_logits": np.asarray(self.batch.logits[clip])} | known
+
+    def scores(self, found: ScoreSet, clips: Sequence[int]) -> dict[int, Scores]:
+        """Of the clips that lack scores, or whose missing cells read them."""
+        series, store = found.series, self.run.store
+        tasks = [one.task for one in self.opened]
+        reads = self.group.reads
+        concerned = [n for n in clips if series in tasks[n].scores or any(reads[c] == series for c in tasks[n].cells)]
+        if not concerned:
+            return {}
+        with self.run.progress.stage("reading"):
+            there = {clip: read_scores(store, series, self.name(clip)) for clip in concerned}
+        held = {clip: own for clip, own in there.items() if own is not None}
+        store.describe(series, self.group.describe_scores(found.cell) | dict(classes=self.classes))
+        complete = partial(
+            complete_scores,
+            self.batch,
+            found,
+            held,
+            concerned,
+            partial(self._keep, series),
+            pad=self._pad,
+        )
+        family = self._pad(family_of(found.cell))
+        with self.run.progress.stage("forward"):
+            return self.run.chunks.run(found.cell.method, self.batch, complete, family=family)
+
+    def _keep(self, series: str, clip: int, span: tuple[int, int], arrays: Mapping[str, np.ndarray]) -> None:
+        """Stores scores of a clip; those that are no numbers are not kept."""
+        if not np.isfinite(arrays["logits"]).all():
+            return
+        store, most = self.run.store, self.run.masks_per_commit
+        size = span[1] - span[0] if most is None or "masks" in arrays else most
+        clip_logits = np.asarray(self.batch.logits[clip])
+        for start in range(span[0], span[1], size):
+            part = slice(start - span[0], start - span[0] + size)
+            own = {**arrays, "logits": arrays["logits"][part], "clip_logits": clip_logits}
+            stop = min(start + size, span[1])
+            store.put("scores", series, self.name(clip), own, note=self.note(clip), span=(start, stop))
+            if most is not None:
+                store.commit(wait=False)
+
+    def _pad(self, family: Any) -> Any:
+        """Random grids of the group share one program."""
+        if not isinstance(family, RiseMasks):
+            return family
+        return family.padded(self.group.paddings[family.shape, family.sampling])
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes; their numbers if they have none."""
+        return list(self.group.classes or map(str, range(self.batch.num_classes)))
+
+    def explain(
+        self, cells: Sequence[int], scores: Mapping[str, Mapping[int, Scores]], clips: Sequence[int]
+    ) -> dict[int, bool]:
+        """Makes, measures and commits the maps of some cells; by clip, whether all of its maps were finite."""
+        maps: dict[Owner, np.ndarray] = {}
+        seconds: dict[Owner, float] = {}
+        for number in cells:
+            found, took = seconds_of(partial(self._maps, number, scores, clips))
+            for owner, saliency in found.items():
+                maps[owner], seconds[owner] = saliency, took / len(found)
+        finite = dict.fromkeys(clips, True)
+        for owner, saliency in maps.items():
+            finite[owner.clip] &= bool(np.isfinite(saliency).all())
+        maps = {owner: saliency for owner, saliency in maps.items() if finite[owner.clip]}
+        measured = self._measure(maps, len(cells))
+        with self.run.progress.stage("writing"):
+            for owner, saliency in maps.items():
+                self._commit(owner, saliency, measured[owner], seconds[owner])
+        return finite
+
+    def _maps(
+        self, number: int, scores: Mapping[str, Mapping[int, Scores]], clips: Sequence[int]
+    ) -> dict[Owner, np.ndarray]:
+        cell, series = self.group.cells[number], self.group.reads[number]
+        concerned = [clip for clip in clips if number in self.opened[clip].task.cells]
+        cases = [one.task.case for one in self.opened]
+        labels = [explained_class(cell.target, case, own) for case, own in zip(cases, self.batch.logits, strict=False)]
+        subjects = Subjects([case.name for case in cases], cell.shape, cell.seed)
+        read = None if series is None else scores[series]
+        with self.run.progress.stage("maps"):
+            found = cell_maps(self.batch, cell, labels, read, concerned, subjects)
+        return {Owner(clip, number, labels[clip]): saliency for clip, saliency in found.items()}
+
+    def _measure(self, maps: Mapping[Owner, np.ndarray], num_cells: int) -> dict[Owner, dict[str, Measured]]:
+        """By map, what the measures say; maps with the same measures and shape are measured together."""
+        alike: dict[Any, dict[Owner, np.ndarray]] = {}
+        for owner, saliency in maps.items():
+            cell = self.group.cells[owner.cell]
+            alike.setdefault((id(cell.measures), cell.shape), {})[owner] = saliency
+        filled = num_cells * self.run.clips_at_once
+        found: dict[Owner, dict[str, Measured]] = {}
+        for same in alike.values():
+            cell = self.group.cells[next(iter(same)).cell]
+            with self.run.progress.stage("forward"):
+                found |= measure_maps(self.batch, cell.measures, same, filled=filled, run=self._run)
+        return found
+
+    def _run(self, name: str, action: Any) -> Any:
+        return self.run.chunks.run(name, self.batch, action)
+
+    def _commit(self, owner: Owner, saliency: np.ndarray, measured: Mapping[str, Measured], seconds: float) -> None:
+        cell, series = self.group.cells[owner.cell], self.group.series[owner.cell]
+        arrays = self._ends(owner.clip, cell)
+        if self.run.keep_maps or cell.kind.maps is not None:  # which nothing gives again without a pass
+            arrays["saliency"] = np.asarray(saliency, np.float32)
+        note = self.note(owner.clip) | dict(
+            target=owner.label,
+            probability=float(softmax(self.batch.logits[owner.clip])[owner.label]),
+            seconds=seconds,
+            measures=list(measured),
+        )
+        for name, own in measured.items():
+            note[name] = own.value
+            if own.curve is not None:
+                arrays |= {name: np.asarray(own.curve.scores), f"{name}_fractions": np.asarray(own.curve.fractions)}
+                arrays |= {} if own.logits is None else {f"{name}_logits": own.logits}
+                note[f"{name}_scored"] = own.curve.num_scored
+        if "deletion" in arrays:
+            note["floor"] = float(arrays["deletion"][-1])
+        if "insertion" in arrays:
+            note["start"] = float(arrays["insertion"][0])
+        self.run.store.describe(
+            series, self.group.describe(cell, self.group.reads[owner.cell]) | dict(classes=self.classes)
+        )
+        self.run.store.put("result", series, self.name(owner.clip), arrays, note=note)
+
+    def keep_clips(self, clips: Sequence[int]) -> None:
+        """Stores the clips that the store lacks, their logits, and what replaced removed voxels."""
+        store, cell, series = self.run.store, self.group.cells[0], self.group.clip_series
+        store.describe(series, self.group.identity)
+        for clip in (clip for clip in clips if store.note("clip", series, self.name(clip)) is None):
+            arrays = {"clip": np.asarray(self.opened[clip].clip, np.float32)} | self._ends(clip, cell)
+            for name, baseline in self.group.baselines(cell).items():
+                arrays[f"baseline.{name}"] = np.asarray(self.batch.stand_ins(baseline)[clip])
+            store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
+
+
+def read_scores(store: Store, series: str, clip: str) -> Held | None:
+    """The scores that a store has of a clip, None if it has none."""
+    records = store.read("scores", series, clip)
+    if not records:
+        return None
+    ids = np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records])
+    logits = np.concatenate([record.arrays["logits"] for record in records])
+    return Held(ids, logits, records[0].arrays)
+
+
+def explained_class(target: str | int, case: Case, clip_logits: np.ndarray) -> int:
+    """The class that a cell explains of a clip."""
+    if target == "predicted":
+        return int(clip_logits.argmax())
+    return case.label if target == "label" else int(target)
