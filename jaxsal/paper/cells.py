@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.options import METHODS, REFERENCES, ExplainOptions
+from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.paper.config import ARCHITECTURES, Study
+from jaxsal.recipes import METHODS, REFERENCES
 
 
-class Cell(NamedTuple):
+class Setting(NamedTuple):
     """One method with one set of options on the test clips of one spectrum.
 
     Attributes:
@@ -43,7 +44,7 @@ class Row(NamedTuple):
     """
 
     labels: tuple[str, ...]
-    cell: Cell
+    cell: Setting
     setting: str
     is_floor: bool = False
 
@@ -66,15 +67,16 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str, method: str, **change: Any) -> Cell:
+def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str, method: str, **change: Any) -> Setting:
     """A cell of the two main tables, or one with single options changed."""
     options = study.options(recipe, arch)
     if change.get("threshold", 0) < 0:  # activations are not negative, so all of these give one map: it is made once
         change["threshold"] = next(value for value in study.thresholds if value < 0)
     changed = dataclasses.replace(options, **change)
     if changed != options:
-        options = dataclasses.replace(changed, method=(method,), references=())
-    return Cell(arch, spectra, spectrum, method, options)
+        alone: Any = dict(method=(method,), references=())
+        options = dataclasses.replace(changed, **alone)
+    return Setting(arch, spectra, spectrum, method, options)
 
 
 def study_tables(study: Study, recipe: str) -> tuple[Table, ...]:

@@ -8,11 +8,12 @@ from jaxtyping import Float
 
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.metrics.statistics import holm, paired_test
-from jaxsal.options import METHODS
-from jaxsal.paper.cells import Cell, make_cell, value_name
+from jaxsal.metrics.summary import measure_finite
+from jaxsal.paper.cells import Setting, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
-from jaxsal.paper.sheets import PValue, Sheet, Value, measure
 from jaxsal.paper.tables import MEASURES, Results
+from jaxsal.recipes import METHODS
+from jaxsal.report.table import PValue, Sheet, Value
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""
@@ -45,7 +46,7 @@ class Comparison(NamedTuple):
 
     text: str
     measure: str
-    pairs: tuple[tuple[Cell, Cell], ...]
+    pairs: tuple[tuple[Setting, Setting], ...]
     least: float = 0.0
     most: float = float("inf")
 
@@ -64,7 +65,7 @@ def conclusions(study: Study, recipe: str) -> tuple[Conclusion, ...]:
 
 
 def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
-    def main(method: str, joint: bool | None = None) -> list[Cell]:
+    def main(method: str, joint: bool | None = None) -> list[Setting]:
         return [
             make_cell(study, recipe, arch, spectra, spectrum, method)
             for spectrum in SPECTRA
@@ -72,10 +73,10 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
             if joint in (None, spectra == "IRTV")
         ]
 
-    def swept(method: str, option: str, value: object) -> list[Cell]:
+    def swept(method: str, option: str, value: object) -> list[Setting]:
         return [make_cell(study, recipe, arch, "IRTV", spectrum, method, **{option: value}) for spectrum in SPECTRA]
 
-    def compare(text: str, first: list[Cell], second: list[Cell], **limits: float) -> list[Comparison]:
+    def compare(text: str, first: list[Setting], second: list[Setting], **limits: float) -> list[Comparison]:
         pairs = tuple(zip(first, second, strict=True))
         return [Comparison(text, name, pairs, **limits) for name in MEASURES]
 
@@ -175,7 +176,7 @@ def conclusion_sheets(study: Study, recipe: str, results: Results, scenes: Scene
         for part in parts:
             values = advantages(part, results, scenes)
             found = limit_tests(values, least=part.least, most=part.most)
-            numbers = (len(values), measure(values, seed=study.seed), effect_size(values))
+            numbers = (len(values), measure_finite(values, seed=study.seed), effect_size(values))
             worst = PValue(max(test.p_value for test in found))
             evidence.append((*place, part.text, part.measure, *numbers, worst, verdict(found)))
             tests.append(found)

@@ -8,9 +8,10 @@ from typing import Any, get_args
 from jaxsal.classifier import Normalization
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.records import TRAINING_SPECTRA
-from jaxsal.options import METHODS, REFERENCES, ExplainOptions, TrainOptions
-from jaxsal.recipes import RECIPES
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.recipes import METHODS, RECIPES, REFERENCES
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.options import TrainOptions
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 RECIPE_NAMES = ("default", "icpr2022")
@@ -123,11 +124,10 @@ class Study:
     def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
         """How the clips of the two main tables are explained: all methods, by the recipe, and both references."""
         check_choice("recipe", recipe, RECIPE_NAMES)
-        batches: Any = MINMAX_BATCHES if self.normalization(recipe, arch) == "minmax" else {}
+        options: Any = dict(recipe=recipe, method=tuple(METHODS), references=REFERENCES)
+        if self.normalization(recipe, arch) == "minmax":
+            options |= MINMAX_BATCHES
         return ExplainOptions(
-            method=tuple(METHODS),
-            references=REFERENCES,
-            recipe=recipe,
             num_masks=self.num_masks,
             grid_shape=RECIPES[recipe].rise.grid_shape,
             keep_prob=RECIPES[recipe].rise.keep_prob,
@@ -135,7 +135,7 @@ class Study:
             num_steps=self.num_steps,
             chunk_size=self.chunk_size,
             seed=self.seed,
-            **batches,
+            **options,
         )
 
 

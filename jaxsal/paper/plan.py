@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
-from jaxsal.evaluation.evaluate import file_name, ledger_name, select_cases
-from jaxsal.evaluation.plan import Plan, passes_per_clip, steps_taken
-from jaxsal.paper.cells import Table
+from jaxsal.evaluation.explain import FOLDER
+from jaxsal.evaluation.outline import Outline, steps_taken
+from jaxsal.evaluation.plan import make_plan
+from jaxsal.evaluation.store import Store
 from jaxsal.paper.config import NetworkConfig, Study
-from jaxsal.paper.run import cell_name, chosen_tables
+from jaxsal.paper.run import as_explained, chosen_tables, study_parts
+from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.networks import NetworkSpec
 
-_REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", "a folder of clips for each network")
+_REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", FOLDER)
 
 
 class _Network(NamedTuple):
+    """A network of the study, trained or not."""
+
     config: NetworkConfig
     spec: NetworkSpec
     clip_set: ClipSet
+    classifier: Any
     steps: int
     steps_taken: int
 
@@ -31,56 +36,42 @@ def plan_study(
     recipes: Sequence[str] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
-) -> Plan:
-    """The plan of `jaxsal.paper.run.run_study`, whose arguments these are.
+) -> Outline:
+    """The outline of `jaxsal.paper.run.run_study`, whose arguments these are.
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds other networks.
     """
     tables = {recipe: chosen_tables(study, recipe, only) for recipe in recipes}
-    networks = {(c.arch, c.spectra): _open(study, c, data, output / "networks") for c in study.networks}
-    counts = [_explaining(study, tables[recipe], networks, output / study.run_name(recipe)) for recipe in tables]
-    clips, done, passes = (sum(numbers) for numbers in zip(*counts, strict=True))
-    trained = sum(network.steps_taken == network.steps for network in networks.values())
-    num_tables = sum(len(found) for found in tables.values())
-    return Plan(
+    networks = [_open(study, config, data, output / "networks") for config in study.networks]
+    clips = done = passes = 0
+    for recipe, chosen in tables.items():
+        explained = [as_explained(network, study, recipe) for network in networks]
+        groups = [part.group for part in study_parts(study, chosen, explained)]
+        folder = output / study.run_name(recipe) / FOLDER
+        plan, _ = make_plan(groups, Store(str(folder), create=True) if folder.is_dir() else None)
+        clips, done, passes = clips + plan.clips, done + plan.clips_done, passes + plan.passes
+    trained = sum(network.steps_taken == network.steps for network in networks)
+    num_tables = sum(map(len, tables.values()))
+    return Outline(
         output,
         ("networks", *(f"{study.run_name(recipe)}/{name}" for recipe in tables for name in _REPORT)),
         clips=clips,
         clips_done=done,
         passes=passes,
-        steps=sum(network.steps for network in networks.values()),
-        steps_done=sum(network.steps_taken for network in networks.values()),
+        steps=sum(network.steps for network in networks),
+        steps_done=sum(network.steps_taken for network in networks),
         notes=(f"Networks to train: {len(networks)}, {trained} of them done.", f"Tables to make: {num_tables}."),
     )
 
 
 def _open(study: Study, config: NetworkConfig, data: str, directory: Path) -> _Network:
     clip_set = open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
-    spec = config.spec(clip_set.classes)
+    spec, folder = config.spec(clip_set.classes), directory / config.name
     chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[config.spectra])
     steps = config.training.on_clips(len(chosen.records)).num_steps
-    return _Network(config, spec, clip_set, steps, steps_taken(spec, directory / config.name, steps))
-
-
-def _explaining(
-    study: Study, tables: Sequence[Table], networks: dict[tuple[str, str], _Network], directory: Path
-) -> tuple[int, int, int]:
-    """Clips to explain, those that have a file, and forward passes of the others."""
-    cells = [row.cell for table in tables for row in table.rows]
-    runs = dict.fromkeys((cell.arch, cell.spectra, cell.spectrum, cell.options) for cell in cells)
-    clips, done, passes = 0, 0, 0
-    masks: dict[tuple[str, str], int] = {}
-    for arch, spectra, spectrum, options in runs:
-        config, spec, clip_set, *_ = networks[arch, spectra]
-        cases = select_cases(spec, clip_set.select(split="test", spectra=(spectrum,)), study.clips_per_spectrum)
-        folder = directory / config.name / f"{spectrum}-{cell_name(options)}"
-        left = [case for case in cases if not (folder / f"{file_name(case.name)}.npz").is_file()]
-        clips, done = clips + len(cases), done + len(cases) - len(left)
-        wanted = passes_per_clip(spec, options)
-        own = wanted.pop("rise", 0)
-        passes += len(left) * sum(wanted.values())
-        for case in left:  # runs that differ in the number of masks alone share RISE's scores
-            ledger = (config.name, ledger_name(case.name, options, scored_by=""))
-            masks[ledger] = max(masks.get(ledger, 0), own)
-    return clips, done, passes + sum(masks.values())
+    taken = steps_taken(spec, folder, steps)
+    classifier = spec.untrained()
+    if taken == steps:
+        classifier = spec.classifier(load_checkpoint(folder / "checkpoints", spec=spec).variables)
+    return _Network(config, spec, clip_set, classifier, steps, taken)

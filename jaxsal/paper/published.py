@@ -3,7 +3,8 @@
 import csv
 from functools import cache
 from importlib.resources import files
-from typing import NamedTuple
+
+from jaxsal.report.table import Span
 
 SOURCE = (
     "Published numbers: Bayer, Münch, Arens, slides of the talk on the companion paper (RRPR 2022, "
@@ -13,14 +14,7 @@ SOURCE = (
 _KEYS = ("table", "arch", "spectra", "spectrum", "setting", "measure")
 
 
-class Published(NamedTuple):
-    """A published number, or the span that it lies in."""
-
-    low: float
-    high: float
-
-
-def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, measure: str) -> Published | None:
+def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, measure: str) -> Span | None:
     """What the study says, None where that is not at hand.
 
     Args:
@@ -34,7 +28,7 @@ def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, 
     asked = dict(zip(_KEYS, (table, arch, spectra, spectrum, setting, measure), strict=True))
     for line in _lines():
         if all(line[key] in ("", asked[key]) for key in _KEYS):
-            return Published(float(line["low"]), float(line["high"]))
+            return Span(float(line["low"]), float(line["high"]))
     return None
 
 

@@ -10,10 +10,10 @@ from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study
 from jaxsal.paper.published import SOURCE
-from jaxsal.paper.sheets import Sheet, records, to_csv, to_latex, to_markdown
 from jaxsal.paper.tables import Results, clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
+from jaxsal.report.table import Sheet, to_csv, to_latex, to_markdown, to_records
 
 PAN_INPUT = {
     "standardize": (
@@ -117,7 +117,7 @@ def _write_sheets(directory: Path, introduction: str, sheets: Sequence[Sheet]) -
             _write(directory / "tables" / f"{sheet.name}.{suffix}", write(sheet))
     report = "\n".join([introduction, *map(_section, sheets)])
     _write(directory / "report.md", report)
-    return Report(directory, report, {sheet.name: records(sheet) for sheet in sheets}, tuple(sheets))
+    return Report(directory, report, {sheet.name: to_records(sheet) for sheet in sheets}, tuple(sheets))
 
 
 def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:

@@ -5,20 +5,28 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxsal.core.checks import check_choice
+from jaxsal.core.origin import origin
 from jaxsal.datasets.catalog import open_clips
-from jaxsal.datasets.records import ClipSet
-from jaxsal.evaluation.evaluate import explain_all, select_cases
+from jaxsal.datasets.records import SPECTRA, ClipSet
+from jaxsal.evaluation.cells import Case, Cell, cells_of
+from jaxsal.evaluation.explain import FOLDER, select_cases
+from jaxsal.evaluation.groups import Group, classifier_identity
+from jaxsal.evaluation.maps import clip_results
+from jaxsal.evaluation.memory import ChunkSizes
+from jaxsal.evaluation.plan import make_plan
+from jaxsal.evaluation.progress import Progress
+from jaxsal.evaluation.run import Run
+from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
+from jaxsal.evaluation.store import Store
 from jaxsal.metrics.summary import ClipResult
-from jaxsal.options import ExplainOptions
-from jaxsal.paper.cells import Cell, Table, study_tables
+from jaxsal.paper.cells import Setting, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
-from jaxsal.training.checkpoint import origin
 
 
 def run_study(
@@ -62,7 +70,7 @@ def run_study(
     for recipe in tables:
         start = time.perf_counter()
         folder = output / study.run_name(recipe)
-        explaining = [_as_explained(network, study, recipe) for network in networks]
+        explaining = [as_explained(network, study, recipe) for network in networks]
         results, located = explain_cells(study, tables[recipe], explaining, folder)
         seconds["explaining"] = time.perf_counter() - start
         made_by: dict[str, Any] = dict(
@@ -84,7 +92,7 @@ def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table
     return tuple(table for table in tables if not only or table.name in only)
 
 
-def _as_explained(network: TrainedNetwork, study: Study, recipe: str) -> TrainedNetwork:
+def as_explained(network: Any, study: Study, recipe: str) -> Any:
     """The network with its input normalised as it is while its clips are explained."""
     if (normalization := study.normalization(recipe, network.config.arch)) == "standardize":
         return network
@@ -93,51 +101,85 @@ def _as_explained(network: TrainedNetwork, study: Study, recipe: str) -> Trained
 
 def explain_cells(
     study: Study, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
-) -> tuple[dict[Cell, list[ClipResult]], list[Located]]:
-    """Explains and measures the clips of every cell, one file per clip as soon as it is known.
-
-    Cells that share a network, a spectrum and options share a run; those that differ in the number of masks alone share
-    RISE's scores.
+) -> tuple[dict[Setting, list[ClipResult]], list[Located]]:
+    """Explains and measures the clips of every setting; what the store in `directory` holds is not done again.
 
     Returns:
-      The values of every cell, and every map of the main tables against the actor's pixels where those are known.
+      The values of every setting, and every map of the main tables against the actor's pixels where those are known.
     """
-    by_name = {(network.config.arch, network.config.spectra): network for network in networks}
-    groups: dict[tuple[str, str, str, ExplainOptions], list[Cell]] = {}
-    for cell in dict.fromkeys(row.cell for table in tables for row in table.rows):
-        groups.setdefault((cell.arch, cell.spectra, cell.spectrum, cell.options), []).append(cell)
-    results: dict[Cell, list[ClipResult]] = {}
+    store = Store(str(directory / FOLDER), create=True)
+    parts = study_parts(study, tables, networks)
+    groups = [part.group for part in parts]
+    store.verify()
+    forget_changed_clips(groups, store)
+    plan, tasks = make_plan(groups, store)
+    print(plan, file=sys.stderr)
+    shown = Progress(plan.passes, len(tasks), bar=True)
+    run = Run(store, shown, ChunkSizes(study.chunk_size, say=shown.say), min(4, study.chunk_size))
+    try:
+        run_tasks(tasks, run)
+    finally:
+        shown.close()
+    results: dict[Setting, list[ClipResult]] = {}
     located: list[Located] = []
-    for number, ((arch, spectra, spectrum, options), cells) in enumerate(groups.items(), start=1):
-        network = by_name[arch, spectra]
-        folder = directory / network.config.name
-        print(
-            f"run {number} of {len(groups)}: {network.config.name} on {spectrum}, {cell_name(options)}", file=sys.stderr
-        )
-        test_clips = network.clip_set.select(split="test")
-        cases = select_cases(network.spec, test_clips, study.clips_per_spectrum)
-        cases = [case for case in cases if case.spectrum == spectrum]  # none where the set lacks the spectrum
-        explanations = explain_all(
-            network.classifier,
-            cases,
-            options,
-            folder / f"{spectrum}-{cell_name(options)}",
-            ledgers=folder / "ledgers",
-            progress=True,
-        )
-        found = [result for explanation in explanations for result in explanation.results()]
-        for cell in cells:
-            results[cell] = [result for result in found if result.method == cell.label]
-        if len(options.method) > 1:
-            located += locate(arch, network.spec, explanations, network.clip_set.records)
+    for network, group, cells, main in parts:
+        results |= {setting: clip_results(store, group, number) for setting, number in cells.items()}
+        located += locate(network.config.arch, network.spec, store, group, main, network.clip_set.records)
     return results, located
 
 
-def cell_name(options: ExplainOptions) -> str:
-    """Tells the options of the study's runs apart, for people: the methods and what RISE and SIDU use."""
-    if len(options.method) > 1:
-        return "main"
-    if options.method == ("sidu",):
-        return f"sidu-tau{options.threshold:g}"
-    assert options.grid_shape is not None
-    return f"rise-{options.num_masks}-{'x'.join(map(str, options.grid_shape))}-p{options.keep_prob:g}"
+class Part(NamedTuple):
+    """What a study asks of one network on the clips of one spectrum.
+
+    Attributes:
+      network: Anything with `config`, `spec`, `classifier` and `clip_set`.
+      group: The cells and clips.
+      cells: By setting, the number of its cell.
+      main: Numbers of the cells whose options run all methods, as in the main tables.
+    """
+
+    network: Any
+    group: Group
+    cells: dict[Setting, int]
+    main: list[int]
+
+
+def study_parts(study: Study, tables: Sequence[Table], networks: Sequence[Any]) -> list[Part]:
+    """The plan of a study, by network and spectrum.
+
+    Args:
+      study: Its scale.
+      tables: Those to fill.
+      networks: Anything as `Part` has it.
+    """
+    settings = dict.fromkeys(row.cell for table in tables for row in table.rows)
+    parts = []
+    for network in networks:
+        cases = select_cases(network.spec, network.clip_set.select(split="test"), study.clips_per_spectrum)
+        name = (network.config.arch, network.config.spectra)
+        for spectrum in SPECTRA:
+            wanted = [s for s in settings if (s.arch, s.spectra, s.spectrum) == (*name, spectrum)]
+            if wanted:  # without clips where the set lacks the spectrum
+                parts.append(_part(network, spectrum, [case for case in cases if case.spectrum == spectrum], wanted))
+    return parts
+
+
+def _part(network: Any, spectrum: str, cases: Sequence[Case], settings: Sequence[Setting]) -> Part:
+    spec, cells, chosen, main = network.spec, dict[str, Cell](), dict[Setting, str](), set[str]()
+    for setting in settings:
+        found = cells_of(setting.options, network.classifier, spec.clip_shape)
+        cells |= {cell.text: cell for cell in found}
+        main |= {cell.text for cell in found if len(setting.options.method) > 1}
+        chosen[setting] = next(cell.text for cell in found if cell.method == setting.method)
+    group = Group(
+        classifier_identity(network.classifier) | dict(spectrum=spectrum),
+        network.classifier,
+        spec.classes,
+        spec.clip_shape,
+        tuple(cases),
+        tuple(cells.values()),
+        network.config.name,
+    )
+    numbers = {text: number for number, text in enumerate(cells)}
+    places = {setting: numbers[text] for setting, text in chosen.items()}
+    return Part(network, group, places, [number for text, number in numbers.items() if text in main])

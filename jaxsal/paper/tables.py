@@ -1,16 +1,14 @@
 """The study's tables from values per clip, each row beside the study's own number."""
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 
-from jaxsal.metrics.summary import ClipResult, Measure
-from jaxsal.options import MEASURES
-from jaxsal.paper.cells import Cell, Row, Table
-from jaxsal.paper.published import Published, published, remarks
-from jaxsal.paper.sheets import Sheet, Value, measure
+from jaxsal.metrics.summary import ClipResult, Measure, measure_finite
+from jaxsal.paper.cells import Row, Setting, Table
+from jaxsal.paper.published import published, remarks
+from jaxsal.recipes import MEASURES
+from jaxsal.report.table import Sheet, Span, Value, write_csv
 
-Results = Mapping[Cell, Sequence[ClipResult]]
+Results = Mapping[Setting, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""
 
 
@@ -30,10 +28,10 @@ def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
 
 def _numbers(table: Table, row: Row, results: Sequence[ClipResult], seed: int) -> tuple[Value, ...]:
     if row.is_floor:
-        return len(results), measure([result.floor for result in results], seed=seed), None, None, None
-    found: dict[str, tuple[Measure | None, Published | None]] = {
+        return len(results), measure_finite([result.floor for result in results], seed=seed), None, None, None
+    found: dict[str, tuple[Measure | None, Span | None]] = {
         name: (
-            measure([getattr(result, name) for result in results], seed=seed),
+            measure_finite([getattr(result, name) for result in results], seed=seed),
             published(table.name, row.cell.arch, row.cell.spectra, row.cell.spectrum, row.setting, name),
         )
         for name in MEASURES
@@ -43,12 +41,13 @@ def _numbers(table: Table, row: Row, results: Sequence[ClipResult], seed: int) -
 
 def clips_csv(tables: Sequence[Table], results: Results) -> str:
     """Every value of every table, clip by clip, as comma-separated text."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("table", "arch", "trained on", "setting", *ClipResult._fields))
-    for table in tables:
-        for row in table.rows:
-            if not row.is_floor:
-                place = (table.name, row.cell.arch, row.cell.spectra, row.setting)
-                writer.writerows((*place, *result) for result in results[row.cell])
-    return text.getvalue()
+    fields = ClipResult._fields[:-1]
+    header = ("table", "arch", "trained on", "setting", *fields)
+    lines = [
+        (table.name, row.cell.arch, row.cell.spectra, row.setting, *result[: len(fields)])
+        for table in tables
+        for row in table.rows
+        if not row.is_floor
+        for result in results[row.cell]
+    ]
+    return write_csv([header, *lines])

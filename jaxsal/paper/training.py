@@ -11,18 +11,15 @@ from typing import Any, NamedTuple
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import write_atomically
-from jaxsal.datasets.pipeline import LoadedClips, load_clips
+from jaxsal.datasets.pipeline import ClipSource, load_clips, stream_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
-from jaxsal.datasets.streaming import StreamedClips, stream_clips
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.published import published
-from jaxsal.paper.sheets import Sheet
+from jaxsal.report.table import Sheet
 from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.history import input_wait_share, training_seconds
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.train import accuracy_by_spectrum, train
-
-Clips = LoadedClips | StreamedClips
 
 
 class TrainedNetwork(NamedTuple):
@@ -69,7 +66,7 @@ def train_networks(
     return trained
 
 
-def decoder(spec: NetworkSpec, clip_set: ClipSet, *, num_workers: int | None = None) -> Callable[[str], Clips]:
+def decoder(spec: NetworkSpec, clip_set: ClipSet, *, num_workers: int | None = None) -> Callable[[str], ClipSource]:
     """Decodes a split for a network when it is first asked for, or clip by clip where `num_workers` is given."""
     sizes: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
     if num_workers is not None:
@@ -78,7 +75,7 @@ def decoder(spec: NetworkSpec, clip_set: ClipSet, *, num_workers: int | None = N
 
 
 def train_network(
-    config: NetworkConfig, clip_set: ClipSet, decode: Callable[[str], Clips], directory: Path
+    config: NetworkConfig, clip_set: ClipSet, decode: Callable[[str], ClipSource], directory: Path
 ) -> TrainedNetwork:
     """Trains one network and tests it; what `directory` holds of the same training is not redone.
 
@@ -106,12 +103,10 @@ def train_network(
     return TrainedNetwork(config, spec, clip_set, classifier, accuracy, checkpoint.step, minutes, wait)
 
 
-def only(clips: Clips, chosen: ClipSet) -> Clips:
+def only(clips: ClipSource, chosen: ClipSet) -> ClipSource:
     """The clips of some of the records, in their order."""
-    if isinstance(clips, StreamedClips):
-        return clips._replace(clip_set=chosen)
-    frames = dict(zip((record.name for record in clips.clip_set.records), clips.frames, strict=True))
-    return clips._replace(clip_set=chosen, frames=tuple(frames[record.name] for record in chosen.records))
+    records = {record.name: record for record in clips.clip_set.records}
+    return clips._replace(clip_set=ClipSet(chosen.classes, tuple(records[record.name] for record in chosen.records)))
 
 
 def _identity(config: NetworkConfig, clip_set: ClipSet) -> dict[str, Any]:

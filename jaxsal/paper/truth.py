@@ -6,14 +6,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
-from scipy.stats import rankdata
 
 from jaxsal.datasets.records import ClipRecord, white_frames
-from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.maps import clip_results, read_map
+from jaxsal.evaluation.store import Store
 from jaxsal.metrics.localization import Localization, localize
-from jaxsal.options import MEASURES
+from jaxsal.metrics.summary import measure_finite
 from jaxsal.paper.config import ARCHITECTURES
-from jaxsal.paper.sheets import Sheet, Value, measure
+from jaxsal.recipes import MEASURES
+from jaxsal.report.table import Sheet, Value
 from jaxsal.training.networks import NetworkSpec
 
 
@@ -57,21 +59,21 @@ def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H
 
 
 def locate(
-    arch: str, spec: NetworkSpec, explanations: Sequence[Explanation], records: Iterable[ClipRecord]
+    arch: str, spec: NetworkSpec, store: Store, group: Group, cells: Sequence[int], records: Iterable[ClipRecord]
 ) -> list[Located]:
-    """Every map of every clip whose actor is known, of one network."""
+    """Every map of some cells of a group, of every clip whose actor is known."""
     by_name = {record.name: record for record in records}
     found = []
-    for explanation in explanations:
-        record = by_name[explanation.name]
-        mask = actor_pixels(spec, record)
+    for case in group.cases:
+        mask = actor_pixels(spec, by_name[case.name])
         if mask is None:
             continue
-        for result in explanation.results():
-            located = localize(jnp.asarray(explanation.maps[result.method]), jnp.asarray(mask))
+        for number in cells:
+            (result,) = clip_results(store, group, number, [case])
+            located = localize(jnp.asarray(read_map(store, group, number, case)), jnp.asarray(mask))
             place = (arch, spec.spectra, result.spectrum, result.clip, result.method)
             measures = (*map(float, located), result.deletion, result.insertion)
-            found.append(Located._make((*place, *measures, record.scene)))
+            found.append(Located._make((*place, *measures, by_name[case.name].scene)))
     return found
 
 
@@ -84,12 +86,13 @@ def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, S
     """
     groups = _grouped(located, "arch", "spectra", "spectrum", "method")
     columns = ("network", "trained on", "input", "method", "n", *Localization._fields, "deletion ↓", "insertion ↑")
+    measures = (*Localization._fields, *MEASURES)
     lines = tuple(
         (
             ARCHITECTURES[arch],
             *rest,
             len(group),
-            *(measure([getattr(one, name) for one in group], seed=seed) for name in (*Localization._fields, *MEASURES)),
+            *(measure_finite([getattr(one, name) for one in group], seed=seed) for name in measures),
         )
         for (arch, *rest), group in groups.items()
     )
@@ -106,7 +109,7 @@ def _agreement_sheet(located: Sequence[Located], seed: int) -> Sheet:
         scenes = _grouped([one for one in group if one.method != "constant"], "scene").values()
         for name in MEASURES:
             correlations = [
-                measure([_scene_correlation(maps, name, truth) for maps in scenes], seed=seed)
+                measure_finite([_scene_correlation(maps, name, truth) for maps in scenes], seed=seed)
                 for truth in Localization._fields
             ]
             lines.append((ARCHITECTURES[arch], name, len(scenes), *correlations))
@@ -130,10 +133,12 @@ def _scene_correlation(maps: Sequence[Located], measured: str, truth: str) -> fl
 
 def rank_correlation(maps: Sequence[Located], measured: str, truth: str, sign: int) -> float:
     """Spearman's correlation of `sign` times a measure with a measure of the truth; NaN where one does not vary."""
-    ranks = [rankdata([factor * getattr(one, name) for one in maps]) for factor, name in ((sign, measured), (1, truth))]
-    if min(map(np.ptp, ranks)) == 0:
+    from scipy.stats import spearmanr
+
+    values = [[factor * getattr(one, name) for one in maps] for factor, name in ((sign, measured), (1, truth))]
+    if min(map(np.ptp, values)) == 0:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(spearmanr(*values).statistic)
 
 
 def _grouped(located: Sequence[Located], *names: str) -> dict[tuple[str, ...], list[Located]]:

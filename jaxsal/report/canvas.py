@@ -1,22 +1,25 @@
-"""Sheets of frames, text and colour bars, and how they become a GIF or an MP4."""
+"""A canvas for frames, text and colour bars, and animations of such canvases.
+
+Pillow draws, not matplotlib: a frame is enlarged by a whole number, so that all its pixels are equally large, and the
+16 frames of an animation take half a second, not eight.
+"""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from PIL.Image import Image
 
 LINE, GAP = 26, 6
 _FONT_SIZE, _BAR = 18, 14
-_BLOCK = 4096  # colours whose distances from a palette are in memory at once
 
 
-class Sheet:
+class Canvas:
     """A white picture to draw on.
 
     Attributes:
@@ -30,18 +33,17 @@ class Sheet:
         self._pen = ImageDraw.Draw(self.image)
 
     def write(self, position: tuple[int, int], text: str, *, anchor: str) -> None:
-        """Writes a line; the anchor is pillow's, "lm" for left and middle."""
+        """Writes one line or more; the anchor is pillow's, "lm" for left and middle."""
         from PIL import ImageFont
 
-        self._pen.text(position, text, fill="black", font=ImageFont.load_default(_FONT_SIZE), anchor=anchor)
+        font = ImageFont.load_default(_FONT_SIZE)
+        self._pen.text(position, text, fill="black", font=font, anchor=anchor, align="right")
 
-    def paste(self, frame: UInt8[np.ndarray, "H W 3"], position: tuple[int, int], scale: int = 1) -> None:
-        """Draws a frame, `scale` times as large, with its upper left corner at a position."""
+    def paste(self, picture: UInt8[np.ndarray, "h w 3"], position: tuple[int, int], size: tuple[int, int]) -> None:
+        """Draws a picture, resized to (width, height) without blending pixels, its upper left corner at a position."""
         from PIL import Image
 
-        height, width, _ = frame.shape
-        size = (width * scale, height * scale)
-        self.image.paste(Image.fromarray(frame).resize(size, Image.Resampling.NEAREST), position)
+        self.image.paste(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), position)
 
     def draw_bar(
         self,
@@ -52,19 +54,16 @@ class Sheet:
         *,
         upright: bool,
     ) -> None:
-        """Draws the colours over black and over white beside each other, and what the first and the last stand for."""
-        from PIL import Image
-
-        x, y = position
-        picture = colours.transpose(1, 0, 2)[::-1] if upright else colours
-        size = (_BAR, length) if upright else (length, _BAR)
-        self.image.paste(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), position)
+        """Draws the colours over black and over white beside each other, and the values of the first and the last."""
+        (x, y), (low, high) = position, ends
         if upright:
-            self.write((x + LINE - GAP, y + length), ends[0], anchor="lb")
-            self.write((x + LINE - GAP, y), ends[1], anchor="lt")
+            self.paste(colours.transpose(1, 0, 2)[::-1], position, (_BAR, length))
+            self.write((x + LINE - GAP, y + length), low, anchor="lb")
+            self.write((x + LINE - GAP, y), high, anchor="lt")
         else:
-            self.write((x, y + LINE + GAP), ends[0], anchor="lm")
-            self.write((x + length, y + LINE + GAP), ends[1], anchor="rm")
+            self.paste(colours, position, (length, _BAR))
+            self.write((x, y + LINE + GAP), low, anchor="lm")
+            self.write((x + length, y + LINE + GAP), high, anchor="rm")
 
 
 def text_width(texts: Iterable[str]) -> int:
@@ -75,46 +74,42 @@ def text_width(texts: Iterable[str]) -> int:
     return max(int(np.ceil(font.getlength(text))) for text in texts)
 
 
-def write_gif(file: BinaryIO, images: Sequence["Image"], fps: float, scale: int) -> None:
-    """Writes an endless GIF; every frame has the 256 colours that fit every `scale`-th of its rows and columns."""
-    from PIL import Image
-
-    # half the largest error of pillow's octree on smooth maps, no bands; dithering would double the file
-    options: Any = dict(method=Image.Quantize.MAXCOVERAGE, kmeans=2)
-
-    def quantized(image: Any) -> Any:
-        size = (-(-image.width // scale), -(-image.height // scale))
-        fitting = image.resize(size, Image.Resampling.NEAREST).quantize(**options).getpalette()
-        frame = Image.fromarray(_nearest(np.asarray(image), np.reshape(fitting, (-1, 3))))
-        frame.putpalette(fitting)
-        return frame
-
-    with ThreadPoolExecutor() as pool:  # neither pillow nor NumPy holds Python's lock while it computes
-        first, *rest = pool.map(quantized, images)
-    first.save(file, format="GIF", save_all=True, append_images=rest, duration=1000 / fps, loop=0)
-
-
-def _nearest(picture: UInt8[np.ndarray, "H W 3"], palette: Int[np.ndarray, "n 3"]) -> UInt8[np.ndarray, "H W"]:
-    """The number of the palette's nearest colour for every pixel; pillow's own mapping makes white a light grey."""
-    packed = picture.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
-    colours, places = np.unique(packed, return_inverse=True)
-    numbers = np.empty(len(colours), np.uint8)
-    known = palette.astype(np.float32)
-    for first in range(0, len(colours), _BLOCK):
-        rows = slice(first, first + _BLOCK)
-        parts = (colours[rows, None] >> np.array([16, 8, 0], np.int32) & 255).astype(np.float32)
-        numbers[rows] = np.argmin((known**2).sum(axis=1) - 2 * parts @ known.T, axis=1)
-    return numbers[places].reshape(packed.shape)
-
-
-def write_mp4(file: BinaryIO, images: Sequence["Image"], fps: float) -> None:
-    """Writes an MP4, H.264 at a quality that no eye tells from the frames."""
+def write_animation(file: BinaryIO, images: Sequence["Image"], fps: float, kind: str) -> None:
+    """Writes an endless GIF ("gif"), or an MP4 ("mp4"): H.264 at a quality that no eye tells from the frames."""
     import av
 
-    with av.open(file, "w", format="mp4") as container:
-        stream: Any = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1000))
+    rate = Fraction(fps).limit_denominator(1000)
+    frames = [av.VideoFrame.from_image(image) for image in images]
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, 1 / rate
+    with av.open(file, "w", format=kind) as container:
+        stream = container.add_stream("gif" if kind == "gif" else "libx264", rate=rate)
         stream.width, stream.height = images[0].size
-        stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
-        for image in images:
-            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        if kind == "gif":
+            stream.pix_fmt, frames = "pal8", _with_palette(frames)
+        else:
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
+        for frame in frames:
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+def _with_palette(frames: Sequence["VideoFrame"]) -> list["VideoFrame"]:
+    """The frames in the 256 colours that fit all of them best; dithering would double the file."""
+    from av import VideoFormat
+    from av.filter import Graph
+
+    first, graph = frames[0], Graph()
+    source = graph.add_buffer(
+        width=first.width, height=first.height, format=VideoFormat("rgb24"), time_base=first.time_base
+    )
+    split, palette, mapped = graph.add("split"), graph.add("palettegen"), graph.add("paletteuse", "dither=none")
+    source.link_to(split)
+    split.link_to(mapped, 0, 0)
+    split.link_to(palette, 1, 0)
+    palette.link_to(mapped, 0, 1)
+    mapped.link_to(graph.add("buffersink"))
+    graph.configure()
+    for frame in (*frames, None):
+        graph.vpush(frame)
+    return [graph.vpull() for _ in frames]

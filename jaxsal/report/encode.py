@@ -34,10 +34,11 @@ def picture_size(clip: Float[AnyArray, "T H W 3"]) -> tuple[int, int]:
 
 def encode_baseline(baseline: Float[AnyArray, "..."], clip: Float[AnyArray, "T H W 3"]) -> dict[str, Any]:
     """One colour (0 to 255) where a baseline is that, else its frames."""
-    baseline = np.asarray(baseline)
-    if baseline.size in (1, 3) and baseline.shape[-1:] in ((), (1,), (3,)):
-        return {"colour": np.rint(255 * np.broadcast_to(baseline.ravel(), 3)).astype(int).tolist()}
-    return {"frames": encode_frames(np.broadcast_to(baseline, np.shape(clip)))}
+    frames = np.broadcast_to(baseline, np.shape(clip))
+    colour = frames[0, 0, 0]
+    if (frames == colour).all():
+        return {"colour": np.rint(255 * colour).astype(int).tolist()}
+    return {"frames": encode_frames(frames)}
 
 
 def encode_map(values: Float[AnyArray, "Tm H W"], *, every: int = 1) -> dict[str, Any]:

@@ -8,38 +8,80 @@ from typing import Any
 import numpy as np
 
 from jaxsal.core.files import write_atomically
-from jaxsal.evaluation.evaluate import file_name
+from jaxsal.evaluation.cells import Case, file_name
+from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.provenance import made_by
 from jaxsal.metrics.summary import summarise
-from jaxsal.options import MEASURES, REFERENCES
+from jaxsal.recipes import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
-from jaxsal.report.plots import CurvePanel, plot_curves
-from jaxsal.report.table_figure import plot_table
-from jaxsal.report.tables import count_clips, results_to_csv, to_csv, to_markdown
+from jaxsal.report.plots import CurvePanel, draw_curves, save_figure
+from jaxsal.report.table import count_clips, results_csv, summary_csv, summary_sheet, to_markdown
+from jaxsal.report.table_figure import draw_table
+from jaxsal.training.checkpoint import Checkpoint
+
+
+def explain_to_folder(
+    directory: Path,
+    checkpoint: Checkpoint,
+    cases: Sequence[Case],
+    options: ExplainOptions,
+    *,
+    command: str,
+    animation: str = "gif",
+    **notes: Any,
+) -> tuple[list[Explanation], str]:
+    """Explains clips with a trained network and writes the folder of the run.
+
+    Args:
+      directory: The folder; results that it holds already are taken up.
+      checkpoint: The network.
+      cases: The clips.
+      options: How they are explained.
+      command: What was typed.
+      animation: "gif" or "mp4".
+      **notes: Further entries of run.json.
+
+    Returns:
+      The explanations, and their table as Markdown.
+    """
+    spec = checkpoint.spec
+    explanations, places = explain_cases(
+        spec.classifier(checkpoint.variables),
+        cases,
+        options,
+        directory / FOLDER,
+        clip_shape=spec.clip_shape,
+        classes=spec.classes,
+        progress=True,
+    )
+    provenance = made_by(command, options, checkpoint, places, **notes)
+    return explanations, write_folder(directory, explanations, spec.classes, provenance, animation=animation)
 
 
 def write_folder(
     directory: str | Path,
     explanations: Sequence[Explanation],
     classes: Sequence[str],
-    made_by: dict[str, Any],
+    provenance: dict[str, Any],
     *,
     animation: str = "gif",
 ) -> str:
-    """Writes the tables, curves and overlays of a run.
+    """Writes the tables, curves and overlays of a run, and what it consists of.
 
     - results.csv: one row per clip and method; table.md, table.csv and table.png: their summary;
     - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
     - overlays/NAME.png and .gif: every clip with its maps; those of a method, class and scene share their steps of
       colour;
-    - run.json: how it was made.
+    - run.json: how it was made, and which results of the store are its own.
 
     Args:
-      directory: Where to.
-      explanations: What was found.
+      directory: Where to; results/ in it is the store.
+      explanations: The results of the run.
       classes: Names of the classes.
-      made_by: Command, seed, versions and whatever tells how it was made; goes to run.json.
+      provenance: Command, seed, versions and whatever tells how it was made; goes to run.json.
       animation: "gif" or "mp4".
 
     Returns:
@@ -48,15 +90,16 @@ def write_folder(
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
     summary = summarise(results)
-    table = to_markdown(summary)
-    _write(directory / "results.csv", results_to_csv(results))
-    _write(directory / "table.csv", to_csv(summary))
+    table = to_markdown(summary_sheet(summary))
+    _write(directory / "results.csv", results_csv(results))
+    _write(directory / "table.csv", summary_csv(summary))
     _write(directory / "table.md", table)
-    plot_table(directory / "table.png", summary)
-    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    save_figure(directory / "table.png", draw_table(summary))
+    _write(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
-        plot_spectrum(directory / f"curves-{spectrum}.png", chosen, spectrum)
+        figure = draw_curves(_curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
+        save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
         draw_overlays(directory / "overlays", scene, classes, animation)
     return table
@@ -67,29 +110,16 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def plot_spectrum(path: Path, explanations: Sequence[Explanation], spectrum: str) -> None:
-    """Draws the mean deletion and insertion curves of the clips of one spectrum."""
+def _curve_panels(explanations: Sequence[Explanation]) -> dict[str, CurvePanel]:
+    """Deletion and insertion of the clips of one spectrum; the floor is where deletion ends."""
     panels = {}
     for number, measure in enumerate(MEASURES):
-        curves = {
-            method: np.stack([np.asarray(e.curves[method][number].scores) for e in explanations])
-            for method in explanations[0].curves
-        }
-        any_method = next(iter(curves))
-        fractions = np.asarray(explanations[0].curves[any_method][number].fractions)
-        floor = np.mean([e.curves[any_method][0].scores[-1] for e in explanations])
-        panels[measure] = CurvePanel(fractions, curves, float(floor) if measure == "deletion" else None)
-    plot_curves(path, panels, title=f"{spectrum}, {count_clips(len(explanations))}")
-
-
-def shared_limits(explanations: Sequence[Explanation], method: str) -> list[tuple[float, float]]:
-    """The least value of each map of a method and the value a span above it, the widest of the maps of its class.
-
-    A step of colour then is the same amount in the maps that are compared, whatever their levels.
-    """
-    ends = [(e.target, float(np.min(e.maps[method])), float(np.max(e.maps[method]))) for e in explanations]
-    spans = {target: max(high - low for other, low, high in ends if other == target) for target, _, _ in ends}
-    return [(low, low + spans[target]) for target, low, _ in ends]
+        by_method = {method: [e.curves[method][number] for e in explanations] for method in explanations[0].curves}
+        scores = {method: np.stack([curve.scores for curve in curves]) for method, curves in by_method.items()}
+        curve = next(iter(by_method.values()))[0]
+        floor = float(np.mean(next(iter(scores.values()))[:, -1])) if measure == "deletion" else None
+        panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor)
+    return panels
 
 
 def draw_overlays(
@@ -105,21 +135,30 @@ def draw_overlays(
       classes: Names of the classes.
       animation: "gif" or "mp4".
     """
-    limits = {
-        (e.name, method): found
-        for method in dict.fromkeys(method for e in explanations for method in e.maps if method not in REFERENCES)
-        for drawn in [[e for e in explanations if method in e.maps]]
-        for e, found in zip(drawn, shared_limits(drawn, method), strict=True)
-    }
     for e in explanations:
         rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
         for method in (method for method in e.maps if method not in REFERENCES):
-            bars[method] = Bar(*limits[e.name, method], map_unit(method, e.ledger))
-            rows[method] = overlay(e.clip, e.maps[method], limits=limits[e.name, method])
-        predicted, probability = e.most_probable(1)[0]
-        title = f"{e.name}, {e.spectrum}: predicted {classes[predicted]} {probability:.2f}"
-        title += f", true class {classes[e.label]}" if e.label >= 0 else ""
-        title += f"; maps of {classes[e.target]}" if e.target != predicted else ""
+            limits = colour_limits(e, method, explanations)
+            bars[method] = Bar(*limits, map_unit(method, e.ledger))
+            rows[method] = overlay(e.clip, e.maps[method], limits=limits)
         stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
+        title = _title(e, classes)
         save_strip(directory / f"{stem}.png", rows, title=title, bars=bars)
         save_animation(directory / f"{stem}.{animation}", rows, title=title, bars=bars)
+
+
+def colour_limits(explanation: Explanation, method: str, scene: Sequence[Explanation]) -> tuple[float, float]:
+    """The least value of a map, and the value a span above it: the widest of the scene's maps of its method and class.
+
+    A step of colour then is the same amount in the maps that are compared, whatever their levels.
+    """
+    compared = [e.maps[method] for e in scene if method in e.maps and e.target == explanation.target]
+    low = float(np.min(explanation.maps[method]))
+    return low, low + max(float(np.max(values)) - float(np.min(values)) for values in compared)
+
+
+def _title(e: Explanation, classes: Sequence[str]) -> str:
+    predicted, probability = e.most_probable(1)[0]
+    title = f"{e.name}, {e.spectrum}: predicted {classes[predicted]} {probability:.2f}"
+    title += f", true class {classes[e.label]}" if e.label >= 0 else ""
+    return title + (f"; maps of {classes[e.target]}" if e.target != predicted else "")

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsal.options import REFERENCES
+from jaxsal.recipes import REFERENCES
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 from jaxsal.report.pictures import colour_table
@@ -55,29 +55,39 @@ def build_page(
             | {"panels": [a | _encode_values(b, every) for a, b in zip(p, scene.panels, strict=True)]}
             for scene, p in zip(scenes, pictures, strict=True)
         ]
-        page = _fill(data, title, header, footer, every)
+        page = _fill_page(data, title, header, footer, every)
         size = len(page.encode())
         if size <= max_bytes:
             return page
     raise ValueError(f"`max_bytes` must be enough for the clips; got {max_bytes:,} bytes for a page of {size:,}.")
 
 
-def _fill(data: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:
-    web = files("jaxsal.report") / "web"
+def fill(name: str, *, html: Mapping[str, str], **texts: object) -> str:
+    """A template of web/ with its gaps filled: texts, which are escaped, and HTML, which is taken as it is."""
+    escaped = {gap: escape(str(text)) for gap, text in texts.items()}
+    return Template(_read(name)).substitute(escaped | dict(html))
+
+
+def _read(name: str) -> str:
+    return (files("jaxsal.report") / "web" / name).read_text(encoding="utf-8")
+
+
+def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:
     colours = base64.b64encode(colour_table("inferno").tobytes()).decode()
-    text = json.dumps({"colours": colours, "scenes": data}, allow_nan=False, separators=(",", ":"))
-    if every > 1:
-        footer = (
-            f"<p class='hint'>To keep the page small, maps are drawn at one of {every} rows and columns, and so are "
-            f"the clips as the network saw them. Profiles, curves, areas and the table are exact.</p>{footer}"
-        )
-    return Template((web / "page.html").read_text(encoding="utf-8")).substitute(
-        title=escape(title),
-        header=header,
-        footer=f"<footer>{footer}</footer>" if footer else "",
-        style=(web / "player.css").read_text(encoding="utf-8"),
-        script="\n".join((web / name).read_text(encoding="utf-8") for name in _SCRIPTS),
-        data=text.replace("<", "\\u003c"),
+    data = json.dumps({"colours": colours, "scenes": scenes}, allow_nan=False, separators=(",", ":"))
+    return fill(
+        "page.html",
+        title=title,
+        every=every,
+        hide_every="" if every > 1 else "hidden",
+        hide_footer="" if footer or every > 1 else "hidden",
+        html=dict(
+            header=header,
+            footer=footer,
+            style=_read("player.css"),
+            script="\n".join(map(_read, _SCRIPTS)),
+            data=data.replace("<", "\\u003c"),
+        ),
     )
 
 
@@ -107,23 +117,15 @@ def _encode_values(panel: Panel, every: int) -> dict[str, Any]:
     return {"maps": maps, "curves": curves, "references": references, "orders": orders_text}
 
 
-def _encode_curve(curve: PanelCurve, orders: list[np.ndarray]) -> dict[str, Any]:
+def _encode_curve(panel_curve: PanelCurve, orders: list[np.ndarray]) -> dict[str, Any]:
     """The curve with the place of its order among `orders`, which the two measures of a map mostly share."""
-    place = None
-    if curve.changed_at is not None:
-        changed_at = np.asarray(curve.changed_at)
-        places = [i for i, order in enumerate(orders) if np.array_equal(order, changed_at)]
-        place = places[0] if places else len(orders)
-        if not places:
-            orders.append(changed_at)
-    return {
-        "method": curve.method,
-        "measure": curve.measure,
-        "fractions": _floats(curve.fractions),
-        "scores": _floats(curve.scores),
-        "auc": float(curve.auc),
-        "order": place,
-    }
+    method, measure, curve, changed_at = panel_curve
+    places = [place for place, order in enumerate(orders) if np.array_equal(order, changed_at)]
+    if not places:
+        places = [len(orders)]
+        orders.append(np.asarray(changed_at))
+    values = {"fractions": _floats(curve.fractions), "scores": _floats(curve.scores), "auc": float(curve.auc)}
+    return {"method": method, "measure": measure, "order": places[0]} | values
 
 
 def _floats(values: Any) -> list[float] | None:

@@ -2,19 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.evaluation.explain import curve_options
 from jaxsal.evaluation.explanation import Explanation
-from jaxsal.metrics.steps import ranks_and_counts
-from jaxsal.options import MEASURES, METHODS
-from jaxsal.recipes import CurveOptions
+from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.steps import rank_maps
+from jaxsal.recipes import MEASURES, METHODS, CurveOptions
 from jaxsal.saliency.ledger import RiseLedger
 
 SCALES = ("steps", "limits", "clip", "map")
@@ -50,19 +48,14 @@ class PanelCurve(NamedTuple):
     Attributes:
       method: Whose map was measured.
       measure: "deletion" or "insertion".
-      fractions: Share of the clip that is changed at each step, (S,).
-      scores: The target's probability, (S,).
-      auc: The area under it.
-      changed_at: The step at which an element is changed, 1 to S - 1, (T', H, W) or (T, H, W, C); None where that is
-        not known.
+      curve: Of the target's probability, S steps.
+      changed_at: The step at which an element is changed, 1 to S - 1, (T', H, W) or (T, H, W, C).
     """
 
     method: str
     measure: str
-    fractions: Float[AnyArray, " S"]
-    scores: Float[AnyArray, " S"]
-    auc: float
-    changed_at: Int[AnyArray, "..."] | None = None
+    curve: Curve
+    changed_at: Int[AnyArray, "..."]
 
 
 class Panel(NamedTuple):
@@ -103,12 +96,34 @@ class Scene(NamedTuple):
     scale: str = "steps"
 
 
+def panel_curves(
+    method: str,
+    curves: tuple[Curve, Curve],
+    saliency: Float[AnyArray, "Tm H W"],
+    clip_shape: tuple[int, ...],
+    options: Mapping[str, CurveOptions],
+) -> list[PanelCurve]:
+    """Deletion and insertion of a map, with the order in which its elements are changed.
+
+    Args:
+      method: Whose map it is.
+      curves: (deletion, insertion).
+      saliency: The map.
+      clip_shape: (T, H, W, C).
+      options: By measure, those that the curves were measured with.
+    """
+    return [
+        PanelCurve(method, measure, curve, changing_steps(saliency, clip_shape, options[measure]))
+        for measure, curve in zip(MEASURES, curves, strict=True)
+    ]
+
+
 def changing_steps(
     saliency: Float[AnyArray, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
 ) -> Int[np.ndarray, "..."]:
     """The step of a curve at which each element is changed, from 1 on."""
-    ranks, counts = ranks_and_counts(jnp.asarray(saliency), clip_shape, options)
-    return np.searchsorted(counts, np.asarray(ranks), side="right")
+    ranks, counts = rank_maps(np.asarray(saliency)[None], clip_shape, options)
+    return np.searchsorted(counts, np.asarray(ranks[0]), side="right")
 
 
 def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
@@ -126,17 +141,11 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
             maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]})
         elif method not in e.options.references:
             maps.append(PanelMap(method, target, values, unit=map_unit(method, e.ledger)))
+    options = {measure: e.options.resolve(measure) for measure in MEASURES}
     curves = [
-        PanelCurve(
-            method,
-            measure,
-            np.asarray(curve.fractions),
-            np.asarray(curve.scores),
-            float(curve.auc),
-            changing_steps(e.maps[method], np.shape(e.clip), curve_options(e.options, measure)),
-        )
+        curve
         for method, both in e.curves.items()
-        for measure, curve in zip(MEASURES, both, strict=True)
+        for curve in panel_curves(method, both, e.maps[method], np.shape(e.clip), options)
     ]
     probabilities = {classes[k]: float(p) for k, p in enumerate(e.probabilities)}
     label = classes[e.label] if e.label >= 0 else None
@@ -178,17 +187,16 @@ def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, nu
 
 def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
     """Explanations of one scene together, as `scenes_of` says."""
-    groups: dict[Any, list[Explanation]] = {}
     explanations = list(explanations)
-    only_pair = len(explanations) == 2
+    groups: dict[tuple[str, int], list[Explanation]] = {}
     for explanation in explanations:
-        key = "" if only_pair else scene_name(explanation)
-        groups.setdefault((key, len(explanation.clip)), []).append(explanation)
-    found = []
+        name = scene_name(explanation) if len(explanations) != 2 else ""
+        groups.setdefault((name, len(explanation.clip)), []).append(explanation)
+    scenes = []
     for group in groups.values():
-        spectra = [explanation.spectrum for explanation in group]
-        found += [group] if len(set(spectra)) == len(spectra) else [[explanation] for explanation in group]
-    return found
+        spectra = {explanation.spectrum for explanation in group}
+        scenes += [group] if len(spectra) == len(group) else [[explanation] for explanation in group]
+    return scenes
 
 
 def _scene(group: list[Explanation], classes: Sequence[str]) -> Scene:

@@ -11,7 +11,7 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import Clip, SaliencyMap
 from jaxsal.engine.inputs import check_clip, check_saliency
-from jaxsal.report.canvas import GAP, LINE, Sheet, text_width, write_gif, write_mp4
+from jaxsal.report.canvas import GAP, LINE, Canvas, text_width, write_animation
 
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
 """All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""
@@ -23,12 +23,12 @@ _LEGIBLE_HEIGHT = 144
 
 
 class Bar(NamedTuple):
-    """What the colours of an overlay stand for.
+    """The colour bar of an overlay.
 
     Attributes:
-      low: The saliency in the first colour.
-      high: The saliency in the last colour.
-      unit: Of both, as words.
+      low: Saliency of the first colour.
+      high: Saliency of the last colour.
+      unit: Unit of both, as words.
       opacity: As of `overlay`.
       colormap: As of `overlay`.
       fade: As of `overlay`.
@@ -40,6 +40,11 @@ class Bar(NamedTuple):
     opacity: float = 0.6
     colormap: str = "inferno"
     fade: bool = False
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Both limits as text."""
+        return f"{self.low:.3g}", f"{self.high:.3g}"
 
     def colours(self) -> UInt8[np.ndarray, "2 256 3"]:
         """The colours as they come out over black and over white."""
@@ -61,10 +66,10 @@ def overlay(
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1].
       saliency: Its map, (T', H, W), T' divides T; a slice is drawn on each of its T / T' frames.
-      limits: The saliencies drawn in the first and the last colour, as are those beyond; by default the least and
-        the greatest of the map. A constant map is drawn in the first colour.
+      limits: The saliencies that get the first and the last colour, as do those beyond; by default the least and the
+        greatest of the map. A constant map is drawn in the first colour.
       opacity: Of the colours, from 0 to 1.
-      colormap: One of `COLORMAPS`, all perceptually uniform.
+      colormap: One of `COLORMAPS`.
       fade: Whether opacity falls with saliency, to 0 for the first colour, so that a bright clip does not look salient.
 
     Returns:
@@ -83,7 +88,7 @@ def overlay(
       ((4, 2, 2, 3), [252, 255, 164], [255, 255, 255])
     """
     frames = np.asarray(check_clip(clip, channels=3))
-    values = np.asarray(check_saliency(saliency, frames), np.float32)
+    values = np.asarray(check_saliency(saliency, frames.shape), np.float32)
     if not np.isfinite(values).all():
         raise ValueError("`saliency` must be finite; got an infinite value.")
     if not 0 <= opacity <= 1:
@@ -123,10 +128,10 @@ def save_strip(
     Args:
       path: Where to, ending in .png.
       rows: Frames under their label, (T, H, W, 3) uint8, all of one shape.
-      num_frames: Columns; all frames where there are fewer. Frames are numbered from 0.
-      scale: How many times larger than the frames; by default as many as make 144 pixels of height.
-      title: Above all.
-      bars: What the colours of a row stand for, by its label; drawn at its right end.
+      num_frames: Columns, at most; frames are numbered from 0.
+      scale: Magnification of the frames, a whole number; by default the least that makes them 144 pixels high.
+      title: First line of the picture.
+      bars: Colour bars by label, drawn at the right end of the row.
 
     Raises:
       ValueError: If there are no rows, their shapes differ, a bar has no row, or an option is not allowed.
@@ -140,32 +145,29 @@ def save_strip(
       ...     save_strip(f"{folder}/strip.png", rows, title="walk", bars={"RISE": Bar(0, 1, "mean probability")})
     """
     _check_suffix(path, (".png",))
-    length, height, width, scale = _check_rows(rows, scale)
+    length, size, bars = _check_rows(rows, bars, scale)
     check_positive("num_frames", num_frames)
-    bars = _check_bars(rows, bars)
-    index = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int)
+    numbers = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int).tolist()
     left = text_width(["frame", *rows, *(bar.unit for bar in bars.values())]) + 2 * GAP
-    top, step = (2 if title else 1) * LINE, (width * scale + GAP, height * scale + GAP)
-    right = left + len(index) * step[0]
-    ends = [text for bar in bars.values() for text in _bar_ends(bar)]
-    bar_width = LINE + text_width(ends) + GAP if ends else 0
-    sheet = Sheet(max(right + bar_width, text_width([title]) + 2 * GAP), top + len(rows) * step[1])
-    sheet.write((GAP, LINE // 2), title, anchor="lm")
-    sheet.write((left - GAP, top - LINE // 2), "frame", anchor="rm")
-    for column, frame in enumerate(index):
-        sheet.write((left + column * step[0] + width * scale // 2, top - LINE // 2), str(frame), anchor="mm")
-    for row, (name, frames) in enumerate(rows.items()):
-        y, bar = top + row * step[1], bars.get(name)
-        lines = [name, bar.unit] if bar and bar.unit else [name]
-        for number, text in enumerate(lines):
-            middle = y + height * scale // 2 + round(LINE * (number - (len(lines) - 1) / 2))
-            sheet.write((left - GAP, middle), text, anchor="rm")
-        for column, frame in enumerate(index):
-            sheet.paste(frames[frame], (left + column * step[0], y), scale)
+    right, top = left + len(numbers) * (size[0] + GAP), (2 if title else 1) * LINE
+    bar_width = LINE + text_width(text for bar in bars.values() for text in bar.ends) + GAP if bars else 0
+    bottom = top + len(rows) * (size[1] + GAP)
+    canvas = Canvas(max(right + bar_width, text_width([title]) + 2 * GAP), bottom)
+    canvas.write((GAP, LINE // 2), title, anchor="lm")
+    canvas.write((left - GAP, top - LINE // 2), "frame", anchor="rm")
+    places = range(left, right, size[0] + GAP)
+    for x, number in zip(places, numbers, strict=True):
+        canvas.write((x + size[0] // 2, top - LINE // 2), str(number), anchor="mm")
+    for y, (name, frames) in zip(range(top, bottom, size[1] + GAP), rows.items(), strict=True):
+        bar = bars.get(name)
+        label = f"{name}\n{bar.unit}" if bar and bar.unit else name
+        canvas.write((left - GAP, y + size[1] // 2), label, anchor="rm")
+        for x, number in zip(places, numbers, strict=True):
+            canvas.paste(frames[number], (x, y), size)
         if bar:
-            sheet.draw_bar((right, y), height * scale, bar.colours(), _bar_ends(bar), upright=True)
+            canvas.draw_bar((right, y), size[1], bar.colours(), bar.ends, upright=True)
     with write_atomically(path) as file:
-        sheet.image.save(file, format="PNG")
+        canvas.image.save(file, format="PNG")
 
 
 def save_animation(
@@ -183,54 +185,43 @@ def save_animation(
       path: Where to, ending in .gif or .mp4 (H.264).
       rows: Frames under their name, (T, H, W, 3) uint8, all of one shape.
       fps: Frames per second; a GIF rounds the time of a frame to 1/100 s.
-      scale: How many times larger than the frames; by default as many as make 144 pixels of height.
-      title: Above all.
-      bars: What the colours of a row stand for, by its name; drawn below it.
+      scale: Magnification of the frames, a whole number; by default the least that makes them 144 pixels high.
+      title: First line of the picture.
+      bars: Colour bars by name, drawn below the clip.
 
     Raises:
       ValueError: If there are no rows, their shapes differ, a bar has no row, or the suffix or an option is not
         allowed.
     """
     suffix = _check_suffix(path, (".gif", ".mp4"))
-    length, height, width, scale = _check_rows(rows, scale)
-    bars = _check_bars(rows, bars)
+    length, size, bars = _check_rows(rows, bars, scale)
     if not fps > 0:
         raise ValueError(f"`fps` must be above 0; got {fps}.")
-    widest = [*rows, *("   ".join(_bar_ends(bar)) for bar in bars.values()), *(bar.unit for bar in bars.values())]
-    step, top = max(width * scale, text_width(widest)) + 3 * GAP, 2 * LINE
-    header = text_width([f"{title}   frame {length}"]) + 2 * GAP
-    size = (max(GAP + len(rows) * step, header), top + height * scale + GAP + (round(2.6 * LINE) if bars else 0))
-    sheets = []
-    for frame in range(length):
-        # H.264 halves the colours' resolution: both sides must be even
-        sheet = Sheet(*(side + side % 2 for side in size))
-        sheet.write((GAP, LINE // 2), title, anchor="lm")
-        sheet.write((size[0] - GAP, LINE // 2), f"frame {frame}", anchor="rm")
-        for column, (name, frames) in enumerate(rows.items()):
-            left, bar = GAP + column * step, bars.get(name)
-            centre, bottom = left + (step - 3 * GAP) // 2, top + height * scale + GAP
-            sheet.write((centre, top - LINE // 2), name, anchor="mm")
-            sheet.paste(frames[frame], (centre - width * scale // 2, top), scale)
-            if bar:
-                sheet.draw_bar((left, bottom), step - 3 * GAP, bar.colours(), _bar_ends(bar), upright=False)
-                sheet.write((centre, bottom + 2 * LINE), bar.unit, anchor="mm")
-        sheets.append(sheet.image)
+    texts = [*rows, *("   ".join(bar.ends) for bar in bars.values()), *(bar.unit for bar in bars.values())]
+    column, top = max(size[0], text_width(texts)), 2 * LINE
+    bottom, right = top + size[1] + GAP, GAP + len(rows) * (column + 3 * GAP)
+    right = max(right, text_width([f"{title}   frame {length}"]) + 2 * GAP)
+    sides = right, bottom + (round(2.6 * LINE) if bars else 0)
+    images = []
+    for number in range(length):
+        canvas = Canvas(*(side + side % 2 for side in sides))  # H.264 halves the colours' resolution
+        canvas.write((GAP, LINE // 2), title, anchor="lm")
+        canvas.write((right - GAP, LINE // 2), f"frame {number}", anchor="rm")
+        for x, (name, frames) in zip(range(GAP, right, column + 3 * GAP), rows.items(), strict=False):
+            canvas.write((x + column // 2, top - LINE // 2), name, anchor="mm")
+            canvas.paste(frames[number], (x + (column - size[0]) // 2, top), size)
+            if bar := bars.get(name):
+                canvas.draw_bar((x, bottom), column, bar.colours(), bar.ends, upright=False)
+                canvas.write((x + column // 2, bottom + 2 * LINE), bar.unit, anchor="mm")
+        images.append(canvas.image)
     with write_atomically(path) as file:
-        if suffix == ".gif":
-            write_gif(file, sheets, fps, scale)
-        else:
-            write_mp4(file, sheets, fps)
-
-
-def _bar_ends(bar: Bar) -> tuple[str, str]:
-    return f"{bar.low:.3g}", f"{bar.high:.3g}"
+        write_animation(file, images, fps, suffix[1:])
 
 
 def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndarray, "*shape 3"]:
-    """The colours in [0, 1] of values from 0 to 1; those beyond have the first or the last colour."""
+    """The colours, in [0, 1], of values from 0 to 1; values beyond have the first or the last colour."""
     import matplotlib
 
-    check_choice("colormap", colormap, COLORMAPS)
     return matplotlib.colormaps[colormap](values)[..., :3]
 
 
@@ -246,8 +237,10 @@ def _check_suffix(path: str | Path, known: tuple[str, ...]) -> str:
     return suffix
 
 
-def _check_rows(rows: Mapping[str, Pictures], scale: int | None) -> tuple[int, int, int, int]:
-    """T, H, W of all rows, and the scale."""
+def _check_rows(
+    rows: Mapping[str, Pictures], bars: Mapping[str, Bar] | None, scale: int | None
+) -> tuple[int, tuple[int, int], Mapping[str, Bar]]:
+    """T, the width and height at which frames are drawn, and the bars."""
     if not rows:
         raise ValueError("`rows` must hold at least one clip; got none.")
     shapes = {name: np.shape(frames) for name, frames in rows.items()}
@@ -257,16 +250,11 @@ def _check_rows(rows: Mapping[str, Pictures], scale: int | None) -> tuple[int, i
     for name, frames in rows.items():
         if frames.dtype != np.uint8:
             raise TypeError(f"`rows` must hold uint8 frames; got {frames.dtype} for {name!r}.")
-    if scale is None:
-        scale = -(-_LEGIBLE_HEIGHT // first[1])
-    check_positive("scale", scale)
-    return *first[:3], scale
-
-
-def _check_bars(rows: Mapping[str, Pictures], bars: Mapping[str, Bar] | None) -> Mapping[str, Bar]:
-    """The bars, each of a row."""
     for name, bar in (bars or {}).items():
         if name not in rows:
             raise ValueError(f"`bars` must be of the rows {list(rows)}; got {name!r}.")
         check_choice("colormap", bar.colormap, COLORMAPS)
-    return bars or {}
+    length, height, width, _ = first
+    scale = -(-_LEGIBLE_HEIGHT // height) if scale is None else scale
+    check_positive("scale", scale)
+    return length, (width * scale, height * scale), bars or {}

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import AnyArray
-from jaxsal.options import REFERENCES
+from jaxsal.recipes import REFERENCES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,66 +34,28 @@ class CurvePanel(NamedTuple):
     floor: float | None = None
 
 
-def plot_curves(
-    path: str | Path,
-    panels: Mapping[str, CurvePanel],
-    *,
-    title: str = "",
-    ylabel: str = "probability of the target",
-) -> None:
-    """Saves the figure of `draw_curves`.
-
-    Args:
-      path: Where to; the suffix names the format, any that matplotlib writes, such as .png, .pdf or .svg.
-      panels: As of `draw_curves`.
-      title: As of `draw_curves`.
-      ylabel: As of `draw_curves`.
-
-    Raises:
-      ValueError: If the suffix is unknown, or as of `draw_curves`.
-    """
-    suffix = check_suffix(path)
-    figure = draw_curves(panels, title=title, ylabel=ylabel)
+def save_figure(path: Path, figure: "Figure") -> None:
+    """Writes a figure as PNG, whole or not at all."""
     with write_atomically(path) as file:
-        figure.savefig(file, format=suffix, dpi=150)
+        figure.savefig(file, format="png", dpi=150)
 
 
-def check_suffix(path: str | Path) -> str:
-    """The format that a figure's suffix names; raises ValueError, listing the known ones, if there is none."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    suffix, known = Path(path).suffix.lower(), tuple(f".{name}" for name in sorted(FigureCanvasAgg.filetypes))
-    if suffix not in known:
-        raise ValueError(f"`path` must end in one of {known}; got {str(path)!r}.")
-    return suffix[1:]
-
-
-def draw_curves(
-    panels: Mapping[str, CurvePanel], *, title: str = "", ylabel: str = "probability of the target"
-) -> "Figure":
+def draw_curves(panels: Mapping[str, CurvePanel], *, title: str = "") -> "Figure":
     """Draws the mean curve of each method, with its 95 % band over clips and its AUC in the legend.
 
-    The band is Student's t interval of the mean at each step, as the figure says; one clip has none. A method has the
-    same colour and the same kind of line in every panel; colour-blind readers can tell the colours apart too.
-    References such as the random map are thin and grey.
+    The band is Student's t interval of the mean at each step; one clip has none. A method has the same colour and the
+    same kind of line in every panel, and colour-blind readers can tell the colours apart. References such as the
+    random map are thin and grey.
 
     Args:
-      panels: Side by side under their names, for example "deletion" and "insertion".
+      panels: Side by side under their names, "deletion" and "insertion".
       title: Above all panels.
-      ylabel: Of the first panel.
-
-    Returns:
-      The matplotlib figure, known to no window and no pyplot.
-
-    Raises:
-      ValueError: If there is nothing to draw, or curves do not fit their fractions or are not finite.
 
     References:
       Okabe, Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
     """
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # not pyplot, which would open windows and keep figures
 
-    _check_panels(panels)
     num_lines = max(len(panel.curves) + (panel.floor is not None) for panel in panels.values())
     figure = Figure(figsize=(1 + 4.2 * len(panels), 3.9 + 0.2 * num_lines), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -101,10 +63,9 @@ def draw_curves(
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         _draw_panel(axis, panel, styles)
         axis.set(title=name, xlabel="share of the clip that is changed")
-    axes[0].set_ylabel(ylabel)
-    figure.supxlabel(_what_bands_are(panels), fontsize=9)
-    if title:
-        figure.suptitle(title)
+    axes[0].set_ylabel("probability of the target")
+    figure.supxlabel(_meaning_of_bands(panels), fontsize=9)
+    figure.suptitle(title)
     return figure
 
 
@@ -122,7 +83,7 @@ def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _what_bands_are(panels: Mapping[str, CurvePanel]) -> str:
+def _meaning_of_bands(panels: Mapping[str, CurvePanel]) -> str:
     counts = sorted({len(scores) for panel in panels.values() for scores in panel.curves.values()})
     clips = f"{counts[0]} clips" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} clips"
     return (
@@ -156,21 +117,3 @@ def _mean_and_half_width(
     if n == 1:
         return scores[0], np.zeros(scores.shape[1])
     return scores.mean(axis=0), stdtrit(n - 1, 0.975) * scores.std(axis=0, ddof=1) / np.sqrt(n)
-
-
-def _check_panels(panels: Mapping[str, CurvePanel]) -> None:
-    if not panels:
-        raise ValueError("`panels` must hold at least one panel; got none.")
-    for name, panel in panels.items():
-        if not panel.curves:
-            raise ValueError(f"`panels` must hold curves; got none in {name!r}.")
-        steps = np.shape(panel.fractions)
-        for method, scores in panel.curves.items():
-            shape = np.shape(scores)
-            if len(shape) != 2 or 0 in shape or shape[1:] != steps:
-                raise ValueError(
-                    f"`panels` must hold curves (n, S) for fractions (S,); "
-                    f"got {shape} for {steps} of {method} in {name!r}."
-                )
-            if not np.isfinite(np.asarray(scores, np.float64)).all():
-                raise ValueError(f"`panels` must hold finite curves; got NaN or infinity of {method} in {name!r}.")

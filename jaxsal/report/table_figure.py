@@ -1,13 +1,10 @@
 """The results table as a figure: every mean over clips with its interval, spectrum by spectrum."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxsal.core.files import write_atomically
 from jaxsal.metrics.summary import UNTESTED, Measure, SummaryRow
-from jaxsal.report.plots import check_suffix
-from jaxsal.report.tables import count_clips
+from jaxsal.report.table import count_clips
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,22 +20,6 @@ _KEY = (
 _GAP = 0.04
 
 
-def plot_table(path: str | Path, rows: Sequence[SummaryRow]) -> None:
-    """Saves the figure of `draw_table`.
-
-    Args:
-      path: Where to; the suffix names the format, any that matplotlib writes, such as .png, .pdf or .svg.
-      rows: Of `jaxsal.metrics.summary.summarise`.
-
-    Raises:
-      ValueError: If the suffix is unknown, or as of `draw_table`.
-    """
-    suffix = check_suffix(path)
-    figure = draw_table(rows)
-    with write_atomically(path) as file:
-        figure.savefig(file, format=suffix, dpi=150)
-
-
 def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
     """Draws the table: a point for each mean, a line for its 95 % bootstrap interval, the numbers beside them.
 
@@ -46,18 +27,10 @@ def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
     hollow ones are not, or are not tested; the random map, the constant one and the floor are grey.
 
     Args:
-      rows: Of `jaxsal.metrics.summary.summarise`.
-
-    Returns:
-      The matplotlib figure, known to no window and no pyplot.
-
-    Raises:
-      ValueError: If there are no rows.
+      rows: Of `jaxsal.metrics.summary.summarise`; at least one.
     """
     from matplotlib.figure import Figure
 
-    if not rows:
-        raise ValueError("`rows` must hold at least one row; got none.")
     spectra = {row.spectrum: [r for r in rows if r.spectrum == row.spectrum] for row in rows}
     heights = [len(chosen) for chosen in spectra.values()]
     figure = Figure(figsize=(10, 1.4 + 0.32 * sum(heights) + 0.5 * len(heights)), layout="constrained")

@@ -5,21 +5,21 @@ from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+from scipy.special import softmax
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_atomically
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
-from jaxsal.engine.inputs import check_clip, check_saliency, check_score_fn
-from jaxsal.keywords import resolve_options
+from jaxsal.engine.baselines import make_baseline
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.inputs import check_clip, check_saliency
 from jaxsal.metrics.curves import Curve, curve_baseline
-from jaxsal.options import MEASURES
+from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, changing_steps, ledger_maps, map_unit
-from jaxsal.saliency.ledger import RiseLedger, clip_logits
+from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, map_unit, panel_curves
+from jaxsal.saliency.ledger import RiseLedger
 
 
 class View(NamedTuple):
@@ -61,18 +61,18 @@ def view(
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1].
       saliency: A map (T', H, W), or a ledger of RISE, which gives a map of every class with its error; or several of
-        them by name, of one classifier or, if `target` is given, of several.
-      score_fn: Maps the clip to logits (K,); the page then shows its prediction and what it saw at each step of the
-        curves.
+        these by name, of one classifier or, if `target` is given, of several.
+      score_fn: Maps the clip to logits (K,). The page then shows the prediction, and what the network saw at each step
+        of the curves.
       curves: Deletion and insertion of a map, by the map's name.
-      recipe: The one that the curves were measured with.
+      recipe: Recipe that the curves were measured with.
       classes: Names of the classes; their numbers if None.
       target: The class that the maps explain; the predicted class if None.
       name: Heading of the page.
-      scale: The colour scale that the player starts with. Maps whose names are alike up to the first comma are
-        compared, as "RISE, trained on IR" and "RISE, trained on TV". "steps": a step of colour is the same amount in
-        all of them, and each starts at its least value; "limits": they have the same limits; "clip": all maps have
-        the same limits, whatever their names; "map": each map has its own.
+      scale: Colour scale at the start. Maps whose names are alike up to the first comma are compared, such as
+        "RISE, trained on IR" and "RISE, trained on TV". "steps": a step of colour is the same amount in compared maps,
+        and each map starts at its least value; "limits": compared maps have the same limits; "clip": all maps have
+        the same limits; "map": each map has its own.
 
     Returns:
       What a notebook shows as the player; `.save(path)` writes it as a page.
@@ -110,11 +110,11 @@ def view(
         clip=frames,
         maps=maps,
         curves=[
-            found
+            curve
             for method, both in (curves or {}).items()
-            for found in _curves(method, both, maps, explained, frames, recipe)
+            for curve in _curves(method, both, maps, explained, frames, recipe)
         ],
-        probabilities={} if logits is None else dict(zip(names, _softmax(logits), strict=True)),
+        probabilities={} if logits is None else dict(zip(names, softmax(logits).tolist(), strict=True)),
         target=explained,
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
     )
@@ -122,17 +122,13 @@ def view(
 
 
 def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray]) -> np.ndarray | None:
-    """Of the untouched clip, from whoever knows them; None where nobody does, or ledgers are of several classifiers."""
+    """Of the untouched clip, by the classifier or from a ledger; None if there is neither, or ledgers disagree."""
     if score_fn is not None:
-        check_score_fn(score_fn, clip)
-        return clip_logits(score_fn, clip)
-    return ledgers[0] if ledgers and _agree(ledgers) else None
-
-
-def _agree(logits: Sequence[np.ndarray]) -> bool:
-    """Whether logits can be of one classifier."""
-    first = logits[0]
-    return all(found.shape == first.shape and np.allclose(found, first, rtol=1e-3, atol=1e-4) for found in logits)
+        return np.asarray(prepare(score_fn, [clip]).logits[0])
+    of_one_classifier = all(
+        logits.shape == ledgers[0].shape and np.allclose(logits, ledgers[0], rtol=1e-3, atol=1e-4) for logits in ledgers
+    )
+    return ledgers[0] if ledgers and of_one_classifier else None
 
 
 def _class_names(classes: Sequence[str] | None, logits: np.ndarray | None, target: int | None) -> list[str]:
@@ -149,12 +145,12 @@ def _maps(
     method: str, value: SaliencyMap | RiseLedger, clip: np.ndarray, names: list[str], explained: str | None
 ) -> list[PanelMap]:
     if not isinstance(value, RiseLedger):
-        values = np.asarray(check_saliency(value, clip))
+        values = np.asarray(check_saliency(value, clip.shape))
         if not np.isfinite(values).all():
             raise ValueError("`saliency` must be finite; got an infinite value.")
         return [PanelMap(method, explained, values, unit=map_unit(method.split(",")[0]))]
     if value.clip_fingerprint != fingerprint(clip):
-        raise ValueError("`saliency` must be of the clip; got a ledger of another.")
+        raise ValueError(f"The ledger {method!r} in `saliency` was computed for a different clip.")
     return ledger_maps(method, value, dict(enumerate(names)))
 
 
@@ -163,27 +159,14 @@ def _curves(
 ) -> list[PanelCurve]:
     """Both curves; the number of steps is the curve's own, the order of removal the recipe's."""
     values = next(found.values for found in maps if (found.method, found.target) == (method, explained))
-    return [
-        PanelCurve(
-            method,
-            measure,
-            np.asarray(curve.fractions),
-            np.asarray(curve.scores),
-            float(curve.auc),
-            changing_steps(values, clip.shape, resolve_options(measure, recipe, {"num_steps": len(curve.scores)})),
-        )
+    options = {
+        measure: resolve_options(measure, recipe, {"num_steps": len(curve.scores)})
         for measure, curve in zip(MEASURES, both, strict=True)
-    ]
+    }
+    return panel_curves(method, both, values, clip.shape, options)
 
 
 def _baselines(score_fn: ScoreFn, clip: np.ndarray, num_slices: int, recipe: str) -> dict[str, np.ndarray]:
-    return {
-        measure: np.asarray(
-            curve_baseline(score_fn, jnp.asarray(clip), resolve_options(measure, recipe, {}), num_slices=num_slices)
-        )
-        for measure in MEASURES
-    }
-
-
-def _softmax(logits: np.ndarray) -> list[float]:
-    return np.asarray(jax.nn.softmax(jnp.asarray(logits))).tolist()
+    segmented = num_slices < len(clip)
+    chosen = {name: curve_baseline(resolve_options(name, recipe, {}), segmented=segmented) for name in MEASURES}
+    return {name: np.asarray(make_baseline(baseline, clip, score_fn)) for name, baseline in chosen.items()}

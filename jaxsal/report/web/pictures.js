@@ -47,7 +47,7 @@ Object.assign(Panel.prototype, {
       if (shown) moveCursor(part[measure], curve.fractions[choice.step], curve.scores[choice.step]);
     }
     const curve = this.curve(choice.measure, choice.method), baseline = data.baselines[choice.measure];
-    part["seen-figure"].hidden = !(curve && curve.order !== null && baseline);
+    part["seen-figure"].hidden = !(curve && baseline);
     if (!curve) return void (part.readout.textContent = `no ${choice.measure} of ${choice.method}`);
     const step = Math.min(choice.step, curve.scores.length - 1), percent = (100 * curve.fractions[step]).toFixed(0);
     const probability = `p${data.target === null ? "" : `(${data.target})`} = ${curve.scores[step].toFixed(3)}`;
