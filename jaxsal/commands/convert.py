@@ -2,13 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 
-from jaxsal.commands.annotations import called, left_out, one_of
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb, unset
 
 Triple = tuple[float, float, float]
 
@@ -20,41 +18,40 @@ class Convert(Verb):
     Example: jaxsal convert C3D_IRTV_15.pth runs/study --classes-file classes.txt
     """
 
-    source: Annotated[Path, tyro.conf.Positional, called("SOURCE")]
-    """A .pth, .pt, .pth.tar or .safetensors file with torchvision's names or those of PAN's authors; or a run
-    of `jaxsal train`, `demo` or `convert`."""
-    output: Annotated[Path, tyro.conf.Positional, called("OUTPUT")]
-    """The folder of the new run; or, for a run, the .safetensors file to write. Further options are for the former."""
+    source: Annotated[Path, tyro.conf.Positional]
+    """A .pth, .pt, .pth.tar or .safetensors file with the tensor names of torchvision or of PAN's authors; or the
+    folder of a run of `jaxsal train`, `demo` or `convert`."""
+    output: Annotated[Path, tyro.conf.Positional]
+    """Folder of the new run; if SOURCE is a run, the .safetensors file to write. Options apply to new runs only."""
     arch: Annotated[
-        str | None,
-        one_of("resnet3d18", "pan", "pan_rgb", "pan_pa"),
-        left_out("told by the tensors' names; pan with --from-resnet50"),
+        Literal["resnet3d18", "pan", "pan_rgb", "pan_pa"] | None,
+        unset("recognised by the tensors' names; pan with --from-resnet50"),
     ] = None
-    """The architecture."""
+    """Architecture of the network."""
     from_resnet50: bool = False
-    """SOURCE is a ResNet-50 that a PAN starts from; its head and PA module are new and have to be trained."""
-    classes: Annotated[tuple[str, ...], left_out("class-0 class-1 ..", metavar="[NAME ...]")] = ()
-    """Names of the classes, in the order of the logits. This and what follows come from the metadata of a file that
-    `convert` wrote, where they are left out."""
-    classes_file: Annotated[Path | None, left_out("as --classes")] = None
-    """A text file with a name per line, instead of --classes."""
-    spectra: Annotated[str | None, one_of("IR", "TV", "IRTV"), left_out("IRTV")] = None
-    """What the network was trained on: infrared clips, visible ones (TV), or both."""
-    num_frames: Annotated[int | None, left_out("16; pan 32")] = None
-    """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
-    size: Annotated[int | None, left_out("256")] = None
+    """SOURCE is a ResNet-50: make a PAN of it, whose head and PA module are new and must be trained."""
+    classes: Annotated[tuple[str, ...], unset("class-0 class-1 ..")] = ()
+    """Names of the classes, in the order of the logits. If not set, this and the options below are read from the
+    metadata of a file that `jaxsal convert` wrote."""
+    classes_file: Annotated[Path | None, unset("as --classes")] = None
+    """Text file with one class name per line, instead of --classes."""
+    spectra: Annotated[Literal["IR", "TV", "IRTV"] | None, unset("IRTV")] = None
+    """Clips that the network was trained on: infrared, visible (TV, the study's name), or both."""
+    num_frames: Annotated[int | None, unset("16; pan 32")] = None
+    """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
+    size: Annotated[int | None, unset("256")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
-    crop: Annotated[int | None, left_out("224")] = None
+    crop: Annotated[int | None, unset("224")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
-    mean: Annotated[Triple | None, left_out("0.485 0.456 0.406, ImageNet's, as in the study", metavar="R G B")] = None
-    """Mean of the training data in each channel, 0 to 1."""
-    std: Annotated[Triple | None, left_out("0.229 0.224 0.225", metavar="R G B")] = None
-    """Standard deviation of the training data in each channel, above 0, in the unit of --mean."""
+    mean: Annotated[Triple | None, unset("0.485 0.456 0.406, ImageNet's, as in the study")] = None
+    """Mean of the training data in the channels R G B, 0 to 1."""
+    std: Annotated[Triple | None, unset("0.229 0.224 0.225")] = None
+    """Standard deviation of the training data in the channels R G B, above 0, in the unit of --mean."""
     seed: int = 0
-    """Of the new parts with --from-resnet50, at least 0."""
+    """Seed of the new parts with --from-resnet50, at least 0."""
 
     def run(self) -> Output:
-        """Converts; what was found."""
+        """Converts; a description of the network or of the written file."""
         from jaxsal.training.checkpoint import open_checkpoint
         from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
 

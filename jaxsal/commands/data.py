@@ -1,83 +1,79 @@
 """`jaxsal data`: sets of clips prepared as shards, listed and described."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxsal.commands.annotations import called, left_out, one_of
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb, unset
+
+if TYPE_CHECKING:
+    from jaxsal.datasets.prepared import Prepared
 
 
 @dataclass(frozen=True)
 class Prepare(Verb):
-    """Writes a set as shards, to be trained and evaluated on by its name.
+    """Writes a set as shards; train and evaluate take it by its name.
 
     Example: jaxsal data prepare multispectral_actions --manual-dir recordings/ --size 256
     """
 
-    name: Annotated[str, tyro.conf.Positional, one_of("multispectral_actions", "paired_actions", "synthetic_actions")]
+    name: Annotated[Literal["multispectral_actions", "paired_actions", "synthetic_actions"], tyro.conf.Positional]
     """multispectral_actions (the study's set), paired_actions (your own recordings), or synthetic_actions."""
-    manual_dir: Annotated[Path | None, left_out("none, for synthetic_actions")] = None
+    manual_dir: Annotated[Path | None, unset("none, for synthetic_actions")] = None
     """Folder of the recordings, in the layout of data/README.md or data/multispectral_actions/README.md."""
-    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
-    """Where to."""
-    size: Annotated[int | None, left_out("frames as they are")] = None
-    """Store squares of this side in pixels, at least 1, as training at this size cuts them."""
+    data_dir: Annotated[Path | None, unset("$TFDS_DATA_DIR or data/tfds")] = None
+    """Folder to write the prepared set to."""
+    size: Annotated[int | None, unset("frames keep their size")] = None
+    """Store squares of this side in pixels, at least 1, cut like training at this size cuts them."""
     antialias: bool = False
-    """Antialias the resizing, as training of PAN does it."""
-    num_frames: Annotated[int | None, left_out("20; recordings have their own")] = None
-    """Frames of a clip of synthetic_actions, at least 1: four more than the network takes, 36 for PAN."""
-    config: Annotated[str | None, left_out("full; squareSIZE with --size", metavar="NAME")] = None
-    """Tells sets of one name apart."""
+    """Antialias the resizing, as the training of PAN does."""
+    num_frames: Annotated[int | None, unset("20; recordings keep theirs")] = None
+    """Frames per clip of synthetic_actions, at least 1: four more than the network takes, 36 for PAN."""
+    config: Annotated[str | None, unset("full; squareSIZE with --size")] = None
+    """Distinguishes prepared sets of the same name."""
 
     def run(self) -> Output:
-        """Prepares; what is there then."""
-        from jaxsal.datasets.prepared import prepare_clips
+        """Prepares the set; its description."""
+        from jaxsal.datasets.builders import prepare_clips
 
         options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, num_frames=self.num_frames)
         options |= dict(manual_dir=self.manual_dir, data_dir=self.data_dir, config=self.config)
-        found = prepare_clips(self.name, **options)
-        return _describe(found)
+        return _describe(prepare_clips(self.name, **options))
 
 
 @dataclass(frozen=True)
 class List(Verb):
-    """Names the sets that are prepared.
+    """Lists the prepared sets.
 
     Example: jaxsal data list
     """
 
-    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
-    """Where they lie."""
+    data_dir: Annotated[Path | None, unset("$TFDS_DATA_DIR or data/tfds")] = None
+    """Folder of the prepared sets."""
 
     def run(self) -> Output:
         """A line per set."""
         from jaxsal.datasets.prepared import default_data_dir, list_prepared
 
-        found = list_prepared(self.data_dir)
-        lines = [f"{prepared.name}  {prepared.folder}" for prepared in found]
-        nothing = f"Nothing is prepared in {self.data_dir or default_data_dir()}."
-        return Output("\n".join(lines) or nothing, {prepared.name: str(prepared.folder) for prepared in found})
+        folders = {prepared.name: str(prepared.folder) for prepared in list_prepared(self.data_dir)}
+        text = "\n".join(f"{name}  {folder}" for name, folder in folders.items())
+        return Output(text or f"Nothing is prepared in {self.data_dir or default_data_dir()}.", folders)
 
 
 @dataclass(frozen=True)
 class Info(Verb):
-    """Says how many clips of each class, split and spectrum a prepared set has.
+    """Counts the clips of each class, split and spectrum of a prepared set.
 
     Example: jaxsal data info multispectral_actions
     """
 
-    name: Annotated[str, tyro.conf.Positional, called("NAME")]
-    """Of a prepared set; with its config where there are several."""
-    data_dir: Annotated[Path | None, left_out("$TFDS_DATA_DIR or data/tfds")] = None
-    """Where it lies."""
-
-    renamed: ClassVar[Mapping[str, str]] = {"data": "name"}
+    name: Annotated[str, tyro.conf.Positional]
+    """Name of a prepared set; name/config if it was prepared in several configs."""
+    data_dir: Annotated[Path | None, unset("$TFDS_DATA_DIR or data/tfds")] = None
+    """Folder of the prepared sets."""
 
     def run(self) -> Output:
         """A table."""
@@ -95,12 +91,8 @@ class Data:
 
     job: Annotated[Prepare | List | Info, tyro.conf.arg(name="")]
 
-    def run(self) -> Output:
-        """Does the one that was asked for."""
-        return self.job.run()
 
-
-def _describe(prepared: Any) -> Output:
+def _describe(prepared: "Prepared") -> Output:
     from jaxsal.datasets.prepared import prepared_clips
     from jaxsal.datasets.records import SPECTRA, SPLITS
 

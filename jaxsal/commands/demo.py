@@ -1,12 +1,58 @@
-"""`jaxsal demo`: the main job on the embedded clips."""
+"""`jaxsal demo`: the main job on the embedded clips, from the training to the measured maps."""
 
+import dataclasses
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
-from jaxsal.commands.annotations import left_out, one_of
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.training.options import TrainOptions
+
+if TYPE_CHECKING:
+    from jaxsal.datasets.records import ClipSet
+    from jaxsal.evaluation.cells import Case
+    from jaxsal.training.networks import NetworkSpec
+
+
+class Preset(NamedTuple):
+    """A small network that learns the embedded set on a CPU, its training and how its clips are explained.
+
+    Attributes:
+      network: Fields of `NetworkSpec` beside classes and spectra.
+      training: How it is trained.
+      explaining: How its clips are explained.
+    """
+
+    network: dict[str, Any]
+    training: TrainOptions
+    explaining: ExplainOptions
+
+
+EXPLAINING = ExplainOptions(
+    num_masks=160,
+    estimator="centered",
+    num_steps=15,
+    deletion_baseline="blur",  # any removal in the mean colour, even a random one, looks strange and changes the class
+    chunk_size=8,
+)
+PRESETS = {
+    "resnet3d18": Preset(
+        dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
+        TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160),
+        dataclasses.replace(EXPLAINING, threshold=3.0),  # about the upper seventh of this network's activations
+    ),
+    "pan": Preset(
+        dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
+        TrainOptions(num_steps=1200, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=200),
+        EXPLAINING,
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -17,39 +63,90 @@ class Demo(Verb):
     """
 
     output: Path = Path("runs/demo")
-    """Folder of the run; a run that was killed goes on where it was."""
-    network: Annotated[str, one_of("resnet3d18", "pan")] = "resnet3d18"
-    """The architecture."""
+    """Folder of the run; the same command resumes an interrupted run."""
+    network: Literal["resnet3d18", "pan"] = "resnet3d18"
+    """Architecture of the network."""
     seed: int = 0
-    """Of the clips, the training and the explaining, at least 0."""
-    num_steps: Annotated[int | None, left_out("640; pan 1200")] = None
+    """Seed of the clips, the training and the explaining, at least 0."""
+    num_steps: Annotated[int | None, unset("640; pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
-    """Test clips to explain, of each spectrum; 1 to 64."""
+    """Test clips to explain per spectrum, 1 to 64."""
     dry_run: bool = False
-    """Open and check what is needed, and say what would be done; nothing is written or computed."""
+    """Check the inputs and print what would be done; nothing is written or computed."""
 
-    goes_on: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
-        """Runs the demo; its table."""
-        from jaxsal.commands.demonstration import make_demo, plan_demo, run_demo
+        """Runs the demo; test accuracy, the table and seconds by stage."""
+        from jaxsal.datasets.catalog import SYNTHETIC, open_clips
+        from jaxsal.evaluation.explain import select_cases
+        from jaxsal.training.networks import NetworkSpec
 
-        demo = make_demo(
-            network=self.network,
-            seed=self.seed,
-            num_steps=self.num_steps,
-            clips_per_spectrum=self.clips_per_spectrum,
-        )
+        check_positive("clips_per_spectrum", self.clips_per_spectrum)
+        check_choice("network", self.network, tuple(PRESETS))
+        fields, training, explaining = PRESETS[self.network]
+        num_steps = training.num_steps if self.num_steps is None else self.num_steps
+        training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
+        explaining = dataclasses.replace(explaining, seed=self.seed)
+        clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)
+        spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
+        cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
         if self.dry_run:
-            plan = plan_demo(demo, self.output)
-            return Output(plan.text, plan.data)
-        found = run_demo(demo, self.output, command=self.command)
-        accuracy = "\n".join(
+            return self._plan(spec, training, explaining, cases)
+        return self._run(spec, clip_set, training, explaining, cases)
+
+    def _run(
+        self,
+        spec: "NetworkSpec",
+        clip_set: "ClipSet",
+        training: TrainOptions,
+        explaining: ExplainOptions,
+        cases: "list[Case]",
+    ) -> Output:
+        from jaxsal.datasets.pipeline import load_clips
+        from jaxsal.metrics.summary import summarise
+        from jaxsal.report.folder import explain_to_folder
+        from jaxsal.report.table import summary_records
+        from jaxsal.training.train import accuracy_by_spectrum, train
+
+        seconds: dict[str, float] = {}
+        cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
+        with _timed("render", seconds):
+            train_clips, test_clips = (load_clips(clip_set.select(split=s), **cutting) for s in ("train", "test"))
+        with _timed("train", seconds):
+            trained = train(spec, training, train_clips, self.output, progress=True)
+            accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
+        measured = [
             f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on."
-            for spectrum, (share, count) in found["accuracy"].items()
-        )
-        stages = ", ".join(f"{stage} {seconds:.0f} s" for stage, seconds in found["seconds"].items())
-        where = f"{stages}. Tables, curves and overlays: {self.output}"
-        data = dict(accuracy=found["accuracy"], table=found["rows"], seconds=found["seconds"], output=str(self.output))
-        return Output(f"{accuracy}\n\n{found['table']}\n{where}", data)
+            for spectrum, (share, count) in accuracy.items()
+        ]
+        print("\n".join(measured), file=sys.stderr)
+        with _timed("explain and report", seconds):
+            explanations, table = explain_to_folder(
+                self.output, trained, cases, explaining, command=self.command, accuracy=accuracy
+            )
+        rows = summary_records(summarise([row for explanation in explanations for row in explanation.results()]))
+        stages = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
+        text = "\n".join([*measured, "", table, f"{stages}. Tables, curves and overlays: {self.output}"])
+        return Output(text, dict(accuracy=accuracy, table=rows, seconds=seconds, output=str(self.output)))
+
+    def _plan(
+        self, spec: "NetworkSpec", training: TrainOptions, explaining: ExplainOptions, cases: "list[Case]"
+    ) -> Output:
+        from jaxsal.evaluation.outline import outline_explaining, steps_taken
+        from jaxsal.training.checkpoint import load_checkpoint
+
+        steps = training.num_steps
+        done = steps_taken(spec, self.output, steps)
+        variables = load_checkpoint(self.output / "checkpoints").variables if done == steps else None
+        trained: Any = dict(files=("checkpoints", "history.jsonl"), steps=steps, steps_done=done)
+        outline = outline_explaining(spec, variables, cases, explaining, self.output, **trained)
+        return Output(outline.text, outline.data)
+
+
+@contextmanager
+def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    seconds[stage] = time.perf_counter() - start

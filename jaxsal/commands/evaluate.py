@@ -6,11 +6,10 @@ from typing import Annotated, ClassVar
 
 import tyro
 
-from jaxsal.commands.annotations import called
-from jaxsal.commands.output import Output, explained
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.explain import explained
+from jaxsal.commands.verb import Output, Verb
 from jaxsal.core.checks import check_positive
-from jaxsal.options import ExplainOptions
+from jaxsal.evaluation.options import ExplainOptions
 
 
 @dataclass(frozen=True)
@@ -22,31 +21,29 @@ class Evaluate(Verb):
 
     checkpoint: Path
     """Folder of a run of `jaxsal demo`, `train` or `convert`."""
-    data: Annotated[str, called("SET")] = "synthetic"
+    data: Annotated[str, tyro.conf.arg(metavar="SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     output: Path = Path("runs/evaluate")
-    """Folder for the table, the curves and the overlays; a killed evaluation goes on where it was."""
+    """Folder for the table, the curves and the overlays; the same command resumes an interrupted evaluation."""
     clips_per_spectrum: int = 16
-    """Test clips to explain, of each spectrum, at least 1; all where there are fewer."""
+    """Test clips to explain per spectrum, at least 1; all clips if the set has fewer."""
     dry_run: bool = False
-    """Open and check what is needed, and say what would be done; nothing is written or computed."""
+    """Check the inputs and print what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
-    goes_on: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
-        """Explains test clips of every spectrum that the set has; the table."""
+        """Explains test clips of every spectrum of the set; the table."""
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.evaluation.evaluate import explain_all, select_cases
-        from jaxsal.evaluation.explain import check_options
-        from jaxsal.evaluation.plan import plan_explaining
-        from jaxsal.evaluation.provenance import made_by
+        from jaxsal.evaluation.explain import select_cases
+        from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.metrics.summary import summarise
-        from jaxsal.report.folder import write_folder
-        from jaxsal.report.tables import to_records
+        from jaxsal.report.folder import explain_to_folder
+        from jaxsal.report.table import summary_records
         from jaxsal.training.checkpoint import open_checkpoint
 
-        check_options(self.options)
+        self.options.check()
         check_positive("clips_per_spectrum", self.clips_per_spectrum)
         checkpoint = open_checkpoint(self.checkpoint)
         spec = checkpoint.spec
@@ -54,11 +51,9 @@ class Evaluate(Verb):
         clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])
         cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
         if self.dry_run:
-            plan = plan_explaining(spec, checkpoint.variables, cases, self.options, self.output)
-            return Output(plan.text, plan.data)
-        classifier = spec.classifier(checkpoint.variables)
-        found = explain_all(classifier, cases, self.options, self.output / "explanations", progress=True)
-        table = write_folder(self.output, found, spec.classes, made_by(self.command, self.options, checkpoint))
+            outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
+            return Output(outline.text, outline.data)
+        explanations, table = explain_to_folder(self.output, checkpoint, cases, self.options, command=self.command)
         text = f"{table}\nTables, curves and overlays: {self.output}"
-        rows = to_records(summarise([row for explanation in found for row in explanation.results()]))
-        return Output(text, dict(table=rows, clips=explained(found, spec.classes), output=str(self.output)))
+        rows = summary_records(summarise([row for explanation in explanations for row in explanation.results()]))
+        return Output(text, dict(table=rows, clips=explained(explanations, spec.classes), output=str(self.output)))

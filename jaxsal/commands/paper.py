@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from jaxsal.commands.annotations import called, left_out, one_of
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+import tyro
+
+from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.checks import check_names
 
 
 @dataclass(frozen=True)
@@ -18,45 +19,43 @@ class Paper(Verb):
     """
 
     output: Path = Path("runs/paper")
-    """Folder of the run; a run that was killed goes on where it was."""
-    preset: Annotated[str, one_of("small", "full")] = "small"
+    """Folder of the run; the same command resumes an interrupted run."""
+    preset: Literal["small", "full"] = "small"
     """small: 56x56 pixels and narrow networks, for two processor cores; full: the published sizes, for accelerators."""
-    recipe: tuple[Annotated[str, one_of("default", "icpr2022")], ...] = ("default",)
-    """default, icpr2022 (the study's code, quirk for quirk), or both; they use the same networks."""
+    recipe: tuple[Literal["default", "icpr2022"], ...] = ("default",)
+    """default, icpr2022 (the study's code, quirk for quirk), or both; both use the same networks."""
     pan_input: Literal["standardize", "minmax"] = "standardize"
-    """How icpr2022 gives PAN its input: standardize, as trained, or minmax, by the range of each batch of masked clips,
-    as the study's code does."""
-    data: Annotated[str, called("SET")] = "synthetic"
+    """PAN's input under icpr2022: standardize, as in training, or minmax by batch of masked clips, as in the study."""
+    data: Annotated[str, tyro.conf.arg(metavar="SET")] = "synthetic"
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
-    only: Annotated[tuple[str, ...], left_out("all", metavar="[TABLE ...]")] = ()
-    """Names of the tables to make, into a folder of their own: results-ir, results-tv, rise-masks, rise-grid,
+    only: Annotated[tuple[str, ...], unset("all")] = ()
+    """Tables to make, in a folder of their own: results-ir, results-tv, rise-masks, rise-grid,
     rise-probability, sidu-threshold."""
     stream: bool = False
-    """Read the training's clips as batches need them, for sets that do not fit into memory."""
+    """Read training clips when a batch needs them, for sets that do not fit into memory."""
     num_workers: int = 0
-    """With --stream: processes that read, at least 0; 0 reads in threads."""
+    """With --stream: processes that read clips, at least 0; 0 reads in threads."""
     seed: int = 0
-    """Of the embedded clips, the trainings, the masks and the random maps, at least 0."""
+    """Seed of the embedded clips, the trainings, the masks and the random maps, at least 0."""
     dry_run: bool = False
-    """Open and check what is needed, and say what would be done; nothing is written or computed."""
+    """Check the inputs and print what would be done; nothing is written or computed."""
 
-    goes_on: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
         """Runs the study; its report."""
-        from jaxsal.core.checks import check_choice
         from jaxsal.paper.config import PRESETS
         from jaxsal.paper.plan import plan_study
         from jaxsal.paper.run import run_study
 
-        check_choice("preset", self.preset, tuple(PRESETS))
+        check_names(self)
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
         if self.dry_run:
             plan = plan_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only)
             return Output(plan.text, plan.data)
-        found = run_study(
+        reports = run_study(
             study,
             self.output,
             recipes=self.recipe,
@@ -65,7 +64,6 @@ class Paper(Verb):
             num_workers=self.num_workers if self.stream else None,
             command=self.command,
         )
-        text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in found)
-        return Output(
-            text, {report.folder.name: dict(tables=report.tables, output=str(report.folder)) for report in found}
-        )
+        text = "\n".join(f"{report.report}\nReport and tables: {report.folder}" for report in reports)
+        data = {report.folder.name: dict(tables=report.tables, output=str(report.folder)) for report in reports}
+        return Output(text, data)

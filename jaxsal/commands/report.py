@@ -1,15 +1,13 @@
 """`jaxsal report`: a run's clips, maps and curves as one page."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import tyro
 
-from jaxsal.commands.annotations import left_out
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.checks import check_positive
 
 
 @dataclass(frozen=True)
@@ -19,25 +17,26 @@ class Report(Verb):
     Example: jaxsal report runs/demo
     """
 
-    run_folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
+    folder: Annotated[Path, tyro.conf.Positional]
     """Folder of a run of `jaxsal demo`, `explain` or `evaluate`."""
-    output: Annotated[Path | None, left_out("RUN/report.html")] = None
-    """The page."""
+    output: Annotated[Path | None, unset("FOLDER/report.html")] = None
+    """HTML file to write."""
     scenes: int = 8
-    """Scenes to show, 1 or more, spread over the run; the infrared and visible clip of one scene count once."""
+    """Scenes to show, at least 1, spread over the run; the infrared and the visible clip of a scene count as one."""
     max_megabytes: float = 10.0
-    """Size of the page at most, in MB, above 0; larger maps are shown at every second, third .. row and column."""
-
-    renamed: ClassVar[Mapping[str, str]] = {"num_scenes": "scenes", "max_bytes": "max_megabytes"}
+    """Largest size of the page, in MB, above 0; maps that do not fit are shown with fewer rows and columns."""
 
     def run(self) -> Output:
-        """Writes the page; gives where it is and its size."""
+        """Writes the page; its place and size."""
         from jaxsal.core.files import write_atomically
-        from jaxsal.report.run import report_page
+        from jaxsal.report.run import read_run, report_page
 
-        page = report_page(self.run_folder, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))
-        output = self.run_folder / "report.html" if self.output is None else self.output
+        check_positive("scenes", self.scenes)
+        run = read_run(self.folder)
+        page = report_page(run, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))
+        output = self.folder / "report.html" if self.output is None else self.output
         with write_atomically(output) as file:
             file.write(page.encode())
         size = len(page.encode())
-        return Output(f"Report: {output} ({size / 1e6:.1f} MB)", dict(output=str(output), bytes=size))
+        lines = [f"Report: {output} ({size / 1e6:.1f} MB)", *([run.note] if run.note else [])]
+        return Output("\n".join(lines), dict(output=str(output), bytes=size, left_out=run.num_left_out))

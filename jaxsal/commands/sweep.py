@@ -2,66 +2,84 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import tyro
 
-from jaxsal.commands.annotations import called, left_out
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb, unset
+
+if TYPE_CHECKING:
+    from jaxsal.evaluation.config import SweepConfig
+    from jaxsal.evaluation.groups import Group
 
 
 @dataclass(frozen=True)
 class Sweep(Verb):
-    """Runs a grid of checkpoints, clips, spectra, methods and options; a killed sweep goes on where it was.
+    """Runs a grid of checkpoints, clips, spectra, methods and options; the same command resumes it.
 
     Example: jaxsal sweep experiments/sweeps/demo.toml
     """
 
-    config: Annotated[Path, tyro.conf.Positional, called("CONFIG")]
-    """A .toml or .json file with the fields of a `SweepConfig`, or a .py file that sets CONFIG."""
+    config: Annotated[Path, tyro.conf.Positional]
+    """A .toml or .json file with the fields of `SweepConfig`, or a .py file that defines CONFIG."""
     dry_run: bool = False
-    """Only print the plan: cells, what the store holds of them if there is one, forward passes to do."""
+    """Only print the plan: cells, how many of them the store holds, forward passes left; nothing is written."""
     status: bool = False
-    """Only say what the store holds and what is left; it has to be there."""
+    """Only print how much of the sweep the store holds; the store must exist."""
     verify: bool = False
-    """Read saved maps and curves too before going on, and make damaged ones again; scores always are."""
-    export: Annotated[Path | None, left_out("nothing is exported")] = None
-    """Only write the results to this .csv or .parquet file."""
-    merge: Annotated[tuple[str, ...], left_out("none", metavar="[STORE ...]")] = ()
-    """Only take over what these other stores of the same sweep hold."""
+    """Before resuming, read all that the store holds and redo what is damaged; what is used is always checked."""
+    export: Annotated[Path | None, unset("no export")] = None
+    """Only write the results of the store to this .csv, .parquet or .zarr file."""
+    merge: Annotated[tuple[str, ...], unset("none")] = ()
+    """Only copy results from these other stores of the same sweep."""
+    shard: Annotated[str, unset("all clips")] = "0/1"
+    """I/N: do every N-th clip from the I-th on, I from 0, so that independent jobs of an array share a sweep."""
     distributed: bool = False
-    """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
+    """Share the work with the other processes that JAX finds; automatic under SLURM and Open MPI."""
 
-    goes_on: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
-        """Runs the sweep, or does what was asked instead; how far every cell is."""
+        """Runs the sweep, or exports, merges or reports instead; the progress of every cell."""
         from jaxsal.core.processes import is_first, join_processes, wait_for_all
-        from jaxsal.evaluation.sweep.config import load_config
-        from jaxsal.evaluation.sweep.run import open_groups, run_sweep
+        from jaxsal.evaluation.config import load_config
+        from jaxsal.evaluation.grid import open_groups
+        from jaxsal.evaluation.sweep import run_sweep
 
+        shard = parse_shard(self.shard)
         config = load_config(self.config)
-        join_processes(self.distributed, survive=True)
+        join_processes(self.distributed)
         groups = None
         if not (self.dry_run or self.status or self.export or self.merge):
             groups = open_groups(config)
-            run_sweep(config, groups, verify=self.verify)
+            run_sweep(config, groups, verify=self.verify, shard=shard)
         output = self._report(config, groups) if is_first() else Output("", {})
         wait_for_all("the first process has said how far the sweep is")
         return output
 
-    def _report(self, config: Any, groups: Any) -> Output:
-        """What one process does: exports, merges, or says how far the sweep is."""
-        from jaxsal.evaluation.sweep.export import export_results, status
-
+    def _report(self, config: "SweepConfig", groups: "list[Group] | None") -> Output:
+        """The part of one process: exports, merges, or reports the progress."""
         if self.export is not None:
-            count = export_results(config, self.export)
-            return Output(f"{count:,} results: {self.export}", dict(results=count, output=str(self.export)))
-        if self.merge:
-            from jaxsal.evaluation.sweep.merge import merge_stores
+            from jaxsal.evaluation.results import open_results
 
+            count = open_results(config.store).export(self.export)
+            return Output(f"{count:,} results: {self.export}", dict(results=count, output=str(self.export)))
+        from jaxsal.evaluation.status import merge_stores, status
+
+        if self.merge:
             merged = merge_stores(config, self.merge)
-            return Output(f"{merged['masks']:,} masks and {merged['results']:,} results taken over", merged)
-        found = status(config, groups, new=self.dry_run)
-        return Output(found.text, found.data)
+            return Output(f"{merged['masks']:,} masks and {merged['results']:,} results copied", merged)
+        progress = status(config, groups, new=self.dry_run)
+        return Output(progress.text, progress.data)
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """(i, n) of "I/N".
+
+    Raises:
+      ValueError: If it is no such text, or I is not below N.
+    """
+    parts = text.split("/")
+    if len(parts) == 2 and all(part.isdigit() for part in parts) and int(parts[0]) < int(parts[1]):
+        return int(parts[0]), int(parts[1])
+    raise ValueError(f"`shard` must be I/N with I from 0 to N - 1, as 0/4; got {text!r}.")

@@ -4,17 +4,15 @@ import math
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from jaxsal.commands.annotations import called, left_out, one_of
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
-from jaxsal.core.checks import check_choice
-from jaxsal.options import TrainOptions, train_options
+from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.training.options import TrainOptions
 
 if TYPE_CHECKING:
+    from jaxsal.datasets.records import ClipSet
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -26,51 +24,41 @@ class Train(Verb):
     """
 
     output: Path
-    """Folder of the run; a run that was killed goes on where it was."""
-    data: Annotated[str, called("SET")] = "synthetic"
+    """Folder of the run; the same command resumes an interrupted run."""
+    data: Annotated[str, tyro.conf.arg(metavar="SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
-    spectra: Annotated[str, one_of("IR", "TV", "IRTV")] = "IRTV"
-    """What to train on: infrared clips, visible ones (TV), or both."""
-    arch: Annotated[str, one_of("resnet3d18", "pan")] = "resnet3d18"
-    """The architecture."""
+    spectra: Literal["IR", "TV", "IRTV"] = "IRTV"
+    """Clips to train on: infrared, visible (TV, the study's name), or both."""
+    arch: Literal["resnet3d18", "pan"] = "resnet3d18"
+    """Architecture of the network."""
     width: int = 64
-    """Channels of its first layer, at least 1; 64 is the published network."""
-    num_frames: Annotated[int | None, left_out("16; pan 32")] = None
-    """Frames of a clip, at least 1; 8, 16, 32 and so on for pan."""
+    """Channels of the first layer, at least 1; the published networks have 64."""
+    num_frames: Annotated[int | None, unset("16; pan 32")] = None
+    """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     size: int = 256
     """Shorter side of the resized frames, in pixels, at least 1."""
     crop: int = 224
     """Side of the square that is cut out, in pixels, at most --size."""
-    init: Annotated[Path | None, left_out("random weights")] = None
-    """Weights to start from: a torch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or a run's folder."""
+    init: Annotated[Path | None, unset("random weights")] = None
+    """Initial weights: a PyTorch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or the folder of a run."""
     stream: bool = False
-    """Read clips as batches need them, for sets that do not fit into memory."""
+    """Read clips when a batch needs them, for sets that do not fit into memory."""
     num_workers: int = 0
-    """With --stream: processes that read, at least 0; 0 reads in threads."""
+    """With --stream: processes that read clips, at least 0; 0 reads in threads."""
     dry_run: bool = False
-    """Open and check what is needed, and say what would be done; nothing is written or computed."""
+    """Check the inputs and print what would be done; nothing is written or computed."""
     distributed: bool = False
-    """Join the processes that JAX finds; done without being asked under SLURM and Open MPI."""
-    options: Annotated[TrainOptions, tyro.conf.arg(name="", constructor=train_options)] = field(
-        default_factory=train_options
-    )
+    """Train together with the other processes that JAX finds; automatic under SLURM and Open MPI."""
+    options: Annotated[TrainOptions, tyro.conf.arg(name="")] = field(default_factory=TrainOptions)
 
-    goes_on: ClassVar[bool] = True
+    resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
-        """Trains on one split and tests on the other; the accuracy of every spectrum there is."""
+        """Trains on one split and tests on the other; the accuracy on every spectrum of the set."""
         from jaxsal.core.processes import join_processes
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.datasets.pipeline import load_clips
-        from jaxsal.datasets.records import TRAINING_SPECTRA
-        from jaxsal.datasets.streaming import stream_clips
-        from jaxsal.training.history import input_wait_share
         from jaxsal.training.networks import NETWORKS, NetworkSpec
-        from jaxsal.training.starts import starting_variables
-        from jaxsal.training.train import accuracy_by_spectrum, train
 
-        check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
-        check_choice("arch", self.arch, tuple(NETWORKS))
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         join_processes(self.distributed)
@@ -85,16 +73,20 @@ class Train(Verb):
             size=self.size,
             crop=self.crop,
         )
-        shared: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
-        read = (
-            partial(stream_clips, num_workers=self.num_workers) if self.stream else partial(load_clips, progress=True)
-        )
-        start = None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)
-        chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
-        if self.dry_run:
-            return self.plan(spec, len(chosen.records), len(clip_set.select(split="test").records))
-        test_clips = read(clip_set.select(split="test"), **shared)  # an unreadable clip must not waste a training
-        trained = train(spec, self.options, read(chosen, **shared), self.output, start=start, progress=True)
+        return self._plan(spec, clip_set) if self.dry_run else self._train(spec, clip_set)
+
+    def _train(self, spec: "NetworkSpec", clip_set: "ClipSet") -> Output:
+        from jaxsal.datasets.pipeline import load_clips, stream_clips
+        from jaxsal.datasets.records import TRAINING_SPECTRA
+        from jaxsal.training.history import input_wait_share
+        from jaxsal.training.train import accuracy_by_spectrum, train
+
+        cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+        streamed, loaded = partial(stream_clips, num_workers=self.num_workers), partial(load_clips, progress=True)
+        read = partial(streamed if self.stream else loaded, **cutting)
+        start, chosen = self._start(spec), clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
+        test_clips = read(clip_set.select(split="test"))  # an unreadable clip must not waste a training
+        trained = train(spec, self.options, read(chosen), self.output, start=start, progress=True)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
         chance = 1 / len(spec.classes)
         lines = [
@@ -107,10 +99,19 @@ class Train(Verb):
         text = "\n".join([*lines, f"Checkpoint: {self.output}"])
         return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))
 
-    def plan(self, spec: "NetworkSpec", num_clips: int, num_tested: int) -> Output:
-        """What the training would do."""
-        from jaxsal.evaluation.plan import plan_training
+    def _plan(self, spec: "NetworkSpec", clip_set: "ClipSet") -> Output:
+        from jaxsal.datasets.records import TRAINING_SPECTRA
+        from jaxsal.evaluation.outline import outline_training
 
+        self._start(spec)
+        num_clips = len(clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra]).records)
+        num_tested = len(clip_set.select(split="test").records)
         note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
-        plan = plan_training(spec, self.options, num_clips, self.output, notes=(note,))
-        return Output(plan.text, plan.data)
+        outline = outline_training(spec, self.options, num_clips, self.output, notes=(note,))
+        return Output(outline.text, outline.data)
+
+    def _start(self, spec: "NetworkSpec") -> Any:
+        """The weights that training starts from; None for random ones."""
+        from jaxsal.training.convert import starting_variables
+
+        return None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)

@@ -1,27 +1,51 @@
-"""What all verbs share: the switches of every verb, what was typed, and how its options are called in messages."""
+"""What all verbs share: the switches of every verb, what was typed, and the result that is printed."""
 
 import dataclasses
-from collections.abc import Mapping
+import json
+import math
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_type_hints
 
 import tyro
 
-from jaxsal.commands.output import Output
+
+class Output(NamedTuple):
+    """The result of a verb; the command line prints one of the two.
+
+    Attributes:
+      text: A table or a few lines.
+      data: The same and more, of kinds that JSON has.
+    """
+
+    text: str
+    data: dict[str, Any]
+
+    @property
+    def json(self) -> str:
+        """The data as one JSON object; a number that is not finite, which JSON cannot write, is null."""
+        return json.dumps(_finite(self.data), allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _finite(part) for name, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True)
-class Everywhere:
+class Switches:
     """With every verb."""
 
     json: bool = False
     """Print the result as one JSON object instead of text."""
     debug: bool = False
-    """Show where an error came from."""
+    """Show the traceback of an error."""
     no_cache: bool = False
     """Do not keep compiled programs in the user's cache folder."""
     version: bool = False
-    """Print jaxsal's version and do nothing else."""
+    """Print jaxsal's version and exit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,35 +53,35 @@ class Verb:
     """A verb of the command line; its options are the fields of its class.
 
     Attributes:
+      switches: Those of every verb.
       command: What was typed, as one line; set by the command line itself.
     """
 
-    everywhere: Annotated[Everywhere, tyro.conf.arg(name="")] = Everywhere()
+    switches: Annotated[Switches, tyro.conf.arg(name="")] = Switches()
     command: tyro.conf.Suppress[str] = ""
 
-    goes_on: ClassVar[bool] = False
-    """Whether the same command goes on where it was interrupted."""
-    renamed: ClassVar[Mapping[str, str]] = {}
-    """By the name that a function of the library gives an argument: the field that it comes from."""
+    resumes: ClassVar[bool] = False
+    """Whether the same command resumes an interrupted run."""
 
     def run(self) -> Output:
         """Does the job."""
         raise NotImplementedError
 
     def values(self) -> dict[str, Any]:
-        """By field, the values of all options, those of nested ones among them."""
-        found: dict[str, Any] = {}
+        """By field, the values of all options, including nested ones."""
+        values: dict[str, Any] = {}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            nested = dataclasses.is_dataclass(value) and not isinstance(value, type)
-            found |= vars(value) if nested else {field.name: value}
-        return found
+            values |= vars(value) if dataclasses.is_dataclass(value) else {field.name: value}
+        return values
 
     def option_name(self, field: str) -> str:
         """An option as it is typed, --num-masks, or as the help calls it, CLIP."""
         hint = get_type_hints(type(self), include_extras=True).get(field)
-        metadata = getattr(hint, "__metadata__", ())
-        if tyro.conf.Positional not in metadata:
-            return "--" + field.replace("_", "-")
-        names = [getattr(note, "metavar", None) for note in metadata]
-        return next((name for name in names if name), field.upper())
+        positional = tyro.conf.Positional in getattr(hint, "__metadata__", ())
+        return field.upper() if positional else "--" + field.replace("_", "-")
+
+
+def unset(default: str) -> Any:
+    """Annotates an option with what holds if it is not set, for the help."""
+    return tyro.conf.arg(help_behavior_hint=f"(default: {default})")
