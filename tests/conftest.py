@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jax
 import jaxtyping
+import platformdirs
 import pytest
 
 _hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
@@ -14,7 +15,8 @@ _hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
 # gradient of PAN's pooling was infinite (jaxlib 0.10.2), which it is not at levels 1 to 3 nor without compilation.
 os.environ["XLA_FLAGS"] = "--xla_backend_optimization_level=1"
 MAPPINGS, MANY = Path("/proc/self/maps"), 20_000
-CACHE = Path(__file__).parents[1] / ".cache" / "jax"
+CACHE = platformdirs.user_cache_path("jaxsal") / "tests"
+"""Of compiled programs, shared by all copies of the project on a machine."""
 jax.config.update("jax_compilation_cache_dir", str(CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
@@ -44,3 +46,28 @@ def no_shape_checks():
     """Switches the annotations' checks off, so that a test meets the message a user would."""
     with shape_checks_off():
         yield
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory):
+    """The folder and the last checkpoint of six steps of the tiny network; tests copy the folder to change it."""
+    import runs
+    from jaxsal.training.train import train
+
+    folder = tmp_path_factory.mktemp("trained")
+    return folder, train(runs.SPEC, runs.OPTIONS, runs.loaded(), folder)
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """A list that grows by the forward passes that runs make, as the runner counts them."""
+    from jaxsal.evaluation.progress import Progress
+
+    counted, add = [], Progress.add
+
+    def spy(self, count):
+        counted.append(count)
+        add(self, count)
+
+    monkeypatch.setattr(Progress, "add", spy)
+    return counted

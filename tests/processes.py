@@ -15,14 +15,14 @@ import jax
 jax.config.update("jax_num_cpu_devices", {devices})
 if {count} > 1:
     from jaxsal.core.processes import join_processes
-    join_processes(survive={survive}, heartbeat_seconds={heartbeat})
+    join_processes(timeout_seconds={timeout})
 """
 
 
-def start(script, *, count=1, devices=1, heartbeat=30, survive=True):
+def start(script, *, count=1, devices=1, timeout=30):
     """Starts `count` processes of `devices` CPU devices each; they keep compiled programs between runs."""
-    port, joining = free_port(), dict(heartbeat=heartbeat, survive=survive)
-    begin = _START.format(tests=str(TESTS), count=count, devices=devices, **joining)
+    port = free_port()
+    begin = _START.format(tests=str(TESTS), count=count, devices=devices, timeout=timeout)
     given = [
         dict(JAX_COORDINATOR_ADDRESS=f"127.0.0.1:{port}", JAX_NUM_PROCESSES=str(count), JAX_PROCESS_ID=str(number))
         for number in range(count)
@@ -68,7 +68,7 @@ def launch_as_slurm_would(words, *, count=2):
     """Starts `jaxsal WORDS` as the tasks of one SLURM job on this machine."""
     job = random.randrange(4096)  # JAX derives the port from it
     shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
-    shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_TASKS_PER_NODE=str(count), JAX_NUM_CPU_DEVICES="1")
+    shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_NUM_NODES="1", JAX_NUM_CPU_DEVICES="1")
     return [
         launch(
             [sys.executable, "-m", "jaxsal.commands.cli", *words],

@@ -6,8 +6,8 @@ import numpy as np
 
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
-from jaxsal.options import TrainOptions
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.options import TrainOptions
 
 CLASSES = ("down", "up")
 SPEC = NetworkSpec(CLASSES, "IRTV", width=2, num_frames=4, size=18, crop=16)

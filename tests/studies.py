@@ -10,6 +10,7 @@ import numpy as np
 import runs
 import toys
 from jaxsal.datasets.records import ClipSet
+from jaxsal.evaluation import store
 from jaxsal.paper import run
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.training import TrainedNetwork
@@ -60,7 +61,7 @@ def toy_networks(study, open_set, directory, num_workers=None):
     ]
 
 
-KILLED = dataclasses.replace(STUDY, num_masks=4, mask_counts=(4, 200), chunk_size=1, num_steps=3)
+KILLED = dataclasses.replace(STUDY, num_masks=4, mask_counts=(4, 60), chunk_size=1, num_steps=3)
 KILLED_TABLES = ("results-ir", "rise-masks")
 
 
@@ -72,4 +73,5 @@ def patch_run(set_attribute):
 
 if __name__ == "__main__":
     patch_run(setattr)
+    store._SECONDS = 0.1  # between commits, so that there are several
     run.run_study(KILLED, Path(sys.argv[1]), only=KILLED_TABLES)

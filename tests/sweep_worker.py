@@ -17,20 +17,20 @@ def work(folder, store, cache):
     sweeps.run(everything(pathlib.Path(folder), store))
 
 
-def survivor(folder, store="store.zarr", masks=(37, 203)):
+def survivor(folder, store="store", masks=(37, 203)):
     """RISE alone."""
     grid = sweeps.MethodGrid("rise", options={"num_masks": list(masks), "grid_shape": [[2, 3, 3], [1, 4, 2]]})
     return sweeps.config(folder, store, methods=(grid,))
 
 
-def everything(folder, store="store.zarr"):
+def everything(folder, store="store"):
     """Every method and curves, on more clips; it extends what `start` began."""
     rise = sweeps.MethodGrid("rise", options={"num_masks": [37, 101]})
     methods = (rise, sweeps.MethodGrid("sidu"), sweeps.MethodGrid("gradcam"))
     return sweeps.config(folder, store, methods=methods, curve_steps=3)
 
 
-def start(folder, store="store.zarr"):
+def start(folder, store="store"):
     """An earlier sweep: fewer masks, clips and methods."""
     clips = (sweeps.ClipChoice(str(folder / "data"), per_spectrum=2),)
     rise = sweeps.MethodGrid("rise", options={"num_masks": [37]})

@@ -6,13 +6,12 @@ import numpy as np
 
 import runs
 import toys
-from jaxsal.core.fingerprints import fingerprint
-from jaxsal.evaluation.sweep.cells import Network, expand
-from jaxsal.evaluation.sweep.config import ClipChoice, MethodGrid, SweepConfig
-from jaxsal.evaluation.sweep.records import rows
-from jaxsal.evaluation.sweep.run import run_sweep
-from jaxsal.evaluation.sweep.store import Store
-from jaxsal.training.checkpoint import Checkpoint, open_manager, origin, save_checkpoint
+from jaxsal.core.origin import origin
+from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
+from jaxsal.evaluation.grid import Network, expand
+from jaxsal.evaluation.store import Store
+from jaxsal.evaluation.sweep import run_sweep
+from jaxsal.training.checkpoint import Checkpoint, open_manager, save_checkpoint
 
 RISE = MethodGrid(
     "rise",
@@ -46,7 +45,7 @@ def make_recordings(folder):
     (folder / "data" / "segments.csv").write_text("\n".join(lines) + "\n")
 
 
-def config(folder, store="store.zarr", **changes):
+def config(folder, store="store", **changes):
     """A sweep of RISE alone over three clips of one spectrum; no curves."""
     fields = dict(
         store=str(folder / store),
@@ -60,30 +59,41 @@ def config(folder, store="store.zarr", **changes):
     return SweepConfig(**(fields | changes))
 
 
-def toy_groups(config, gain=8.0):
-    """The cells of a config for a classifier that is no network, so that little is compiled."""
-    head = gain * np.array([[1, -1], [-0.5, 1], [0.2, 0.4]], np.float32)
-    classifier = toys.pooling_classifier(cells=(2, 2, 4), head=head)
-    return expand(config, [Network("toy", runs.SPEC, classifier, fingerprint(classifier))])
+def toy_network():
+    """A classifier that is no network, so that little is compiled."""
+    head = 8 * np.array([[1, -1], [-0.5, 1], [0.2, 0.4]], np.float32)
+    return Network("toy", runs.SPEC, toys.pooling_classifier(cells=(2, 2, 4), head=head))
 
 
-def run(config):
+def toy_groups(config):
+    """The cells of a config for the toy."""
+    return expand(config, [toy_network()])
+
+
+def run(config, **options):
     """Runs a sweep of the toy."""
-    return run_sweep(config, toy_groups(config))
+    return run_sweep(config, toy_groups(config), **options)
 
 
-def contents(store_folder):
-    """All scores, maps and measures of a store, by path and clip, but for the times."""
-    store, found = Store(str(store_folder)), {}
-    for kind, names in (("ledgers", ("logits", "clip_logits")), ("cells", ("saliency", "deletion", "insertion"))):
-        for group in store.groups(kind):
-            path = f"{kind}/{group}"
-            for clip, row in rows(store, path).items():
-                for name in (*names, "digest"):
-                    if store.has(f"{path}/{name}"):
-                        found[path, clip, name] = store.read(f"{path}/{name}", row)
-                if kind == "cells":
-                    found[path, clip, "results"] = store.read(f"{path}/results", row)[:-1]
+def contents(url):
+    """All scores, maps and measures of a store, by series, clip and name, but for the times."""
+    store, found = Store(str(url)), {}
+    for kind in ("scores", "result"):
+        for series in store.descriptions(kind):
+            for clip in store.clips(kind, series):
+                records = store.read(kind, series, clip)
+                arrays = dict(records[0].arrays)
+                if kind == "scores":
+                    arrays["logits"] = np.concatenate([record.arrays["logits"] for record in records])
+                    arrays["ids"] = np.concatenate([np.arange(*record.span) for record in records])
+                left_out = ("seconds", "measures", "spectrum")
+                note = {name: value for name, value in records[0].note.items() if name not in left_out}
+                arrays["digest"] = np.frombuffer(note.pop("digest").encode(), np.uint8)
+                texts = sorted((name, value) for name, value in note.items() if isinstance(value, str))
+                arrays["texts"] = np.frombuffer(str(texts).encode(), np.uint8)
+                numbers = [note[name] for name in sorted(note) if not isinstance(note[name], str)]
+                arrays["numbers"] = np.array([-1 if number is None else number for number in numbers])
+                found |= {(series, clip, name): values for name, values in arrays.items()}
     return found
 
 
@@ -92,5 +102,4 @@ def assert_same(one, other, *, rtol=0.0):
     assert one.keys() == other.keys()
     for key in one:
         np.testing.assert_allclose(one[key], other[key], rtol=rtol, atol=rtol, err_msg=str(key))
-        if key[-1] not in ("deletion", "insertion", "results"):
-            assert not np.isnan(one[key]).any(), key
+        assert not np.isnan(one[key]).any(), key

@@ -107,6 +107,7 @@ def test_bad_input(call, error, message, no_shape_checks):
         call()
 
 
+@pytest.mark.network
 def test_bfloat16_weights_and_activations_float32_logits():
     """Rounded to 8 bits: logits within some hundredths of the largest, and not equal; the maps' order stays."""
     model = ResNet3D18(num_classes=4, width=4)
@@ -127,6 +128,7 @@ def test_bfloat16_weights_and_activations_float32_logits():
     assert spearmanr(*(np.ravel(saliency) for saliency in maps)).statistic > 0.9
 
 
+@pytest.mark.network
 def test_bfloat16_of_pan():
     """Motion is computed in float32, from rounded weights."""
     clip = jax.random.uniform(jax.random.key(1), (8, 32, 32, 3))

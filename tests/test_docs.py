@@ -1,5 +1,7 @@
 """The documentation: it builds without a warning, its Python runs, and its commands are ones that jaxsal takes."""
 
+import dataclasses
+import itertools
 import re
 import shlex
 import subprocess
@@ -13,13 +15,19 @@ import jax
 import numpy as np
 import pytest
 
+import jaxsal
 import runs
+import toys
+from jaxsal import recipes
 from jaxsal.commands import cli
-from jaxsal.commands.parsing import NoCommandError
-from jaxsal.evaluation.evaluate import explain_all, select_cases
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.explain import explaining_groups, select_cases
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.plan import make_plan
+from jaxsal.metrics.measures import MEASURES
 from jaxsal.models import init_variables
-from jaxsal.options import ExplainOptions
-from jaxsal.report.folder import write_folder
+from jaxsal.report.folder import explain_to_folder
+from jaxsal.saliency.methods import METHODS
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.convert import save_as_run
 
@@ -60,6 +68,7 @@ def mentions():
     }
 
 
+@pytest.mark.docs
 @pytest.mark.skipif(not find_spec("sphinx"), reason='needs sphinx: pip install -e ".[docs]"')
 def test_the_pages_build_without_a_warning(tmp_path):
     command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "docs", str(tmp_path)]
@@ -80,33 +89,30 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert 'href="options.html#jaxsal.recipes.RiseOptions"' in public
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda p: str(p.relative_to(ROOT)))
-def test_commands_shown_are_commands(page):
-    for words in commands(page):
+def test_commands_shown_are_commands():
+    for words in (words for page in PAGES for words in commands(page)):
         if words[:1] != ["--tyro-print-completion"]:
             cli.read_verb(words)
 
 
-def refusal(words):
+def refusal(words, capsys):
     """Why words are no command; nothing if they are."""
-    try:
+    with suppress(SystemExit):
         cli.read_verb(words)
-    except NoCommandError as error:
-        return str(error)
-    return ""
+    return capsys.readouterr().err
 
 
-def test_commands_mentioned_are_commands():
+def test_commands_mentioned_are_commands(capsys, monkeypatch):
     """A mention may leave out what a command needs, but names no verb, option or value that there is not."""
+    monkeypatch.setenv("COLUMNS", "1000")
     found = mentions()
     assert any("experiments/sweeps/demo.toml" in place for place in found)
     assert any("jaxsal/commands/explain.py" in place for place in found)
     for place, words in found.items():
         if "VERB" in words or "{" in place or words[0].startswith("--tyro"):
             continue
-        with suppress(SystemExit):  # of --help
-            said = refusal(words)
-            assert re.match(r"$|Missing from|Expected one of \{prepare|.*got fewer", said), f"{place}: {said}"
+        said = refusal(words, capsys)
+        assert not said or re.search(r"Missing (from|value)|Expected one of \{prepare", said), f"{place}: {said}"
 
 
 def test_the_completion_script_names_the_verbs(capsys):
@@ -117,26 +123,75 @@ def test_the_completion_script_names_the_verbs(capsys):
     assert all(verb in script for verb in ("demo", "explain", "train", "evaluate"))
 
 
+def table_of(page, first):
+    """The rows of a page's table whose first head is `first`, cells as texts."""
+    lines = (ROOT / "docs" / page).read_text().splitlines()
+    rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] if line.startswith("|") else [] for line in lines]
+    start = next(number for number, row in enumerate(rows) if row[:1] == [first])
+    return list(itertools.takewhile(bool, rows[start + 2 :]))
+
+
+def test_the_table_of_methods_and_measures_is_that_of_the_registries():
+    """Names, needs, and forward passes against the plan of each method on one clip: N masks, d channels, S steps."""
+    classifier, clip = toys.pooling_classifier(channels=5), np.zeros((4, 4, 6, 5), np.float32)
+    options = dict(num_masks=7, grid_shape=(2, 2, 2), num_steps=4)
+    values = dict(N=7, d=5, S=4)
+    methods, measures = table_of("reference/methods.md", "method"), table_of("reference/methods.md", "measure")
+    assert [row[:2] for row in methods] == [[name, method.title] for name, method in METHODS.items()]
+    assert [row[:2] for row in measures] == [[n, "low" if m.good < 0 else "high"] for n, m in MEASURES.items()]
+    measuring = sum(eval(passes, values) for _, _, passes in measures)
+    for name, _, needs, passes, random in methods:
+        assert (needs == "yes") == METHODS[name].needs_parts
+        assert (random == "yes") == METHODS[name].seeded
+        chosen = dict(method=(name,), references=()) if name in recipes.METHODS else dict(references=(name,))
+        groups = explaining_groups(
+            classifier, clip.shape, [Case("a", "TV", 0, lambda: clip)], ExplainOptions(**chosen, **options)
+        )
+        cells = tuple(cell for cell in groups[0].cells if cell.method == name)
+        plan, _ = make_plan([dataclasses.replace(groups[0], cells=cells)], None)
+        assert plan.passes == 1 + eval(passes, values) + measuring, name
+
+
+def test_the_table_of_rooms_is_that_of_the_package():
+    rooms = [path.stem for path in Path(jaxsal.__file__).parent.iterdir() if not path.name.startswith(("_", "py."))]
+    rows = table_of("reference/rooms.md", "room")
+    assert sorted(name for name, *_ in rows) == sorted(rooms)
+    named = re.findall(r"`(\w+/\w+\.py)`", (ROOT / "docs/reference/rooms.md").read_text())
+    named += [f"{room}/{file}" for room, _, files in rows for file in re.findall(r"\w+\.py", files)]
+    assert [name for name in named if not (ROOT / "jaxsal" / name).is_file()] == []
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a run of `jaxsal evaluate` on toys where the pages say runs/demo is, and a sample video."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "data").symlink_to(ROOT / "data")
-    run = folder / "runs" / "demo"
-    spec = runs.SPEC
+    run, spec = folder / "runs" / "demo", runs.SPEC
     variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
-    save_as_run(Checkpoint(spec, variables, 0, None, {}), run)
-    options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
+    checkpoint = Checkpoint(spec, variables, 0, None, {})
+    save_as_run(checkpoint, run)
     cases = select_cases(spec, runs.clip_set().select(split="test"), 2)
-    found = explain_all(spec.classifier(variables), cases, options, run / "explanations")
-    write_folder(run, found, runs.CLASSES, dict(network=dict(classes=runs.CLASSES)))
+    options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
+    explain_to_folder(run, checkpoint, cases, options, command="jaxsal evaluate")
     return folder
 
 
-@pytest.mark.parametrize("page", ["guide", "howto/footage", "howto/model", "howto/cluster", "howto/results"])
-def test_the_python_of_a_page_runs(page, folder, monkeypatch, request):
+@pytest.fixture
+def registries():
+    """What a page adds to the registries is taken out again."""
+    kept = [(registry, dict(registry)) for registry in (METHODS, MEASURES, recipes.METHODS, recipes.ADDED_MEASURES)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize(
+    "page", ["guide", "howto/footage", "howto/model", "howto/cluster", "howto/results", "howto/extend"]
+)
+def test_the_python_of_a_page_runs(page, folder, monkeypatch, registries, no_shape_checks):
     if page == "howto/results":
-        request.getfixturevalue("no_shape_checks")  # the sweep's compiler is given descriptions in place of arrays
         pytest.importorskip("xarray", reason='needs xarray: pip install -e ".[test]"')
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
@@ -146,11 +201,30 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch, request):
     for block in code:
         exec(compile(block, f"{page}.md", "exec"), names)
     if page == "howto/results":
-        assert names["maps"].shape == (4, 4, 4, 16, 16)
-        np.testing.assert_allclose(names["maps"].sel({"method": "RISE"})[0], names["found"][0].maps["RISE"])
-        assert set(names["results"]["target"]) <= set(runs.CLASSES)
-        assert names["saliency"].dims == ("time", "row", "column")
-        assert names["scores"].shape == (40,)
+        check_results(names)
+    if page == "howto/extend":
+        check_occlusion(names)
+
+
+def check_results(names):
+    (of_clip,) = (e for e in names["explanations"] if e.name == names["row"]["clip"])
+    np.testing.assert_array_equal(names["saliency"], of_clip.maps["RISE"])
+    np.testing.assert_array_equal(names["deletion"], of_clip.curves["RISE"][0].scores)
+    assert names["profile"].shape == (4, 4)
+    assert names["scores"].shape == (8,)
+    assert names["of_class_1"].shape == (3,)
+    assert len(names["confidence"]) == 4
+
+
+def check_occlusion(names):
+    """The map by scoring the same masks oneself; the measure by its bounds."""
+    first, classifier = names["first"], names["spec"].classifier(names["checkpoint"].variables)
+    family = names["BlockMasks"]((4, 16, 16), (2, 4, 4))
+    scores = jax.nn.softmax(jaxsal.score_masks(classifier, first.clip, family, baseline="mean"))[:, first.target]
+    lost = (first.probabilities[first.target] - scores).reshape(2, 4, 4)
+    np.testing.assert_allclose(names["saliency"], np.kron(lost, np.ones((2, 4, 4))), atol=1e-6)
+    assert set(names["values"]) == {"Grad-CAM", "Occlusion", "random"}
+    assert all(0.1 <= value <= 1 for value in names["values"].values())
 
 
 RUN = ("report runs/demo", "data list", "convert runs/demo", "explain data/samples", "evaluate --checkpoint runs/demo")
@@ -170,6 +244,7 @@ def one_device(monkeypatch):
     monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("start", RUN)
 def test_cheap_commands_run(start, folder, one_device, monkeypatch, capsys):
     monkeypatch.chdir(folder)
@@ -180,6 +255,7 @@ def test_cheap_commands_run(start, folder, one_device, monkeypatch, capsys):
         assert capsys.readouterr().out
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("start", PLANNED)
 def test_dear_commands_run_dry(start, folder, one_device, monkeypatch, capsys):
     """On a set of recordings that is there, and in a folder without an earlier run."""

@@ -38,6 +38,6 @@ def test_an_example_gives_what_it_shows(name):
     assert not report, "".join(report)
 
 
-@pytest.mark.parametrize("name", [name for name in jaxsal.__all__ if name not in ("Curve", "models")])
-def test_every_public_name_has_one(name):
-    assert f"{getattr(jaxsal, name).__module__}.{name}" in EXAMPLES
+def test_every_public_name_has_one():
+    names = [name for name in jaxsal.__all__ if name not in ("Curve", "models")]
+    assert [name for name in names if f"{getattr(jaxsal, name).__module__}.{name}" not in EXAMPLES] == []

@@ -1,13 +1,15 @@
 """Models with known answers, all of clips (T, H, W, C): plain functions and classifiers without a network."""
 
+import dataclasses
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxsal import Classifier
-from jaxsal.engine.families import Families
-from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.requests import Scores
+from jaxsal.engine.rise_masks import RiseMasks
 
 
 def linear_logit(weights):
@@ -124,7 +126,14 @@ class StoredMasks(RiseMasks):
         return self.grids[mask_id] == 1, self.offsets[mask_id]
 
 
-def stack_families(families):
-    """Mask families of one kind as one."""
-    leaves = [jnp.stack(parts) for parts in zip(*map(jax.tree.leaves, families), strict=True)]
-    return Families.like(families[0], leaves)
+def stored_masks(grids, offsets, keep_prob, shape, options):
+    """RISE masks of grids (N, s_t, s_h, s_w) and offsets (N, 3), stretched as a recipe's `options` say."""
+    cells = options.alignment, options.temporal_cell
+    drawn = StoredMasks.draw(jax.random.key(0), len(grids), keep_prob, shape, grids.shape[1:], *cells)
+    return dataclasses.replace(drawn, grids=jnp.asarray(grids), offsets=jnp.asarray(offsets))
+
+
+def curve_of(masks, logits, target):
+    """The scores of all steps of a curve, as its read-out takes them."""
+    clip_logits = jax.nn.one_hot(target, logits.shape[1])
+    return Scores(masks, np.arange(len(logits)), logits, clip_logits)

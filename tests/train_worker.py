@@ -8,7 +8,7 @@ import jax
 import runs
 from jaxsal.training.train import train
 
-OPTIONS = dataclasses.replace(runs.OPTIONS, num_steps=30, save_every=1)
+OPTIONS = dataclasses.replace(runs.OPTIONS, num_steps=16, save_every=1)
 
 
 def work(folder, cache):

@@ -1,6 +1,5 @@
-"""Weights from PyTorch's files to checkpoints that the commands use, and back."""
+"""`jaxsal convert`: PyTorch's weights to a run that the other commands take, and back."""
 
-import dataclasses
 import json
 import re
 
@@ -9,241 +8,47 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-import golden
-import runs
-from golden.seeded import seeded_state_dict
-from jaxsal.commands import cli
-from jaxsal.models import ResNet3D18, init_variables, load_torch, variables_to_torch
-from jaxsal.models.torch.names import ARCHITECTURES
-from jaxsal.training.checkpoint import load_checkpoint
-from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
-from jaxsal.training.networks import NETWORKS, NetworkSpec
-from jaxsal.training.starts import SOURCES
+from jaxsal.datasets.catalog import open_clips
+from jaxsal.models import ResNet3D18, init_variables, variables_to_torch
 
-CLASSES = ("down", "left", "up")
-SIZES = dict(num_frames=4, size=18, crop=16)
-
-
-def state_dict(network, narrow, classifier):
-    """A checkpoint of a network with `narrow` times fewer channels and 3 classes, without step counters."""
-    shapes = golden.shapes(network)
-    shapes = {name: [n // narrow if n >= 64 else n for n in shape] for name, shape in shapes.items()}
-    shapes |= {f"{classifier}.weight": [3, shapes[f"{classifier}.weight"][1]], f"{classifier}.bias": [3]}
-    tensors = seeded_state_dict(shapes, seed=0)
-    return {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+SIZES = ["--num-frames", "4", "--size", "18", "--crop", "16"]
+NORMAL = ["--mean", "0.4", "0.4", "0.4", "--std", "0.2", "0.3", "0.4"]
 
 
 @pytest.fixture(scope="module")
 def r3d18(tmp_path_factory):
-    path = tmp_path_factory.mktemp("torch") / "r3d18.safetensors"
-    save_file(state_dict("r3d18", 16, "fc"), path)
-    return path
-
-
-def test_a_torch_file_becomes_a_run_and_a_torch_file_again(r3d18, tmp_path):
-    mean = (0.43216, 0.394666, 0.37645)
-    save_as_run(checkpoint_from_torch(r3d18, classes=CLASSES, spectra="TV", mean=mean, **SIZES), tmp_path / "run")
-
-    found = load_checkpoint(tmp_path / "run" / "checkpoints")
-    assert found.spec.classes == CLASSES
-    assert (found.spec.width, found.spec.spectra, found.spec.crop, found.step) == (4, "TV", 16, 0)
-    np.testing.assert_allclose(found.spec.mean, mean)
-    assert found.origin["converted_from"] == "r3d18.safetensors"
-    expected = load_torch("resnet3d18", r3d18)
-    jax.tree.map(np.testing.assert_array_equal, found.variables, expected)
-
-    write_for_torch(found, tmp_path / "back.safetensors")
-    back, original = load_file(tmp_path / "back.safetensors"), load_file(r3d18)
-    assert back.keys() == original.keys()
-    jax.tree.map(np.testing.assert_array_equal, back, original)
-
-
-def test_an_exported_file_says_how_clips_are_cut(r3d18, tmp_path):
-    """And its checkpoint is the one that it was made of, but for options that say otherwise."""
-    normal = dict(mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6))
-    first = checkpoint_from_torch(r3d18, classes=CLASSES, spectra="TV", **SIZES, **normal)
-    write_for_torch(first, tmp_path / "back.safetensors")
-
-    from safetensors import safe_open
-
-    with safe_open(tmp_path / "back.safetensors", "np") as file:
-        metadata = file.metadata()
-    assert json.loads(metadata["classes"]) == list(CLASSES)
-    assert metadata["format"] == "pt"
-    again = checkpoint_from_torch(tmp_path / "back.safetensors")
-    assert again.spec == first.spec
-    changed = checkpoint_from_torch(
-        tmp_path / "back.safetensors", classes=("a", "b", "c"), crop=14, std=(1.0, 1.0, 1.0)
-    )
-    assert changed.spec == dataclasses.replace(first.spec, classes=("a", "b", "c"), crop=14, std=(1.0, 1.0, 1.0))
-
-
-def test_metadata_of_other_programs_are_left_alone(r3d18, tmp_path):
-    save_file(load_file(r3d18), tmp_path / "other.safetensors", {"format": "pt", "classes": "down, up"})
-    assert checkpoint_from_torch(tmp_path / "other.safetensors").spec.classes == ("class-0", "class-1", "class-2")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (dict(arch="vgg"), r"`arch` must be one of .*'resnet3d18'.*got 'vgg'"),
-        (dict(classes=("a", "b")), r"`classes` must be 3, one for each logit; got 2: \('a', 'b'\)"),
-        (dict(from_resnet50=True), "`from_resnet50` must come with a PAN and its classes; got pan and None"),
-        (dict(from_resnet50=True, arch="resnet3d18", classes=("a",)), "must come with a PAN .*; got resnet3d18 and"),
-        (dict(spectra="UV"), "`spectra` must be one of"),
-        (dict(crop=400), "`crop` must be at most `size`"),
-    ],
-)
-def test_what_does_not_fit_is_refused(r3d18, options, message):
-    with pytest.raises(ValueError, match=message):
-        checkpoint_from_torch(r3d18, **options)
-
-
-def test_tensors_that_do_not_fit_are_named(tmp_path):
-    wrong = state_dict("r3d18", 16, "fc")
-    del wrong["layer1.0.conv1.0.weight"]
-    wrong |= {"layer9.weight": np.zeros(3, np.float32), "stem.1.bias": np.zeros(5, np.float32)}
-    save_file(wrong, tmp_path / "wrong.safetensors")
-    with pytest.raises(ValueError, match="got missing layer1.0.conv1.0.weight; surplus layer9.weight; stem.1.bias of"):
-        checkpoint_from_torch(tmp_path / "wrong.safetensors")
-
-
-def test_a_file_of_another_network_says_so_first(tmp_path, capsys, monkeypatch):
-    """All tensors are in the error, a few on the command line."""
-    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
-    save_file(state_dict("resnet50", 16, "fc"), tmp_path / "resnet50.safetensors")
-    message = (
-        r"`state_dict` must be a checkpoint of resnet3d18; got the names of resnet50 \(.*--from-resnet50\): missing"
-    )
-    with pytest.raises(ValueError, match=message) as error:
-        checkpoint_from_torch(tmp_path / "resnet50.safetensors")
-    assert str(error.value).count(";") > 300
-    with pytest.raises(SystemExit):
-        cli.main(["convert", str(tmp_path / "resnet50.safetensors"), str(tmp_path / "run")])
-    printed = capsys.readouterr().err
-    assert re.search(message, printed)
-    assert re.search(r"; and \d+ more\.$", printed.strip())
-    assert len(printed) < 400
-
-
-def test_nothing_is_overwritten(r3d18, tmp_path):
-    checkpoint = checkpoint_from_torch(r3d18, **SIZES)
-    save_as_run(checkpoint, tmp_path)
-    with pytest.raises(ValueError, match="`output` must be a folder without a checkpoint; got"):
-        save_as_run(checkpoint, tmp_path)
-    with pytest.raises(ValueError, match="`output` must be a .safetensors file; got .*back.pth"):
-        write_for_torch(checkpoint, tmp_path / "back.pth")
-
-
-def test_the_command_line_both_ways(r3d18, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
-    (tmp_path / "classes.txt").write_text("down\nleft\n\nup\n")
-    sizes = ["--num-frames", "4", "--size", "18", "--crop", "16", "--std", "0.2", "0.3", "0.4"]
-    names = ["--classes-file", str(tmp_path / "classes.txt")]
-    cli.main(["convert", str(r3d18), str(tmp_path / "run"), "--spectra", "TV", *names, *sizes])
-    assert "resnet3d18, width 4, 3 classes (down, left, up, ..)" in capsys.readouterr().out
-
-    np.save(tmp_path / "seen.npy", runs.moving_bar(1, 5, False))
-    options = ["--method", "gradcam", "--num-steps", "3", "--output", str(tmp_path / "out")]
-    cli.main(["explain", str(tmp_path / "seen.npy"), "--checkpoint", str(tmp_path / "run"), *options])
-    assert re.search("seen-TV: (down|left|up) [01].*explained: ", capsys.readouterr().out)
-    assert json.loads((tmp_path / "out" / "run.json").read_text())["training"]["converted_from"] == r3d18.name
-
-    cli.main(["convert", str(tmp_path / "run"), str(tmp_path / "back.safetensors")])
-    assert f"{len(load_file(r3d18))} tensors" in capsys.readouterr().out
-    jax.tree.map(np.testing.assert_array_equal, load_file(tmp_path / "back.safetensors"), load_file(r3d18))
-
-    for arguments, message in (
-        ([str(tmp_path / "none.pth"), "run"], "none.pth"),
-        ([str(r3d18), str(tmp_path / "b"), *names, "--classes", "a"], "`--classes` must not come with --classes-file"),
-        ([str(r3d18), str(tmp_path / "b"), "--from-resnet50"], "`--from-resnet50` must come with"),
-    ):
-        with pytest.raises(SystemExit):
-            cli.main(["convert", *arguments])
-        assert message in capsys.readouterr().err
-
-
-def test_a_converted_network_is_evaluated(tmp_path, capsys, monkeypatch):
-    """On clips of the embedded set, which training has chosen otherwise."""
-    from jaxsal.datasets.catalog import open_clips
-
-    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
+    """A file of PyTorch for the classes of the embedded set."""
     classes = open_clips("synthetic", height=18, seed=0).classes
     model = ResNet3D18(num_classes=len(classes), width=2)
     variables = init_variables(model, jax.random.key(0), (1, 4, 16, 16, 3))
-    save_file(variables_to_torch("resnet3d18", variables), tmp_path / "own.safetensors")
-    save_as_run(checkpoint_from_torch(tmp_path / "own.safetensors", classes=classes, **SIZES), tmp_path / "run")
-    options = ["--clips-per-spectrum", "1", "--method", "gradcam", "--num-steps", "3"]
-    cli.main(["evaluate", "--checkpoint", str(tmp_path / "run"), "--output", str(tmp_path / "out"), *options])
-    assert "Grad-CAM" in capsys.readouterr().out
+    folder = tmp_path_factory.mktemp("torch")
+    save_file(variables_to_torch("resnet3d18", variables), folder / "r3d18.safetensors")
+    (folder / "classes.txt").write_text("\n".join([*classes[:1], "", *classes[1:]]) + "\n")
+    return folder / "r3d18.safetensors"
 
 
-@pytest.fixture(scope="module")
-def published_pan():
-    return {f"module.{name}": tensor for name, tensor in state_dict("pan_lite", 8, "base_model.fc.pred").items()}
+def test_both_ways(r3d18, seen, run, tmp_path):
+    names = ["--classes-file", r3d18.with_name("classes.txt")]
+    printed = run("convert", r3d18, tmp_path / "run", "--spectra", "TV", *names, *SIZES, *NORMAL)
+    assert re.search(r"resnet3d18, width 2, \d+ classes \(", printed)
+
+    options = ["--checkpoint", tmp_path / "run", "--method", "gradcam", "--num-steps", "3"]
+    printed = run("explain", seen, *options, "--output", tmp_path / "seen")
+    assert re.search(r"seen-TV: [\w-]+ [01].*explained: ", printed)
+    provenance = json.loads((tmp_path / "seen" / "run.json").read_text())
+    assert provenance["training"]["converted_from"] == r3d18.name
+    printed = run("evaluate", "--clips-per-spectrum", "1", *options, "--output", tmp_path / "out")
+    assert "Grad-CAM" in printed
+
+    assert f"{len(load_file(r3d18))} tensors" in run("convert", tmp_path / "run", tmp_path / "back.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, load_file(tmp_path / "back.safetensors"), load_file(r3d18))
 
 
-def test_a_pan_and_back(published_pan, tmp_path):
-    save_file(published_pan, tmp_path / "pan.safetensors")
-    checkpoint = checkpoint_from_torch(tmp_path / "pan.safetensors", classes=CLASSES)
-    assert (checkpoint.spec.arch, checkpoint.spec.num_frames, checkpoint.spec.width) == ("pan", 32, 8)
-    back = write_for_torch(checkpoint, tmp_path / "back.safetensors")
-    back = {f"module.{name}": tensor for name, tensor in back.items()}
-    jax.tree.map(np.testing.assert_array_equal, back, published_pan)
-    with pytest.raises(ValueError, match="`source` must hold the network PAN"):
-        checkpoint_from_torch(tmp_path / "pan.safetensors", arch="pan", num_frames=16)
-
-
-@pytest.mark.parametrize(("arch", "channels"), [("pan", 6), ("pan_rgb", 3), ("pan_pa", 3)])
-def test_pans_of_every_form_with_four_segments(published_pan, arch, channels, tmp_path):
-    """Of 16 frames; form and segments are told by the tensors, and come back from an exported file."""
-    tensors = {name: tensor for name, tensor in published_pan.items() if arch != "pan_rgb" or ".PA." not in name}
-    tensors["module.base_model.conv1.weight"] = np.ones((8, channels, 7, 7), np.float32)
-    tensors["module.base_model.fc.TES.0.weight"] = np.ones((12, 3), np.float32)
-    tensors["module.base_model.fc.TES.2.weight"] = np.ones((3, 12), np.float32)
-    save_file(tensors, tmp_path / "pan.safetensors")
-    checkpoint = checkpoint_from_torch(tmp_path / "pan.safetensors")
-    assert (checkpoint.spec.arch, checkpoint.spec.num_frames) == (arch, 16)
-    write_for_torch(checkpoint, tmp_path / "back.safetensors")
-    again = checkpoint_from_torch(tmp_path / "back.safetensors")
-    assert again.spec == checkpoint.spec
-    jax.tree.map(np.testing.assert_array_equal, again.variables, checkpoint.variables)
-    back = {f"module.{name}": tensor for name, tensor in load_file(tmp_path / "back.safetensors").items()}
-    jax.tree.map(np.testing.assert_array_equal, back, tensors)
-
-
-@pytest.mark.parametrize("arch", ["pan", "resnet3d18"])
-def test_an_exported_network_has_exactly_torchs_names_and_shapes(arch):
-    """At full width, without counters: what PyTorch's strict `load_state_dict` asks for."""
-    spec = NetworkSpec(tuple(map(str, range(8))), arch=arch, num_frames=NETWORKS[arch].num_frames)
-    clips = jax.ShapeDtypeStruct((1, spec.num_frames, 32, 32, 3), np.float32)
-    variables = jax.eval_shape(spec.model().init, jax.random.key(0), clips)
-    variables = jax.tree.map(lambda leaf: np.broadcast_to(np.float32(0), leaf.shape), dict(variables))
-    written = variables_to_torch(arch, variables)
-    names = golden.shapes("pan_lite" if arch == "pan" else "r3d18")
-    expected = {name: shape for name, shape in names.items() if not name.endswith("num_batches_tracked")}
-    assert {name: list(tensor.shape) for name, tensor in written.items()} == expected
-
-
-def test_a_pan_starts_from_resnet50(tmp_path):
-    save_file(state_dict("resnet50", 8, "fc"), tmp_path / "resnet50.safetensors")
-    options = dict(arch="pan", from_resnet50=True, classes=("a", "b"), num_frames=16)
-    checkpoint, again, other = (
-        checkpoint_from_torch(tmp_path / "resnet50.safetensors", **options, seed=seed) for seed in (1, 1, 2)
-    )
-    shapes = jax.eval_shape(checkpoint.spec.model().init, jax.random.key(0), np.zeros((1, 16, 32, 32, 3), np.float32))
-    assert jax.tree.map(np.shape, checkpoint.variables) == jax.tree.map(np.shape, dict(shapes))
-    jax.tree.map(np.testing.assert_array_equal, checkpoint.variables, again.variables)
-    params, resnet50 = (
-        checkpoint.variables["params"],
-        load_torch("resnet50", tmp_path / "resnet50.safetensors")["params"],
-    )
-    kernel = params["backbone"]["layer4_2"]["conv3"]["kernel"]
-    np.testing.assert_array_equal(kernel, resnet50["backbone"]["layer4_2"]["conv3"]["kernel"])
-    assert not np.array_equal(params["fc"]["kernel"], other.variables["params"]["fc"]["kernel"])
-
-
-def test_every_network_has_its_torch_names_and_its_sources():
-    assert set(NETWORKS) <= set(ARCHITECTURES)
-    assert set(NETWORKS) == set(SOURCES)
-    assert {kind for kinds in SOURCES.values() for kind in kinds} <= set(ARCHITECTURES)
+def test_what_does_not_fit_is_refused(r3d18, refused, tmp_path):
+    names = ["--classes-file", r3d18.with_name("classes.txt")]
+    for words, message in (
+        ([r3d18, tmp_path / "b", *names, "--classes", "a"], "`--classes` must not come with --classes-file"),
+        ([r3d18, tmp_path / "b", "--from-resnet50"], "`--from-resnet50` must come with"),
+        ([r3d18, tmp_path / "b", "--classes", "a", "b"], "`--classes` must be"),
+    ):
+        assert message in refused("convert", *words)[1]

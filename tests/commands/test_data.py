@@ -3,10 +3,7 @@
 import json
 import re
 
-import pytest
-
 import layouts
-from jaxsal.commands import cli
 
 TABLE = """\
 | class | train IR | train TV | test IR | test TV |
@@ -16,48 +13,27 @@ TABLE = """\
 """
 
 
-@pytest.fixture(autouse=True)
-def data_dir(tmp_path, monkeypatch):
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
-    return tmp_path / "data"
-
-
-def test_prepare_list_info_train(tmp_path, data_dir, capsys):
-    root, losses = layouts.study_folder(tmp_path / "study"), []
-    cli.main(["data", "list"])
-    assert capsys.readouterr().out == f"Nothing is prepared in {data_dir}.\n"
-    cli.main(["data", "prepare", "multispectral_actions", "--manual-dir", str(root), "--size", "18"])
+def test_prepare_list_info_train(tmp_path, monkeypatch, run):
+    root, data_dir, losses = layouts.study_folder(tmp_path / "study"), tmp_path / "data", []
+    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
+    assert run("data", "list") == f"Nothing is prepared in {data_dir}.\n"
     folder = data_dir / "multispectral_actions" / "square18" / "1.0.0"
-    printed = capsys.readouterr().out
+    printed = run("data", "prepare", "multispectral_actions", "--manual-dir", root, "--size", "18")
     assert printed == f"multispectral_actions/square18 in {folder}: 8 clips\n\n{TABLE}"
-    cli.main(["data", "info", "multispectral_actions"])
-    assert capsys.readouterr().out == printed
-    cli.main(["data", "list"])
-    assert capsys.readouterr().out == f"multispectral_actions/square18  {folder}\n"
+    assert run("data", "info", "multispectral_actions") == printed
+    assert run("data", "list") == f"multispectral_actions/square18  {folder}\n"
     sizes = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
     steps = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
     for way in ([], ["--stream"]):
         folder = tmp_path / f"run{len(way)}"
-        words = ["--data", "multispectral_actions", "--spectra", "TV", "--output", str(folder)]
-        cli.main(["train", *words, *steps, *sizes, *way])
-        assert re.search(
-            r"TV network, TV clips: test accuracy.*\nWaited for input: \d+.\d % of", capsys.readouterr().out
-        )
+        words = ["train", "--data", "multispectral_actions", "--spectra", "TV", "--output", folder]
+        printed = run(*words, *steps, *sizes, *way)
+        assert re.search(r"TV network, TV clips: test accuracy.*\nWaited for input: \d+.\d % of", printed)
         losses.append([json.loads(line)["loss"] for line in (folder / "history.jsonl").read_text().splitlines()])
     assert losses[0] == losses[1]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["prepare", "kinetics"], "jaxsal: `NAME` must be one of ('multispectral_actions', "),
-        (["info", "multispectral_actions"], "jaxsal: `NAME` must be prepared (`jaxsal data prepare multispectral_a"),
-    ],
-)
-def test_an_error_is_one_line(arguments, message, capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["data", *arguments])
-    errors = capsys.readouterr().err
-    assert errors.startswith(message)
-    assert errors.count("\n") == 1
+def test_a_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path, monkeypatch, refused):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    message = "jaxsal: `NAME` must be prepared (`jaxsal data prepare multispectral_actions"
+    assert refused("data", "info", "multispectral_actions")[1].startswith(message)

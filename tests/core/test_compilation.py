@@ -1,17 +1,18 @@
-"""Compiled programs on disk; what JAX keeps is looked at in a process of its own, since it reads the setting once."""
+"""Compiled programs on disk; JAX reads the setting once, so what it keeps is looked at in a process of its own."""
 
 import os
 import re
 import subprocess
 import sys
 
+import jax
 import pytest
 
 from jaxsal.commands.cli import main
 from jaxsal.commands.demo import Demo
-from jaxsal.commands.output import Output
+from jaxsal.commands.verb import Output
 from jaxsal.core import compilation
-from jaxsal.core.compilation import processor
+from jaxsal.core.compilation import keep_programs, processor
 
 SCRIPT = """
 import jax, jax.monitoring, jax.numpy as jnp
@@ -25,22 +26,26 @@ print(folder, len(list(folder.glob("*-cache"))), events.count("/jax/compilation_
 """
 
 
-@pytest.mark.parametrize("named", [False, True])
-def test_programs_are_kept_in_the_users_or_the_named_folder(tmp_path, named):
-    """And the next process takes them from there."""
-    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path / "cache"), JAX_PLATFORMS="cpu")
+@pytest.mark.process
+def test_the_next_process_takes_programs_from_the_users_folder(tmp_path):
+    environment = dict(os.environ, XDG_CACHE_HOME=str(tmp_path), JAX_PLATFORMS="cpu")
     environment.pop("JAX_COMPILATION_CACHE_DIR", None)
-    if named:
-        environment["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path / "named")
-    command = [sys.executable, "-c", SCRIPT]
     first, second = (
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
         for _ in range(2)
     )
     folder, count, hits = first
-    assert folder.startswith(str(tmp_path / ("named" if named else "cache/jaxsal/programs")))
+    assert folder == str(tmp_path / "jaxsal" / "programs" / processor())
     assert int(count) > int(hits) == 0
     assert second == [folder, count, count]
+
+
+def test_a_folder_that_is_set_already_stays():
+    folder = jax.config.jax_compilation_cache_dir
+    assert folder
+    assert str(keep_programs()) == folder == jax.config.jax_compilation_cache_dir
 
 
 def test_the_folder_is_of_the_processor_not_of_the_machines_name(monkeypatch):

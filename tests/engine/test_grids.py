@@ -1,3 +1,5 @@
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,14 +7,11 @@ import pytest
 from scipy.stats.qmc import Sobol
 
 from jaxsal import rise, rise_ledger
-from jaxsal.engine.grids import BLOCK, MAX_SOBOL, SAMPLINGS, draw_grid
-from jaxsal.engine.masks import RiseMasks
-from jaxsal.engine.padded_masks import common_padding, pad_masks
-from jaxsal.recipes import RiseOptions
-from jaxsal.report.panels import ledger_maps
+from jaxsal.engine.grids import BLOCK, draw_grid
+from jaxsal.recipes import MAX_SOBOL, RiseOptions, Sampling
 
 KEY = jax.random.key(3)
-GRID, CELL = (2, 3, 2), (4, 2, 3)
+GRID, CELL = np.array((2, 3, 2)), np.array((4, 2, 3))
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +23,10 @@ def drawn():
         every_id = jax.vmap(lambda key, n: draw_grid(key, n, GRID, CELL, sampling), (None, 0))
         return jax.jit(jax.vmap(every_id, (0, None)))(jax.random.split(KEY, 300), ids)
 
-    return {sampling: jax.tree.map(np.asarray, draw(sampling)) for sampling in SAMPLINGS}
+    return {sampling: jax.tree.map(np.asarray, draw(sampling)) for sampling in get_args(Sampling)}
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("sampling", get_args(Sampling))
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5])
 def test_cells_of_a_mask_are_kept_by_chance_and_independently(drawn, sampling, keep_prob):
     """Over keys, P(cell kept) = p and P(two cells kept) = p^2 for every mask, so maps are unbiased."""
@@ -38,7 +37,7 @@ def test_cells_of_a_mask_are_kept_by_chance_and_independently(drawn, sampling, k
     assert np.abs(both - keep_prob**2).max() < 5 * np.sqrt(keep_prob**2 / 300)
 
 
-@pytest.mark.parametrize("sampling", SAMPLINGS)
+@pytest.mark.parametrize("sampling", get_args(Sampling))
 def test_offsets_are_uniform(drawn, sampling):
     offsets = drawn[sampling][1].reshape(-1, 3)
     for axis, size in enumerate(CELL):
@@ -60,10 +59,19 @@ def test_sobol_is_scipys_sequence_with_a_shift():
     np.testing.assert_array_equal(np.asarray(draws).reshape(64, 12), (points[:, :12] >> 8) * np.float32(2**-24))
 
 
+@pytest.mark.parametrize("sampling", get_args(Sampling))
+def test_a_cell_of_a_padded_grid_gets_the_number_that_it_gets_without(sampling):
+    draws, offset = draw_grid(KEY, jnp.asarray(40), GRID, CELL, sampling)
+    padded, same = draw_grid(KEY, jnp.asarray(40), GRID, CELL, sampling, padded=(3, 3, 5))
+    np.testing.assert_array_equal(padded[:2, :, :2], draws)
+    np.testing.assert_array_equal(padded[:, :, 2:], 1)
+    np.testing.assert_array_equal(offset, same)
+
+
 def test_independent_draws_are_those_of_before():
     grid_key, offset_key = jax.random.split(jax.random.fold_in(KEY, 17))
     draws, offset = draw_grid(KEY, jnp.asarray(17), GRID, CELL)
-    np.testing.assert_array_equal(draws, jax.random.uniform(grid_key, GRID, jnp.float32))
+    np.testing.assert_array_equal(draws, jax.random.uniform(grid_key, tuple(GRID), jnp.float32))
     np.testing.assert_array_equal(offset, jax.random.randint(offset_key, (3,), 0, jnp.array(CELL), jnp.int32))
 
 
@@ -89,14 +97,10 @@ def test_maps_by_even_draws(sampling, no_shape_checks):
     np.testing.assert_allclose(*chunked, rtol=1e-5, atol=1e-6)
 
 
-def test_what_even_draws_do_not_give():
+def test_even_draws_give_no_standard_error():
     ledger = rise_ledger(KEY, lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), num_masks=8, sampling="sobol")
     with pytest.raises(ValueError, match="`sampling` must be 'independent' for a standard error.*got 'sobol'"):
         ledger.stderr(0)
-    assert [found.profile_error for found in ledger_maps("RISE", ledger, {0: "a"})] == [None]
-    masks = RiseMasks(KEY, 5, 0.3, (4, 6, 6), GRID, "mirror", "own", "stratified")
-    with pytest.raises(ValueError, match="`sampling` must be 'independent' for masks of padded grids"):
-        pad_masks(masks, 4, common_padding([masks]))
 
 
 def test_bad_options(no_shape_checks):

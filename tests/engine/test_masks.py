@@ -1,9 +1,13 @@
+from typing import get_args
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal.engine.masks import ActivationMasks, RankMasks, RiseMasks, cell_shape
+from jaxsal.engine.masks import ActivationMasks, Families, RankMasks
+from jaxsal.engine.rise_masks import RiseMasks, cell_shape, common_padding
+from jaxsal.recipes import Sampling
 
 
 def rise_masks(**changes):
@@ -16,7 +20,7 @@ def rise_masks(**changes):
         alignment="mirror",
         temporal_cell="own",
     )
-    return RiseMasks(**(options | changes))
+    return RiseMasks.draw(**(options | changes))
 
 
 @pytest.mark.parametrize("alignment", ["corners", "mirror"])
@@ -68,6 +72,50 @@ def test_two_time_cells_of_the_study_are_affine_in_time():
     assert np.abs(np.diff(made, n=2, axis=1)).max() < 1e-5
 
 
+def other_grids(sampling):
+    """Families of one mask shape that differ in all else, and the same ones padded alike."""
+    families = [
+        rise_masks(sampling=sampling),
+        rise_masks(sampling=sampling, grid_shape=(3, 5, 7), keep_prob=0.6, alignment="corners"),
+        rise_masks(sampling=sampling, grid_shape=(2, 8, 8), temporal_cell="spatial", key=jax.random.key(6)),
+        rise_masks(sampling=sampling, grid_shape=(1, 1, 1), alignment="centers", num_masks=7),
+    ]
+    padding = common_padding(families)
+    return families, [family.padded(padding) for family in families]
+
+
+@pytest.mark.parametrize("sampling", get_args(Sampling))
+def test_padded_alike_families_of_other_grids_make_their_masks_by_one_program(sampling):
+    families, padded = other_grids(sampling)
+    assert padded[0].padding.cells == (3, 8, 8)
+    traces = []
+
+    @jax.jit
+    def make(masks, ids):
+        traces.append(1)
+        return jax.vmap(masks)(ids)
+
+    together = Families.of(padded)
+    ids = jnp.arange(20, dtype=jnp.int32) + 25
+    for number, (family, wider) in enumerate(zip(families, padded, strict=True)):
+        found, expected = make(wider, ids), jax.vmap(family)(ids)
+        assert 0 < np.asarray(found).mean() <= 1
+        np.testing.assert_allclose(found, expected, atol=5e-7)
+        np.testing.assert_array_equal(make(together[number], ids), found)
+        weights = jax.random.normal(jax.random.key(1), (20, 2))
+        sums = [masks.weighted_sum(weights, ids) for masks in (family, wider)]
+        np.testing.assert_allclose(*sums, rtol=1e-5, atol=1e-5)
+    assert len(traces) == 1
+
+
+def test_families_of_other_sizes_are_no_one_family():
+    families, _ = other_grids("independent")
+    with pytest.raises(ValueError, match="`families` must be of one kind and size; got"):
+        Families.of([families[0], RankMasks(jnp.zeros((2, 2, 2), jnp.int32), jnp.arange(3), True)])
+    with pytest.raises(ValueError, match="`families` must be of one kind and size; got"):
+        Families.of(families)
+
+
 def test_activation_masks():
     activations = jax.random.uniform(jax.random.key(0), (2, 3, 4, 5))
     masks = ActivationMasks(activations, 0.5, (2, 3, 4), "corners")
@@ -97,6 +145,7 @@ def test_rank_masks():
         (dict(grid_shape=(2, 2.5, 2)), TypeError, "`grid_shape` must be an integer; got 2.5"),
         (dict(alignment="edges"), ValueError, r"`alignment` must be one of .*corners.*; got 'edges'"),
         (dict(temporal_cell="other"), ValueError, r"`temporal_cell` must be one of .*; got 'other'"),
+        (dict(sampling="halton"), ValueError, r"`sampling` must be one of .*; got 'halton'"),
         (dict(keep_prob=0.0), ValueError, r"`keep_prob` must be in \(0, 1\]; got 0.0"),
     ],
 )

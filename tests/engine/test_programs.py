@@ -11,8 +11,11 @@ import runs
 import toys
 from conftest import shape_checks_off
 from jaxsal.core.callables import join_callable, split_callable
-from jaxsal.engine.masks import ActivationMasks, RankMasks, RiseMasks
-from jaxsal.engine.scoring import _score_chunks, score_ids
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.masks import ActivationMasks, Families, RankMasks
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import Program, score, score_chunks
 from jaxsal.training import train as training
 from jaxsal.training.networks import NetworkSpec
 
@@ -23,7 +26,7 @@ CHUNK = 4
 
 
 def rise(shape, grid_shape=(2, 4, 4)):
-    return RiseMasks(jax.random.key(0), 10, 0.5, shape, grid_shape, "mirror", "own")
+    return RiseMasks.draw(jax.random.key(0), 10, 0.5, shape, grid_shape)
 
 
 SHAPE = SPEC.clip_shape[:3]
@@ -42,14 +45,14 @@ def compiled(request):
     variables = jax.eval_shape(spec.model().init, jax.random.key(0), jnp.zeros((1, *spec.clip_shape)))
     filled = spec.classifier(jax.tree.map(lambda leaf: jnp.ones(leaf.shape), dict(variables)))
     arrays, static = split_callable(filled)
-    clip = jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32)
-    ids = jnp.zeros((1, CHUNK), jnp.int32)
+    clips = jax.ShapeDtypeStruct((1, *spec.clip_shape), jnp.float32)
+    chunks = jnp.zeros((1, CHUNK, 2), jnp.int32), jnp.zeros((1, CHUNK), jnp.int32), jnp.int32(1)
 
     def forward(arrays, clips):
         return jax.vmap(join_callable(arrays, static))(clips)
 
     with shape_checks_off():
-        loop = _score_chunks.lower(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(1), static, "aligned", None, None)
+        loop = score_chunks.lower(arrays, clips, clips, Families.of([masks]), *chunks, Program(static))
         bare = jax.jit(forward).lower(arrays, jax.ShapeDtypeStruct((CHUNK, *spec.clip_shape), jnp.float32))
     return loop.compile(), bare.compile()
 
@@ -82,16 +85,13 @@ def test_training_gives_its_state_up():
     assert taken == len(jax.tree.leaves(state))
 
 
-def test_nothing_goes_to_the_host_or_comes_from_it():
-    """No callback, no feed in the program; around it, what is sent to the device is sent on purpose."""
-    classifier = toys.pooling_classifier(cells=(2, 2, 3))
-    arrays, static = split_callable(classifier)
-    masks, clip, ids = rise((4, 6, 9), (2, 3, 3)), jnp.ones((4, 6, 9, 3)), jnp.zeros((2, 5), jnp.int32)
-    traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(2), static, "aligned", None, None)
-    text = traced.lower(lowering_platforms=("cuda",)).as_text()
-    assert not re.search(r"callback|infeed|outfeed|stablehlo\.(send|recv)", text)
-    black = jnp.zeros(3)
-    masks = jax.device_put(masks)  # its probability too
+@pytest.mark.parametrize("baseline", ["zero", "mean", "blur", "gaussian"])
+def test_what_goes_to_the_device_is_sent_on_purpose(baseline):
+    clips = np.random.default_rng(0).random((2, 4, 6, 9, 3), np.float32)
+    ids = np.arange(7, dtype=np.int32)
+    classifier, masks = toys.pooling_classifier(cells=(2, 2, 3)), rise((4, 6, 9), (2, 3, 3))
     with jax.transfer_guard_host_to_device("disallow"):
-        scores = score_ids(classifier, clip, masks, np.arange(7, dtype=np.int32), black, chunk_size=3)
-    assert scores.shape == (7, 4)
+        batch = prepare(classifier, clips)
+        pairs = np.stack([ids % 2, 0 * ids], axis=1)
+        scores = score(batch, [masks], pairs, ids, baseline=Baseline.of(baseline), chunk_size=3)
+        assert batch.logits.shape == scores[:2].shape == (2, 4)

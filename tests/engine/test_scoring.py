@@ -8,10 +8,13 @@ import pytest
 import toys
 from jaxsal import deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.core.callables import join_callable, split_callable
-from jaxsal.engine import inputs
-from jaxsal.engine import scoring as engine
-from jaxsal.engine.masks import RiseMasks, expand_mask
-from jaxsal.engine.scoring import _score_chunks
+from jaxsal.engine import inputs, scoring
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import REPLACED, UNTOUCHED, prepare
+from jaxsal.engine.masks import DenseMasks, Families, expand_mask
+from jaxsal.engine.requests import Request, score_requests
+from jaxsal.engine.rise_masks import RiseMasks, common_padding
+from jaxsal.engine.scoring import score, score_chunks
 from jaxsal.saliency.readout import _read, rise_map
 
 CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
@@ -19,7 +22,7 @@ MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
 
 
 def rise_masks(num_masks, key=0):
-    return RiseMasks(jax.random.key(key), num_masks, 0.4, (6, 4, 5), (2, 3, 3), "mirror", "own")
+    return RiseMasks.draw(jax.random.key(key), num_masks, 0.4, (6, 4, 5), (2, 3, 3), "mirror", "own")
 
 
 @pytest.mark.parametrize("baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])])
@@ -70,7 +73,7 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
         classifier = type(classifier).from_functions(features, classifier.head_fn, classifier.params)
         clip = jax.random.uniform(jax.random.key(seed), CLIP.shape)
         score_masks(classifier, clip, rise_masks(num_masks, key=seed), chunk_size=4)
-        return _score_chunks._cache_size()
+        return score_chunks._cache_size()
 
     programs = scores(0, 40)
     assert len(traces) > 0
@@ -80,16 +83,16 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
 def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
     shapes, peaks = [], {}
-    original = engine._score_chunks
 
     def spy(*arguments):
-        shapes.append(arguments[4].shape)
-        num_masks = int(arguments[3].num_masks)
+        families, ids = arguments[3], arguments[5]
+        shapes.append(ids.shape)
+        num_masks = int(families[0].num_masks)
         if num_masks not in peaks:
-            peaks[num_masks] = original.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
-        return jnp.zeros((*arguments[4].shape, 4))
+            peaks[num_masks] = score_chunks.lower(*arguments).compile().memory_analysis().temp_size_in_bytes
+        return jnp.zeros((*ids.shape, 4))
 
-    monkeypatch.setattr(engine, "_score_chunks", spy)
+    monkeypatch.setattr(scoring, "score_chunks", spy)
     for num_masks in (100, 10_000):
         score_masks(classifier, CLIP, rise_masks(num_masks), chunk_size=4)
     score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
@@ -112,23 +115,73 @@ def test_a_map_of_many_masks_takes_little_more_than_their_scores(no_shape_checks
 
 
 @pytest.mark.parametrize("chunk_size", [4, 7, 64])
-def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size):
+@pytest.mark.parametrize("baseline", ["mean", "blur", np.float32([0.1, 0.5, 0.9])])
+def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size, baseline):
     """Any clip may be paired with any family, in any order and number."""
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
     clips = [CLIP, 1 - CLIP, CLIP[::-1]]
-    baselines = np.float32([[0, 0, 0], [0.1, 0.5, 0.9], [1, 1, 1]])
     families = [rise_masks(50, key=key) for key in range(2)]
-    stacked = toys.stack_families(families)
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
     ids = rng.integers(0, 50, 90).astype(np.int32)
-    scores = engine.score_pairs(classifier, clips, stacked, list(baselines), pairs, ids, chunk_size=chunk_size)
-    expected = [
-        [score_masks(classifier, clip, family, baseline=baseline) for family in families]
-        for clip, baseline in zip(clips, baselines, strict=True)
-    ]
+    batch = prepare(classifier, clips)
+    scores = score(batch, families, pairs, ids, baseline=Baseline.of(baseline), chunk_size=chunk_size)
+    expected = [[score_masks(classifier, clip, family, baseline=baseline) for family in families] for clip in clips]
     for row, (clip, family), number in zip(scores, pairs, ids, strict=True):
         np.testing.assert_allclose(row, expected[clip][family][number], rtol=1e-6, atol=1e-6)
+
+
+def test_grids_of_any_size_are_scored_side_by_side():
+    """Another grid of cells or chance of keeping one is another family, not another program."""
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    options = [(0.4, (2, 3, 3)), (0.7, (3, 2, 4)), (0.2, (1, 1, 1))]
+    families = [RiseMasks.draw(jax.random.key(0), 9, chance, (6, 4, 5), grid) for chance, grid in options]
+    padded = Families.of([family.padded(common_padding(families)) for family in families])
+    ids = np.arange(9, dtype=np.int32)
+    batch = prepare(classifier, [CLIP])
+    requests = [Request(0, number, ids) for number in range(3)]
+    found = score_requests(batch, padded, requests, baseline=Baseline.of("zero"))
+    for own, family in zip(found, families, strict=True):
+        np.testing.assert_allclose(own.logits, score_masks(classifier, CLIP, family), rtol=1e-5, atol=1e-6)
+        np.testing.assert_array_equal(own.ids, ids)
+        np.testing.assert_allclose(own.clip_logits, classifier(CLIP), rtol=1e-5)
+
+
+def test_known_ends_are_scored_once_and_only_where_they_are_known():
+    """Of 60 rows of two clips, 20 keep and 20 replace everything: 20 others, and two ends of each clip, are scored."""
+    classifier = toys.pooling_classifier(cells=(2, 2, 5))
+    masks = DenseMasks(jnp.stack([MASKS[0], jnp.ones_like(MASKS[0]), jnp.zeros_like(MASKS[0])]))
+    ids = np.tile(np.arange(3, dtype=np.int32), 20)
+    pairs = np.stack([np.arange(60) % 2, np.zeros(60, int)], axis=1).astype(np.int32)
+    ends = np.array([0, UNTOUCHED, REPLACED])[ids]
+    batch, seen = prepare(classifier, [CLIP, 1 - CLIP]), []
+
+    def scores(baseline):
+        options = dict(ends=ends, baseline=Baseline.of(baseline), progress=lambda *done: seen.append(done))
+        return score(batch, [masks], pairs, ids, **options)
+
+    for baseline, passes in [("zero", 24), ("blur", 22), ("zero", 20), ("blur", 20)]:
+        seen.clear()
+        found = scores(baseline)
+        assert seen[-1] == (passes, passes)
+        for number, clip in enumerate([CLIP, 1 - CLIP]):
+            expected = score_masks(classifier, clip, masks, baseline=baseline)
+            own = pairs[:, 0] == number
+            np.testing.assert_allclose(found[own], np.asarray(expected)[ids[own]], rtol=1e-5, atol=1e-6)
+
+
+def test_rows_that_are_all_known_take_no_pass(monkeypatch):
+    batch = prepare(toys.constant(), [CLIP])
+    one = dict(pairs=np.zeros((5, 2), np.int32), ids=np.zeros(5, np.int32), baseline=Baseline.of("zero"))
+    batch.logits  # noqa: B018
+    monkeypatch.setattr(scoring, "score_chunks", None)
+    found = score(batch, [rise_masks(5)], ends=np.full(5, UNTOUCHED), **one)
+    np.testing.assert_allclose(found, np.tile(np.arange(3.0), (5, 1)))
+
+
+@pytest.mark.parametrize(("count", "chunk"), [(0, 16), (1, 1), (16, 16), (17, 9), (100, 15), (128, 16), (129, 16)])
+def test_few_masks_make_even_chunks(count, chunk):
+    assert scoring.even_chunk(count, 16) == chunk
 
 
 def test_split_callable_keeps_functions_static():

@@ -11,27 +11,25 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal.evaluation.evaluate import Case, explain_all
-from jaxsal.evaluation.explain import Subject, explain
-from jaxsal.options import ExplainOptions
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.explain import explain_all
+from jaxsal.evaluation.options import ExplainOptions
 
 OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4)
 PROGRAMS = {
-    "call": 1,  # the clip's own logits, for RISE's ledger
-    "call_each": 1,  # those of all clips
-    "_gradcam_each": 1,
-    "_score_chunks": 3,  # RISE; SIDU; deletion and insertion of all maps
+    "call_parts_each": 1,  # logits and activations of all clips
+    "_maps_each": 1,  # Grad-CAM
+    "score_chunks": 3,  # RISE; SIDU; deletion and insertion of all maps
     "_checksums": 1,  # tells the weights from others
     "_read": 1,  # RISE's map
-    "_features_and_logits_each": 1,  # SIDU's masks
+    "pack_masks": 2,  # of a batch, to tell masks apart; of a clip, to store them
+    "_named_each": 2,  # the baselines "mean" and "blur"
     "_read_out": 1,  # SIDU's map
     "_rank_each": 1,
-    "degrade": 1,  # where insertion starts
-    "_scores_and_auc": 1,
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def compilations():
     """A list that grows by the name of every program that is compiled or read from the cache."""
     seen = []
@@ -61,52 +59,49 @@ def classifier(scale=8.0):
     return toys.pooling_classifier(cells=(2, 2, 3), head=scale * np.eye(3, 4, dtype=np.float32))
 
 
-def explained(classifier, clip, options, **known):
-    explain(classifier, options, [Subject(clip=clip, **known)])
+def cases(numbers, target=None):
+    return [Case(f"clip {number}", "TV", -1, partial(clip, number), target) for number in numbers]
 
 
-def test_fifty_clips_compile_each_distinct_program_once(compilations):
-    """Whatever the clip, the number of masks and of masks of SIDU that differ."""
-    explained(classifier(), clip(0), OPTIONS, name="clip 0", spectrum="TV")
-    assert own_programs(compilations) == PROGRAMS
+@pytest.fixture(scope="module")
+def first(compilations):
+    """What explaining four clips compiles."""
+    explain_all(classifier(), cases(range(4)), OPTIONS)
+    return list(compilations)
+
+
+def test_each_distinct_program_is_compiled_once(first):
+    assert own_programs(first) == PROGRAMS
+
+
+@pytest.mark.parametrize(
+    ("scale", "numbers", "target", "changes"),
+    [
+        (8.0, range(4, 10), None, {}),  # two do not fill their batch: copies of the last one stand beside them
+        (8.0, range(4), None, dict(num_masks=33, seed=1)),
+        (8.0, [], None, {}),  # a grey clip, of which SIDU has one mask
+        (3.0, range(4), 1, {}),  # other weights, another class
+    ],
+)
+def test_nothing_more_is_compiled_for(first, compilations, scale, numbers, target, changes):
     before = len(compilations)
-    for number in range(1, 50):
-        options = dataclasses.replace(OPTIONS, num_masks=OPTIONS.num_masks + number)
-        explained(classifier(), clip(number), options, name=f"clip {number}", spectrum="TV")
-    explained(classifier(), np.full_like(clip(0), 0.5), OPTIONS, name="grey", spectrum="TV")  # one mask of SIDU
+    grey = [case._replace(load=lambda: np.full_like(clip(0), 0.5)) for case in cases(range(4))]
+    chosen = cases(numbers, target) or grey
+    explain_all(classifier(scale), chosen, dataclasses.replace(OPTIONS, **changes))
     assert compilations[before:] == []
 
 
-def test_clips_that_do_not_fill_their_batch_compile_nothing(compilations, tmp_path):
-    """Fifty in fours leave two, beside which copies of the last one stand."""
-
-    def explain_first(count):
-        cases = [Case(f"clip {number}", "TV", -1, partial(clip, number)) for number in range(count)]
-        return explain_all(classifier(), cases, OPTIONS, tmp_path)
-
-    explain_first(4)
-    before = len(compilations)
-    assert own_programs(compilations) == PROGRAMS
-    found = explain_first(50)
-    assert compilations[before:] == []
-    for number in (48, 49):
-        (alone,) = explain(classifier(), OPTIONS, [Subject(f"clip {number}", "TV", clip(number))])
-        for method, saliency in alone.maps.items():
-            np.testing.assert_allclose(found[number].maps[method], saliency, rtol=1e-5, atol=1e-6)
-            for ours, other in zip(found[number].curves[method], alone.curves[method], strict=True):
-                np.testing.assert_allclose(ours.scores, other.scores, rtol=1e-5)
+def test_clips_that_do_not_fill_their_batch_are_explained_as_alone(first):
+    found = explain_all(classifier(), cases(range(6)), OPTIONS)
+    (alone,) = explain_all(classifier(), cases([5]), OPTIONS)
+    for method, saliency in alone.maps.items():
+        np.testing.assert_allclose(found[5].maps[method], saliency, rtol=1e-5, atol=1e-6)
+        for ours, other in zip(found[5].curves[method], alone.curves[method], strict=True):
+            np.testing.assert_allclose(ours.scores, other.scores, rtol=1e-5)
 
 
-def test_other_weights_compile_nothing(compilations):
-    explained(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
-    before = len(compilations)
-    explained(classifier(scale=3.0), clip(1), OPTIONS, name="clip", spectrum="IR", target=1)
-    assert len(compilations) == before
-
-
-def test_another_number_of_frames_does_compile(compilations):
-    explained(classifier(), clip(0), OPTIONS, name="clip", spectrum="TV")
+def test_another_number_of_frames_does_compile(first, compilations):
     before = len(compilations)
     longer = np.concatenate([clip(0), clip(1)])
-    explained(classifier(), longer, OPTIONS, name="clip", spectrum="TV")
+    explain_all(classifier(), [Case("longer", "TV", -1, lambda: longer)], OPTIONS)
     assert len(compilations) > before

@@ -7,7 +7,7 @@ from convolutions import Layer, choice, forms, forms_text, layers_of
 from jaxsal.models import PAN, ResNet3D18
 
 PAD = ((1, 1), (1, 1), (1, 1))
-THREE = {"joined", "split", "transformed"}
+THREE = {"joined", "split", "winograd"}
 PLANES = {"blocked", "taps"}
 
 
@@ -29,7 +29,7 @@ def test_pan_has_its_pa_layer_of_three_differences_a_segment():
 @pytest.mark.parametrize(
     ("layer", "names", "chosen"),
     [
-        (Layer((1, 4, 3, 3, 4), (3, 3, 3, 4, 4), (1, 1, 1), PAD), THREE | {"rows"}, "transformed"),
+        (Layer((1, 4, 3, 3, 4), (3, 3, 3, 4, 4), (1, 1, 1), PAD), THREE | {"rows"}, "winograd"),
         (Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD), THREE | {"rows"}, "rows"),
         (Layer((1, 4, 3, 3, 8), (3, 3, 3, 8, 8), (2, 2, 2), PAD), {"joined", "split", "blocked"}, "blocked"),
         (Layer((1, 4, 3, 3, 3), (3, 3, 3, 3, 4), (2, 2, 2), PAD), {"joined", "split"}, "joined"),
@@ -60,7 +60,7 @@ def test_all_forms_of_a_layer_give_the_same(layer, names, chosen):
 def test_a_gradient_has_rows_of_images_alone():
     clips = Layer((2, 4, 28, 28, 32), (3, 3, 3, 32, 32), (1, 1, 1), PAD)
     images = Layer((2, 28, 28, 32), (3, 3, 32, 32), (1, 1), PAD[1:])
-    assert (choice(clips), choice(clips, "gradient")) == ("rows", "transformed")
+    assert (choice(clips), choice(clips, "gradient")) == ("rows", "winograd")
     assert (choice(images), choice(images, "gradient")) == ("tiles", "rows")
 
 

@@ -1,6 +1,7 @@
 """The notebooks: stored without outputs, and every cell runs, in order, on tiny networks and clips."""
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 
@@ -20,8 +21,6 @@ SPEC = runs.SPEC
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Networks that know nothing, one for each training spectrum, and a recording."""
-    import dataclasses
-
     folder = tmp_path_factory.mktemp("notebooks")
     variables = init_variables(SPEC.model(), jax.random.key(0), (1, *SPEC.clip_shape))
     for spectra in ("IR", "TV", "IRTV"):
@@ -64,17 +63,15 @@ def run(path, parameters):
     return names
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_stored_without_outputs(path):
-    notebook = json.loads(path.read_text())
-    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
-    assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "code":
-            assert cell["outputs"] == []
-            assert cell["execution_count"] is None
+def test_stored_without_outputs():
+    for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
+        assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+        assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
+@pytest.mark.docs
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_cell_runs(path, folder, monkeypatch, capsys):
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
@@ -101,6 +98,8 @@ def test_every_cell_runs(path, folder, monkeypatch, capsys):
         assert names["_"].count("&quot;error&quot;:[") >= 2, "a band for every class"
 
 
+@pytest.mark.docs
+@pytest.mark.process
 def test_a_real_kernel_runs_one(tmp_path):
     """As Jupyter does; where nbclient and ipykernel are installed, which the tests do not ask for."""
     nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: notebooks run without a kernel only")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from peers import EAGER, Config, Subject, memory_lines, pairing
 
-from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.rise_masks import RiseMasks
 
 
 class Asked:
@@ -34,7 +34,7 @@ def test_the_other_side_gets_the_masks_that_ours_uses(subject, tmp_path):
     subject.save(tmp_path, 3)
 
     grids, offsets = (np.load(tmp_path / f"{name}.npy") for name in ("grids", "offsets"))
-    masks = RiseMasks(subject.key, 3, 0.1, (2, 8, 8), (2, 8, 8), "corners", "spatial")
+    masks = RiseMasks.draw(subject.key, 3, 0.1, (2, 8, 8), (2, 8, 8), "corners", "spatial")
     grid, offset = masks.grid_and_offset(jnp.asarray(2))
     np.testing.assert_array_equal(grids[2], grid)
     np.testing.assert_array_equal(offsets[2], offset)

@@ -5,11 +5,19 @@ import pytest
 
 import toys
 from jaxsal import deletion, insertion
+from jaxsal.engine.batch import prepare
+from jaxsal.metrics.curves import curve_scores, read_curve
 from jaxsal.metrics.steps import rank
+from jaxsal.recipes import resolve_options
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 5, 6, 3), minval=0.5)
 NOISE = jax.random.uniform(jax.random.key(2), (4, 5, 6))
 VOXEL = (1, 2, 3)
+
+
+CLIPS = list(np.asarray(jax.random.uniform(jax.random.key(1), (3, 4, 6, 9, 3))))
+CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
+MEASURES = {"deletion": deletion, "insertion": insertion}
 
 
 def probability(score_fn, clip, target=0):
@@ -116,16 +124,53 @@ def test_the_study_ranks_scalars_where_frames_share_masks():
     assert len(np.unique(np.round(alone.scores, 5))) == 2
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        dict(num_steps=7),
+        dict(num_steps=7, baseline="zero", ties="first"),
+        dict(num_steps=7, unit="scalar"),
+        dict(recipe="canonical"),
+        dict(num_steps=25, approximation="refine", tolerance=0.05),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("num_slices", [2, 4])
+def test_maps_of_several_clips_are_measured_as_each_alone(measure, overrides, num_slices):
+    """Two maps of a clip, one of another and none of a third, for the class of each, any class, and the predicted."""
+    maps = np.random.default_rng(0).random((4, num_slices, 6, 9), np.float32)
+    owners, targets = [0, 2, 0], [0, 3, None]  # the fourth map fills up the program's shape
+    recipe, options = overrides.get("recipe", "default"), {n: v for n, v in overrides.items() if n != "recipe"}
+    chosen, batch = resolve_options(measure, recipe, options), prepare(CLASSIFIER, CLIPS)
+    found = curve_scores(batch, owners, maps, targets, chosen, measure == "insertion", chunk_size=4)
+    assert len(found) == 3
+    for owner, saliency, target, own in zip(owners, maps, targets, found, strict=False):
+        curve = read_curve(own, target, chosen)
+        expected = MEASURES[measure](CLASSIFIER, CLIPS[owner], saliency, target, **overrides)
+        np.testing.assert_allclose(curve.scores, expected.scores, rtol=1e-5)
+        np.testing.assert_array_equal(curve.fractions, expected.fractions)
+        assert float(curve.auc) == pytest.approx(float(expected.auc), rel=1e-5)
+        assert curve.num_scored == expected.num_scored
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_curve_of_another_class_is_read_from_the_same_scores(measure):
+    options = resolve_options(measure, "default", dict(num_steps=7))
+    saliency = np.random.default_rng(0).random((4, 6, 9), np.float32)
+    (scores,) = curve_scores(prepare(CLASSIFIER, CLIPS[:1]), [0], saliency[None], [0], options, measure == "insertion")
+    for label in range(4):
+        expected = MEASURES[measure](CLASSIFIER, CLIPS[0], saliency, label, num_steps=7)
+        np.testing.assert_allclose(read_curve(scores, label, options).scores, expected.scores, rtol=1e-5)
+
+
 def test_maps_must_be_floats(no_shape_checks):
     with pytest.raises(TypeError, match="`saliency` must be an array of floats; got uint8"):
         deletion(toys.constant(3), CLIP, NOISE.astype(jnp.uint8))
 
 
 def test_defaults_differ_between_the_measures():
-    import inspect
-
-    starts = [inspect.signature(m).parameters["baseline"].default for m in (deletion, insertion)]
-    assert starts == ["mean", "blur"]
+    assert [resolve_options(measure, "default", {}).baseline for measure in MEASURES] == ["mean", "blur"]
 
 
 @pytest.mark.parametrize(

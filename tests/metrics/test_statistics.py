@@ -42,7 +42,7 @@ def test_interval_depends_on_its_seed_and_not_on_the_blocks(monkeypatch):
     interval = bootstrap_interval(values)
     assert interval == bootstrap_interval(values)
     assert interval != bootstrap_interval(values, seed=1)
-    monkeypatch.setattr("jaxsal.metrics.statistics._BLOCK_ELEMENTS", 1000)
+    monkeypatch.setattr("jaxsal.metrics.statistics._BLOCK", 250)
     assert interval == bootstrap_interval(values)
 
 

@@ -1,83 +1,107 @@
-import re
+from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
-from jaxsal.models.conv import Conv2D, Conv3D, conv3d
+from jaxsal.models.conv import convolution
+from jaxsal.models.layers import Conv
+from slow_convolution import assert_close, convolve, random_arrays
 
-LAYERS = {
-    "plain": ((2, 5, 6, 7, 3), (3, 3, 3, 3, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
+CUBE, NONE = ((1, 1), (1, 1), (1, 1)), ((0, 0), (0, 0), (0, 0))
+LAYERS = {  # shapes, strides, padding; every form that a convolution has on CPU
+    "plain": ((2, 5, 6, 7, 3), (3, 3, 3, 3, 4), (1, 1, 1), CUBE),
     "stem": ((2, 5, 12, 9, 3), (3, 7, 7, 3, 4), (1, 2, 2), ((1, 1), (3, 3), (3, 3))),
-    "strided": ((2, 8, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
-    "wide": ((2, 5, 6, 7, 20), (3, 3, 3, 20, 4), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
-    "wide, strided": ((2, 8, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
-    "wide, one frame": ((1, 1, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
-    "wide, uneven": ((1, 9, 6, 7, 20), (4, 3, 2, 20, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
-    "wide, no padding": ((1, 7, 6, 7, 20), (7, 3, 2, 20, 3), (2, 1, 1), ((0, 0), (0, 0), (0, 0))),
-    "strided, one frame": ((1, 1, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), ((1, 1), (1, 1), (1, 1))),
-    "shortcut": ((2, 5, 6, 7, 3), (1, 1, 1, 3, 4), (2, 2, 2), ((0, 0), (0, 0), (0, 0))),
+    "strided": ((2, 8, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), CUBE),
+    "strided, one frame": ((1, 1, 6, 7, 3), (3, 3, 3, 3, 4), (2, 2, 2), CUBE),
     "uneven": ((1, 9, 6, 7, 2), (4, 3, 2, 2, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
-    "few outputs": ((2, 5, 5, 7, 8), (3, 3, 3, 8, 8), (1, 1, 1), ((1, 1), (1, 1), (1, 1))),
+    "no padding": ((1, 7, 6, 7, 2), (7, 3, 2, 2, 3), (2, 1, 1), NONE),
+    "wide": ((2, 5, 6, 7, 20), (3, 3, 3, 20, 4), (1, 1, 1), CUBE),
+    "wide, strided": ((2, 8, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), CUBE),
+    "wide, one frame": ((1, 1, 6, 7, 20), (3, 3, 3, 20, 4), (2, 2, 2), CUBE),
+    "wide, uneven": ((1, 9, 6, 7, 20), (4, 3, 2, 20, 3), (3, 1, 2), ((3, 1), (0, 2), (1, 0))),
+    "few outputs": ((2, 5, 5, 7, 8), (3, 3, 3, 8, 8), (1, 1, 1), CUBE),
     "stem, few outputs": ((2, 5, 12, 9, 3), (3, 7, 7, 3, 8), (1, 2, 2), ((1, 1), (3, 3), (3, 3))),
-    "no padding": ((1, 7, 6, 7, 2), (7, 3, 2, 2, 3), (2, 1, 1), ((0, 0), (0, 0), (0, 0))),
+    "rows": ((2, 4, 8, 50, 32), (3, 3, 3, 32, 32), (1, 1, 1), CUBE),
+    "one pixel": ((2, 1, 1, 1, 32), (3, 3, 3, 32, 32), (1, 1, 1), CUBE),
+    "shortcut": ((2, 5, 6, 7, 3), (1, 1, 1, 3, 4), (2, 2, 2), NONE),
+    "image, shortcut": ((2, 5, 6, 3), (1, 1, 3, 4), (2, 2), NONE[1:]),
+    "image, tiles": ((2, 15, 13, 32), (3, 3, 32, 32), (1, 1), CUBE[1:]),
+    "image, rows": ((2, 8, 50, 32), (3, 3, 32, 140), (1, 1), CUBE[1:]),
+    "image, taps": ((2, 4, 3, 32), (3, 3, 32, 32), (2, 2), CUBE[1:]),
+    "image, few outputs": ((2, 11, 14, 3), (7, 7, 3, 8), (2, 2), ((3, 3), (3, 3))),
+    "image, few outputs by taps": ((2, 5, 7, 32), (3, 3, 32, 8), (3, 2), NONE[1:]),
+    "image": ((2, 12, 9, 3), (7, 7, 3, 4), (2, 2), ((3, 3), (3, 3))),
 }
+GRADIENTS = ["plain", "strided", "wide, strided", "stem, few outputs", "rows", "shortcut",
+             "image, tiles", "image, taps", "image, few outputs", "image, shortcut"]  # fmt: skip
 
 
-def xla_convolution(inputs, kernel, strides, padding):
-    layout = ("NDHWC", "DHWIO", "NDHWC")
-    return lax.conv_general_dilated(inputs, kernel, strides, padding, dimension_numbers=layout)
-
-
-def random_layer(name):
-    input_shape, kernel_shape, strides, padding = LAYERS[name]
-    generator = np.random.default_rng(0)
-    inputs = jnp.asarray(generator.standard_normal(input_shape), jnp.float32)
-    kernel = jnp.asarray(generator.standard_normal(kernel_shape), jnp.float32)
-    return inputs, kernel, strides, padding
+def layer(name):
+    inputs, kernel, strides, padding = LAYERS[name]
+    return *map(jnp.asarray, random_arrays(inputs, kernel)), dict(strides=strides, padding=padding)
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_conv3d_and_its_gradients_equal_xlas_convolution(name):
-    inputs, kernel, strides, padding = random_layer(name)
+def test_the_convolution_is_numpys(name):
+    inputs, kernel, options = layer(name)
+    outputs = jax.jit(partial(convolution, **options))(inputs, kernel)
+    assert_close(outputs, convolve(inputs, kernel, **options).outputs, 2.5e-6)
 
-    outputs, vjp = jax.vjp(lambda x, w: conv3d(x, w, strides=strides, padding=padding), inputs, kernel)
-    expected, expected_vjp = jax.vjp(lambda x, w: xla_convolution(x, w, strides, padding), inputs, kernel)
 
-    np.testing.assert_allclose(outputs, expected, atol=1e-4)
-    cotangent = jnp.asarray(np.random.default_rng(1).standard_normal(expected.shape), jnp.float32)
-    for gradient, expected_gradient in zip(vjp(cotangent), expected_vjp(cotangent), strict=True):
-        np.testing.assert_allclose(gradient, expected_gradient, atol=2e-4)
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_its_gradients_are_numpys(name):
+    inputs, kernel, options = layer(name)
+    shape = jax.eval_shape(partial(convolution, **options), inputs, kernel).shape
+    cotangent = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+
+    def score(inputs, kernel, cotangent):
+        return (convolution(inputs, kernel, **options) * cotangent).sum()
+
+    of_inputs, of_kernel = jax.jit(jax.grad(score, (0, 1)))(inputs, kernel, cotangent)
+
+    expected = convolve(inputs, kernel, **options, cotangent=cotangent)
+    assert_close(of_inputs, expected.inputs_gradient, 4e-6)
+    assert_close(of_kernel, expected.kernel_gradient, 4e-6)
 
 
 @pytest.mark.parametrize("name", LAYERS)
 def test_no_clips_give_no_outputs(name):
-    inputs, kernel, strides, padding = random_layer(name)
-    expected = xla_convolution(inputs, kernel, strides, padding)
-    assert conv3d(inputs[:0], kernel, strides=strides, padding=padding).shape == (0, *expected.shape[1:])
+    inputs, kernel, options = layer(name)
+    some, none = (jax.eval_shape(partial(convolution, **options), batch, kernel) for batch in (inputs, inputs[:0]))
+    assert none.shape == (0, *some.shape[1:])
 
 
-def test_conv3d_by_hand():
+def test_by_hand():
     """A difference over time, kernel (-1, 0, 1), of one pixel: y(t) = x(t + 1) - x(t - 1)."""
     inputs = jnp.asarray([1.0, 4.0, 9.0, 16.0]).reshape(1, 4, 1, 1, 1)
     kernel = jnp.asarray([-1.0, 0.0, 1.0]).reshape(3, 1, 1, 1, 1)
 
-    outputs = conv3d(inputs, kernel, padding=((1, 1), (0, 0), (0, 0)))
+    outputs = convolution(inputs, kernel, strides=(1, 1, 1), padding=((1, 1), (0, 0), (0, 0)))
 
     np.testing.assert_allclose(outputs.ravel(), [4.0, 8.0, 12.0, -9.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["shortcut", "image", "image, few outputs"])
+def test_a_function_of_each_pixel_is_taken_of_the_outputs(name):
+    inputs, kernel, options = layer(name)
+    norms = lambda outputs: jnp.sqrt((outputs**2).sum(axis=-1, keepdims=True))  # noqa: E731
+
+    found = jax.jit(partial(convolution, **options, pointwise=norms))(inputs, kernel)
+
+    assert_close(found, np.linalg.norm(convolve(inputs, kernel, **options).outputs, axis=-1, keepdims=True), 2e-6)
 
 
 @pytest.mark.parametrize("with_gradient", [False, True])
 @pytest.mark.parametrize("name", ["strided", "wide, strided", "shortcut"])
 def test_vmap_over_clips_merges_into_the_batch(name, with_gradient):
     """On CPU a vmap makes as many 2-D convolutions as one clip does: no groups, no transposes."""
-    inputs, kernel, strides, padding = random_layer(name)
+    inputs, kernel, options = layer(name)
 
     def score(clip):
-        return conv3d(clip[None], kernel, strides=strides, padding=padding).sum()
+        return convolution(clip[None], kernel, **options).sum()
 
     program = jax.grad(score) if with_gradient else score
     one = jax.jit(program).trace(inputs[0]).lower(lowering_platforms=("cpu",)).as_text()
@@ -90,11 +114,21 @@ def test_vmap_over_clips_merges_into_the_batch(name, with_gradient):
 
 
 @pytest.mark.parametrize(
-    ("name", "on_cpu"), [("plain", 5), ("strided", 1), ("wide, strided", 3), ("wide, one frame", 1), ("shortcut", 0)]
+    ("name", "on_cpu"),
+    [
+        ("plain", 5),
+        ("strided", 1),
+        ("wide, strided", 3),
+        ("wide, one frame", 1),
+        ("one pixel", 0),
+        ("shortcut", 0),
+        ("image", 1),
+        ("image, shortcut", 0),
+    ],
 )
-def test_each_platform_gets_its_own_form(name, on_cpu):
-    inputs, kernel, strides, padding = random_layer(name)
-    traced = jax.jit(lambda x, w: conv3d(x, w, strides=strides, padding=padding)).trace(inputs, kernel)
+def test_other_platforms_have_xlas_one_convolution(name, on_cpu):
+    inputs, kernel, options = layer(name)
+    traced = jax.jit(partial(convolution, **options)).trace(inputs, kernel)
 
     convolutions = {
         platform: traced.lower(lowering_platforms=(platform,)).as_text().count("stablehlo.convolution")
@@ -104,14 +138,12 @@ def test_each_platform_gets_its_own_form(name, on_cpu):
     assert convolutions == {"cpu": on_cpu, "cuda": 1, "tpu": 1}
 
 
-@pytest.mark.parametrize("name", ["stem", "wide, strided", "shortcut"])
-def test_one_exported_program_serves_all_platforms(name):
-    inputs, kernel, strides, padding = random_layer(name)
+def test_one_exported_program_serves_all_platforms():
+    inputs, kernel, options = layer("wide, strided")
 
     @jax.jit
     def gradient(inputs, kernel):
-        score = lambda x, w: (conv3d(x, w, strides=strides, padding=padding) ** 2).sum()  # noqa: E731
-        return jax.grad(score, (0, 1))(inputs, kernel)
+        return jax.grad(lambda x, w: (convolution(x, w, **options) ** 2).sum(), (0, 1))(inputs, kernel)
 
     exported = jax.export.export(gradient, platforms=["cpu", "cuda", "tpu"])(inputs, kernel)
 
@@ -128,67 +160,27 @@ def test_one_exported_program_serves_all_platforms(name):
         ({}, r"`kernel` must fit into the padded inputs, \(2, 6, 7\)"),
     ],
 )
-def test_conv3d_refuses(options, message):
+def test_refuses(options, message):
     with pytest.raises(ValueError, match=message):
-        conv3d(jnp.zeros((1, 2, 6, 7, 3)), jnp.zeros((3, 3, 3, 3, 4)), **options)
+        convolution(
+            jnp.zeros((1, 2, 6, 7, 3)), jnp.zeros((3, 3, 3, 3, 4)), **dict(strides=(1, 1, 1), padding=NONE) | options
+        )
 
 
-def test_conv3d_layer_has_one_kernel_and_runs_conv3d():
-    inputs, _, strides, padding = random_layer("strided")
-    layer = Conv3D(4, (3, 3, 3), strides, padding)
+@pytest.mark.parametrize(("size", "strides"), [((3, 7, 7), (1, 2, 2)), ((3, 3), None)])
+def test_a_layer_has_one_kernel_and_half_of_its_size_as_padding(size, strides):
+    inputs = jnp.ones((2, *(9, 8, 7)[-len(size) :], 3))
+    theirs = nn.Conv(4, size, strides or 1, [(taps // 2, taps // 2) for taps in size], use_bias=False)
 
-    variables = layer.init(jax.random.key(0), inputs)
+    variables = Conv(4, size, strides).init(jax.random.key(0), inputs)
 
-    assert jax.tree.map(jnp.shape, variables) == {"params": {"kernel": (3, 3, 3, 3, 4)}}
-    expected = conv3d(inputs, variables["params"]["kernel"], strides=strides, padding=padding)
-    np.testing.assert_array_equal(layer.apply(variables, inputs), expected)
+    assert jax.tree.map(jnp.shape, variables) == {"params": {"kernel": (*size, 3, 4)}}
+    expected = jax.jit(theirs.apply)(variables, inputs)
+    np.testing.assert_allclose(jax.jit(Conv(4, size, strides).apply)(variables, inputs), expected, atol=1e-5)
 
 
 def test_layers_take_inputs_of_sixteen_bits():
     """As Flax's layers do: the wider type is that of the result, under strict promotion too."""
-    for layer, shape in ((Conv3D(4, (1, 1, 1)), (1, 2, 3, 3, 2)), (Conv2D(4, 1), (1, 3, 3, 2))):
-        inputs = jnp.ones(shape, jnp.bfloat16)
-        assert layer.apply(layer.init(jax.random.key(0), inputs), inputs).dtype == jnp.float32
-
-
-IMAGE_LAYERS = {
-    "1x1": ((2, 5, 6, 3), 4, 1, 1),
-    "1x1, strided": ((2, 5, 6, 3), 4, 1, 2),
-    "3x3, strided": ((2, 5, 6, 3), 4, 3, 2),
-    "stem": ((2, 12, 9, 3), 4, 7, 2),
-}
-
-
-@pytest.mark.parametrize("name", IMAGE_LAYERS)
-def test_conv2d_layer_and_its_gradients_equal_flaxs(name):
-    shape, features, size, stride = IMAGE_LAYERS[name]
-    images = jnp.asarray(np.random.default_rng(0).standard_normal(shape), jnp.float32)
-    layer = Conv2D(features, size, stride)
-    theirs = nn.Conv(features, (size, size), (stride, stride), size // 2, use_bias=False)
-    variables = layer.init(jax.random.key(0), images)
-    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, theirs.init(jax.random.key(0), images))
-
-    outputs, vjp = jax.vjp(layer.apply, variables, images)
-    expected, expected_vjp = jax.vjp(theirs.apply, variables, images)
-
-    np.testing.assert_allclose(outputs, expected, atol=1e-5)
-    for gradient, expected_gradient in zip(
-        jax.tree.leaves(vjp(expected)), jax.tree.leaves(expected_vjp(expected)), strict=True
-    ):
-        np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-4)
-
-
-@pytest.mark.parametrize(("name", "shapes"), [("1x1", []), ("3x3, strided", [(3, 3, 3, 4)])])
-def test_conv2d_on_cpu_and_elsewhere(name, shapes):
-    shape, features, size, stride = IMAGE_LAYERS[name]
-    layer, images = Conv2D(features, size, stride), jnp.zeros(shape)
-    traced = jax.jit(layer.apply).trace(layer.init(jax.random.key(0), images), images)
-
-    def kernels(platform):
-        text = traced.lower(lowering_platforms=(platform,)).as_text()
-        lines = [line for line in text.splitlines() if "stablehlo.convolution" in line]
-        found = [re.findall(r"tensor<([0-9x]+)xf32>", line)[1] for line in lines]
-        return [tuple(map(int, kernel.split("x"))) for kernel in found]
-
-    assert kernels("cpu") == shapes
-    assert kernels("cuda") == kernels("tpu") == [(size, size, 3, features)]
+    for size in ((1, 1, 1), (1, 1)):
+        inputs = jnp.ones((1, *size, 2), jnp.bfloat16)
+        assert Conv(4, size).apply(Conv(4, size).init(jax.random.key(0), inputs), inputs).dtype == jnp.float32

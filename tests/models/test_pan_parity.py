@@ -19,10 +19,16 @@ BLOCKS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "lay
 
 
 @pytest.fixture(scope="module")
-def reference():
-    """The full network with the reference run's weights, and the reference clip."""
-    variables = variables_from_torch("pan", golden.weights("pan_lite"))
-    return Classifier.from_model(PAN(), variables), reference_clip("pan_lite")
+def classifier():
+    """The full network with the reference run's weights."""
+    return Classifier.from_model(PAN(), variables_from_torch("pan", golden.weights("pan_lite")))
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def outputs(request, classifier):
+    """A kind of the reference run, and what every module gives of the reference clip."""
+    clip = classifier.with_normalization(KINDS[request.param]).normalize(reference_clip("pan_lite"))
+    return request.param, every_output(PAN(), classifier.params, clip[None])
 
 
 def reference_clip(name):
@@ -50,12 +56,8 @@ def assert_images(name, prefix, images):
     golden.assert_close(name, f"{prefix}.conv1_in.wsum", images.reshape(len(images), -1) @ weights)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_layer_and_the_logits_equal_the_authors(reference, kind):
-    classifier, clip = reference
-    clip = classifier.with_normalization(KINDS[kind]).normalize(clip)
-
-    outputs = every_output(PAN(), classifier.params, clip[None])
+def test_every_layer_and_the_logits_equal_the_authors(outputs):
+    kind, outputs = outputs
 
     assert_close = lambda key, value: golden.assert_close("pan_lite", f"{kind}.{key}", value)  # noqa: E731
     assert_close("pa", outputs["pa"].transpose(0, 3, 1, 2))
@@ -71,12 +73,17 @@ def test_every_layer_and_the_logits_equal_the_authors(reference, kind):
     assert_close("logits", outputs["logits"][0])
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_classifier_of_it_and_its_gradcam_equal_the_studys(reference, kind):
-    classifier, clip = reference
-    classifier = classifier.with_normalization(KINDS[kind])
+def test_gradcam_of_its_activations_equals_the_studys(classifier, outputs):
+    kind, outputs = outputs
+    head = partial(PAN().apply, method="head")
+    found = Classifier.from_functions(
+        lambda arrays, clip: arrays["features"],
+        lambda arrays, activations: head(arrays["variables"], activations[None])[0],
+        {"features": outputs["backbone"], "variables": classifier.params},
+        frames_per_mask=classifier.frames_per_mask,
+    )
 
-    maps = gradcam(classifier, clip, recipe="icpr2022")
+    maps = gradcam(found, reference_clip("pan_lite"), recipe="icpr2022")
 
     assert classifier.frames_per_mask == 4
     golden.assert_close("pan_lite", f"{kind}.gradcam.maps", maps)
@@ -107,10 +114,9 @@ def test_a_pan_from_resnet50_equals_the_authors():
     golden.assert_close("pan_convert", "fixed.logits", outputs["logits"][0])
 
 
-def test_pa_of_a_static_clip_is_all_epsilon_and_has_a_finite_gradient(reference):
-    classifier, clip = reference
+def test_pa_of_a_static_clip_is_all_epsilon_and_has_a_finite_gradient(classifier):
     pa = {"params": classifier.params["params"]["pa"]}
-    still = jnp.repeat(clip[None, :1], 4, axis=1)
+    still = jnp.repeat(reference_clip("pan_lite")[None, :1], 4, axis=1)
 
     maps, pull_back = jax.vjp(lambda segments: PersistenceOfAppearance().apply(pa, segments), still)
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from jaxsal.metrics.summary import ClipResult
-from jaxsal.options import METHODS
 from jaxsal.paper.cells import study_tables
 from jaxsal.paper.conclusions import (
     MARGIN,
@@ -17,6 +16,7 @@ from jaxsal.paper.conclusions import (
     verdict,
 )
 from jaxsal.paper.config import PRESETS
+from jaxsal.recipes import METHODS
 
 STUDY = PRESETS["small"]
 NOISE = np.linspace(-0.01, 0.01, 10)

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import pytest
 
 from jaxsal.core.callables import split_callable
-from jaxsal.engine.masks import RiseMasks
-from jaxsal.engine.scoring import _score_chunks
+from jaxsal.engine.masks import Families
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import Program, score_chunks
 from jaxsal.paper.config import ARCHITECTURES, PRESETS
 from jaxsal.recipes import RECIPES
 from jaxsal.training.train import init_state, train_step
@@ -29,13 +30,14 @@ def test_training_and_scoring_lower_for_accelerators(arch, no_shape_checks):
     frames, height, width, _ = spec.clip_shape
     shape = frames // getattr(spec.model(), "frames_per_mask", 1), height, width
     rise = RECIPES["default"].rise
-    masks = RiseMasks(
+    masks = RiseMasks.draw(
         jax.random.key(0), STUDY.mask_counts[-1], rise.keep_prob, shape, rise.grid_shape, rise.alignment, "own"
     )
     classifier = jax.eval_shape(spec.classifier, state.variables)
     parts = split_callable(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), classifier))
-    clip, ids = jnp.zeros(spec.clip_shape), jnp.zeros((8, STUDY.chunk_size), jnp.int32)
-    scored = jax.export.export(_score_chunks, platforms=["cuda", "tpu"])(
-        parts.arrays, clip, jnp.zeros(3), masks, ids, jnp.int32(8), parts.static, "aligned", None, None
+    clips = jnp.zeros((1, *spec.clip_shape))
+    ids, pairs = jnp.zeros((8, STUDY.chunk_size), jnp.int32), jnp.zeros((8, STUDY.chunk_size, 2), jnp.int32)
+    scored = jax.export.export(score_chunks, platforms=["cuda", "tpu"])(
+        parts.arrays, clips, clips, Families.of([masks]), pairs, ids, jnp.int32(8), Program(parts.static)
     )
     assert scored.out_avals[0].shape == (8, STUDY.chunk_size, 8)

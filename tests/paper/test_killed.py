@@ -43,10 +43,11 @@ def straight(tmp_path_factory):
     return run_whole(tmp_path_factory.mktemp("straight"))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "moments",
     [
-        [("ledgers/*.npz", 1), ("*-main/*.npz", 3)],  # amid the masks of a clip, then between two clips
+        [("parts/*.part", 3)],  # amid the clips
         [("tables/*.md", 1)],  # amid the report
     ],
 )

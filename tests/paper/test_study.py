@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 
 import runs
-from jaxsal.datasets.streaming import StreamedClips
-from jaxsal.evaluation.evaluate import explain_all
-from jaxsal.options import TrainOptions
-from jaxsal.paper import run
+from jaxsal.evaluation.explain import FOLDER
+from jaxsal.evaluation.store import Store
 from jaxsal.paper.cells import study_tables
 from jaxsal.paper.config import PRESETS, NetworkConfig
 from jaxsal.paper.run import run_study
 from jaxsal.paper.training import decoder, only, train_network
+from jaxsal.training.options import TrainOptions
 from studies import SIZES, STUDY, clip_set, patch_run
 
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
@@ -58,7 +57,7 @@ def test_the_whole_study(tmp_path, monkeypatch):
     row = next(r for r in rows if (r["network"], r["trained on"], r["method"]) == ("PAN", "IRTV", "RISE"))
     assert float(row["insertion ↑ mean"]) == pytest.approx(np.mean(chosen))
 
-    monkeypatch.setattr("jaxsal.evaluation.evaluate.explain", pytest.fail)
+    monkeypatch.setattr("jaxsal.evaluation.runner.do_batch", pytest.fail)
     (again,) = run_study(STUDY, tmp_path, command="jaxsal paper")
     assert again.report.split("\n## ", 1)[1] == report.split("\n## ", 1)[1]
 
@@ -109,22 +108,21 @@ def test_min_max_input_of_pan_is_of_the_studys_recipe_alone():
 
 
 @pytest.mark.usefixtures("tiny")
-def test_min_max_input_reaches_the_explanations(tmp_path, monkeypatch):
-    seen = {}
-
-    def spy(classifier, cases, options, directory, **rest):
-        seen[directory.parent.name] = classifier.normalization, options.rise_batch, options.sidu_batch
-        return explain_all(classifier, cases, options, directory, **rest)
-
-    monkeypatch.setattr(run, "explain_all", spy)
+def test_min_max_input_reaches_the_explanations(tmp_path):
     study = dataclasses.replace(STUDY, pan_input="minmax", num_masks=3, mask_counts=(3,))
     ((folder, report, *_),) = run_study(study, tmp_path, recipes=["icpr2022"], only=["rise-masks"])
     assert folder.parent == tmp_path / "icpr2022-minmax"
-    assert seen == {"pan-IRTV": ("minmax", 24, 64), "resnet3d18-IRTV": ("standardize", None, None)}
     assert "gets clips of range [0, 1]" in report
+    described = Store(str(folder.parent / FOLDER)).descriptions("result").values()
+    seen = {
+        (one["checkpoint"], one["identity"]["normalization"], one["identity"]["options"]["batch_size"])
+        for one in described
+        if one["identity"]["method"] == "rise"
+    }
+    assert seen == {("pan-IRTV", "minmax", 24), ("resnet3d18-IRTV", "standardize", None)}
 
 
-def test_cells_share_runs():
+def test_rows_share_cells():
     tables = {table.name: table for table in study_tables(STUDY, "default")}
     options = [row.cell.options for table in tables.values() for row in table.rows]
     assert len(set(options)) == 1 + 2 + 1 + 2 + 1
@@ -154,8 +152,8 @@ def test_streamed_clips_are_trained_on_alike():
     clips, config = clip_set(), NetworkConfig("resnet3d18", "IR", **SIZES, training=runs.OPTIONS)
     spec, chosen = config.spec(clips.classes), clips.select(split="train", spectra=("IR",))
     held, read = (only(decoder(spec, clips, num_workers=number)("train"), chosen) for number in (None, 0))
-    assert isinstance(read, StreamedClips)
-    assert held.clip_set == read.clip_set == chosen
+    assert read.clip_set == chosen
+    assert [r.name for r in held.clip_set.records] == [r.name for r in chosen.records]
     key = jax.random.key(3)
     for number in (0, len(chosen.records) - 1):
         np.testing.assert_array_equal(held.clip(number, key), read.clip(number, key))

@@ -1,10 +1,18 @@
-"""A real browser for the tests: headless Chromium, offline, that must not complain, for the player and its pages."""
+"""Explanations to report, and a real browser: headless Chromium, offline, that must not complain."""
 
 import shutil
 
 import pytest
 
+from pages import explanations
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def found():
+    """Explanations of two scenes in both spectra."""
+    return explanations()
 
 
 @pytest.fixture(scope="module")
@@ -19,26 +27,34 @@ def browser():
         opened.close()
 
 
-@pytest.fixture
-def open_page(browser):
-    """Opens a page from disk, offline; at the end nothing may have been said on the console or asked of a network."""
-    complaints, contexts = [], []
+@pytest.fixture(scope="module")
+def complaints():
+    """What pages have said on the console or asked of a network."""
+    return []
 
-    def opened(path, *, wait="html[data-ready]", second=False, **options):
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
+
+@pytest.fixture(scope="module")
+def open_page(browser, complaints):
+    """Opens a page from disk, in a window of 1280 x 720 pixels or another size."""
+
+    def opened(path, *, wait="html[data-ready]", size=(1280, 720)):
+        page = browser.new_page(viewport=dict(zip(("width", "height"), size, strict=True)))
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
         page.goto(path.as_uri())
         page.wait_for_selector(wait)
-        if second:
-            page.locator(".scene").nth(1).scroll_into_view_if_needed()
-            page.wait_for_selector("#scene-2:not([aria-busy])")
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
-    assert not complaints
+    return opened
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(request):
+    """A test fails if a page of it complained."""
+    yield
+    if "open_page" in request.fixturenames:
+        complaints = request.getfixturevalue("complaints")
+        said = complaints.copy()
+        complaints.clear()
+        assert not said

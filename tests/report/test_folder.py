@@ -3,19 +3,20 @@
 import numpy as np
 from PIL import Image
 
-from jaxsal.report.folder import draw_overlays, shared_limits
-from pages import CLASSES, explanations
+from jaxsal.report.folder import colour_limits, draw_overlays
+from pages import CLASSES
 
 
-def test_compared_maps_share_their_steps_of_colour(tmp_path):
+def test_compared_maps_share_their_steps_of_colour(found, tmp_path):
     """The same map ten times as strong and 5 higher in TV: its infrared twin has the first tenth of the colours."""
-    infrared, visible = explanations()[:2]
+    infrared, visible = found[:2]
     maps = {"RISE": infrared.maps["RISE"] - infrared.maps["RISE"].min()}
     pair = [infrared._replace(maps=maps), visible._replace(maps={"RISE": 5 + 10 * maps["RISE"]})]
     most = maps["RISE"].max()
-    np.testing.assert_allclose(shared_limits(pair, "RISE"), [(0, 10 * most), (5, 5 + 10 * most)], rtol=1e-6)
-    of_two_classes = [pair[0], pair[1]._replace(target=1 - pair[0].target)]
-    np.testing.assert_allclose(shared_limits(of_two_classes, "RISE"), [(0, most), (5, 5 + 10 * most)], rtol=1e-6)
+    other_class = pair[1]._replace(target=1 - pair[0].target)
+    for scene, span in ((pair, 10 * most), ([pair[0], other_class], most)):
+        np.testing.assert_allclose(colour_limits(pair[0], "RISE", scene), (0, span), rtol=1e-6)
+        np.testing.assert_allclose(colour_limits(scene[1], "RISE", scene), (5, 5 + 10 * most), rtol=1e-6)
 
     draw_overlays(tmp_path, pair, CLASSES)
 
@@ -30,14 +31,14 @@ def test_compared_maps_share_their_steps_of_colour(tmp_path):
     assert warm["TV"] > 0
 
 
-def test_a_title_says_the_clip_and_whether_the_answer_is_right(tmp_path, monkeypatch):
+def test_a_title_says_the_clip_and_whether_the_answer_is_right(found, tmp_path, monkeypatch):
     titles = {}
     monkeypatch.setattr("jaxsal.report.folder.save_strip", lambda path, rows, title, bars: titles.update({path: bars}))
     monkeypatch.setattr(
         "jaxsal.report.folder.save_animation", lambda path, rows, title, bars: titles.update({path: title})
     )
-    found = explanations()[0]._replace(name="first", label=2, target=1, probabilities=np.array([0.1, 0.2, 0.0, 0.7]))
-    draw_overlays(tmp_path, [found], CLASSES, "mp4")
+    first = found[0]._replace(name="first", label=2, target=1, probabilities=np.array([0.1, 0.2, 0.0, 0.7]))
+    draw_overlays(tmp_path, [first], CLASSES, "mp4")
     assert (
         titles[tmp_path / "first-as-sit-0.20.mp4"] == "first, IR: predicted <wave> 0.70, true class bend; maps of sit"
     )

@@ -1,11 +1,10 @@
 """The figure of the table has its numbers at their place."""
 
 import numpy as np
-import pytest
 from matplotlib.colors import to_hex
 
 from jaxsal.metrics.summary import ClipResult, summarise
-from jaxsal.report.table_figure import draw_table, plot_table
+from jaxsal.report.table_figure import draw_table
 
 NUM_CLIPS = 12
 
@@ -65,13 +64,3 @@ def test_a_single_clip_is_a_point_without_an_interval():
     assert len(axis.lines) == len(axis.texts) == 4
     assert not any("[" in text.get_text() for text in axis.texts)
     assert "interval" not in axis.get_xlabel()
-
-
-def test_files_and_errors(tmp_path):
-    plot_table(tmp_path / "figures/table.svg", summarise(results()))
-    assert (tmp_path / "figures/table.svg").read_bytes().startswith(b"<?xml")
-    with pytest.raises(ValueError, match="`rows` must hold at least one row; got none"):
-        plot_table(tmp_path / "table.png", [])
-    with pytest.raises(ValueError, match=r"`path` must end in one of \(.*'\.png'.*\); got '.*table\.gif2'"):
-        plot_table(tmp_path / "table.gif2", summarise(results()))
-    assert not (tmp_path / "table.png").exists()

@@ -10,10 +10,10 @@ import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.masks import ActivationMasks, RankMasks
-from jaxsal.keywords import resolve_options
 from jaxsal.metrics.curves import read_curve
 from jaxsal.metrics.steps import step_counts
 from jaxsal.models import ResNet3D18, variables_from_torch
+from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 
@@ -23,19 +23,9 @@ NETWORK = toys.conv_classifier(TINY.group("w"), (1, 2, 2), (2, 2, 2), mean=IMAGE
 
 
 def stored_masks(name, parameters):
+    stored = TINY.group(parameters.get("same", name))
     options = resolve_options("rise", "icpr2022", {})
-    grids = TINY[f"{parameters.get('same', name)}.grid"]
-    return toys.StoredMasks(
-        key=jax.random.key(0),
-        num_masks=len(grids),
-        keep_prob=parameters["p1"],
-        shape=CLIP.shape[:3],
-        grid_shape=grids.shape[1:],
-        alignment=options.alignment,
-        temporal_cell=options.temporal_cell,
-        grids=jnp.asarray(grids),
-        offsets=jnp.asarray(TINY[f"{parameters.get('same', name)}.shifts"]),
-    )
+    return toys.stored_masks(stored["grid"], stored["shifts"], parameters["p1"], CLIP.shape[:3], options)
 
 
 def test_logits_and_features():
@@ -61,7 +51,7 @@ def test_rise(name):
     masks = stored_masks(name, parameters)
     if "same" not in parameters:
         np.testing.assert_array_equal(masks.cell, TINY[f"{name}.cell"])
-        np.testing.assert_array_equal([len(m) for m in masks.stretch_matrices()], TINY[f"{name}.up"])
+        np.testing.assert_array_equal([len(matrix) for matrix in masks.matrices], TINY[f"{name}.up"])
     made = jax.vmap(masks)(jnp.arange(masks.num_masks))
     for key, count in (("masks", 24), ("masks_first4", 4)):
         if f"{name}.{key}" in TINY:
@@ -135,7 +125,8 @@ def curve_in_order(order, options):
     chosen = resolve_options("deletion", "icpr2022", options)
     counts = step_counts(order.size, chosen, row=1)
     masks = RankMasks(jnp.asarray(ranks.reshape(CLIP.shape[:3])), jnp.asarray(counts, jnp.int32), False)
-    return read_curve(score_masks(NETWORK, CLIP, masks), counts, None, False)
+    target = int(TINY["target"])
+    return read_curve(toys.curve_of(masks, score_masks(NETWORK, CLIP, masks), target), target, chosen)
 
 
 @pytest.mark.parametrize(("name", "keep"), [("del_a_100", False), ("ins_a_100_f4", True)])

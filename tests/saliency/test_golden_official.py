@@ -11,9 +11,9 @@ from jaxsal import deletion, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.baselines import gaussian_blur, gaussian_kernel
 from jaxsal.engine.masks import ActivationMasks, RankMasks
-from jaxsal.keywords import resolve_options
 from jaxsal.metrics.curves import read_curve
 from jaxsal.metrics.steps import step_counts
+from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 
@@ -32,17 +32,8 @@ NETWORK = network(METRIC)
 
 def stored_masks(group, size, keep_prob):
     options = resolve_options("rise", "canonical", {})
-    return toys.StoredMasks(
-        key=jax.random.key(0),
-        num_masks=len(group["grid"]),
-        keep_prob=keep_prob,
-        shape=(1, *size),
-        grid_shape=(1, *group["grid"].shape[1:]),
-        alignment=options.alignment,
-        temporal_cell=options.temporal_cell,
-        grids=jnp.asarray(group["grid"])[:, None],
-        offsets=jnp.pad(jnp.asarray(group["shifts"]), ((0, 0), (1, 0))),
-    )
+    offsets = np.pad(group["shifts"], ((0, 0), (1, 0)))
+    return toys.stored_masks(group["grid"][:, None], offsets, keep_prob, (1, *size), options)
 
 
 @pytest.mark.parametrize("case", MASKS.meta["cases"])
@@ -50,7 +41,7 @@ def test_rise_masks(case):
     parameters, group = MASKS.meta["cases"][case], MASKS.group(case)
     masks = stored_masks(group, parameters["size"], parameters["p1"])
     np.testing.assert_array_equal(masks.cell[1:], group["cell"])
-    np.testing.assert_array_equal([len(m) for m in masks.stretch_matrices()][1:], group["up"])
+    np.testing.assert_array_equal([len(matrix) for matrix in masks.matrices[1:]], group["up"])
     made = jax.vmap(masks)(jnp.arange(masks.num_masks))
     golden.assert_close("rise_masks", f"{case}.masks", made[:, 0])
 
@@ -79,10 +70,11 @@ def test_curves(name):
     if name.startswith("TIES"):
         ranks = np.empty(METRIC[f"{name}.order"].size, np.int32)
         ranks[METRIC[f"{name}.order"]] = np.arange(ranks.size)
-        counts = step_counts(ranks.size, resolve_options(method, "canonical", options), row=28)
+        chosen, target = resolve_options(method, "canonical", options), int(METRIC["target"])
+        counts = step_counts(ranks.size, chosen, row=28)
         masks = RankMasks(jnp.asarray(ranks.reshape(CLIP.shape[:3])), jnp.asarray(counts, jnp.int32), False)
         logits = score_masks(NETWORK, CLIP, masks, baseline="mean")
-        curve = read_curve(logits, counts, int(METRIC["target"]), False)
+        curve = read_curve(toys.curve_of(masks, logits, target), target, chosen)
     else:
         saliency = METRIC[f"map_{parameters['map']}"][None]
         curve = measure(NETWORK, CLIP, saliency, recipe="canonical", **options)

@@ -14,11 +14,11 @@ import golden
 import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.engine.baselines import make_baseline
+from jaxsal.engine.baselines import Baseline, make_baseline
 from jaxsal.engine.masks import ActivationMasks, RankMasks, expand_mask
-from jaxsal.keywords import resolve_options
 from jaxsal.metrics.curves import curve_baseline, read_curve
-from jaxsal.metrics.steps import ranks_and_counts, step_counts
+from jaxsal.metrics.steps import rank_maps, step_counts
+from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map
 from jaxsal.saliency.sidu import similarity_difference, uniqueness
 
@@ -76,19 +76,10 @@ def test_gradcam_weighs_each_segment(variant):
 def test_rise_masks_segments(variant, name):
     parameters = PARAMETERS["rise"][name]
     group = TINY.group(parameters.get("same", name))
-    masks = toys.StoredMasks(
-        key=jax.random.key(0),
-        num_masks=24,
-        keep_prob=parameters["p1"],
-        shape=(8, 24, 28),
-        grid_shape=group["grid"].shape[1:],
-        alignment="corners",
-        temporal_cell="spatial",
-        grids=jnp.asarray(group["grid"]),
-        offsets=jnp.asarray(group["shifts"]),
-    )
+    chosen = resolve_options("rise", "icpr2022", {})
+    masks = toys.stored_masks(group["grid"], group["shifts"], parameters["p1"], (8, 24, 28), chosen)
     np.testing.assert_array_equal(masks.cell, group["cell"])
-    np.testing.assert_array_equal([len(matrix) for matrix in masks.stretch_matrices()], group["up"])
+    np.testing.assert_array_equal([len(matrix) for matrix in masks.matrices], group["up"])
     for stored in {f"{name}.masks", f"{name}.masks_first4"} & set(TINY):
         golden.assert_close("tiny_pan", stored, jax.vmap(masks)(jnp.arange(len(TINY[stored]))))
     options = dict(frame_slices="modulo", batch_size=parameters.get("gpu_batch", 24)) if variant == "published" else {}
@@ -166,13 +157,13 @@ def test_what_the_network_receives(variant, name):
     parameters = PARAMETERS["curves"][name]
     keep = parameters["mode"] == "ins"
     chosen = resolve_options("insertion" if keep else "deletion", "icpr2022", dict(num_steps=parameters["nsteps"]))
-    start = curve_baseline(NETWORKS[variant], CLIP, chosen, num_slices=8)
+    start = make_baseline(curve_baseline(chosen, segmented=True), CLIP, NETWORKS[variant])
     if keep:
         np.testing.assert_allclose(
             start, voxels(TINY[f"{name}.start"]), **golden.tolerance("tiny_pan", f"{name}.start")
         )
-    ranks, counts = ranks_and_counts(jnp.asarray(TINY["cam_a.map"]), CLIP.shape, chosen)
-    masks = RankMasks(ranks, jnp.asarray(counts, jnp.int32), keep)
+    ranks, counts = rank_maps(jnp.asarray(TINY["cam_a.map"])[None], CLIP.shape, chosen)
+    masks = RankMasks(ranks[0], jnp.asarray(counts, jnp.int32), keep)
     mask = expand_mask(masks(jnp.asarray(int(TINY[f"{variant}.{name}.netin_at"]))), 32)
     received = NETWORKS[variant].normalize(mask * CLIP + (1 - mask) * start)
     expected = voxels(TINY[f"{variant}.{name}.netin"])
@@ -192,11 +183,11 @@ def test_curves_in_the_order_that_the_original_gave_to_ties(variant, name):
     ranks = voxels(ranks)
     counts = step_counts(order.size, chosen, row=1)
     np.testing.assert_array_equal(counts, TINY[f"{name}.k"])
-    baseline = make_baseline(
-        chosen.baseline, CLIP, NETWORKS[variant], blur_factor=parameters.get("factor", 4), blur_time=False
-    )
+    kind = Baseline.of(chosen.baseline, blur_factor=parameters.get("factor", 4), blur_time=False)
+    baseline = make_baseline(kind, CLIP, NETWORKS[variant])
     masks = RankMasks(jnp.asarray(ranks), jnp.asarray(counts, jnp.int32), measure == "insertion")
     logits = score_masks(NETWORKS[variant], CLIP, masks, baseline=baseline)
     golden.assert_close("tiny_pan", f"{variant}.{name}.probs", jax.nn.softmax(logits))
-    curve = read_curve(logits, counts, int(TINY[f"{variant}.target"]), measure == "insertion")
+    target = int(TINY[f"{variant}.target"])
+    curve = read_curve(toys.curve_of(masks, logits, target), target, chosen)
     golden.assert_close("tiny_pan", f"{variant}.{name}.auc", curve.auc)

@@ -1,6 +1,5 @@
 import dataclasses
 import json
-import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +8,9 @@ import pytest
 
 import toys
 from jaxsal import RiseLedger, rise_ledger
-from jaxsal.engine import scoring as engine
-from jaxsal.saliency import ledger as ledger_module
-from jaxsal.saliency import missing, readout
-from jaxsal.saliency import rise as rise_module
+from jaxsal.engine import batch as batch_module
+from jaxsal.engine.scoring import score_chunks
+from jaxsal.saliency import readout
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
 KEY = jax.random.key(0)
@@ -98,43 +96,12 @@ def test_masks_that_are_missing_amid_others_are_put_in_their_places(tmp_path):
     np.testing.assert_allclose(make(64, path=path).logits, whole.logits, rtol=1e-6)
 
 
-def test_scores_are_held_once(monkeypatch):
-    """Arrays of 300,000 masks that are scored and read, against those of the ledger: ids and logits."""
-    num_masks, num_classes = 300_000, 8
-
-    def score(score_fn, clip, masks, *, ids, **options):
-        return np.ones((len(ids), num_classes), np.float32)
-
-    logits = np.zeros((0, num_classes), np.float32)
-    empty = dataclasses.replace(make(1), ids=np.zeros(0, np.int32), logits=logits, clip_logits=np.ones(8, np.float32))
-    monkeypatch.setattr(missing, "score_masks", score)
-    monkeypatch.setattr(readout, "_read", lambda masks, ids, scores, *options: jnp.ones((1, 1, 1)))
-    tracemalloc.start()
-    ledger = missing.score_missing(empty, SCORE_FN, CLIP, num_masks, path=None, chunk_size=1, progress=None)
-    ledger.map(0)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 2 * (ledger.ids.nbytes + ledger.logits.nbytes)
-
-
-@pytest.mark.parametrize(("seconds", "saves"), [(0.0, [8, 16, 24, 32, 40]), (1000.0, [40])])
-def test_scores_are_saved_by_time(tmp_path, monkeypatch, seconds, saves):
-    found = []
-    save = RiseLedger.save
-    monkeypatch.setattr(missing, "SAVE_SECONDS", seconds)
-    monkeypatch.setattr(missing, "_SAVING_SHARE", 1e9)
-    monkeypatch.setattr(RiseLedger, "save", lambda self, path: (found.append(len(self.ids)), save(self, path)))
-    make(40, path=tmp_path / "clip.npz", chunk_size=1)
-    assert found == saves
-
-
 def test_no_rest_is_scored_by_a_program_of_its_own(tmp_path):
-    programs = engine._score_chunks._cache_size
     make(33, path=tmp_path / "a.npz", chunk_size=1)
-    before = programs()
+    before = score_chunks._cache_size()
     make(34, path=tmp_path / "b.npz", chunk_size=1)
     make(57, path=tmp_path / "c.npz", chunk_size=1)
-    assert programs() == before
+    assert score_chunks._cache_size() == before
 
 
 def test_a_ledger_of_more_masks_stays_whole_in_its_file(tmp_path):
@@ -151,9 +118,8 @@ def test_a_ledger_of_more_masks_stays_whole_in_its_file(tmp_path):
 
 def test_the_clip_is_looked_at_once(monkeypatch):
     seen = []
-    look = ledger_module.clip_logits
-    for module in (ledger_module, rise_module):
-        monkeypatch.setattr(module, "clip_logits", lambda *arguments: (seen.append(1), look(*arguments))[1])
+    look = batch_module.call_each
+    monkeypatch.setattr(batch_module, "call_each", lambda *arguments: (seen.append(1), look(*arguments))[1])
     make(9)
     assert len(seen) == 1
 
@@ -226,7 +192,7 @@ def test_other_clips_and_keys_do_not_merge(tmp_path):
         make().merge(other_clip)
     with pytest.raises(ValueError, match="`other` must have the same key"):
         make().merge(rise_ledger(jax.random.key(1), SCORE_FN, CLIP, num_masks=40, **OPTIONS))
-    with pytest.raises(ValueError, match="`clip` must be the one that the ledger is of"):
+    with pytest.raises(ValueError, match="This ledger was computed for a different `clip`"):
         make().extend(SCORE_FN, 1 - CLIP, 50)
 
 

@@ -13,6 +13,7 @@ import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
 from jaxsal.datasets.clips import read_frames, resize_and_crop
 from jaxsal.datasets.sampling import centre_window
+from jaxsal.engine.scoring import score_chunks
 from jaxsal.models import PAN, init_variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "model.md").read_text()
@@ -28,6 +29,7 @@ def shown_example(library):
     return names
 
 
+@pytest.mark.network
 def test_every_method_takes_a_pan():
     """Of 8 segments of 4 frames: maps have a slice for each, and curves begin and end at the untouched clip."""
     model = PAN(3, width=2)
@@ -81,8 +83,6 @@ def test_every_method_takes_models_of_other_libraries(library):
 @pytest.mark.parametrize("library", ["def my_backbone", "from flax import nnx", "import equinox"])
 def test_their_weights_are_arguments_of_the_compiled_programs(library):
     """Other weights of the same model compile nothing and change the maps."""
-    from jaxsal.engine.scoring import _score_chunks
-
     model = shown_example(library)[NAMES.get(library, "model")]
     assert len(weights_of(model)) == 4
 
@@ -91,9 +91,9 @@ def test_their_weights_are_arguments_of_the_compiled_programs(library):
 
     options = dict(num_masks=16, grid_shape=(2, 3, 3))
     first = rise(jax.random.key(0), model, CLIP, 0, **options)
-    programs = _score_chunks._cache_size()
+    programs = score_chunks._cache_size()
     second = rise(jax.random.key(0), jax.tree.map(other, model), CLIP, 0, **options)
-    assert _score_chunks._cache_size() == programs
+    assert score_chunks._cache_size() == programs
     assert float(jnp.abs(first - second).max()) > 0
 
 
@@ -121,6 +121,7 @@ def walking_clip(size):
     return resize_and_crop(frames[centre_window(len(frames), 16, stride=4)], short_side=size, crop=size)
 
 
+@pytest.mark.network
 def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
     """Its own logits of a real clip, by its features and head."""
     classifier, network, variables = i3d
@@ -130,6 +131,7 @@ def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
     np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
 
 
+@pytest.mark.network
 def test_a_trained_kinetics_network_is_explained_and_measured(i3d, mixed_types):
     classifier, _, _ = i3d
     clip = jnp.asarray(walking_clip(112))

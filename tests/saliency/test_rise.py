@@ -97,14 +97,6 @@ def test_segments_get_one_slice_each():
     assert rise(KEY, classifier, CLIP, **OPTIONS).shape == (4, 6, 6)
 
 
-def test_defaults_are_shown_in_the_signature():
-    import inspect
-
-    parameters = inspect.signature(rise).parameters
-    assert parameters["keep_prob"].default == 0.1
-    assert parameters["num_masks"].kind is inspect.Parameter.KEYWORD_ONLY
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -1,12 +1,18 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import toys
-from jaxsal import sidu
+from jaxsal import score_masks, sidu
+from jaxsal.engine import scoring
+from jaxsal.engine.batch import prepare
 from jaxsal.engine.resample import resample
+from jaxsal.recipes import resolve_options
 from jaxsal.saliency import sidu as sidu_module
+from jaxsal.saliency.sidu import sidu_map, sidu_scores
 
 CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=10 * np.eye(3, 4, dtype=np.float32))
@@ -41,21 +47,31 @@ def test_masks_that_are_all_alike_give_zeros(threshold):
     np.testing.assert_array_equal(sidu(CLASSIFIER, CLIP, "all", threshold=threshold), 0)
 
 
-def test_masks_that_are_alike_are_scored_once(monkeypatch):
-    """Seven channels that see one of two things: two masks, in one chunk of four."""
-    scored = []
-    score = sidu_module.score_masks
-    monkeypatch.setattr(sidu_module, "score_masks", lambda *a, **k: scored.append(len(k["ids"])) or score(*a, **k))
-    head = jax.random.normal(jax.random.key(3), (7, 4))
-    bright = jnp.asarray([0, 1, 1, 0, 1, 0, 0])
-    clip = jnp.where(bright, CLIP[..., :1], 1 - CLIP[..., :1])
-    options = dict(threshold=0.5, chunk_size=4, baseline="zero")
-    maps = sidu(toys.pooling_classifier(cells=(2, 2, 3), head=head, channels=7), clip, "all", **options)
-    assert scored == [4]
-    monkeypatch.setattr(sidu_module, "_distinct_masks", lambda masks, _: (np.arange(7), np.arange(7)))
-    expected = sidu(toys.pooling_classifier(cells=(2, 2, 3), head=head, channels=7), clip, "all", **options)
-    np.testing.assert_allclose(maps, expected, rtol=1e-4, atol=1e-6)
-    assert expected.max() > 0.01
+def test_other_classes_kernels_and_kinds_of_score_are_read_from_the_same_scores(monkeypatch, no_shape_checks):
+    """Also once the masks were stored and are put together again."""
+    options = resolve_options("sidu", "default", dict(threshold=0.5))
+    batch = prepare(CLASSIFIER, [CLIP])
+    (scores,) = sidu_scores(batch, options)
+    restored = scores._replace(family=sidu_module.restored(sidu_module.stored(scores.family), options, batch.shape, 0))
+    changes = [dict(target=2), dict(target="all"), dict(kernel_width=0.5), dict(scores="logits", target=1)]
+    expected = [sidu(CLASSIFIER, CLIP, threshold=0.5, **change) for change in changes]
+    monkeypatch.setattr(scoring, "score_chunks", None)
+    for change, of_class in zip(changes, expected, strict=True):
+        read_out = {name: value for name, value in change.items() if name != "target"}
+        chosen = dataclasses.replace(options, **read_out)
+        for held in (scores, restored):
+            found = sidu_map(held, change.get("target"), chosen)
+            np.testing.assert_allclose(found, of_class, rtol=1e-5, atol=1e-6)
+    assert float(expected[0].max()) > 0.01
+
+
+def test_a_batch_of_masked_clips_is_scored_with_all_its_masks():
+    """Where scores depend on their batch, masks that are alike are scored each, and the batch is as they come."""
+    minmax = CLASSIFIER.with_normalization("minmax")
+    options = resolve_options("sidu", "default", dict(threshold=0.5, batch_size=2))
+    (scores,) = sidu_scores(prepare(minmax, [CLIP]), options)
+    expected = score_masks(minmax, CLIP, scores.family, baseline=options.baseline, batch_size=2)
+    np.testing.assert_allclose(scores.logits, expected, rtol=1e-5)
 
 
 def test_constant_model_gives_zeros():

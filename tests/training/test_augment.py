@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from jaxsal.options import TrainOptions
 from jaxsal.training.augment import POSITIONS, SCALES, augment, crop_sizes, multi_scale_crop
+from jaxsal.training.options import TrainOptions
 
 
 def test_augmentation_cuts_and_mirrors_all_frames_alike():

@@ -6,8 +6,8 @@ import numpy as np
 import optax
 
 from jaxsal.models import PAN
-from jaxsal.options import TrainOptions
 from jaxsal.training.optimizer import GROUPS, grouped_sgd, make_optimizer, parameter_groups
+from jaxsal.training.options import TrainOptions
 
 SHAPES = {
     "pa": {"conv": {"kernel": (3, 3, 3, 2), "bias": (2,)}},

@@ -1,3 +1,5 @@
+"""Training: what a step computes, that a run resumes with the same numbers, and what does not fit a run."""
+
 import dataclasses
 import json
 import shutil
@@ -9,37 +11,40 @@ import pytest
 
 import runs
 from jaxsal.core.fingerprints import fingerprint
-from jaxsal.options import TrainOptions, train_options
+from jaxsal.datasets.pipeline import stream_clips
 from jaxsal.training import train as training
-from jaxsal.training.checkpoint import latest_step, load_checkpoint
+from jaxsal.training.checkpoint import latest_step
 from jaxsal.training.history import average
+from jaxsal.training.options import TrainOptions, train_options
 from jaxsal.training.train import accuracy_by_spectrum, init_state, train, train_step
 
 CLIPS = runs.loaded()
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("finished")
-    return directory, train(runs.SPEC, runs.OPTIONS, CLIPS, directory)
-
-
 STUDY = dataclasses.replace(runs.OPTIONS, optimizer="sgd", cropping="multiscale", weight_decay=1e-4)
 
 
-@pytest.mark.parametrize("options", [runs.OPTIONS, STUDY], ids=["adamw", "sgd"])
-def test_a_killed_run_ends_with_the_same_numbers(options, finished, tmp_path, monkeypatch):
-    unbroken = finished[1] if options == runs.OPTIONS else train(runs.SPEC, options, CLIPS, tmp_path / "unbroken")
+def read_from_files(split):
+    clip_set = runs.clip_set().select(split=split)
+    return stream_clips(clip_set, size=runs.SPEC.size, sampler=runs.SPEC.sampler, num_threads=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "clips", "last"),
+    [(runs.OPTIONS, CLIPS, 5), (STUDY, CLIPS, 5), (runs.OPTIONS, read_from_files("train"), 3)],
+    ids=["adamw", "sgd", "files"],
+)
+def test_a_killed_run_ends_with_the_same_numbers(options, clips, last, trained_run, tmp_path, monkeypatch):
+    """From files or from memory: the run of files resumes from memory."""
+    unbroken = trained_run[1] if options == runs.OPTIONS else train(runs.SPEC, options, CLIPS, tmp_path / "unbroken")
     whole = training.training_batches
 
     def killed(clips, key, steps, batch_size, rows):
-        yield from whole(clips, key, range(steps.start, 5), batch_size, rows=rows)
+        yield from whole(clips, key, range(steps.start, last), batch_size, rows=rows)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "training_batches", killed)
     with pytest.raises(KeyboardInterrupt):
-        train(runs.SPEC, options, CLIPS, tmp_path)
-    assert latest_step(tmp_path / "checkpoints") == 4
+        train(runs.SPEC, options, clips, tmp_path)
+    assert latest_step(tmp_path / "checkpoints") == last - 1
     monkeypatch.undo()
     resumed = train(runs.SPEC, options, CLIPS, tmp_path)
     assert fingerprint(resumed.variables) == fingerprint(unbroken.variables)
@@ -72,17 +77,13 @@ def test_frames_and_steps_draw_from_keys_of_their_own(tmp_path, monkeypatch):
     assert len({tuple(np.asarray(key).tolist()) for key in (start, *given.values())}) == 3
 
 
-def test_a_finished_run_is_not_trained_again(finished, monkeypatch):
+def test_a_finished_run_is_not_trained_again(trained_run, monkeypatch):
     monkeypatch.setattr(training, "train_step", None)
-    again = train(runs.SPEC, runs.OPTIONS, CLIPS, finished[0])
-    assert fingerprint(again.variables) == fingerprint(finished[1].variables)
+    again = train(runs.SPEC, runs.OPTIONS, CLIPS, trained_run[0])
+    assert fingerprint(again.variables) == fingerprint(trained_run[1].variables)
 
 
-def test_another_seed_gives_other_numbers(finished, tmp_path):
-    other = train(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=1), CLIPS, tmp_path)
-    assert fingerprint(other.variables) != fingerprint(finished[1].variables)
-
-
+@pytest.mark.network
 def test_it_learns(tmp_path):
     """Direction of motion, told on clips not trained on, in both spectra."""
     options = TrainOptions(num_steps=60, batch_size=8, learning_rate=0.02, save_every=60)
@@ -109,6 +110,11 @@ def test_a_step_against_its_definition():
     assert [float(part) for part in metrics["accuracy"]] == [int((logits.argmax(-1) == labels).sum()), 4]
 
 
+def test_another_seed_starts_elsewhere():
+    kernels = [init_state(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=seed)).variables for seed in (0, 1)]
+    assert fingerprint(kernels[0]) != fingerprint(kernels[1])
+
+
 def test_metrics_add_up():
     parts = [{"loss": (jnp.float32(3), jnp.float32(2))}, {"loss": (jnp.float32(1), jnp.float32(6))}]
     assert average(parts) == {"loss": 0.5}
@@ -121,30 +127,46 @@ def test_metrics_add_up():
         (dict(num_steps=7), "num_steps: 6 instead of 7"),
     ],
 )
-def test_other_options_do_not_go_on(finished, change, message):
+def test_other_options_do_not_resume(trained_run, change, message):
     with pytest.raises(ValueError, match=message):
-        train(runs.SPEC, dataclasses.replace(runs.OPTIONS, **change), CLIPS, finished[0])
+        train(runs.SPEC, dataclasses.replace(runs.OPTIONS, **change), CLIPS, trained_run[0])
 
 
-def test_other_clips_do_not_go_on(finished):
+def test_other_clips_networks_and_starts_do_not_resume(trained_run):
+    folder, start = trained_run[0], init_state(runs.SPEC, runs.OPTIONS).variables
     with pytest.raises(ValueError, match="`clips` must be those of the run in .*; got others"):
-        train(runs.SPEC, runs.OPTIONS, runs.loaded(per_class=6), finished[0])
+        train(runs.SPEC, runs.OPTIONS, runs.loaded(per_class=6), folder)
+    with pytest.raises(ValueError, match="width: 2 instead of 4"):
+        train(dataclasses.replace(runs.SPEC, width=4), runs.OPTIONS, CLIPS, folder)
+    with pytest.raises(ValueError, match="`start` must be that of the run in .*; got another"):
+        train(runs.SPEC, runs.OPTIONS, CLIPS, folder, start=start)
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (dict(size=8), "`crop` must be at most `size`, 8; got 16"),
-        (dict(classes=()), "`classes` must name at least one class; got none"),
-        (dict(spectra="UV"), r"`spectra` must be one of .*IRTV.*got 'UV'"),
-        (dict(width=0), "`width` must be at least 1; got 0"),
-        (dict(arch="pan", num_frames=12), "`num_frames` must be 4 times 2, 4, 8 .* for pan; got 12"),
-        (dict(arch="pan", num_frames=30), "`num_frames` must be 4 times 2, 4, 8 .* for pan; got 30"),
-    ],
-)
-def test_bad_specs(change, message):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(runs.SPEC, **change)
+def test_a_run_of_before_an_option_was_there_resumes(trained_run, tmp_path):
+    """Its missing options and its missing start are today's defaults."""
+    shutil.copytree(trained_run[0] / "checkpoints", tmp_path / "checkpoints")
+    meta = tmp_path / "checkpoints" / "6" / "meta" / "metadata"
+    content = json.loads(meta.read_text())
+    for name in ("optimizer", "cropping", "num_epochs"):
+        del content["origin"]["options"][name]
+    del content["origin"]["start"]
+    meta.write_text(json.dumps(content))
+    assert train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path).step == 6
+
+
+def test_training_starts_from_given_weights(tmp_path, monkeypatch):
+    """The first step gets them as copies, because it gives its buffers up."""
+
+    def stop(state, *_):
+        jax.tree.map(np.testing.assert_array_equal, state.variables, start)
+        jax.tree.map(lambda leaf: leaf.delete(), state.variables)
+        raise KeyboardInterrupt
+
+    start = init_state(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=5)).variables
+    monkeypatch.setattr(training, "train_step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path, start=start)
+    assert not any(leaf.is_deleted() for leaf in jax.tree.leaves(start))
 
 
 @pytest.mark.parametrize(
@@ -159,35 +181,9 @@ def test_bad_specs(change, message):
         (dict(flip_prob=1.2), r"`flip_prob` must be in \[0, 1\]; got 1.2"),
     ],
 )
-def test_bad_options(change, message):
+def test_bad_options(change, message, no_shape_checks):
     with pytest.raises(ValueError, match=message):
         TrainOptions(**change)
-
-
-def test_another_start_does_not_go_on(finished):
-    start = init_state(runs.SPEC, runs.OPTIONS).variables
-    with pytest.raises(ValueError, match="`start` must be that of the run in .*; got another"):
-        train(runs.SPEC, runs.OPTIONS, CLIPS, finished[0], start=start)
-
-
-def test_a_run_of_before_an_option_was_there_goes_on(finished, tmp_path):
-    """Its missing options and its missing start are today's defaults."""
-    folder = copy_of(finished, tmp_path)
-    meta = folder / "6" / "meta" / "metadata"
-    content = json.loads(meta.read_text())
-    for name in ("optimizer", "cropping", "num_epochs"):
-        del content["origin"]["options"][name]
-    del content["origin"]["start"]
-    meta.write_text(json.dumps(content))
-    assert train(runs.SPEC, runs.OPTIONS, CLIPS, tmp_path).step == 6
-
-
-def test_training_starts_from_given_weights(tmp_path):
-    """After no step worth the name, the weights are those given, and the given ones are still there."""
-    start = init_state(runs.SPEC, dataclasses.replace(runs.OPTIONS, seed=5)).variables
-    options = dataclasses.replace(runs.OPTIONS, num_steps=1, learning_rate=1e-12)
-    trained = train(runs.SPEC, options, CLIPS, tmp_path, start=start)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), trained.variables["params"], start["params"])
 
 
 def test_epochs_are_whole_batches():
@@ -198,68 +194,10 @@ def test_epochs_are_whole_batches():
     assert train_options("icpr2022", num_steps=7).on_clips(100).num_steps == 7
 
 
-def test_recipes_and_what_replaces_them():
+def test_recipes_and_what_replaces_them(no_shape_checks):
     assert train_options() == TrainOptions()
     options = train_options("icpr2022", learning_rate=0.0034)
-    assert (options.optimizer, options.cropping, options.num_epochs, options.batch_size) == (
-        "sgd",
-        "multiscale",
-        50,
-        22,
-    )
-    assert (options.learning_rate, options.weight_decay, options.flip_prob) == (0.0034, 1e-4, 0.5)
+    assert (options.optimizer, options.cropping, options.num_epochs) == ("sgd", "multiscale", 50)
+    assert (options.batch_size, options.learning_rate, options.weight_decay) == (22, 0.0034, 1e-4)
     with pytest.raises(ValueError, match="`recipe` must be one of .*icpr2022.*; got 'paper'"):
         train_options("paper")
-
-
-def test_a_checkpoint_of_another_network(finished):
-    folder = finished[0] / "checkpoints"
-    more = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"))
-    message = r"`checkpoint` must be of the network asked for; .*classes: \('down', 'up'\) instead of \('a', 'b', 'c'\)"
-    with pytest.raises(ValueError, match=message):
-        load_checkpoint(folder, spec=more)
-    with pytest.raises(ValueError, match="width: 2 instead of 4"):
-        train(dataclasses.replace(runs.SPEC, width=4), runs.OPTIONS, CLIPS, finished[0])
-    with pytest.raises(FileNotFoundError, match="`checkpoint` must be a folder with a checkpoint; got .*nowhere"):
-        load_checkpoint(finished[0] / "nowhere")
-
-
-def copy_of(finished, tmp_path):
-    import shutil
-
-    shutil.copytree(finished[0] / "checkpoints", tmp_path / "checkpoints")
-    return tmp_path / "checkpoints"
-
-
-def test_a_checkpoint_says_what_it_is(finished, tmp_path):
-    found = load_checkpoint(finished[0] / "checkpoints")
-    assert found.spec == runs.SPEC
-    assert found.step == 6
-    assert found.origin["versions"]["jax"] == jax.__version__
-    assert fingerprint(found.variables) == fingerprint(finished[1].variables)
-
-
-@pytest.mark.parametrize("damage", ["cut", "flip", "gone"])
-def test_a_damaged_checkpoint(finished, tmp_path, damage):
-    folder = copy_of(finished, tmp_path)
-    shutil.rmtree(folder / "4")  # the one before it would be taken
-    data = [file for file in (folder / "6" / "variables").rglob("*") if file.is_file() and file.stat().st_size > 2_000]
-    largest = max((file for file in data if "/d/" in file.as_posix()), key=lambda file: file.stat().st_size)
-    content = bytearray(largest.read_bytes())
-    if damage == "gone":
-        largest.unlink()
-    elif damage == "cut":
-        largest.write_bytes(content[: len(content) // 2])
-    else:
-        content[len(content) // 2] ^= 0x40
-        largest.write_bytes(content)
-    with pytest.raises(ValueError, match="`checkpoint` must be (whole|undamaged); got"):
-        load_checkpoint(folder)
-
-
-def test_an_unknown_architecture_is_named(finished, tmp_path):
-    folder = copy_of(finished, tmp_path)
-    meta = folder / "6" / "meta" / "metadata"
-    meta.write_text(meta.read_text().replace("resnet3d18", "perceiver"))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'pan', .*; got 'perceiver'"):
-        load_checkpoint(folder)

@@ -158,6 +158,7 @@ def ridge_accuracy(train, test):
     return ((((test - mean) @ weights) > 0) == (signs > 0)).mean()
 
 
+@pytest.mark.network
 @pytest.mark.parametrize("spectrum", ["IR", "TV"])
 def test_motion_tells_a_pair_apart_and_single_frames_do_not(spectrum):
     train, test = thumbnails(spectrum, range(8)), thumbnails(spectrum, (8, 9))

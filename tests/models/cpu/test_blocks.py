@@ -1,13 +1,15 @@
-"""Blocks of pixels against XLA's own convolution, and where they are chosen."""
+"""Blocks of pixels, and where they are chosen."""
+
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal.models.cpu.blocks import block_shape, by_blocks
-from jaxsal.models.cpu.planar import image_convolution
-from jaxsal.models.cpu.plane import convolve_images
+from jaxsal.models.cpu.axes import xla_convolution
+from jaxsal.models.cpu.blocks import block_shape, convolve_by_blocks
+from slow_convolution import assert_close, convolve, random_arrays
 
 CASES = {  # height and width, taps, strides, padding
     "square": ((9, 8), (7, 7), (1, 1), ((3, 3), (3, 3))),
@@ -18,43 +20,36 @@ CASES = {  # height and width, taps, strides, padding
 }
 
 
-def layer(case, outputs, channels=3):
-    size, taps, strides, padding = CASES[case]
-    generator = np.random.default_rng(0)
-    images = jnp.asarray(generator.standard_normal((2, *size, channels)), jnp.float32)
-    kernel = jnp.asarray(generator.standard_normal((*taps, channels, outputs)), jnp.float32)
-    return images, kernel, dict(strides=strides, padding=padding)
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (1, 2), (2, 3), (4, 4)])
+@pytest.mark.parametrize("shape", [(1, 2), (2, 3), (4, 4)])
 @pytest.mark.parametrize("case", CASES)
 def test_blocks_are_the_pixels_of_a_convolution(case, shape):
-    images, kernel, options = layer(case, 4)
+    size, taps, strides, padding = CASES[case]
+    images, kernel = random_arrays((2, *size, 3), (*taps, 3, 4))
+    signs = np.asarray([1, -1, 1, -1], np.float32)
 
-    blocks = by_blocks(images, kernel, options["strides"], options["padding"], shape)
-    outputs = convolve_images(images, blocks.kernel, strides=blocks.strides, padding=blocks.padding)
+    def by_blocks(images, kernel):
+        alternating = lambda outputs: (outputs * signs).sum(axis=-1, keepdims=True)  # noqa: E731
+        options = dict(strides=strides, padding=padding, shape=shape, pointwise=alternating)
+        return convolve_by_blocks(xla_convolution, images, kernel, **options)
 
-    expected = convolve_images(images, kernel, **options)
-    np.testing.assert_allclose(blocks.pixels(outputs), expected, atol=2e-5)
-    rows, columns = (-(-expected.shape[axis] // shape[axis - 1]) for axis in (1, 2))
-    assert blocks.places(outputs).shape == (2, rows, columns, *shape, 4)
-    np.testing.assert_array_equal(blocks.places(outputs)[:, 0, 0, 0, 0], blocks.pixels(outputs)[:, 0, 0])
+    expected = convolve(images, kernel, strides, padding).outputs @ signs.astype(np.float64)[:, None]
+    assert_close(jax.jit(by_blocks)(images, kernel), expected, 2e-6)
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize(("outputs", "channels"), [(1, 3), (8, 3), (16, 3), (40, 3), (8, 32)])
-def test_images_and_their_gradients_are_those_of_xlas_convolution(case, outputs, channels):
-    """Of 8 outputs and 32 channels, blocks of large kernels go tap by tap."""
-    images, kernel, options = layer(case, outputs, channels)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2)])
+def test_blocks_are_of_the_last_two_axes(shape):
+    clips, kernel = map(jnp.asarray, random_arrays((2, 5, 6, 7, 3), (3, 3, 3, 3, 4)))
+    options = dict(strides=(2, 1, 2), padding=((1, 0), (1, 1), (0, 1)))
+    calls = []
 
-    found, vjp = jax.vjp(lambda x, w: image_convolution(x, w, **options), images, kernel)
-    expected, expected_vjp = jax.vjp(lambda x, w: convolve_images(x, w, **options), images, kernel)
+    def slow(inputs, kernel, strides, padding):
+        calls.append(strides)
+        return jnp.asarray(convolve(inputs, kernel, strides, padding).outputs, jnp.float32)
 
-    terms = channels / 3  # of sums, as many times as of three channels
-    np.testing.assert_allclose(found, expected, atol=5e-5 * terms)
-    cotangent = jnp.asarray(np.random.default_rng(1).standard_normal(expected.shape), jnp.float32)
-    for gradient, expected_gradient in zip(vjp(cotangent), expected_vjp(cotangent), strict=True):
-        np.testing.assert_allclose(gradient, expected_gradient, atol=1e-4 * terms)
+    outputs = convolve_by_blocks(slow, clips, kernel, **options, shape=shape, pointwise=lambda outputs: outputs)
+
+    assert calls == [(2, shape[0], 2 * shape[1])]
+    assert_close(outputs, convolve(clips, kernel, **options).outputs, 1e-6)
 
 
 @pytest.mark.parametrize(
@@ -73,15 +68,6 @@ def test_images_and_their_gradients_are_those_of_xlas_convolution(case, outputs,
     ],
 )
 def test_few_outputs_have_blocks(kernel_shape, shape):
-    kernel = jax.ShapeDtypeStruct(kernel_shape, jnp.float32)
-    assert block_shape(jax.ShapeDtypeStruct((1, 9, 9, kernel_shape[-2]), jnp.float32), kernel) == shape
-
-
-def test_sixteen_bits_are_not_put_into_blocks():
-    images, kernel, options = layer("square", 8)
-    images, kernel = images.astype(jnp.bfloat16), kernel.astype(jnp.bfloat16)
-
-    jaxpr = jax.make_jaxpr(lambda x, w: image_convolution.__wrapped__(x, w, **options))(images, kernel)
-
-    (convolution,) = [equation for equation in jaxpr.eqns if equation.primitive.name == "conv_general_dilated"]
-    assert convolution.outvars[0].aval.shape == (2, 9, 8, 8)
+    block = partial(block_shape, kernel=jax.ShapeDtypeStruct(kernel_shape, jnp.float32))
+    assert block(jax.ShapeDtypeStruct((1, 9, 9, kernel_shape[-2]), jnp.float32)) == shape
+    assert block(jax.ShapeDtypeStruct((1, 9, 9, kernel_shape[-2]), jnp.bfloat16)) == (1, 1)

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 import pytest
 
-pytestmark = pytest.mark.usefixtures("no_shape_checks")
-SCRIPTS = Path(__file__).parents[3] / "experiments" / "sweeps"
+pytestmark = [pytest.mark.bench, pytest.mark.usefixtures("no_shape_checks")]
+SCRIPTS = Path(__file__).parents[2] / "experiments" / "sweeps"
 
 
 def script(name):

@@ -1,4 +1,4 @@
-"""Weights to start from, by file and by folder."""
+"""Weights to start a training from, by file and by folder."""
 
 import dataclasses
 
@@ -9,9 +9,8 @@ from safetensors.numpy import save_file
 
 import runs
 from jaxsal.models import ResNet3D18, ResNet50, init_variables, variables_to_torch
+from jaxsal.training.convert import starting_variables
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.starts import starting_variables
-from jaxsal.training.train import train
 
 PAN_SPEC = NetworkSpec(runs.CLASSES, arch="pan", width=8, num_frames=16, size=36, crop=32)
 
@@ -61,10 +60,9 @@ def test_pans_of_one_input_start_from_a_resnet50_as_it_is(resnet50, arch):
     assert ("pa" in found["params"]) == (arch == "pan_pa")
 
 
-def test_a_runs_folder_gives_everything(tmp_path):
-    trained = train(runs.SPEC, dataclasses.replace(runs.OPTIONS, num_steps=1), runs.loaded(), tmp_path)
-    found = starting_variables(runs.SPEC, tmp_path)
-    jax.tree.map(np.testing.assert_array_equal, found, trained.variables)
+def test_a_runs_folder_gives_everything(trained_run):
+    found = starting_variables(runs.SPEC, trained_run[0])
+    jax.tree.map(np.testing.assert_array_equal, found, trained_run[1].variables)
 
 
 def test_what_does_not_fit_is_named(resnet50, resnet3d18, tmp_path):

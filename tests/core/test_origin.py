@@ -2,7 +2,7 @@
 
 import subprocess
 
-from jaxsal.core.revision import git_revision
+from jaxsal.core.origin import git_revision
 
 
 def git(folder, *words):

@@ -1,0 +1,70 @@
+"""Commands as a user types them, in this process, on a tiny network and tiny clips."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import runs
+from jaxsal.commands import cli
+from jaxsal.models import init_variables
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import save_as_run
+
+
+@pytest.fixture(autouse=True)
+def one_device(monkeypatch):
+    monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
+
+
+@pytest.fixture(scope="package")
+def run_folder(tmp_path_factory):
+    """A run with the network of `runs`, whose weights are as they were drawn."""
+    folder = tmp_path_factory.mktemp("run")
+    variables = init_variables(runs.SPEC.model(), jax.random.key(0), (1, *runs.SPEC.clip_shape))
+    save_as_run(Checkpoint(runs.SPEC, variables, 0, None, {}), folder)
+    return folder
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """A visible recording."""
+    np.save(tmp_path / "seen.npy", runs.moving_bar(1, 5, False))
+    return tmp_path / "seen.npy"
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command; what it printed."""
+
+    def printed(*words):
+        cli.main([str(word) for word in words])
+        return capsys.readouterr().out
+
+    return printed
+
+
+@pytest.fixture
+def dry_run(run, tmp_path):
+    """Runs a command dry; its plan. Nothing is written."""
+
+    def plan(*words):
+        before = sorted(tmp_path.rglob("*"))
+        plan = json.loads(run(*words, "--dry-run", "--json"))
+        assert sorted(tmp_path.rglob("*")) == before
+        return plan
+
+    return plan
+
+
+@pytest.fixture
+def refused(capsys):
+    """Runs a command that fails; its exit status and what it says on standard error."""
+
+    def stopped(*words):
+        with pytest.raises(SystemExit) as stop:
+            cli.main([str(word) for word in words])
+        return stop.value.code, capsys.readouterr().err
+
+    return stopped

@@ -1,0 +1,65 @@
+"""`jaxsal demo` on fewer, smaller clips of the embedded set; and dry runs, which compute nothing."""
+
+import dataclasses
+
+import pytest
+
+import runs
+from jaxsal.commands import demo
+from jaxsal.datasets import catalog
+
+METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
+SIZES = {"resnet3d18": dict(num_frames=4, size=20, crop=16), "pan": dict(num_frames=8, size=36, crop=32)}
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("network", SIZES)
+def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network):
+    preset, whole = demo.PRESETS[network], catalog.open_clips
+    smaller = demo.Preset(
+        preset.network | dict(width=2) | SIZES[network],
+        dataclasses.replace(preset.training, batch_size=4),
+        dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
+    )
+    monkeypatch.setitem(demo.PRESETS, network, smaller)
+
+    def fewer(*arguments, **options):
+        clip_set = whole(*arguments, **options)
+        return dataclasses.replace(clip_set, records=tuple(r for r in clip_set.records if "take0-" in r.name)[::3])
+
+    monkeypatch.setattr(catalog, "open_clips", fewer)
+    words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "2", "--clips-per-spectrum", "2"]
+    plan = dry_run(*words)
+    assert (plan["steps"], plan["steps_done"], plan["clips"]) == (2, 0, 4)
+
+    printed = run(*words)
+
+    assert set(plan["files"]) == {path.name for path in tmp_path.iterdir()}
+    assert len(list((tmp_path / "overlays").glob("*.gif"))) == 4
+    for part in ("Test accuracy IR", "Grad-CAM", "floor"):
+        assert part in printed
+    plan = dry_run(*words)
+    assert (plan["steps_done"], plan["clips_done"], plan["passes"]) == (2, 4, 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["demo"], ["paper"], ["train", "--output", "run"], ["evaluate", "--checkpoint", "{run}", "--data", "{data}"]],
+)
+def test_a_dry_run_computes_nothing(run_folder, tmp_path, monkeypatch, run, words):
+    """Nothing is rendered, trained or explained, and the working folder stays empty."""
+
+    def refuse(*arguments, **options):
+        raise AssertionError("a dry run must not compute")
+
+    data = runs.save_recordings(tmp_path / "data")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for name in (
+        *("datasets.synthetic.scenes.render_clip", "training.train.train_step", "training.train.init_variables"),
+        *("report.folder.explain_cases", "evaluation.explain.run_groups"),
+    ):
+        monkeypatch.setattr(f"jaxsal.{name}", refuse)
+    printed = run(*(word.format(run=run_folder, data=data) for word in words), "--dry-run")
+    assert "Nothing was written or computed" in printed
+    assert not list((tmp_path / "here").iterdir())

@@ -1,0 +1,52 @@
+"""`jaxsal train` on own recordings, and `jaxsal evaluate` of the network."""
+
+import csv
+import json
+
+import runs
+
+SIZES = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
+STEPS = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
+SMALL = ["--clips-per-spectrum", "2", "--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
+
+
+def test_train_then_evaluate(run, dry_run, tmp_path):
+    data, trained, table = runs.save_recordings(tmp_path / "data"), tmp_path / "run", tmp_path / "table"
+    words = ["train", "--data", data, "--spectra", "TV", "--output", trained, *SIZES, *STEPS]
+    plan = dry_run(*words)
+    assert (plan["steps"], plan["steps_done"]) == (4, 0)
+    printed = run(*words)
+    assert set(plan["files"]) == {path.name for path in trained.iterdir()}
+    assert dry_run(*words)["steps_done"] == 4
+    assert "TV network, TV clips: test accuracy" in printed
+    assert "TV network, IR clips: test accuracy" in printed
+    assert "chance 0.500" in printed
+
+    words = ["evaluate", "--checkpoint", trained, "--data", data, "--output", table, "--sampling", "sobol", *SMALL]
+    assert dry_run(*words)["clips"] == 4
+    found = json.loads(run(*words, "--json"))
+    assert len(found["clips"]) == 4
+    (row,) = (row for row in found["table"] if (row["spectrum"], row["method"]) == ("IR", "RISE"))
+    assert row["num_clips"] == 2
+    assert row["deletion"]["low"] <= row["deletion"]["mean"] <= row["deletion"]["high"]
+    assert 0 < row["insertion"]["p_value"] <= 1
+    results = list(csv.DictReader((table / "results.csv").read_text().splitlines()))
+    assert {row["method"] for row in results} == {"Grad-CAM", "RISE", "SIDU", "random"}
+    assert len(results) == 4 * 4
+    assert_provenance(json.loads((table / "run.json").read_text()))
+
+
+def assert_provenance(made_by):
+    """The network, its training, the options in force and the program."""
+    assert made_by["network"]["spectra"] == "TV"
+    assert made_by["training"]["versions"]["jaxsal"]
+    assert made_by["versions"]["jax"]
+    assert "cpu: cpu" in made_by["devices"]
+    assert "git_revision" in made_by
+    assert len(made_by["weights"]) == 64
+    explaining = made_by["explaining"]
+    assert (explaining["rise"]["num_masks"], explaining["rise"]["grid_shape"]) == (8, [2, 2, 2])
+    assert (explaining["rise"]["keep_prob"], explaining["sidu"]["threshold"]) == (0.1, 0.5)
+    assert (explaining["rise"]["sampling"], explaining["precision"]) == ("sobol", "float32")
+    assert [explaining[name]["baseline"] for name in ("deletion", "insertion")] == ["mean", "blur"]
+    assert explaining["deletion"]["num_steps"] == 3

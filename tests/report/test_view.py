@@ -1,0 +1,88 @@
+"""The player of a notebook has the maps, ledgers and curves that it is given."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import jaxsal
+from jaxsal.report.page import build_page
+from jaxsal.report.panels import Scene, scenes_of
+from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, page_data
+
+SALIENCY = np.random.default_rng(0).normal(size=CLIP.shape[:3]).astype(np.float32)
+
+
+def test_view_of_maps_ledgers_and_curves(found, tmp_path):
+    explanation = found[0]
+    maps = {"Grad-CAM": explanation.maps["Grad-CAM"], "RISE": explanation.ledger}
+    curves = {"RISE": explanation.curves["RISE"]}
+
+    shown = jaxsal.view(CLIP, maps, score_fn=CLASSIFIER, curves=curves, classes=CLASSES, name="a clip")
+
+    shown.save(tmp_path / "view.html")
+    page = (tmp_path / "view.html").read_text()
+    assert "srcdoc=" in shown._repr_html_()
+    assert len(repr(shown)) < 40
+    ((panel,),) = [scene["panels"] for scene in page_data(page)["scenes"]]
+    (expected,) = scenes_of(found[:1], CLASSES, num_scenes=1)[0].panels
+    wanted = page_data(build_page([Scene("", [expected])], title=""))["scenes"][0]["panels"][0]
+    assert [m["target"] for m in panel["maps"]] == [panel["target"], *CLASSES]
+    assert panel["baselines"] == wanted["baselines"]
+    rise = [curve for curve in wanted["curves"] if curve["method"] == "RISE"]
+    for mine, theirs in zip(panel["curves"], rise, strict=True):
+        assert mine["scores"] == theirs["scores"]
+        np.testing.assert_array_equal(
+            decode_volume(panel["orders"][mine["order"]]), decode_volume(wanted["orders"][theirs["order"]])
+        )
+
+
+def test_view_of_one_map_alone():
+    panel = page_data(jaxsal.view(CLIP, SALIENCY).page)["scenes"][0]["panels"][0]
+    assert [m["method"] for m in panel["maps"]] == ["saliency"]
+    assert (panel["target"], panel["probabilities"], panel["curves"]) == (None, [], [])
+
+
+def test_scales_and_units_reach_the_page(found):
+    explanation = found[0]
+    assert page_data(build_page(scenes_of(found, CLASSES, num_scenes=1), title=""))["scenes"][0]["scale"] == "steps"
+    maps = {"Grad-CAM, IR": explanation.maps["Grad-CAM"], "RISE": explanation.ledger, "mine": SALIENCY}
+    (scene,) = page_data(jaxsal.view(CLIP, maps, target=0, scale="clip").page)["scenes"]
+    assert scene["scale"] == "clip"
+    units = {m["method"]: m["unit"] for m in scene["panels"][0]["maps"]}
+    assert units == {"Grad-CAM, IR": "logits", "RISE": "mean probability", "mine": ""}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(clip=CLIP[..., :1]), "`clip` must have 3 channels"),
+        (dict(saliency={}), "`saliency` must hold at least one map; got none"),
+        (dict(saliency=SALIENCY[:3]), "`saliency` must divide the clip's 4 frames; got 3"),
+        (dict(saliency=np.full_like(SALIENCY, np.inf)), "`saliency` must be finite"),
+        (dict(curves={"SIDU": ()}), r"`curves` must be of the maps \['saliency'\]; got 'SIDU'"),
+        (dict(score_fn=CLASSIFIER, classes=("a",)), "`classes` must name 4 classes; got 1"),
+        (dict(scale="jet"), r"`scale` must be one of \('steps', 'limits', 'clip', 'map'\); got 'jet'"),
+        (dict(score_fn=CLASSIFIER, target=4), "`target` must be a class from 0 to 3; got 4"),
+    ],
+)
+def test_bad_views(no_shape_checks, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        jaxsal.view(**dict(clip=CLIP, saliency=SALIENCY) | arguments)
+
+
+def test_ledgers_of_several_classifiers_say_no_prediction(found):
+    one = found[0].ledger
+    other = dataclasses.replace(one, clip_logits=one.clip_logits[::-1].copy())
+    maps = {"RISE, here": one, "RISE, there": other}
+    panel = page_data(jaxsal.view(CLIP, maps, classes=CLASSES, target=2).page)["scenes"][0]["panels"][0]
+    assert (panel["target"], panel["probabilities"]) == ("bend", [])
+    assert [(m["method"], m["target"]) for m in panel["maps"]] == [(m, k) for m in maps for k in CLASSES]
+    assert jaxsal.view(CLIP, {"a": one, "b": one}).page
+    with pytest.raises(ValueError, match="`target` must be given where ledgers are of several classifiers; got None"):
+        jaxsal.view(CLIP, maps)
+
+
+def test_a_ledger_of_another_clip(found):
+    with pytest.raises(ValueError, match="The ledger 'saliency' in `saliency` was computed for a different clip"):
+        jaxsal.view(1 - CLIP, found[0].ledger)

@@ -1,0 +1,35 @@
+"""Calls as a user writes them, read by mypy alone: it must take the right ones and find the error in each wrong one.
+
+`warn_unused_ignores` makes an error that mypy no longer finds an error of its own.
+"""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import jaxsal
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.training.options import TrainOptions
+
+
+def right(classifier: jaxsal.Classifier, clip: jax.Array, file: Path) -> jaxsal.Curve:
+    key = jax.random.key(0)
+    saliency = jaxsal.rise(key, classifier, clip, num_masks=100, grid_shape=(2, 8, 8), estimator="centered")
+    jaxsal.rise_ledger(key, classifier, clip, sampling="sobol", baseline=np.zeros(3, np.float32)).save(file)
+    jaxsal.sidu(classifier, clip, "all", recipe="icpr2022", threshold=0.3)
+    jaxsal.gradcam(classifier, clip, 3, alignment="corners")
+    ExplainOptions(method=("rise",), recipe="canonical", deletion_baseline="blur")
+    TrainOptions(optimizer="sgd", num_epochs=3)
+    return jaxsal.deletion(classifier, clip, saliency, num_steps=20, baseline="mean")
+
+
+def wrong(classifier: jaxsal.Classifier, clip: jax.Array) -> None:
+    key = jax.random.key(0)
+    jaxsal.rise(key, classifier, clip, num_mask=100)  # type: ignore[call-arg]
+    jaxsal.rise(key, classifier, clip, estimator="median")  # type: ignore[arg-type]
+    jaxsal.sidu(classifier, clip, recipe="mine")  # type: ignore[arg-type]
+    jaxsal.gradcam(classifier, clip, alignment="center")  # type: ignore[arg-type]
+    jaxsal.insertion(classifier, clip, clip[..., 0], num_steps="20")  # type: ignore[arg-type]
+    ExplainOptions(references=("noise",))  # type: ignore[arg-type]
+    TrainOptions(cropping="centre")  # type: ignore[arg-type]
