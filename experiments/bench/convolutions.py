@@ -6,11 +6,10 @@
     python experiments/bench/convolutions.py --quick
 
 The layers are found by tracing the networks, with how often each occurs. Forms of a 3-D layer: "lax", XLA's own;
-"matmul" of a single tap, "joined", "split" and "transformed" as in `jaxsal.models.cpu.planar`, "rows", transformed
-frames whose rows are transformed too, and with few outputs "blocked", the chosen of these by blocks of pixels; of a
-2-D one: "lax", "matmul", "tiles", "rows" and "taps" as in `tiles` there, and "blocked". A star marks the form that
-runs on CPU, forward or in a gradient.
-These figures are behind the thresholds of `planar`, `tiles` and `blocks` in `jaxsal.models.cpu`.
+"matmul" of a single tap, "joined", "split" and "winograd" as in `jaxsal.models.cpu.convolution`, "rows", frames whose
+rows share products too, and with few outputs "blocked", the chosen of these by blocks of pixels; of a 2-D one: "lax",
+"matmul", "tiles", "rows" and "taps" as there, and "blocked". A star marks the form that runs on CPU, forward or in a
+gradient. These figures are behind the thresholds of `convolution` and `blocks` in `jaxsal.models.cpu`.
 """
 
 import math
@@ -29,20 +28,22 @@ import tyro
 from timing import compare, times_in_turns, write_json
 
 from jaxsal.models import PAN, ResNet3D18, ResNet50
-from jaxsal.models.conv import Conv2D, Conv3D
+from jaxsal.models.conv import plain_convolution, same
+from jaxsal.models.cpu.axes import convolve_by, count_outputs, xla_convolution
 from jaxsal.models.cpu.blocks import block_shape, convolve_by_blocks
-from jaxsal.models.cpu.planar import (
-    PRODUCT_FORMS,
-    chosen_form,
-    joined_frames,
-    planar_convolution,
-    split_kernel,
-    transformed_frames,
+from jaxsal.models.cpu.convolution import (
+    FRAME_FORMS,
+    IN_GRADIENTS,
+    OF_FRAMES,
+    PLANE_FORMS,
+    convolve_images,
+    fast_convolution,
+    frame_form,
+    plane_form,
 )
-from jaxsal.models.cpu.plane import convolve_clips, convolve_images, count_outputs
-from jaxsal.models.cpu.tiles import IN_GRADIENTS, convolve_by, plane_form
-from jaxsal.models.cpu.winograd import MOST_POINTS, best_tile
-from jaxsal.models.persistence import BLOCK, CHANNELS, PADDING, TAPS, ResponseNorms
+from jaxsal.models.cpu.winograd import MOST_POINTS, best_tile, winograd
+from jaxsal.models.layers import Conv
+from jaxsal.models.persistence import CHANNELS, TAPS, ResponseNorms
 
 NETWORKS = {
     "resnet3d18": (ResNet3D18, (1, 16, 112, 112, 3)),
@@ -106,15 +107,11 @@ def layers_of(model: nn.Module, shape: tuple[int, ...]) -> Counter[Layer]:
 
     def watch(call, arguments, keywords, context):
         module, inputs = context.module, arguments[0] if arguments else None
-        if isinstance(module, Conv3D):
-            kernel = (*module.kernel_size, inputs.shape[-1], module.features)
-            found[Layer(inputs.shape, kernel, module.strides, module.padding)] += 1
-        if isinstance(module, Conv2D):
-            kernel, pad = (module.size, module.size, inputs.shape[-1], module.features), module.size // 2
-            found[Layer(inputs.shape, kernel, (module.stride,) * 2, ((pad, pad),) * 2)] += 1
-        if isinstance(module, ResponseNorms):
-            images = (inputs.shape[0] * inputs.shape[1], *inputs.shape[2:])
-            found[Layer(images, (*TAPS, images[-1], CHANNELS), (1, 1), PADDING)] += 1
+        if isinstance(module, Conv | ResponseNorms):
+            size, features = (module.size, module.features) if isinstance(module, Conv) else (TAPS, CHANNELS)
+            strides = getattr(module, "strides", None) or (1,) * len(size)
+            padding = tuple((taps // 2, taps // 2) for taps in size)
+            found[Layer(inputs.shape, (*size, inputs.shape[-1], features), strides, padding)] += 1
         return call(*arguments, **keywords)
 
     with nn.intercept_methods(watch):
@@ -124,66 +121,64 @@ def layers_of(model: nn.Module, shape: tuple[int, ...]) -> Counter[Layer]:
 
 def forms(layer: Layer) -> dict[str, Callable[[jax.Array, jax.Array], jax.Array]]:
     """The exact forms of a layer by name."""
-    options = dict(strides=layer.strides, padding=layer.padding)
-    single = all(taps == 1 for taps in layer.kernel[:-2])
-    steps = tuple(slice(None, None, stride) for stride in layer.strides)
-    product = {"matmul": lambda x, w: x[(slice(None), *steps)] @ w.reshape(w.shape[-2:])} if single else {}
+    options: dict[str, Any] = dict(strides=layer.strides, padding=layer.padding)
+    whole = partial(fast_convolution, **options, pointwise=same)
+    found = {"lax": partial(plain_convolution, **options)}
+    if math.prod(layer.kernel[:-2]) == 1:
+        return found | {"matmul": whole}
+    names: list[str] = []
     if len(layer.strides) == 2:
-        found = {"lax": partial(convolve_by, "lax", **options)} | product
-        if single:
-            return found
-        found["blocked"] = partial(convolve_by_blocks, convolve_images, **options, shape=_block(layer))
+        by_blocks = partial(convolve_by_blocks, xla_convolution, shape=_block(layer), pointwise=same)
+        found["blocked"] = partial(by_blocks, **options)
         if math.prod(layer.inputs[1:3]) <= LARGEST_BY_TAPS * math.prod(layer.strides):
-            found["taps"] = partial(convolve_by, "taps", **options)
+            names.append("taps")
         if layer.strides == (1, 1) and max(layer.kernel[:2]) <= MOST_POINTS:
-            found |= {form: partial(convolve_by, form, **options) for form in ("rows", "tiles")}
-        return found
-    found = {"lax": partial(convolve_clips, **options)} | product
-    if single:
-        return found
-    found |= {name: partial(form, **options) for name, form in (("joined", joined_frames), ("split", split_kernel))}
-    num_frames = count_outputs(*_shapes(layer), layer.strides[0], layer.padding[0])
-    if layer.strides[0] == 1 and num_frames > 1 and layer.kernel[0] <= MOST_POINTS:
-        found["transformed"] = partial(transformed_frames, convolve=convolve_images, **options)
-        if layer.strides == (1, 1, 1) and layer.kernel[1] > 1:
-            found["rows"] = partial(transformed_frames, convolve=partial(convolve_by, "rows"), **options)
+            names += ["rows", "tiles"]
+        return found | {name: partial(convolve_by, PLANE_FORMS[name], **options) for name in names}
     if block_shape(*_shapes(layer)) != (1, 1):
-        found["blocked"] = partial(planar_convolution, **options)
+        found["blocked"] = whole
+    planes = partial(convolve_images, strides=layer.strides[1:], padding=layer.padding[1:], allowed=OF_FRAMES)
+    over_time = dict(stride=layer.strides[0], pads=layer.padding[0], convolve=planes)
+    found |= {name: partial(FRAME_FORMS[name], **over_time) for name in ("joined", "split")}
+    if layer.strides[0] == 1 and _num_frames(layer) > 1 and layer.kernel[0] <= MOST_POINTS:
+        found["winograd"] = partial(convolve_by, (winograd,), **options)
+        if layer.strides == (1, 1, 1) and layer.kernel[1] > 1:
+            found["rows"] = partial(convolve_by, (winograd, winograd), **options)
     return found
 
 
 def choice(layer: Layer, what: str = "forward") -> str:
     """The form that runs on CPU."""
-    if _of_pa(layer) or block_shape(*_shapes(layer)) != (1, 1):
-        return "blocked"
-    if layer.kernel[:-2] == (1, 1):
+    if math.prod(layer.kernel[:-2]) == 1:
         return "matmul"
+    if block_shape(*_shapes(layer)) != (1, 1):
+        return "blocked"
     if len(layer.strides) == 2:
         form = plane_form(*_shapes(layer), layer.strides, layer.padding)
         return form if what == "forward" else IN_GRADIENTS.get(form, form)
-    form = chosen_form(*_shapes(layer), layer.strides, layer.padding)
-    if form != "transformed" or what == "gradient":
-        return form
-    of_products = plane_form(*_planes(layer), layer.strides[1:], layer.padding[1:], PRODUCT_FORMS)
-    return "rows" if of_products == "rows" else form
+    over_time = frame_form(*_shapes(layer), layer.strides, layer.padding)
+    if over_time != "winograd" or what == "gradient":
+        return over_time
+    of_products = plane_form(*_planes(layer), layer.strides[1:], layer.padding[1:], OF_FRAMES)
+    return "rows" if of_products == "rows" else over_time
 
 
 def _planes(layer: Layer) -> list[jax.ShapeDtypeStruct]:
     """The images and the kernel of a product of transformed frames."""
     images, kernel = _shapes(layer)
-    num_frames = count_outputs(images, kernel, layer.strides[0], layer.padding[0])
+    num_frames = _num_frames(layer)
     num_tiles = -(-num_frames // best_tile(num_frames, kernel.shape[0]).num_outputs)
     images = jax.ShapeDtypeStruct((images.shape[0] * num_tiles, *images.shape[2:]), images.dtype)
     return [images, jax.ShapeDtypeStruct(kernel.shape[1:], kernel.dtype)]
 
 
-def _of_pa(layer: Layer) -> bool:
-    return layer.kernel[:2] == TAPS and layer.kernel[-1] == CHANNELS and layer.strides == (1, 1)
+def _num_frames(layer: Layer) -> int:
+    return count_outputs(layer.inputs[1], layer.kernel[0], layer.strides[0], layer.padding[0])
 
 
 def _block(layer: Layer) -> tuple[int, int]:
     """The pixels of a block, two by two where none would be chosen."""
-    chosen = BLOCK if _of_pa(layer) else block_shape(*_shapes(layer))
+    chosen = block_shape(*_shapes(layer))
     return (2, 2) if chosen == (1, 1) else chosen
 
 

@@ -24,7 +24,7 @@ from timing import write_json
 
 from jaxsal import RiseLedger, rise_ledger
 from jaxsal.core.devices import use_all_cores
-from jaxsal.evaluation.evaluate import file_name
+from jaxsal.evaluation.cells import file_name
 
 VARIANTS = (  # estimator, sampling; the first is the paper's
     ("mean", "independent"),

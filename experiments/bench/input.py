@@ -24,15 +24,14 @@ import tyro
 from timing import write_json
 
 from jaxsal.core.devices import use_all_cores
-from jaxsal.datasets.pipeline import load_clips, training_batches
-from jaxsal.datasets.prepared import prepare_clips, prepared_clips
+from jaxsal.datasets.builders import prepare_clips
+from jaxsal.datasets.pipeline import load_clips, stream_clips, training_batches
+from jaxsal.datasets.prepared import prepared_clips
 from jaxsal.datasets.records import ClipSet
-from jaxsal.datasets.streaming import stream_clips
-from jaxsal.datasets.synthetic.actions import ACTIONS
-from jaxsal.datasets.synthetic.scenes import render_clip
-from jaxsal.options import TrainOptions
+from jaxsal.datasets.synthetic import ACTIONS, render_clip
 from jaxsal.training.history import input_wait_share
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.options import TrainOptions
 from jaxsal.training.train import train
 
 

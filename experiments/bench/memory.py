@@ -71,6 +71,8 @@ def measure(config: Config, num_masks: int) -> dict[str, Any]:
     import jax
 
     from jaxsal import rise_ledger
+    from jaxsal.engine.baselines import Baseline
+    from jaxsal.engine.batch import prepare
     from jaxsal.engine.scoring import program_bytes
     from jaxsal.models import init_variables
     from jaxsal.training.networks import NetworkSpec
@@ -87,7 +89,8 @@ def measure(config: Config, num_masks: int) -> dict[str, Any]:
         size = path.stat().st_size
     jax.block_until_ready(ledger.map(0))
     peak = peak_mb()
-    program = program_bytes(classifier, clip, ledger.masks, classifier.mean, chunk_size=config.chunk_size)
+    batch = prepare(classifier, [clip])
+    program = program_bytes(batch, ledger.masks, Baseline.of("mean"), chunk_size=config.chunk_size)
     return dict(num_masks=num_masks, peak_mb=peak, program_mb=program / 2**20, ledger_mb=size / 2**20)
 
 

@@ -5,8 +5,8 @@
 
 Variants take turns. Per network: scoring in bfloat16 against float32; deletion and insertion by
 approximation="refine" at several tolerances against all steps; RISE with stratified and Sobol masks against independent
-ones (their errors are in estimators.py); normalisation fused into the blend, normalize(M x + (1 - M) b) =
-M normalize(x) + (1 - M) normalize(b), against masking and then normalising; and, of PAN, the share of segments that
+ones (their errors are in estimators.py); normalisation fused into the blend, normalize(M x + (1 - M) mean) =
+M normalize(x), against masking and then normalising; and, of PAN, the share of segments that
 an earlier mask cut alike, with what could be saved at most. Without --checkpoint the networks have random weights.
 Minutes for the demo's networks on two cores.
 """
@@ -29,10 +29,13 @@ from timing import compare, table, times_in_turns, write_json
 
 from jaxsal import deletion, insertion, rise
 from jaxsal.core.devices import use_all_cores
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import mask_shape
-from jaxsal.engine.masks import ActivationMasks, RankMasks, RiseMasks
-from jaxsal.engine.scoring import score_ids
-from jaxsal.metrics.steps import ranks_and_counts
+from jaxsal.engine.masks import ActivationMasks, RankMasks
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import score
+from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import RECIPES
 
 TOLERANCES = (0.01, 0.02, 0.05)
@@ -89,8 +92,8 @@ def _rise(config: Config, subject: Subject, **options: Any) -> jax.Array:
 
 
 def _masks(config: Config, subject: Subject) -> RiseMasks:
-    shape = mask_shape(subject.classifier, subject.clip)
-    return RiseMasks(jax.random.key(0), config.num_masks, 0.1, shape, (2, 8, 8), "mirror", "own")
+    shape = mask_shape(subject.classifier, subject.clip.shape)
+    return RiseMasks.draw(jax.random.key(0), config.num_masks, 0.1, shape, (2, 8, 8), "mirror", "own")
 
 
 def _timed(config: Config, variants: dict[str, Callable[[], Any]], work: int, unit: str) -> list[dict[str, Any]]:
@@ -148,16 +151,18 @@ def samplings(config: Config, subject: Subject) -> dict[str, Any]:
 def fused_normalization(config: Config, subject: Subject) -> dict[str, Any]:
     """Masking the normalised clip against normalising the masked one; the same up to rounding."""
     classifier, clip = subject.classifier, jnp.asarray(subject.clip)
-    baseline = jnp.full(3, 0.25)
     masks = _masks(config, subject)
     ids = np.arange(config.num_masks, dtype=np.int32)
     bare = dataclasses.replace(classifier, mean=None, std=None)
-    score = partial(score_ids, chunk_size=config.chunk_size)
+    normalised = Batch(bare, classifier.normalize(clip)[None], [clip])  # values that `prepare` would refuse
+    variants = {
+        "masked, then normalised": (prepare(classifier, [clip]), Baseline.of("mean")),
+        "normalised, then masked": (normalised, Baseline.of("zero")),
+    }
+    options: Any = dict(pairs=np.zeros((len(ids), 2), np.int32), ids=ids, chunk_size=config.chunk_size)
     runs = {
-        "masked, then normalised": partial(score, classifier, clip, masks, ids, baseline),
-        "normalised, then masked": partial(
-            score, bare, classifier.normalize(clip), masks, ids, (baseline - classifier.mean) / classifier.std
-        ),
+        name: partial(score, batch, [masks], baseline=baseline, **options)
+        for name, (batch, baseline) in variants.items()
     }
     first, second = (np.asarray(run()) for run in runs.values())
     off = float(np.abs(first - second).max() / np.abs(first).max())
@@ -170,14 +175,14 @@ def repeated_segments(config: Config, subject: Subject, saliency: np.ndarray) ->
     classifier, clip = subject.classifier, jnp.asarray(subject.clip)
     activations = jax.jit(lambda classifier, clip: classifier.features(clip))(classifier, clip)
     options = RECIPES["default"]
-    ranks, counts = ranks_and_counts(jnp.asarray(saliency), clip.shape, options.deletion)
+    ranks, counts = rank_maps(jnp.asarray(saliency)[None], clip.shape, options.deletion)
     families = {
         "RISE": (_masks(config, subject), config.num_masks),
         "SIDU": (
             ActivationMasks(activations, options.sidu.threshold, saliency.shape, options.sidu.alignment),
             activations.shape[-1],
         ),
-        "deletion, insertion": (RankMasks(ranks, jnp.asarray(counts, jnp.int32), True), len(counts)),
+        "deletion, insertion": (RankMasks(ranks[0], jnp.asarray(counts, jnp.int32), True), len(counts)),
     }
     stem = stem_share(dataclasses.replace(subject.spec, width=64, num_frames=32, size=256, crop=224))
     found: dict[str, Any] = {"operations before segments meet, in the published network": stem}

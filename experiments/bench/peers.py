@@ -32,7 +32,7 @@ from timing import compare, exact_float32, peak_mb, table, times_in_turns, write
 
 from jaxsal import Classifier, deletion, gradcam, insertion, rise, sidu
 from jaxsal.core.devices import use_all_cores
-from jaxsal.engine.masks import RiseMasks
+from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.models import ResNet3D18, init_variables, variables_to_torch
 
 Method = Literal["rise", "sidu", "deletion", "insertion", "gradcam", "torchcam"]
@@ -121,7 +121,7 @@ class Subject:
 
     def save(self, folder: Path, num_masks: int) -> None:
         """Writes what the other side needs, with the grids and offsets of so many masks."""
-        masks = RiseMasks(self.key, num_masks, 0.1, self.config.shape, (2, 8, 8), "corners", "spatial")
+        masks = RiseMasks.draw(self.key, num_masks, 0.1, self.config.shape, (2, 8, 8), "corners", "spatial")
         grids, offsets = jax.jit(jax.vmap(masks.grid_and_offset))(jnp.arange(num_masks))
         arrays = dict(clip=self.clip, saliency=self.saliency, grids=grids, offsets=offsets)
         for name, array in arrays.items():

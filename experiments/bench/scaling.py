@@ -56,7 +56,7 @@ def serve(config: Config) -> None:
 
     jax.config.update("jax_num_cpu_devices", config.serve)
     from jaxsal import score_masks
-    from jaxsal.engine.masks import RiseMasks
+    from jaxsal.engine.rise_masks import RiseMasks
     from jaxsal.models import init_variables
     from jaxsal.training.networks import NetworkSpec
 
@@ -64,7 +64,7 @@ def serve(config: Config) -> None:
     spec = NetworkSpec(tuple("abcdefgh"), width=config.width, num_frames=config.num_frames, size=crop, crop=crop)
     classifier = spec.classifier(init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape)))
     clip = jax.random.uniform(jax.random.key(1), spec.clip_shape)
-    masks = RiseMasks(jax.random.key(2), config.num_masks, 0.1, spec.clip_shape[:3], (2, 8, 8), "mirror", "own")
+    masks = RiseMasks.draw(jax.random.key(2), config.num_masks, 0.1, spec.clip_shape[:3], (2, 8, 8), "mirror", "own")
     for _ in sys.stdin:
         jax.block_until_ready(score_masks(classifier, clip, masks, chunk_size=config.chunk_size))
         print(json.dumps(dict(devices=jax.device_count(), platform=jax.devices()[0].platform)), flush=True)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxsal.classifier import Classifier
-from jaxsal.saliency.ledger import clip_logits
+from jaxsal.engine.batch import prepare
 from jaxsal.training.networks import NetworkSpec
 
 RANDOM = {
@@ -47,7 +47,7 @@ def subjects(checkpoints: tuple[Path, ...], *, quick: bool) -> list[Subject]:
 
 def _trained(path: Path) -> Subject:
     from jaxsal.datasets.catalog import SYNTHETIC, open_clips
-    from jaxsal.evaluation.evaluate import select_cases
+    from jaxsal.evaluation.explain import select_cases
     from jaxsal.training.checkpoint import open_checkpoint
 
     checkpoint = open_checkpoint(path)
@@ -68,5 +68,5 @@ def _random(name: str, fields: dict) -> Subject:
 
 def _subject(name: str, spec: NetworkSpec, variables: Any, clip: np.ndarray) -> Subject:
     classifier = spec.classifier(variables)
-    target = int(np.argmax(clip_logits(classifier, clip)))
+    target = int(np.argmax(prepare(classifier, [clip]).logits[0]))
     return Subject(name, spec, classifier, clip, target)

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from peer import resident_peak_mb
 
-from jaxsal.core.revision import git_revision
+from jaxsal.core.origin import git_revision
 
 
 def times_in_turns(

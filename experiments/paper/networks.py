@@ -12,8 +12,7 @@ from typing import ClassVar
 import tyro
 
 from jaxsal.commands.cli import run_verb
-from jaxsal.commands.output import Output
-from jaxsal.commands.verb import Verb
+from jaxsal.commands.verb import Output, Verb
 
 
 @dataclass(frozen=True)
@@ -36,15 +35,15 @@ class Network(Verb):
         from jaxsal.core.checks import check_choice
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.paper.config import PRESETS
-        from jaxsal.paper.sheets import records, to_markdown
         from jaxsal.paper.training import decoder, networks_sheet, train_network
+        from jaxsal.report.table import to_markdown, to_records
 
         check_choice("preset", self.preset, tuple(PRESETS))
         config = PRESETS[self.preset].with_seed(self.seed).network(self.arch, self.spectra)
         clip_set = open_clips(self.data, height=config.size, num_frames=config.num_frames, seed=self.seed)
         decode = decoder(config.spec(clip_set.classes), clip_set)
         sheet = networks_sheet([train_network(config, clip_set, decode, self.output / "networks" / config.name)])
-        return Output(to_markdown(sheet), dict(networks=records(sheet)))
+        return Output(to_markdown(sheet), dict(networks=to_records(sheet)))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 FLOPs are counted by XLA in the program that scores masks, bytes from the arrays that a sweep moves and writes. What
 one accelerator sustains, how long a clip takes to decode and a chunk to write are given, not measured on a cluster.
-The clips are then handed out as `jaxsal.evaluation.sweep.run.share_out` does: whole rounds to single processes, the
+The clips are then handed out as `jaxsal.evaluation.sweep.share_out` does: whole rounds to single processes, the
 rest to all.
 """
 
@@ -20,10 +20,11 @@ import numpy as np
 import tyro
 
 from jaxsal.core.callables import split_callable
-from jaxsal.engine.masks import RiseMasks
-from jaxsal.engine.scoring import _score_chunks
-from jaxsal.evaluation.sweep.run import share_out
-from jaxsal.evaluation.sweep.store import Store
+from jaxsal.engine.masks import Families
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import Program, score_chunks
+from jaxsal.evaluation.store import Store
+from jaxsal.evaluation.sweep import share_out
 from jaxsal.training.networks import NetworkSpec
 
 
@@ -74,12 +75,12 @@ def flops_per_mask(config: Config) -> float:
     shapes = jax.eval_shape(spec.model().init, jax.random.key(0), jnp.zeros((1, *spec.clip_shape)))
     classifier = jax.eval_shape(spec.classifier, dict(shapes))
     arrays, static = split_callable(jax.tree.map(lambda leaf: np.broadcast_to(np.float32(1), leaf.shape), classifier))
-    masks = RiseMasks(jax.random.key(0), 1, 0.1, spec.clip_shape[:3], (2, 8, 8), "mirror", "own")
+    masks = RiseMasks.draw(jax.random.key(0), 1, 0.1, spec.clip_shape[:3], (2, 8, 8), "mirror", "own")
     counts = []
     for chunk in (1, 2):
-        ids = np.zeros((1, chunk), np.int32)
-        clip = jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32)
-        traced = _score_chunks.trace(arrays, clip, jnp.zeros(3), masks, ids, 1, static, "aligned", None, None)
+        ids, pairs = np.zeros((1, chunk), np.int32), np.zeros((1, chunk, 2), np.int32)
+        clips = jax.ShapeDtypeStruct((1, *spec.clip_shape), jnp.float32)
+        traced = score_chunks.trace(arrays, clips, clips, Families.of([masks]), pairs, ids, 1, Program(static))
         lowered = traced.lower(lowering_platforms=("cuda",))
         counts.append(lowered.cost_analysis()["flops"])
     return counts[1] - counts[0]
@@ -121,16 +122,16 @@ def seconds_of_mask(config: Config, flops: float) -> float:
 
 def write_seconds_here(config: Config, commits: int = 20) -> float:
     """The median time to commit a chunk of a ledger to a folder of this machine."""
-    shape = (1, config.masks_per_commit, config.num_classes)
+    logits = np.random.default_rng(0).random((config.masks_per_commit, config.num_classes), np.float32)
     seconds = []
     with tempfile.TemporaryDirectory() as folder:
         store = Store(folder, create=True)
-        store.make_array("logits", (1, commits * shape[1], shape[2]), shape, ("clip", "mask", "class"))
+        store.describe("series", {})
         for number in range(commits):
             start = time.perf_counter()
-            part = slice(number * shape[1], (number + 1) * shape[1])
-            store.write("logits", (0, part), np.full(shape[1:], number, np.float32))
-            store.settle()
+            span = number * len(logits), (number + 1) * len(logits)
+            store.put("scores", "series", "clip", {"logits": logits}, span=span)
+            store.commit()
             seconds.append(time.perf_counter() - start)
     return float(np.median(seconds))
 

@@ -20,9 +20,9 @@ import numpy as np
 import tyro
 
 from jaxsal.core.callables import split_callable
-from jaxsal.engine.masks import RiseMasks
-from jaxsal.engine.padded_masks import common_padding, pad_masks
-from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, _score_chunks
+from jaxsal.engine.masks import Families
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, Program, score_chunks
 from jaxsal.training.networks import NetworkSpec
 
 _COLLECTIVES = r"= \S+ (all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)(?:-start)?\("
@@ -61,18 +61,18 @@ def lower(config: Config, devices: list[Any]) -> Any:
     variables = jax.eval_shape(spec.model().init, jax.random.key(0), jnp.zeros((1, *spec.clip_shape)))
     classifier = jax.eval_shape(spec.classifier, dict(variables))
     arrays, static = split_callable(jax.tree.map(lambda leaf: np.broadcast_to(np.float32(1), leaf.shape), classifier))
-    masks = RiseMasks(jax.random.key(0), 1000, 0.1, spec.clip_shape[:3], config.grid_shape, "mirror", "own")
-    masks = pad_masks(masks, config.num_frames, common_padding([masks]))
+    masks = RiseMasks.draw(jax.random.key(0), 1000, 0.1, spec.clip_shape[:3], config.grid_shape, "mirror", "own")
 
     def shape_of(leaf: Any) -> jax.ShapeDtypeStruct:
         kind = leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
         return jax.ShapeDtypeStruct(np.shape(leaf), kind, sharding=whole)
 
-    clip = np.zeros(spec.clip_shape, np.float32)
-    arguments = jax.tree.map(shape_of, (arrays, clip, clip, masks))
-    ids = jax.ShapeDtypeStruct((CHUNKS_PER_PROGRAM, config.masks_per_chip * len(devices)), jnp.int32, sharding=split)
+    clips = np.zeros((1, *spec.clip_shape), np.float32)
+    arguments = jax.tree.map(shape_of, (arrays, clips, clips, Families.of([masks])))
+    chunks = CHUNKS_PER_PROGRAM, config.masks_per_chip * len(devices)
+    pairs, ids = (jax.ShapeDtypeStruct(shape, jnp.int32, sharding=split) for shape in ((*chunks, 2), chunks))
     count = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
-    traced = _score_chunks.trace(*arguments, ids, count, static, "aligned", None, None)
+    traced = score_chunks.trace(*arguments, pairs, ids, count, Program(static))
     return traced.lower(lowering_platforms=("tpu",))
 
 
