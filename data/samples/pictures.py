@@ -6,22 +6,22 @@ Needs playwright and a chromium on the PATH; writes raise_arms.png and player.pn
 """
 
 import argparse
-import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from jaxsal.evaluation.evaluate import file_name
+from jaxsal.evaluation.cells import file_name
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.report.folder import draw_overlays
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import group_by_scene, scenes_of
-from jaxsal.report.run import load_run
+from jaxsal.report.run import read_run
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-def choose_scene(explanations: list[Explanation], target: int) -> list[Explanation]:
+def choose_scene(explanations: Sequence[Explanation], target: int) -> list[Explanation]:
     """The scene, of both spectra where there is one, whose visible clip is most surely and rightly of a class.
 
     Raises:
@@ -66,15 +66,15 @@ def main() -> None:
     parser.add_argument("--class-name", default="raise_arms", help="of the clip that is shown")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="where the pictures go")
     arguments = parser.parse_args()
-    classes = json.loads((arguments.run / "run.json").read_text(encoding="utf-8"))["network"]["classes"]
-    scene = choose_scene(load_run(arguments.run), classes.index(arguments.class_name))
+    run = read_run(arguments.run)
+    scene = choose_scene(run.explanations, run.classes.index(arguments.class_name))
     stem = arguments.class_name
     with tempfile.TemporaryDirectory() as folder:
-        draw_overlays(Path(folder), scene, classes)
+        draw_overlays(Path(folder), scene, run.classes)
         visible = next(e for e in scene if e.spectrum == "TV")
         (strip,) = Path(folder).glob(f"{file_name(visible.name)}-as-*.png")
         shutil.copy(strip, arguments.output / f"{stem}.png")
-    page = build_page(scenes_of(scene, classes, num_scenes=1), title="jaxsal")
+    page = build_page(scenes_of(scene, run.classes, num_scenes=1), title="jaxsal")
     photograph(page, arguments.output / "player.png")
 
 
