@@ -8,12 +8,16 @@ import pytest
 import toys
 from jaxsal import RiseLedger, deletion, rise, rise_ledger, score_masks, sidu
 from jaxsal.engine.inputs import check_batches
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.explain import explain_all
+from jaxsal.evaluation.options import ExplainOptions
 
 KEY = jax.random.key(0)
 CLIP = 0.2 + 0.6 * jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
 MASKS = jax.random.uniform(jax.random.key(2), (7, 4, 6, 6), minval=0.3)
 NETWORK = toys.pooling_classifier(cells=(1, 1, 1), head=np.eye(3, dtype=np.float32)).with_normalization("minmax")
-OPTIONS = dict(grid_shape=(2, 3, 3), keep_prob=0.8, batch_size=4)
+RISE = dict(grid_shape=(2, 3, 3), keep_prob=0.8)
+OPTIONS = RISE | dict(batch_size=4)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 64])
@@ -48,6 +52,24 @@ def test_a_ledger_grows_by_whole_batches(tmp_path):
     assert len(grown.extend(NETWORK, CLIP, 10).ids) == 23
     with pytest.raises(ValueError, match="`other` must have the same options"):
         whole.merge(rise_ledger(KEY, NETWORK, CLIP, num_masks=23, **(OPTIONS | dict(batch_size=5))))
+
+
+def test_a_folder_takes_up_maps_of_batches(tmp_path, passes):
+    """SIDU's masks come from a clip's activations, so scores of its batches are stored with them."""
+    options = ExplainOptions(
+        method=("rise", "sidu"), references=(), num_masks=10, rise_batch=4, sidu_batch=3, num_steps=2, **RISE
+    )
+    case = Case("a", "IR", -1, lambda: np.asarray(CLIP), None)
+    (first,) = explain_all(NETWORK, [case], options, tmp_path)
+    np.testing.assert_allclose(first.maps["SIDU"], sidu(NETWORK, CLIP, batch_size=3), rtol=1e-5)
+    passes.clear()
+    (again,) = explain_all(NETWORK, [case], options, tmp_path)
+    assert sum(passes) == 0
+    for method in ("RISE", "SIDU"):
+        np.testing.assert_array_equal(again.maps[method], first.maps[method])
+    other = case._replace(target=(first.target + 1) % 3)
+    (found,) = explain_all(NETWORK, [other], options, tmp_path)
+    np.testing.assert_allclose(found.maps["SIDU"], sidu(NETWORK, CLIP, other.target, batch_size=3), rtol=1e-5)
 
 
 def test_batches_that_cannot_be(no_shape_checks):
