@@ -140,7 +140,10 @@ def explain_cases(
     run_groups(groups, store, options, progress=progress)
     order = {case.name: number for number, case in enumerate(cases)}
     places = sorted(places_of(groups, store), key=lambda place: order[place.name])
-    return Explained([read_explanation(store, place, options) for place in places], places)
+    explanations = [read_explanation(store, place, options) for place in places]
+    if directory is None:
+        store.clear()
+    return Explained(explanations, places)
 
 
 def run_groups(groups: Sequence[Group], store: Store, options: ExplainOptions, *, progress: bool = False) -> None:

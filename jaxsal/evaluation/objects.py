@@ -72,6 +72,10 @@ class Objects:
         except (ValueError, OSError) as error:
             raise OSError(f"Cannot list {self.url}/{folder}: {_reason(error)}.") from error
 
+    def clear(self) -> None:
+        """Removes every file."""
+        self._files.delete_range(ts.KvStore.KeyRange()).result()
+
     def remove_leftovers(self, folder: str) -> None:
         """Removes what killed writers left half written in a folder on a disk, an hour ago or earlier."""
         if self._files.spec().to_json()["driver"] == "file":

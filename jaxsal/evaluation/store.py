@@ -126,6 +126,12 @@ class Store(Reader):
             while not self.read_only and (found := self._clips(kind, series).get(clip)):
                 self._rewrite([part for part, _ in found], without=(kind, series, clip))
 
+    def clear(self) -> None:
+        """Removes everything, as what was kept in memory for a while."""
+        self._settle()
+        self._files.clear()
+        self.refresh()
+
     def compact(self, *, idle: float = 3600.0) -> None:
         """Writes small parts together as few large ones of up to 64 MB, without duplicates and damaged records.
 

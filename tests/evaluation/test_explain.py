@@ -1,4 +1,5 @@
 import dataclasses
+import uuid
 
 import jax
 import numpy as np
@@ -215,6 +216,12 @@ def test_only_clips_of_one_shape_go_together(monkeypatch):
     assert sizes == [4, 1]
     assert [explanation.name for explanation in found] == [case.name for case in mixed]
     assert [len(explanation.clip) for explanation in found] == [4, 4, 8, 4, 4]
+
+
+def test_nothing_stays_in_memory_that_nobody_holds(monkeypatch):
+    monkeypatch.setattr("jaxsal.evaluation.explain.uuid.uuid4", lambda: uuid.UUID(int=7))
+    explained(dataclasses.replace(OPTIONS, method=("gradcam",)))
+    assert Store(f"memory://{uuid.UUID(int=7).hex}", create=True).counts() == {}
 
 
 def test_names_become_files():
