@@ -90,7 +90,10 @@ def stand_ins(baseline: Baseline, clips: Any, score_fn: ScoreFn) -> Any:
 
 def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Any) -> Float[Array, "B T H W C"]:
     if not isinstance(baseline.name, Given):
-        return _named_each(clips, _mean(mean, clips), baseline)
+        colour = _mean(mean, clips)
+        if not isinstance(clips, jax.core.Tracer | np.ndarray):
+            colour = jax.device_put(colour, clips.sharding)
+        return _named_each(clips, colour, baseline)
     given = _check_given(baseline.name.array, clips.shape[1:])
     if not isinstance(clips, jax.core.Tracer | np.ndarray):
         given = jax.device_put(given, clips.sharding)

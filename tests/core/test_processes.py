@@ -133,7 +133,7 @@ def test_a_sweep_that_fails_in_one_process_ends_in_all_and_resumes(tmp_path, no_
     finally:
         processes.stop(running)
     sweeps.run(sweeps.config(tmp_path))
-    assert_done(tmp_path / "store", note=24 + 6)
+    assert_done(tmp_path / "store", numbers=24 + 6)
 
 
 @pytest.mark.process

@@ -19,7 +19,7 @@ def shown():
     texts = [(path, path.read_text().replace("\\\n", " ")) for path in (*PAGES, *BENCH.glob("*.py"))]
     pattern = r"^ *python experiments/bench/(\w+)\.py(.*)$|`(\w+)\.py( [^`]*)?`"
     return [
-        (path.name, first or second, shlex.split(words or more))
+        (path.name, first or second, shlex.split(words or more, comments=True))
         for path, text in texts
         for first, words, second, more in re.findall(pattern, text, re.MULTILINE)
         if (first or second) in SCRIPTS
