@@ -436,8 +436,8 @@ def test_a_bucket(monkeypatch):
             monkeypatch.setenv(name, value)
         with pytest.raises(FileNotFoundError, match="`store` must hold results; got gs://bucket/none"):
             Store("gs://bucket/none")
-        fill(Store("gs://bucket/sweep", create=True))
-        store = Store("gs://bucket/sweep")
+        fill(Store("gs://bucket/parts", create=True))
+        store = Store("gs://bucket/parts")
         assert_whole(store)
         store.compact(idle=0)
         assert [name for name in buckets.Bucket.objects if "/parts/" in name] == [
@@ -446,12 +446,12 @@ def test_a_bucket(monkeypatch):
         (name,) = (f"sweep/{key}" for key in store._parts)
         content, change = buckets.Bucket.objects[name]
         buckets.Bucket.objects[name] = content[:-4], change
-        assert sum("result of clip_" in message for message in Store("gs://bucket/sweep").verify()) == 1
+        assert sum("result of clip_" in message for message in Store("gs://bucket/parts").verify()) == 1
 
 
 def test_memory():
-    fill(Store("memory://sweep", create=True))
-    assert_whole(Store("memory://sweep"))
+    fill(Store("memory://parts", create=True))
+    assert_whole(Store("memory://parts"))
 
 
 def test_the_status_of_a_billion_scores(tmp_path):
