@@ -436,22 +436,22 @@ def test_a_bucket(monkeypatch):
             monkeypatch.setenv(name, value)
         with pytest.raises(FileNotFoundError, match="`store` must hold results; got gs://bucket/none"):
             Store("gs://bucket/none")
-        fill(Store("gs://bucket/parts", create=True))
-        store = Store("gs://bucket/parts")
+        fill(Store("gs://bucket/whole", create=True))
+        store = Store("gs://bucket/whole")
         assert_whole(store)
         store.compact(idle=0)
         assert [name for name in buckets.Bucket.objects if "/parts/" in name] == [
-            f"sweep/{key}" for key in store._parts
+            f"whole/{key}" for key in store._parts
         ]
-        (name,) = (f"sweep/{key}" for key in store._parts)
+        (name,) = (f"whole/{key}" for key in store._parts)
         content, change = buckets.Bucket.objects[name]
         buckets.Bucket.objects[name] = content[:-4], change
-        assert sum("result of clip_" in message for message in Store("gs://bucket/parts").verify()) == 1
+        assert sum("result of clip_" in message for message in Store("gs://bucket/whole").verify()) == 1
 
 
 def test_memory():
-    fill(Store("memory://parts", create=True))
-    assert_whole(Store("memory://parts"))
+    fill(Store("memory://whole", create=True))
+    assert_whole(Store("memory://whole"))
 
 
 def test_the_status_of_a_billion_scores(tmp_path):
