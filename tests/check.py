@@ -1,8 +1,8 @@
 """Installs the project with what its tests need, and checks it: style, types, tests.
 
-    python tests/check.py           everything
-    python tests/check.py --fast    without the tests that start processes, play the report in a browser, build the
-                                    pages, run the benchmarks or explain networks of full size
+    python tests/check.py          all but the slow tests
+    python tests/check.py --all    also the tests that start processes, play the report in a browser, build the pages,
+                                   run the benchmarks or explain networks of full size
 
 Further words go to pytest. The README and the continuous integration run this file.
 """
@@ -29,14 +29,13 @@ def run(*words: str) -> None:
 
 def main(words: list[str]) -> None:
     """Runs all checks, the quick ones first."""
-    fast = "--fast" in words
-    chosen = ["-m", f"not ({SLOW})"] if fast else []
+    chosen = [] if "--all" in words else ["-m", f"not ({SLOW})"]
     python = [sys.executable, "-m"]
     run(*python, "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--editable", ".[test]")
     run(*python, "ruff", "check", ".")
     run(*python, "ruff", "format", "--check", ".")
     run(*python, "mypy")
-    run(*python, "pytest", "-n", "2", *chosen, *(word for word in words if word != "--fast"))
+    run(*python, "pytest", "-n", "2", *chosen, *(word for word in words if word != "--all"))
 
 
 if __name__ == "__main__":
