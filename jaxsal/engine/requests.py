@@ -1,7 +1,7 @@
 """Requests for scores, and the scores: what methods and measures ask of the road and what it gives them."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -61,30 +61,52 @@ def score_requests(
 ) -> list[Scores]:
     """The scores of several requests, side by side in each chunk; arguments as for `score`."""
     families = families if isinstance(families, Families) else Families.of(families)
-    counts = [len(request.ids) for request in requests]
-    owners = np.array([[request.clip, request.family] for request in requests], np.int32)
-    known = [np.zeros(n, int) if r.ends is None else r.ends for n, r in zip(counts, requests, strict=True)]
+    pairs, ids, ends = rows_of(requests)
     logits = score(
         batch,
         families,
-        np.repeat(owners, counts, axis=0),
-        np.concatenate([request.ids for request in requests]),
+        pairs,
+        ids,
         baseline=baseline,
-        ends=np.concatenate(known) if batch_size is None else None,
+        ends=ends,
         frame_slices=frame_slices,
         batch_size=batch_size,
         chunk_size=chunk_size,
         progress=progress,
     )
-    stops = np.cumsum(counts)
-    return [
-        Scores(families[r.family], *in_places(r, logits[stop - n : stop]), batch.logits[r.clip])
-        for r, n, stop in zip(requests, counts, stops, strict=True)
-    ]
+    return split_scores(batch, families, requests, logits)
 
 
-def in_places(request: Request, logits: Float[AnyArray, "n K"]) -> tuple[Int[np.ndarray, " N"], Any]:
-    """The numbers of all masks that a request stands for, and their logits."""
-    if request.places is None:
-        return request.ids, logits
-    return np.arange(len(request.places), dtype=np.int32), logits[request.places]
+def rows_of(requests: Sequence[Request]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The clip and the family, the mask and the end of every row that requests want scored, as `score` takes them."""
+    counts = [len(request.ids) for request in requests]
+    owners = np.array([[request.clip, request.family] for request in requests], np.int32)
+    ends = [np.zeros(n, int) if r.ends is None else r.ends for n, r in zip(counts, requests, strict=True)]
+    ids = [request.ids for request in requests]
+    return np.repeat(owners, counts, axis=0), np.concatenate(ids), np.concatenate(ends)
+
+
+def split_scores(
+    batch: Batch, families: Families, requests: Sequence[Request], logits: Float[AnyArray, "N K"]
+) -> list[Scores]:
+    """What each request gets of the logits of all rows: those of every mask that it stands for."""
+    scores = []
+    stop = 0
+    for request in requests:
+        start, stop = stop, stop + len(request.ids)
+        ids, own = request.ids, logits[start:stop]
+        if request.places is not None:
+            ids, own = np.arange(len(request.places), dtype=np.int32), own[request.places]
+        scores.append(Scores(families[request.family], ids, own, batch.logits[request.clip]))
+    return scores
+
+
+def join_logits(
+    ids: Int[np.ndarray, " n"],
+    logits: Float[AnyArray, "n K"],
+    more_ids: Int[np.ndarray, " m"],
+    more_logits: Float[AnyArray, "m K"],
+) -> tuple[Int[np.ndarray, " N"], Float[np.ndarray, "N K"]]:
+    """The masks of both with their logits, ids ascending; the first logits count where both have a mask."""
+    every, first = np.unique(np.concatenate([ids, more_ids]), return_index=True)
+    return every, np.concatenate([logits, more_logits])[first]

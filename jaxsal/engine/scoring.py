@@ -65,7 +65,8 @@ def score(
       ids: Per row, the mask's number.
       baseline: What stands in for removed voxels.
       ends: Per row, `UNTOUCHED` or `REPLACED` where the mask is known to keep or to replace everything, else 0. The
-        logits of such a clip are scored at most once in a batch.
+        logits of such a clip are scored at most once in a batch. Not used with `batch_size`, which makes them
+        depend on others.
       frame_slices: Which slice of a mask a frame gets.
       batch_size: Masked clips of one clip that `score_fn.score_batch` gets at once, where their scores depend on each
         other; takes the place of `chunk_size`. None scores each clip by itself.
@@ -76,6 +77,7 @@ def score(
       The logits in float32, on the host; traced ones under a caller's `jax.jit`.
     """
     families = families if isinstance(families, Families) else Families.of(families)
+    ends = ends if batch_size is None else None
     todo = np.arange(len(ids)) if ends is None else _unknown(batch, pairs, ends, baseline)
     rows = todo if batch_size is None else _in_whole_batches(pairs[:, 0], batch_size)
     logits: Any = np.zeros((0, batch.num_classes), np.float32)

@@ -18,7 +18,7 @@ from jaxsal.core.types import AnyArray
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import Families
-from jaxsal.engine.requests import Request, Scores, in_places
+from jaxsal.engine.requests import Request, Scores, join_logits, rows_of, split_scores
 from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, score
 from jaxsal.evaluation.cells import Cell
 from jaxsal.evaluation.groups import ScoreSet
@@ -118,31 +118,25 @@ def _score(
         batch_size=batch_size,
         chunk_size=chunk_size,
     )
-    counts = [len(request.ids) for request in requests]
-    owners = np.repeat(np.array([[r.clip, r.family] for r in requests], np.int32), counts, axis=0)
-    ids = np.concatenate([request.ids for request in requests])
-    known = np.concatenate(
-        [np.zeros(n, int) if r.ends is None else r.ends for r, n in zip(requests, counts, strict=True)]
-    )
+    pairs, ids, ends = rows_of(requests)
     resumable = method.stored is None and all(request.places is None for request in requests)
     least = CHUNKS_PER_PROGRAM * (batch_size or chunk_size) if resumable else max(len(ids), 1)
     logits = np.empty((len(ids), batch.num_classes), np.float32)
-    starts = np.cumsum([0, *counts])
-    for rows in _portions(owners[:, 0], least, by_clip=batch_size is not None):
-        logits[rows] = run(owners[rows], ids[rows], ends=None if batch_size is not None else known[rows])
-        for span in _spans(owners[rows, 0], ids[rows]) if resumable else ():
+    for rows in _portions(pairs[:, 0], least, by_clip=batch_size is not None):
+        logits[rows] = run(pairs[rows], ids[rows], ends=ends[rows])
+        for span in _spans(pairs[rows, 0], ids[rows]) if resumable else ():
             of_span = rows[span]
-            clip, first, last = owners[of_span[0], 0], ids[of_span[0]], ids[of_span[-1]]
+            clip, first, last = pairs[of_span[0], 0], ids[of_span[0]], ids[of_span[-1]]
             keep(int(clip), (int(first), int(last) + 1), {"logits": logits[of_span]})
     scores = {}
-    for request, start, stop in zip(requests, starts[:-1], starts[1:], strict=True):
-        family, clip_logits = families[request.family], batch.logits[request.clip]
-        numbers, own = in_places(request, logits[start:stop])
-        if resumable:
-            numbers, own = _joined(held.get(request.clip), numbers, own)
-        else:
-            keep(request.clip, (0, len(numbers)), {"logits": own} | (method.stored(family) if method.stored else {}))
-        scores[request.clip] = Scores(family, numbers, own, clip_logits)
+    for request, own in zip(requests, split_scores(batch, families, requests, logits), strict=True):
+        if not resumable:
+            arrays = {"logits": np.asarray(own.logits)} | (method.stored(own.family) if method.stored else {})
+            keep(request.clip, (0, len(own.ids)), arrays)
+        elif (there := held.get(request.clip)) is not None:
+            numbers, joined = join_logits(own.ids, own.logits, there.ids, there.logits)
+            own = own._replace(ids=numbers, logits=joined)
+        scores[request.clip] = own
     return scores
 
 
@@ -165,14 +159,6 @@ def _spans(clips: np.ndarray, ids: np.ndarray) -> list[np.ndarray]:
     """Places of rows of one clip with consecutive ids."""
     breaks = (np.diff(ids) != 1) | (np.diff(clips) != 0)
     return np.split(np.arange(len(ids)), np.flatnonzero(breaks) + 1)
-
-
-def _joined(held: Held | None, ids: np.ndarray, logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """New scores among those that were there; new ones count where both are."""
-    if held is None:
-        return ids, logits
-    every, first = np.unique(np.concatenate([ids, held.ids]), return_index=True)
-    return every, np.concatenate([logits, held.logits])[first]
 
 
 def cell_maps(

@@ -15,7 +15,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
 from jaxsal.engine.inputs import check_saliency, check_target
 from jaxsal.engine.masks import Families, RankMasks
-from jaxsal.engine.requests import Request, Scores, score_requests
+from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
 from jaxsal.metrics.refine import first_steps, interpolate, open_steps
 from jaxsal.metrics.steps import rank_maps
@@ -260,9 +260,8 @@ def _refined(
         for number, own in zip(tuple(wanted), found, strict=True):
             before = held[number]
             if before is not None:
-                ids = np.concatenate([before.ids, own.ids])
-                order = np.argsort(ids)
-                own = own._replace(ids=ids[order], logits=np.concatenate([before.logits, own.logits])[order])
+                ids, logits = join_logits(before.ids, before.logits, own.ids, own.logits)
+                own = own._replace(ids=ids, logits=logits)
             held[number] = own
             found_there = np.asarray(_probabilities(own, targets[number], options))
             wanted[number] = open_steps(own.ids, found_there, options.tolerance)
