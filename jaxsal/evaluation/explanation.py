@@ -1,7 +1,7 @@
 """What the methods said of one clip: as a value, and where a store has it."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from jaxsal.core.types import AnyArray
 from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Record, Store
 from jaxsal.metrics.curves import Curve
@@ -113,10 +114,10 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
     Raises:
       ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
-    clip = _read(store, "clip", place.group, place)
+    clip = read_record(store, "clip", place.group, place.name, place.digest)
     maps, curves, seconds, measures, target = {}, {}, {}, {}, -1
     for method, (series, _) in place.cells.items():
-        found = _read(store, "result", series or "", place)
+        found = read_record(store, "result", series or "", place.name, place.digest)
         title, note = METHODS[method].title, found.note
         maps[title], seconds[title], target = found.arrays["saliency"], note["seconds"], note["target"]
         curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
@@ -138,13 +139,6 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
     )
 
 
-def _read(store: Store, kind: str, series: str, place: Place) -> Record:
-    records = store.read(kind, series, place.name)
-    if not records or records[0].note["digest"] != place.digest:
-        raise ValueError(f"{store.url} lacks a whole {kind} of {place.name}: run the command that made it again.")
-    return records[0]
-
-
 def _curve(record: Record, measure: str) -> Curve:
     arrays, note = record.arrays, record.note
     return Curve(
@@ -160,10 +154,9 @@ def _ledger(store: Store, place: Place) -> RiseLedger | None:
     series = place.cells.get("rise", (None, None))[1]
     if series is None:
         return None
-    records = store.read("scores", series, place.name)
-    description: Any = store.description(series)
-    if not records or description is None:
-        raise ValueError(f"{store.url} lacks whole scores of {place.name}: run the command that made it again.")
+    held = whole_scores(store, series, place.name)
+    if (description := store.description(series)) is None:
+        raise ValueError(f"{store.url} lacks what its scores are: run the command that made them again.")
     identity = description["identity"]
     values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
     return RiseLedger(
@@ -171,9 +164,9 @@ def _ledger(store: Store, place: Place) -> RiseLedger | None:
         shape=tuple(identity["shape"]),
         options=RiseOptions(**values),
         clip_fingerprint=place.digest,
-        clip_logits=records[0].arrays["clip_logits"],
-        ids=np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records]),
-        logits=np.concatenate([record.arrays["logits"] for record in records]),
+        clip_logits=held.arrays["clip_logits"],
+        ids=held.ids,
+        logits=held.logits,
         precision=identity["precision"],
         weights=identity["weights"],
     )

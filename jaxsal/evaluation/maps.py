@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from jaxsal.engine.requests import Scores
 from jaxsal.evaluation.cells import Case, Cell
+from jaxsal.evaluation.clips import Held
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.store import Record, Store
 from jaxsal.evaluation.work import read_scores
@@ -15,16 +16,31 @@ from jaxsal.metrics.summary import ClipResult
 from jaxsal.saliency.methods import Subjects
 
 
-def read_result(store: Store, series: str, clip: str) -> Record:
-    """What a cell found of a clip.
+def read_record(store: Store, kind: str, series: str, clip: str, digest: str | None = None) -> Record:
+    """The one record that a series has of a clip.
+
+    Args:
+      store: The store.
+      kind: "clip" or "result".
+      series: The series.
+      clip: Name of the clip.
+      digest: Fingerprint that the clip must have, if any.
 
     Raises:
-      ValueError: If it is missing or damaged.
+      ValueError: If it is missing or damaged, or is of another clip.
     """
-    records = store.read("result", series, clip)
-    if not records:
-        raise ValueError(f"{store.url} lacks a whole result of {clip}. The same command makes it again.")
+    records = store.read(kind, series, clip)
+    if not records or digest not in (None, records[0].note["digest"]):
+        raise ValueError(f"{store.url} lacks a whole {kind} of {clip}: run the command that made it again.")
     return records[0]
+
+
+def whole_scores(store: Store, series: str, clip: str) -> Held:
+    """The scores of a clip. Raises ValueError if they are missing or damaged."""
+    held = read_scores(store, series, clip)
+    if held is None:
+        raise ValueError(f"{store.url} lacks whole scores of {clip}: run the command that made them again.")
+    return held
 
 
 def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.ndarray, "Tm H W"]:
@@ -33,7 +49,7 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
     Raises:
       ValueError: If it is missing or damaged.
     """
-    record = read_result(store, group.series[number], case.name)
+    record = read_record(store, "result", group.series[number], case.name)
     if "saliency" in record.arrays:
         return record.arrays["saliency"]
     return map_of(store, group.cells[number], group.reads[number], case.name, record.note["target"])
@@ -44,9 +60,7 @@ def map_of(store: Store, cell: Cell, series: str | None, clip: str, target: int)
     method: Any = cell.kind
     if series is None:
         return np.asarray(method.control(Subjects([clip], cell.shape, cell.seed)))[0]
-    held = read_scores(store, series, clip)
-    if held is None:
-        raise ValueError(f"{store.url} lacks whole scores of {clip}. The same command makes them again.")
+    held = whole_scores(store, series, clip)
     family = method.restored(held.arrays, cell.options, cell.shape, cell.seed)
     scores = Scores(family, held.ids, held.logits, held.arrays["clip_logits"])
     return np.asarray(method.read_out(scores, target, cell.options))

@@ -15,6 +15,7 @@ from jaxsal.core.types import ClipTree, Progress, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_target
+from jaxsal.engine.requests import Scores, join_logits
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, even_chunk, score
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
@@ -133,12 +134,9 @@ class RiseLedger:
         check_choice("estimator", estimator, ("mean", "centered"))
         check_choice("scores", scores, ("probabilities", "logits"))
         target = check_target(target, self.logits.shape[1])
-        if target is None:
-            target = int(np.argmax(self.clip_logits))
         used = len(self.ids) if num_masks is None else self._count(num_masks)
-        column: Any = None if isinstance(target, str) else target
-        options: Any = dict(estimator=estimator, scores=scores)
-        return read_ledger(read_out, self.masks, self.ids, self.logits, used, column, **options)
+        held = Scores(self.masks, self.ids, self.logits, self.clip_logits)
+        return read_ledger(read_out, held, used, target, estimator, scores)
 
     def _count(self, num_masks: int) -> int:
         """`num_masks`, after checking that the first so many are here; ids ascend, so they come first."""
@@ -179,8 +177,7 @@ class RiseLedger:
                 f"{self.clip_logits}."
             )
         known = {name: getattr(other, name) for name in _CLASSIFIER if getattr(self, name) is None}
-        ids, first = np.unique(np.concatenate([self.ids, other.ids]), return_index=True)
-        logits = np.concatenate([self.logits, other.logits])[first]
+        ids, logits = join_logits(self.ids, self.logits, other.ids, other.logits)
         options = dataclasses.replace(self.options, num_masks=max(self.options.num_masks, other.options.num_masks))
         return dataclasses.replace(self, ids=ids, logits=logits, options=options, **known)
 

@@ -10,6 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import softmax
 
+from jaxsal.core.types import Target
+from jaxsal.engine.masks import MaskFamily
+from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import SUM_CHUNK, RiseMasks
 from jaxsal.recipes import Estimator, ScoreKind
 
@@ -19,12 +22,9 @@ _BLOCK = 65_536  # masks whose scores are computed at once, so that no copy of a
 
 def read_ledger(
     read_out: Callable[..., Array],
-    masks: RiseMasks,
-    ids: Int[np.ndarray, " N"],
-    logits: Float[np.ndarray, "N K"],
+    held: Scores,
     num_used: int,
-    target: int | None,
-    *,
+    target: Target,
     estimator: Estimator,
     scores: ScoreKind,
 ) -> Float[Array, "..."]:
@@ -32,30 +32,31 @@ def read_ledger(
 
     Args:
       read_out: `rise_map`, `rise_stderr` or `rise_profile_stderr`.
-      masks: The masks' family.
-      ids: The numbers of the scored masks.
-      logits: Of the clip under them.
+      held: The scored masks.
       num_used: How many of them to use.
-      target: The class; None for all, as a leading axis.
+      target: The class; the predicted one if None; "all" for every class, as a leading axis.
       estimator: "mean" or "centered".
       scores: "probabilities" or "logits".
     """
+    logits = np.asarray(held.logits)
+    label: Any = np.argmax(held.clip_logits) if target is None else target
+    of_one_class = not isinstance(target, str)
     length = SUM_CHUNK
     while length < num_used:
         length *= 2
-    columns = slice(None) if target is None else slice(target, target + 1)
-    weighed = np.zeros((length, logits.shape[1] if target is None else 1), np.float32)
+    columns = slice(label, label + 1) if of_one_class else slice(None)
+    weighed = np.zeros((length, 1 if of_one_class else logits.shape[1]), np.float32)
     for first in range(0, num_used, _BLOCK):
         rows = slice(first, min(first + _BLOCK, num_used))
         block = softmax(logits[rows], axis=1) if scores == "probabilities" else logits[rows]
         weighed[rows] = block[:, columns]
-    ids = np.pad(ids[:num_used], (0, length - num_used))
-    return _read(masks, ids, weighed, np.int32(num_used), read_out, estimator, target is not None)
+    ids = np.pad(held.ids[:num_used], (0, length - num_used))
+    return _read(held.family, ids, weighed, np.int32(num_used), read_out, estimator, of_one_class)
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6))
 def _read(
-    masks: RiseMasks,
+    masks: MaskFamily,
     ids: Any,
     scores: Any,
     num_used: Any,

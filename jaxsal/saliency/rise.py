@@ -217,9 +217,5 @@ def restored(
 
 def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Array, "*K Tm H W"]:
     """The map of a class, the predicted one if None, or of every class for "all", from the first N masks."""
-    label: Any = int(np.argmax(scores.clip_logits)) if target is None else target
-    column = None if isinstance(label, str) else label
     used = min(options.num_masks, len(scores.ids))
-    chosen: Any = dict(estimator=options.estimator, scores=options.scores)
-    masks: Any = scores.family
-    return read_ledger(rise_map, masks, scores.ids, np.asarray(scores.logits), used, column, **chosen)
+    return read_ledger(rise_map, scores, used, target, options.estimator, options.scores)
