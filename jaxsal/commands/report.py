@@ -28,15 +28,14 @@ class Report(Verb):
 
     def run(self) -> Output:
         """Writes the page; its place and size."""
-        from jaxsal.core.files import write_atomically
+        from jaxsal.core.files import write_text
         from jaxsal.report.run import read_run, report_page
 
         check_positive("scenes", self.scenes)
         run = read_run(self.folder)
         page = report_page(run, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))
         output = self.folder / "report.html" if self.output is None else self.output
-        with write_atomically(output) as file:
-            file.write(page.encode())
+        write_text(output, page)
         size = len(page.encode())
         lines = [f"Report: {output} ({size / 1e6:.1f} MB)", *([run.note] if run.note else [])]
         return Output("\n".join(lines), dict(output=str(output), bytes=size, left_out=run.num_left_out))

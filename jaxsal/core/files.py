@@ -1,7 +1,9 @@
 """Files that are whole or not there, written aside, then moved into place; and the error of those that are damaged."""
 
+import csv
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -26,3 +28,16 @@ def write_atomically(path: str | Path) -> Iterator[BinaryIO]:
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes a text as a file, whole or not at all."""
+    with write_atomically(path) as file:
+        file.write(text.encode())
+
+
+def csv_text(lines: Iterable[Sequence[object]]) -> str:
+    """Lines of values as comma-separated text; None is an empty cell."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()

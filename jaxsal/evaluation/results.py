@@ -5,8 +5,6 @@ cell that reads a ledger also by `scores`, the ledger's name. The note of a resu
 `seconds`, `label`, `spectrum` and, where its map was measured, every measure, `floor` and `start`.
 """
 
-import csv
-import io
 import json
 import math
 import os
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsal.core.checks import check_choice
-from jaxsal.core.files import DamagedError, write_atomically
+from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_text
 from jaxsal.evaluation.reader import Description, Reader
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
 
@@ -101,17 +99,14 @@ class Results:
         if path.suffix == ".zarr":
             self._write_zarr(path, columns)
             return len(self.rows)
-        with write_atomically(path) as file:
-            if path.suffix == ".parquet":
-                import pyarrow
-                import pyarrow.parquet
+        if path.suffix == ".csv":
+            write_text(path, csv_text([list(columns), *zip(*columns.values(), strict=True)]))
+            return len(self.rows)
+        import pyarrow
+        import pyarrow.parquet
 
-                pyarrow.parquet.write_table(pyarrow.table(columns), file)
-            else:
-                text = io.StringIO()
-                writer = csv.writer(text, lineterminator="\n")
-                writer.writerows([list(columns), *zip(*columns.values(), strict=True)])
-                file.write(text.getvalue().encode())
+        with write_atomically(path) as file:
+            pyarrow.parquet.write_table(pyarrow.table(columns), file)
         return len(self.rows)
 
     def _write_zarr(self, path: Path, columns: dict[str, list[Any]]) -> None:

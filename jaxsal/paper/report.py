@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxsal.core.files import write_atomically
+from jaxsal.core.files import write_text
 from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study
@@ -85,8 +85,8 @@ def report_sheets(findings: Findings) -> list[Sheet]:
 def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -> Report:
     """Writes report.md, tables/NAME.md, .csv and .tex, clips.csv (every value) and run.json (how it was made)."""
     report = _write_sheets(directory, _introduction(findings, made_by), report_sheets(findings))
-    _write(directory / "clips.csv", clips_csv(findings.tables, findings.results))
-    _write(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    write_text(directory / "clips.csv", clips_csv(findings.tables, findings.results))
+    write_text(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
     return report
 
 
@@ -114,9 +114,9 @@ def side_by_side(runs: Sequence[str], reports: Sequence[Report]) -> list[Sheet]:
 def _write_sheets(directory: Path, introduction: str, sheets: Sequence[Sheet]) -> Report:
     for sheet in sheets:
         for suffix, write in (("md", to_markdown), ("csv", to_csv), ("tex", to_latex)):
-            _write(directory / "tables" / f"{sheet.name}.{suffix}", write(sheet))
+            write_text(directory / "tables" / f"{sheet.name}.{suffix}", write(sheet))
     report = "\n".join([introduction, *map(_section, sheets)])
-    _write(directory / "report.md", report)
+    write_text(directory / "report.md", report)
     return Report(directory, report, {sheet.name: to_records(sheet) for sheet in sheets}, tuple(sheets))
 
 
@@ -140,8 +140,3 @@ def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
 def _section(sheet: Sheet) -> str:
     note = f"{sheet.note}\n\n" if sheet.note else ""
     return f"## {sheet.title}\n\n{note}{to_markdown(sheet)}"
-
-
-def _write(path: Path, text: str) -> None:
-    with write_atomically(path) as file:
-        file.write(text.encode())

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+from jaxsal.core.files import csv_text
 from jaxsal.metrics.summary import ClipResult, Measure, measure_finite
 from jaxsal.paper.cells import Row, Setting, Table
 from jaxsal.paper.published import published, remarks
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, Span, Value, write_csv
+from jaxsal.report.table import Sheet, Span, Value
 
 Results = Mapping[Setting, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""
@@ -50,4 +51,4 @@ def clips_csv(tables: Sequence[Table], results: Results) -> str:
         if not row.is_floor
         for result in results[row.cell]
     ]
-    return write_csv([header, *lines])
+    return csv_text([header, *lines])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.classifier import Classifier
-from jaxsal.core.files import write_atomically
+from jaxsal.core.files import write_text
 from jaxsal.datasets.pipeline import ClipSource, load_clips, stream_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
@@ -94,8 +94,7 @@ def train_network(
         checkpoint = train(spec, config.training, only(decode("train"), chosen), directory, progress=True)
         accuracy = accuracy_by_spectrum(spec, checkpoint.variables, decode("test"))
         finished = dict(identity=identity, accuracy=accuracy)
-        with write_atomically(record) as file:
-            file.write(json.dumps(finished, indent=2).encode())
+        write_text(record, json.dumps(finished, indent=2))
     accuracy = {spectrum: (share, count) for spectrum, (share, count) in finished["accuracy"].items()}
     classifier = spec.classifier(checkpoint.variables)
     history = directory / "history.jsonl"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxsal.core.files import write_atomically
+from jaxsal.core.files import write_text
 from jaxsal.evaluation.cells import Case, file_name
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
@@ -91,11 +91,11 @@ def write_folder(
     results = [row for explanation in explanations for row in explanation.results()]
     summary = summarise(results)
     table = to_markdown(summary_sheet(summary))
-    _write(directory / "results.csv", results_csv(results))
-    _write(directory / "table.csv", summary_csv(summary))
-    _write(directory / "table.md", table)
+    write_text(directory / "results.csv", results_csv(results))
+    write_text(directory / "table.csv", summary_csv(summary))
+    write_text(directory / "table.md", table)
     save_figure(directory / "table.png", draw_table(summary))
-    _write(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
+    write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
         figure = draw_curves(_curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
@@ -103,11 +103,6 @@ def write_folder(
     for scene in group_by_scene(explanations):
         draw_overlays(directory / "overlays", scene, classes, animation)
     return table
-
-
-def _write(path: Path, text: str) -> None:
-    with write_atomically(path) as file:
-        file.write(text.encode())
 
 
 def _curve_panels(explanations: Sequence[Explanation]) -> dict[str, CurvePanel]:

@@ -1,11 +1,10 @@
 """A table, and its one writer: as Markdown, comma-separated numbers, LaTeX, HTML and records for JSON."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
+from jaxsal.core.files import csv_text
 from jaxsal.metrics.summary import SIGNIFICANT, ClipResult, Measure, SummaryRow
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
 
@@ -95,7 +94,7 @@ def summary_csv(rows: Sequence[SummaryRow]) -> str:
     names = [f"{measure}_{field}" for measure in measures for field in Measure._fields]
     blank = (None,) * len(Measure._fields)
     lines = [(*row[:3], *(v for name in measures for v in _measure(row, name) or blank)) for row in rows]
-    return write_csv([("spectrum", "method", "num_clips", *names), *lines])
+    return csv_text([("spectrum", "method", "num_clips", *names), *lines])
 
 
 def to_markdown(sheet: Sheet) -> str:
@@ -147,7 +146,7 @@ def to_csv(sheet: Sheet) -> str:
         ]
         for line in sheet.lines
     ]
-    return write_csv([header, *lines])
+    return csv_text([header, *lines])
 
 
 def _parts(column: Sequence[Value]) -> tuple[str, ...]:
@@ -160,14 +159,7 @@ def results_csv(results: Sequence[ClipResult]) -> str:
     """One row per clip and method, a column for every measure."""
     names = list(dict.fromkeys(name for result in results for name in result.measures))
     lines = [(*result[:-1], *(result.measures.get(name) for name in names)) for result in results]
-    return write_csv([(*ClipResult._fields[:-1], *names), *lines])
-
-
-def write_csv(lines: Iterable[Sequence[object]]) -> str:
-    """Lines of values as comma-separated text; None is an empty cell."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
+    return csv_text([(*ClipResult._fields[:-1], *names), *lines])
 
 
 def to_records(sheet: Sheet) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import softmax
 
 from jaxsal.core.checks import check_choice
-from jaxsal.core.files import write_atomically
+from jaxsal.core.files import write_text
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
@@ -36,8 +36,7 @@ class View(NamedTuple):
 
     def save(self, path: str | Path) -> None:
         """Writes the page to a file that any browser opens, whole or not at all."""
-        with write_atomically(path) as file:
-            file.write(self.page.encode())
+        write_text(path, self.page)
 
     def _repr_html_(self) -> str:
         style = "width:100%;height:900px;border:0"

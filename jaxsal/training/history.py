@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsal.core.files import write_atomically
+from jaxsal.core.files import write_text
 
 Item = TypeVar("Item")
 
@@ -77,8 +77,7 @@ def write_history(path: Path, entries: Sequence[Entry]) -> None:
     for step, metrics, times in entries:
         timed = {} if times is None else {name: round(value, 6) for name, value in times._asdict().items()}
         kept.append(json.dumps({"step": step, **average([metrics]), **timed}))
-    with write_atomically(path) as file:
-        file.write(("\n".join(kept) + "\n").encode())
+    write_text(path, "\n".join(kept) + "\n")
 
 
 def training_seconds(path: str | Path) -> float:
