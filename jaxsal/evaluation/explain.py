@@ -1,5 +1,6 @@
 """Explains clips by several methods and measures the maps: a plan of one classifier on some clips."""
 
+import sys
 import uuid
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -137,7 +138,8 @@ def explain_cases(
         for shape, alike in by_shape.items()
         for group in explaining_groups(classifier, shape, alike, options, classes=classes, source=source)
     ]
-    run_groups(groups, store, options, progress=progress)
+    at_once = min(options.clips_per_batch, options.chunk_size, max(len(cases), 1))
+    run_groups(groups, store, chunk_size=options.chunk_size, clips_at_once=at_once, keep=True, show=progress)
     order = {case.name: number for number, case in enumerate(cases)}
     places = sorted(places_of(groups, store), key=lambda place: order[place.name])
     explanations = [read_explanation(store, place, options) for place in places]
@@ -146,15 +148,34 @@ def explain_cases(
     return Explained(explanations, places)
 
 
-def run_groups(groups: Sequence[Group], store: Store, options: ExplainOptions, *, progress: bool = False) -> None:
-    """Does what a store lacks of a plan of `explaining_groups`, or holds damaged or of other clips."""
+def run_groups(
+    groups: Sequence[Group],
+    store: Store,
+    *,
+    chunk_size: int,
+    clips_at_once: int,
+    keep: bool = False,
+    show: bool = True,
+    show_plan: bool = False,
+) -> None:
+    """Does what a store lacks of a plan, or holds damaged or of other clips.
+
+    Args:
+      groups: The plan.
+      store: Where results go.
+      chunk_size: Perturbed clips in memory at once.
+      clips_at_once: Clips that are done together.
+      keep: Whether all maps, the clips and their baselines are stored, for pictures.
+      show: Whether to say on standard error how far it is.
+      show_plan: Whether to print the plan there first.
+    """
     store.verify()
     forget_changed_clips(groups, store)
-    plan, tasks = make_plan(groups, store, keep_clips=True)
-    shown = Progress(plan.passes, len(tasks), show=progress, bar=True)
-    num_clips = sum(len(group.cases) for group in groups)
-    at_once = min(options.clips_per_batch, options.chunk_size, max(num_clips, 1))
-    run = Run(store, shown, ChunkSizes(options.chunk_size, say=shown.say), at_once, keep_maps=True, keep_clips=True)
+    plan, tasks = make_plan(groups, store, keep_clips=keep)
+    if show_plan:
+        print(plan, file=sys.stderr)
+    shown = Progress(plan.passes, len(tasks), show=show, bar=True)
+    run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps=keep, keep_clips=keep)
     try:
         run_tasks(tasks, run)
     finally:

@@ -1,7 +1,6 @@
 """A run of the study: trains the networks, explains the clips of every cell, writes the report."""
 
 import dataclasses
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +11,9 @@ from jaxsal.core.origin import origin
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import SPECTRA, ClipSet
 from jaxsal.evaluation.cells import Case, Cell, cells_of
-from jaxsal.evaluation.explain import FOLDER, select_cases
+from jaxsal.evaluation.explain import FOLDER, run_groups, select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity
 from jaxsal.evaluation.maps import clip_results
-from jaxsal.evaluation.memory import ChunkSizes
-from jaxsal.evaluation.plan import make_plan
-from jaxsal.evaluation.progress import Progress
-from jaxsal.evaluation.run import Run
-from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.paper.cells import Setting, Table, study_tables
@@ -110,16 +104,8 @@ def explain_cells(
     store = Store(str(directory / FOLDER), create=True)
     parts = study_parts(study, tables, networks)
     groups = [part.group for part in parts]
-    store.verify()
-    forget_changed_clips(groups, store)
-    plan, tasks = make_plan(groups, store)
-    print(plan, file=sys.stderr)
-    shown = Progress(plan.passes, len(tasks), bar=True)
-    run = Run(store, shown, ChunkSizes(study.chunk_size, say=shown.say), min(4, study.chunk_size))
-    try:
-        run_tasks(tasks, run)
-    finally:
-        shown.close()
+    chunk_size = study.chunk_size
+    run_groups(groups, store, chunk_size=chunk_size, clips_at_once=min(4, chunk_size), show_plan=True)
     results: dict[Setting, list[ClipResult]] = {}
     located: list[Located] = []
     for network, group, cells, main in parts:
