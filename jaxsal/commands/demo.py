@@ -105,7 +105,6 @@ class Demo(Verb):
         cases: "list[Case]",
     ) -> Output:
         from jaxsal.datasets.pipeline import load_clips
-        from jaxsal.metrics.summary import summarise
         from jaxsal.report.folder import explain_to_folder
         from jaxsal.report.table import summary_records
         from jaxsal.training.train import accuracy_by_spectrum, train
@@ -123,13 +122,14 @@ class Demo(Verb):
         ]
         print("\n".join(measured), file=sys.stderr)
         with _timed("explain and report", seconds):
-            explanations, table = explain_to_folder(
+            _, rows, table = explain_to_folder(
                 self.output, trained, cases, explaining, command=self.command, accuracy=accuracy
             )
-        rows = summary_records(summarise([row for explanation in explanations for row in explanation.results()]))
         stages = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
         text = "\n".join([*measured, "", table, f"{stages}. Tables, curves and overlays: {self.output}"])
-        return Output(text, dict(accuracy=accuracy, table=rows, seconds=seconds, output=str(self.output)))
+        return Output(
+            text, dict(accuracy=accuracy, table=summary_records(rows), seconds=seconds, output=str(self.output))
+        )
 
     def _plan(
         self, spec: "NetworkSpec", training: TrainOptions, explaining: ExplainOptions, cases: "list[Case]"

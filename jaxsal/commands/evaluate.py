@@ -38,7 +38,6 @@ class Evaluate(Verb):
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.evaluation.explain import select_cases
         from jaxsal.evaluation.outline import outline_explaining
-        from jaxsal.metrics.summary import summarise
         from jaxsal.report.folder import explain_to_folder
         from jaxsal.report.table import summary_records
         from jaxsal.training.checkpoint import open_checkpoint
@@ -53,7 +52,11 @@ class Evaluate(Verb):
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
             return Output(outline.text, outline.data)
-        explanations, table = explain_to_folder(self.output, checkpoint, cases, self.options, command=self.command)
+        explanations, rows, table = explain_to_folder(
+            self.output, checkpoint, cases, self.options, command=self.command
+        )
         text = f"{table}\nTables, curves and overlays: {self.output}"
-        rows = summary_records(summarise([row for explanation in explanations for row in explanation.results()]))
-        return Output(text, dict(table=rows, clips=explained(explanations, spec.classes), output=str(self.output)))
+        return Output(
+            text,
+            dict(table=summary_records(rows), clips=explained(explanations, spec.classes), output=str(self.output)),
+        )

@@ -66,7 +66,7 @@ class Explain(Verb):
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
             return Output(outline.text, outline.data)
-        explanations, table = explain_to_folder(
+        explanations, _, table = explain_to_folder(
             self.output, checkpoint, cases, self.options, command=self.command, animation=self.animation
         )
         lines = []

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
-from jaxsal.metrics.summary import summarise
+from jaxsal.metrics.summary import SummaryRow, summarise
 from jaxsal.recipes import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
@@ -21,6 +21,14 @@ from jaxsal.report.plots import CurvePanel, draw_curves, save_figure
 from jaxsal.report.table import count_clips, results_csv, summary_csv, summary_sheet, to_markdown
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint
+
+
+class Written(NamedTuple):
+    """What a folder shows: the explanations, the rows of their table, and the table as Markdown."""
+
+    explanations: list[Explanation]
+    rows: list[SummaryRow]
+    table: str
 
 
 def explain_to_folder(
@@ -32,7 +40,7 @@ def explain_to_folder(
     command: str,
     animation: str = "gif",
     **notes: Any,
-) -> tuple[list[Explanation], str]:
+) -> Written:
     """Explains clips with a trained network and writes the folder of the run.
 
     Args:
@@ -45,7 +53,7 @@ def explain_to_folder(
       **notes: Further entries of run.json.
 
     Returns:
-      The explanations, and their table as Markdown.
+      What was found and written.
     """
     spec = checkpoint.spec
     explanations, places = explain_cases(
@@ -58,7 +66,8 @@ def explain_to_folder(
         progress=True,
     )
     provenance = made_by(command, options, checkpoint, places, **notes)
-    return explanations, write_folder(directory, explanations, spec.classes, provenance, animation=animation)
+    rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation)
+    return Written(explanations, rows, to_markdown(summary_sheet(rows)))
 
 
 def write_folder(
@@ -68,7 +77,7 @@ def write_folder(
     provenance: dict[str, Any],
     *,
     animation: str = "gif",
-) -> str:
+) -> list[SummaryRow]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
     - results.csv: one row per clip and method; table.md, table.csv and table.png: their summary;
@@ -85,15 +94,14 @@ def write_folder(
       animation: "gif" or "mp4".
 
     Returns:
-      The table as Markdown.
+      The rows of the table.
     """
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
     summary = summarise(results)
-    table = to_markdown(summary_sheet(summary))
     write_text(directory / "results.csv", results_csv(results))
     write_text(directory / "table.csv", summary_csv(summary))
-    write_text(directory / "table.md", table)
+    write_text(directory / "table.md", to_markdown(summary_sheet(summary)))
     save_figure(directory / "table.png", draw_table(summary))
     write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
@@ -102,7 +110,7 @@ def write_folder(
         save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
         draw_overlays(directory / "overlays", scene, classes, animation)
-    return table
+    return summary
 
 
 def _curve_panels(explanations: Sequence[Explanation]) -> dict[str, CurvePanel]:
