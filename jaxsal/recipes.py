@@ -20,7 +20,7 @@ Precision = Literal["float32", "bfloat16"]
 RecipeName = Literal["default", "icpr2022", "canonical"]
 
 Alignment = Literal["corners", "centers", "mirror"]
-BaselineName = Literal["zero", "mean", "blur", "gaussian"]
+BaselineName = Literal["zero", "mean", "blur", "gaussian", "time_mean", "first_frame", "reverse"]
 Sampling = Literal["independent", "stratified", "sobol"]
 TemporalCell = Literal["own", "spatial"]
 FrameSlices = Literal["aligned", "modulo"]

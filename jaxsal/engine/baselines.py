@@ -1,6 +1,6 @@
 """What stands in for removed voxels, all in the clip's own [0, 1] space."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
@@ -41,7 +41,10 @@ class Baseline:
         "mean": the colour that the classifier's normalisation takes to zero, the choice of the official RISE
         and SIDU code (they mask after normalising); black where the classifier has no mean;
         "blur": the clip, degraded linearly to 1 / `blur_factor` and back, the start of the study's insertion;
-        "gaussian": the clip, blurred per frame, the start of the official insertion.
+        "gaussian": the clip, blurred per frame, the start of the official insertion;
+        "time_mean": every frame the mean of all frames, so that what stands still stays and motion goes;
+        "first_frame": every frame the first one, a sharp picture without motion;
+        "reverse": the clip's frames in reverse order, a clip as real as the first, whose motion runs backwards.
       blur_factor: For "blur".
       blur_time: For "blur": whether the time axis is degraded too.
     """
@@ -133,7 +136,16 @@ def _named(clip: Float[Array, "T H W C"], mean: Any, baseline: Baseline) -> Floa
         return degrade(clip, baseline.blur_factor, time=baseline.blur_time)
     if baseline.name == "gaussian":
         return gaussian_blur(clip, mean)
+    if baseline.name in _OF_FRAMES:
+        return _OF_FRAMES[baseline.name](clip)
     return mean if baseline.name == "mean" else jnp.zeros(clip.shape[-1], jnp.float32)
+
+
+_OF_FRAMES: dict[Any, Callable[[Float[Array, "T H W C"]], Float[Array, "..."]]] = {
+    "time_mean": lambda clip: clip.mean(axis=0, keepdims=True),
+    "first_frame": lambda clip: clip[:1],
+    "reverse": lambda clip: clip[::-1],
+}
 
 
 def gaussian_kernel(size: int = 11, sigma: float = 5.0) -> Float[np.ndarray, "size size"]:

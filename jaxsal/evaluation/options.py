@@ -24,8 +24,8 @@ _OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance")
 RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "gradcam": {},
     "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling")}
-    | {"batch_size": "rise_batch"},
-    "sidu": {"threshold": "threshold", "batch_size": "sidu_batch"},
+    | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
+    "sidu": {"threshold": "threshold", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
     "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
 }
@@ -48,13 +48,16 @@ class ExplainOptions:
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
         standard errors.
       threshold: SIDU: activations above this value form a channel's mask; any number.
+      mask_baseline: RISE and SIDU: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together, at least 1 (the study's PAN: 24); if unset, each
         masked clip is normalised alone.
       sidu_batch: Same for SIDU (the study's PAN: 64).
       num_steps: Deletion and insertion: scores per curve, at least 2, counting the first and the last. If unset, the
         recipe "canonical" changes one row of the frame per step.
-      deletion_baseline: What deletion puts in place of removed voxels.
-      insertion_baseline: What insertion starts from.
+      deletion_baseline: What deletion puts in place of removed voxels: black ("zero"), the mean colour ("mean"), the
+        blurred clip ("blur", "gaussian"), the mean of all frames ("time_mean"), the first frame ("first_frame"), or
+        the frames in reverse order ("reverse"). The last three take the motion out, or turn it round.
+      insertion_baseline: What insertion starts from, one of the same.
       approximation: Deletion and insertion: "none" scores every step; "refine" scores every 8th step, and more steps
         where the probability jumps.
       tolerance: With approximation "refine": largest jump in probability between two scored steps, at least 0.
@@ -75,6 +78,7 @@ class ExplainOptions:
     estimator: Estimator | None = None
     sampling: Sampling | None = None
     threshold: float | None = None
+    mask_baseline: BaselineName | None = None
     rise_batch: int | None = None
     sidu_batch: int | None = None
     num_steps: int | None = None

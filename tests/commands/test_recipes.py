@@ -46,6 +46,7 @@ def test_the_help_shows_the_values_of_every_recipe(help_of):
     explain, train = help_of("explain"), help_of("train")
     assert "(default: 1000; canonical 6000)" in explain["--num-masks"]
     assert "(default: mean; icpr2022 zero)" in explain["--deletion-baseline"]
+    assert "(default: mean; icpr2022 zero)" in explain["--mask-baseline"]
     assert "(default: 2 8 8)" in explain["--grid-shape"]
     assert "no more than --chunk-size" in explain["--clips-per-batch"]
     assert "(default: 16; icpr2022 22)" in train["--batch-size"]
@@ -67,11 +68,18 @@ def test_options_that_are_set_replace_those_of_the_recipe():
 
 @pytest.mark.parametrize("method", RECIPE_FIELDS)
 def test_explain_options_reach_their_method(method):
-    values = dict(num_masks=7, rise_batch=3, sidu_batch=4, deletion_baseline="zero", insertion_baseline="mean")
+    values = dict(
+        num_masks=7,
+        rise_batch=3,
+        sidu_batch=4,
+        mask_baseline="reverse",
+        deletion_baseline="zero",
+        insertion_baseline="mean",
+    )
     expected = dict(
         gradcam={},
-        rise=dict(num_masks=7, batch_size=3),
-        sidu=dict(batch_size=4),
+        rise=dict(num_masks=7, baseline="reverse", batch_size=3),
+        sidu=dict(baseline="reverse", batch_size=4),
         deletion=dict(baseline="zero"),
         insertion=dict(baseline="mean"),
     )

@@ -1,6 +1,7 @@
 """What the compiled programs do beside the forward pass: next to nothing, as their compiler says."""
 
 import re
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from jaxsal.engine.batch import prepare
 from jaxsal.engine.masks import ActivationMasks, Families, RankMasks
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.scoring import Program, score, score_chunks
+from jaxsal.recipes import BaselineName
 from jaxsal.training import train as training
 from jaxsal.training.networks import NetworkSpec
 
@@ -85,7 +87,7 @@ def test_training_gives_its_state_up():
     assert taken == len(jax.tree.leaves(state))
 
 
-@pytest.mark.parametrize("baseline", ["zero", "mean", "blur", "gaussian"])
+@pytest.mark.parametrize("baseline", get_args(BaselineName))
 def test_what_goes_to_the_device_is_sent_on_purpose(baseline):
     clips = np.random.default_rng(0).random((2, 4, 6, 9, 3), np.float32)
     ids = np.arange(7, dtype=np.int32)
