@@ -18,6 +18,7 @@ from jaxsal.commands.report import Report
 from jaxsal.commands.sweep import Sweep
 from jaxsal.commands.train import Train
 from jaxsal.commands.verb import Switches, Verb
+from jaxsal.core.extras import check_installed
 
 Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert
 
@@ -79,6 +80,7 @@ def read_verb(typed: list[str]) -> Verb:
 
 def run_verb(verb: Verb) -> None:
     """Runs a verb on all cores and prints its result."""
+    check_installed(*verb.packages)
     from jaxsal.core.devices import use_all_cores
 
     use_all_cores()

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -34,6 +34,8 @@ class Prepare(Verb):
     """Frames per clip of synthetic_actions, at least 1: four more than the network takes, 36 for PAN."""
     config: Annotated[str | None, unset("full; squareSIZE with --size")] = None
     """Distinguishes prepared sets of the same name."""
+
+    packages: ClassVar[tuple[str, ...]] = ("grain", "tensorflow_datasets")
 
     def run(self) -> Output:
         """Prepares the set; its description."""

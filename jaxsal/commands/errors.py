@@ -5,6 +5,7 @@ import traceback
 from pathlib import Path
 
 from jaxsal.commands.verb import Verb
+from jaxsal.core.extras import MissingPackageError
 
 _MEMORY = ("chunk_size", "batch_size", "width")
 
@@ -24,6 +25,8 @@ def describe(error: Exception, verb: Verb | None) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename:
         option = _option_with(verb, str(error.filename))
         return f"{f'`{option}`: ' if option else ''}{error.strerror}: {error.filename}."
+    if isinstance(error, MissingPackageError):
+        return text
     if isinstance(error, ValueError | TypeError | OSError):
         return with_options(text, verb)
     return f"{type(error).__name__}: {text or 'no message'}{_place(error, verb)} (--debug shows the traceback)."

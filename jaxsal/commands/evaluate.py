@@ -32,6 +32,7 @@ class Evaluate(Verb):
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
     resumes: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("matplotlib", "av")
 
     def run(self) -> Output:
         """Explains test clips of every spectrum of the set; the table."""

@@ -50,6 +50,7 @@ class Explain(Verb):
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
 
     resumes: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("matplotlib", "av")
 
     def run(self) -> Output:
         """Explains; the predictions and the measures."""

@@ -41,6 +41,7 @@ class Paper(Verb):
     """Check the inputs and print what would be done; nothing is written or computed."""
 
     resumes: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("grain",)
 
     def run(self) -> Output:
         """Runs the study; its report."""

@@ -52,6 +52,7 @@ class Train(Verb):
     options: Annotated[TrainOptions, tyro.conf.arg(name="")] = field(default_factory=TrainOptions)
 
     resumes: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("grain",)
 
     def run(self) -> Output:
         """Trains on one split and tests on the other; the accuracy on every spectrum of the set."""

@@ -62,6 +62,8 @@ class Verb:
 
     resumes: ClassVar[bool] = False
     """Whether the same command resumes an interrupted run."""
+    packages: ClassVar[tuple[str, ...]] = ()
+    """Optional modules that the job needs, of `jaxsal.core.extras`; checked before it starts."""
 
     def run(self) -> Output:
         """Does the job."""

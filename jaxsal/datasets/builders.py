@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow_datasets as tfds
 
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.extras import check_installed
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
@@ -26,6 +26,9 @@ from jaxsal.datasets.pipeline import in_order
 from jaxsal.datasets.prepared import NAMES, Prepared, default_data_dir, open_builder
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet, white_frames
 from jaxsal.datasets.synthetic import synthetic_actions
+
+check_installed("tensorflow_datasets")
+import tensorflow_datasets as tfds  # noqa: E402
 
 FULL = "full"  # the config with frames as they are recorded
 RENDERED_FRAMES = 20  # as a network of 16 frames is trained on, with four to choose among

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from jaxsal.core.extras import check_installed
 from jaxsal.core.resize import linear_weights
 
 VIDEO_SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".ts", ".wmv", ".gif")
@@ -95,6 +96,7 @@ def _check_length(path: Path, start: int, stop: int | None, length: int) -> None
 
 
 def _video_frames(path: Path, start: int, stop: int | None) -> Iterator[np.ndarray]:
+    check_installed("av")
     import av
 
     num_read = 0

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.devices import host_device, num_cores
+from jaxsal.core.extras import check_installed
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import FrameSampler, choose_frames
@@ -189,6 +190,7 @@ def in_order(
       num_workers: Processes that load, beside this one; 0 loads in threads of this one. They start with the first
         item, as fresh interpreters, so a script needs its `if __name__ == "__main__"`.
     """
+    check_installed("grain")
     import grain
 
     options = grain.ReadOptions(num_threads=num_threads, prefetch_buffer_size=max(num_threads, _AHEAD))

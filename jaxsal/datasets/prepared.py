@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Shaped
 
+from jaxsal.core.extras import check_installed
 from jaxsal.datasets.records import SPLITS, ClipRecord, ClipSet
 
 NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")
@@ -113,6 +114,7 @@ def _data_source(folder: Path, split: str) -> Any:
 
 def open_builder(folder: Path) -> Any:
     """TFDS's reader of a prepared set's folder."""
+    check_installed("tensorflow_datasets")
     import tensorflow_datasets as tfds
 
     return tfds.core.read_only_builder.builder_from_directory(folder)

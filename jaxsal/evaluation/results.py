@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jaxsal.core.checks import check_choice
+from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_text
 from jaxsal.evaluation.reader import Description, Reader
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     import xarray
 
 _CLIPS_AT_ONCE = 64  # in memory, while a .zarr is written
+_WRITERS: dict[str, tuple[str, ...]] = {".csv": (), ".parquet": ("pyarrow",), ".zarr": ("xarray", "zarr")}
 
 
 class Results:
@@ -71,9 +73,10 @@ class Results:
           name: `cell` or `ledger` of a row.
 
         Raises:
-          ImportError: If xarray is not installed.
+          MissingPackageError: If xarray is not installed.
           ValueError: If the store has neither. Also when an array is used that is damaged.
         """
+        check_installed("xarray")
         from jaxsal.evaluation.lazy import open_dataset
 
         for kind in ("result", "scores"):
@@ -90,7 +93,8 @@ class Results:
           ValueError: If the ending is another, there is no result yet, or one is damaged.
         """
         path = Path(path)
-        check_choice("export", path.suffix, (".csv", ".parquet", ".zarr"))
+        check_choice("export", path.suffix, tuple(_WRITERS))
+        check_installed(*_WRITERS[path.suffix])
         columns = {name: _column([row[name] for row in self.rows]) for name in (self.rows or [{}])[0]}
         if self.damaged:
             raise DamagedError(f"`store` must be whole; got {self.damaged[0]} The same sweep makes it whole again.")

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxsal.core.extras import check_installed
+
 if TYPE_CHECKING:
     from av import VideoFrame
     from PIL.Image import Image
@@ -76,6 +78,7 @@ def text_width(texts: Iterable[str]) -> int:
 
 def write_animation(file: BinaryIO, images: Sequence["Image"], fps: float, kind: str) -> None:
     """Writes an endless GIF ("gif"), or an MP4 ("mp4"): H.264 at a quality that no eye tells from the frames."""
+    check_installed("av")
     import av
 
     rate = Fraction(fps).limit_denominator(1000)

@@ -1,6 +1,8 @@
 """Saliency maps as pictures: coloured over the clip, as a strip of frames or as an animation."""
 
 from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
@@ -220,14 +222,20 @@ def save_animation(
 
 def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndarray, "*shape 3"]:
     """The colours, in [0, 1], of values from 0 to 1; values beyond have the first or the last colour."""
-    import matplotlib
-
-    return matplotlib.colormaps[colormap](values)[..., :3]
+    places = np.clip(256 * values, 0, 255).astype(int)
+    return _colour_maps()[COLORMAPS.index(colormap)][places]
 
 
 def colour_table(colormap: str) -> UInt8[np.ndarray, "256 3"]:
     """The 256 colours of a colour map."""
-    return np.rint(255 * _colour(np.linspace(0, 1, 256), colormap)).astype(np.uint8)
+    return _to_bytes(_colour(np.linspace(0, 1, 256), colormap))
+
+
+@cache
+def _colour_maps() -> Float[np.ndarray, "5 256 3"]:
+    """Matplotlib's colours of `COLORMAPS`, so that pictures and the player need no Matplotlib."""
+    with files("jaxsal.report").joinpath("colours.npy").open("rb") as file:
+        return np.load(file)
 
 
 def _check_suffix(path: str | Path, known: tuple[str, ...]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.extras import check_installed
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import AnyArray
 from jaxsal.recipes import REFERENCES
@@ -54,6 +55,7 @@ def draw_curves(panels: Mapping[str, CurvePanel], *, title: str = "") -> "Figure
     References:
       Okabe, Ito, "Color Universal Design", 2008, https://jfly.uni-koeln.de/color/
     """
+    check_installed("matplotlib")
     from matplotlib.figure import Figure  # not pyplot, which would open windows and keep figures
 
     num_lines = max(len(panel.curves) + (panel.floor is not None) for panel in panels.values())

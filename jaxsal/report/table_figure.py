@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jaxsal.core.extras import check_installed
 from jaxsal.metrics.summary import UNTESTED, Measure, SummaryRow
 from jaxsal.report.table import count_clips
 
@@ -29,6 +30,7 @@ def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
     Args:
       rows: Of `jaxsal.metrics.summary.summarise`; at least one.
     """
+    check_installed("matplotlib")
     from matplotlib.figure import Figure
 
     spectra = {row.spectrum: [r for r in rows if r.spectrum == row.spectrum] for row in rows}
