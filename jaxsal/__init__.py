@@ -7,21 +7,30 @@ if TYPE_CHECKING:
     from jaxsal import models
     from jaxsal.classifier import Classifier
     from jaxsal.engine.masked import score_masks
+    from jaxsal.evaluation.explanation import Explanation
+    from jaxsal.evaluation.one_clip import explain
+    from jaxsal.evaluation.results import open_results
     from jaxsal.metrics.curves import Curve, deletion, insertion
     from jaxsal.report.view import view
     from jaxsal.saliency.gradcam import gradcam
     from jaxsal.saliency.ledger import RiseLedger
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
+    from jaxsal.training.load import load, read_clip
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
     "Curve": "jaxsal.metrics.curves",
+    "Explanation": "jaxsal.evaluation.explanation",
     "RiseLedger": "jaxsal.saliency.ledger",
     "deletion": "jaxsal.metrics.curves",
+    "explain": "jaxsal.evaluation.one_clip",
     "gradcam": "jaxsal.saliency.gradcam",
     "insertion": "jaxsal.metrics.curves",
+    "load": "jaxsal.training.load",
     "models": "jaxsal.models",
+    "open_results": "jaxsal.evaluation.results",
+    "read_clip": "jaxsal.training.load",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
     "score_masks": "jaxsal.engine.masked",
@@ -33,11 +42,16 @@ _HOMES = {
 __all__ = [
     "Classifier",
     "Curve",
+    "Explanation",
     "RiseLedger",
     "deletion",
+    "explain",
     "gradcam",
     "insertion",
+    "load",
     "models",
+    "open_results",
+    "read_clip",
     "rise",
     "rise_ledger",
     "score_masks",
@@ -47,6 +61,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("jaxsal")
     if name not in _HOMES:
         raise AttributeError(f"module 'jaxsal' has no attribute {name!r}")
     home = import_module(_HOMES[name])

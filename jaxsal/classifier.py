@@ -2,9 +2,9 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import AnyArray, Clip
+
+if TYPE_CHECKING:
+    from jaxsal.training.networks import NetworkSpec
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -51,8 +55,13 @@ def _apply(bound: _ModelMethod, variables: Any, inputs: Array) -> Array:
     return bound.model.apply(variables, inputs[None], method=bound.method)[0]
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["params", "mean", "std"],
+    meta_fields=["features_fn", "head_fn", "frames_per_mask", "normalization", "precision"],
+    drop_fields=["classes", "spec"],
+)
+@dataclass(frozen=True, repr=False)
 class Classifier:
     """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,).
 
@@ -68,6 +77,11 @@ class Classifier:
       frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
       precision: Of weights and activations; logits are float32 with both.
       normalization: "standardize" is (clip - mean) / std; "minmax" takes the clip's own range to [0, 1].
+      classes: Names of the classes, in the order of the logits; `target` then takes a name too. Empty if not known.
+      spec: What `jaxsal.load` knows of the network: spectra, frames, size, sampler. None for a model of your own.
+
+    No program depends on `classes` and `spec`: the same network under other names compiles nothing. Inside
+    `jax.jit`, and after `jax.tree.map`, a classifier lacks both.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxsal
@@ -85,11 +99,13 @@ class Classifier:
     params: Any
     mean: Float[Array, " C"] | None
     std: Float[Array, " C"] | None
-    features_fn: Callable[[Any, Array], Array] = field(metadata=dict(static=True))
-    head_fn: Callable[[Any, Array], Array] = field(metadata=dict(static=True))
-    frames_per_mask: int = field(default=1, metadata=dict(static=True))
-    normalization: Normalization = field(default="standardize", metadata=dict(static=True))
-    precision: Precision = field(default="float32", metadata=dict(static=True))
+    features_fn: Callable[[Any, Array], Array]
+    head_fn: Callable[[Any, Array], Array]
+    frames_per_mask: int = 1
+    normalization: Normalization = "standardize"
+    precision: Precision = "float32"
+    classes: tuple[str, ...] = ()
+    spec: "NetworkSpec | None" = None
 
     @classmethod
     def from_model(
@@ -99,6 +115,7 @@ class Classifier:
         *,
         mean: Sequence[float] | AnyArray | None = IMAGENET_MEAN,
         std: Sequence[float] | AnyArray | None = IMAGENET_STD,
+        classes: Sequence[str] = (),
     ) -> "Classifier":
         """A classifier from a Flax module with methods `features(clips)` and `head(activations)`.
 
@@ -107,6 +124,7 @@ class Classifier:
           variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}.
           mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation.
           std: Per channel; ImageNet's by default.
+          classes: Names of the classes, in the order of the logits.
 
         Raises:
           TypeError: If the module lacks one of the two methods.
@@ -123,6 +141,7 @@ class Classifier:
             mean=mean,
             std=std,
             frames_per_mask=getattr(model, "frames_per_mask", 1),
+            classes=classes,
         )
 
     @classmethod
@@ -135,6 +154,7 @@ class Classifier:
         mean: Sequence[float] | AnyArray | None = None,
         std: Sequence[float] | AnyArray | None = None,
         frames_per_mask: int = 1,
+        classes: Sequence[str] = (),
     ) -> "Classifier":
         """A classifier from two functions of any JAX library.
 
@@ -145,10 +165,11 @@ class Classifier:
           mean: Per channel, in [0, 1], or None for no standardisation.
           std: Per channel.
           frames_per_mask: Frames that share one mask frame.
+          classes: Names of the classes, in the order of the logits.
 
         Raises:
           ValueError: If only one of `mean` and `std` is given, they are not of one length, finite and `std` above 0,
-            or `frames_per_mask` is below 1.
+            `frames_per_mask` is below 1, or two classes share a name.
 
         Example:
           >>> import jax.numpy as jnp, jaxsal
@@ -161,10 +182,21 @@ class Classifier:
         if (mean is None) != (std is None):
             raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")
         check_positive("frames_per_mask", frames_per_mask)
+        if isinstance(classes, str) or len(set(classes)) < len(classes):
+            raise ValueError(f"`classes` must be a list of different names; got {classes!r}.")
         if mean is not None and std is not None:
             check_normalization(mean, std)
         mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
-        return cls(params, mean, std, features, head, frames_per_mask)
+        return cls(params, mean, std, features, head, frames_per_mask, classes=tuple(classes))
+
+    def __repr__(self) -> str:
+        leaves = jax.tree.leaves(self.params)
+        parts = [f"{count_text(sum(int(np.size(leaf)) for leaf in leaves))} weights, {self.precision}"]
+        if self.spec is not None:
+            parts.insert(0, f"{self.spec.arch}, trained on {self.spec.spectra}, clips {self.spec.clip_shape}")
+        if self.classes:
+            parts.append(f"{len(self.classes)} classes: {listed(self.classes)}")
+        return f"Classifier({'; '.join(parts)})"
 
     def with_normalization(self, normalization: Normalization) -> "Classifier":
         """The same classifier with another input normalisation, "standardize" or "minmax".

@@ -13,6 +13,24 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.training.options import TrainOptions
 
 
+def files(folder: Path) -> jaxsal.Explanation:
+    classifier: jaxsal.Classifier = jaxsal.load(folder)
+    clip = jaxsal.read_clip("walk.mp4", classifier, spectrum="IR", start=8, value_range=(28_000, 30_000))
+    times: np.ndarray | None = clip.times
+    ledger: jaxsal.RiseLedger = jaxsal.RiseLedger.load(folder / "walk.npz")
+    jaxsal.view(clip, ledger, classes=classifier.classes).save(folder / "walk.html")
+    jaxsal.open_results(folder / "results").rows[0]["deletion"]
+    print(times, jaxsal.__version__)
+    return jaxsal.explain(classifier, clip, "walk", methods=("rise",), num_masks=64, deletion_baseline="blur")
+
+
+def model_of_your_own(clip: jax.Array, masks: jax.Array) -> jax.Array:
+    model = jaxsal.models.ResNet3D18(num_classes=2)
+    variables = jaxsal.models.init_variables(model, jax.random.key(0), (1, *clip.shape))
+    classifier = jaxsal.Classifier.from_model(model, variables, classes=("walk", "wave"))
+    return jaxsal.score_masks(classifier, clip, masks, baseline="mean")
+
+
 def right(classifier: jaxsal.Classifier, clip: jax.Array, file: Path) -> jaxsal.Curve:
     key = jax.random.key(0)
     saliency = jaxsal.rise(key, classifier, clip, num_masks=100, grid_shape=(2, 8, 8), estimator="centered")
@@ -30,6 +48,8 @@ def wrong(classifier: jaxsal.Classifier, clip: jax.Array) -> None:
     jaxsal.rise(key, classifier, clip, estimator="median")  # type: ignore[arg-type]
     jaxsal.sidu(classifier, clip, recipe="mine")  # type: ignore[arg-type]
     jaxsal.gradcam(classifier, clip, alignment="center")  # type: ignore[arg-type]
+    jaxsal.explain(classifier, clip, methods=("rise",), num_mask=100)  # type: ignore[call-arg]
+    jaxsal.read_clip("walk.mp4", classifier, spectrum="visible")  # type: ignore[arg-type]
     jaxsal.insertion(classifier, clip, clip[..., 0], num_steps="20")  # type: ignore[arg-type]
     ExplainOptions(references=("noise",))  # type: ignore[arg-type]
     TrainOptions(cropping="centre")  # type: ignore[arg-type]

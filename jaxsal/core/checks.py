@@ -1,6 +1,7 @@
 """Checks of names and numbers that users pass in, made before anything is computed."""
 
 import operator
+from collections.abc import Iterable
 from dataclasses import fields
 from difflib import get_close_matches
 from functools import cache
@@ -10,9 +11,21 @@ from typing import Any, Literal, get_args, get_origin
 def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
     """Raises ValueError, listing the known names and naming the closest, unless `value` is one of them."""
     if value not in choices:
-        close = get_close_matches(value, choices, 1) if isinstance(value, str) else []
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint}")
+        raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint(value, choices)}")
+
+
+def hint(value: Any, choices: Iterable[str]) -> str:
+    """The closest of some names as a question, whatever its case, its - and its _; empty if none is close.
+
+    Of several that are as close, the first.
+    """
+    folded = {_fold(choice): choice for choice in reversed(tuple(choices))}
+    close = get_close_matches(_fold(value), folded, 1) if isinstance(value, str) else []
+    return f" Did you mean {folded[close[0]]!r}?" if close else ""
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "_")
 
 
 def check_names(options: Any) -> None:

@@ -1,7 +1,7 @@
 """Array aliases shared by the package: one clip, one mask, one saliency map, and what scores a clip."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -24,8 +24,8 @@ ScoreFn = Callable[..., Any]
 Progress = Callable[[int, int], None]
 """Called with (done, in all) now and then."""
 
-Target = int | Int[AnyArray, ""] | Literal["all"] | None
-"""The class to explain; None is the predicted class, "all" gives one result per class."""
+Target = int | Int[AnyArray, ""] | str | None
+"""The class to explain, by number or name; None is the predicted class, "all" gives one result per class."""
 
 
 @runtime_checkable

@@ -71,6 +71,17 @@ def read_frames(
     return np.stack(frames)
 
 
+def frame_rate(path: str | Path) -> float | None:
+    """Frames per second of a recording, as its file says, on the whole; None where it does not."""
+    if Path(path).suffix.lower() not in VIDEO_SUFFIXES:
+        return None
+    import av
+
+    with av.open(path) as container:
+        rate = container.streams.video[0].average_rate
+    return float(rate) if rate else None
+
+
 def _raw_frames(path: Path, start: int, stop: int | None) -> Iterator[np.ndarray]:
     """The frames as stored: grey (H, W) or colour (H, W, C)."""
     if not path.exists():

@@ -5,23 +5,24 @@ and its activations, are computed at most once, when somebody asks.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from jaxsal.core.callables import call_each, call_parts_each, join_callable, split_callable
 from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
-from jaxsal.core.types import AnyArray, ClipTree, ScoreFn
+from jaxsal.core.types import AnyArray, ClipTree, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline, stand_ins
 from jaxsal.engine.inputs import (
     check_clip_shape,
     check_parts,
     check_score_fn,
+    check_target,
     check_unit_range,
     has_parts,
     mask_shape,
@@ -157,6 +158,11 @@ class Batch:
             made = stand_ins(baseline, clips, join_callable(weights, self.split.static))
             self._stand_ins[baseline, mesh] = made if self.traced else on_every_device(made, mesh)
         return self._stand_ins[baseline, mesh]
+
+    def target(self, target: Target, *, all_classes: bool = True) -> int | Int[AnyArray, ""] | Literal["all"] | None:
+        """A class by number or name as a number, see `check_target`."""
+        classes = getattr(self.score_fn, "classes", ())
+        return check_target(target, self.num_classes, classes=classes, all_classes=all_classes)
 
     @property
     def weights(self) -> str | None:

@@ -37,6 +37,8 @@ class Explanation(NamedTuple):
       baselines: By measure, "deletion" and "insertion": what replaced removed voxels; broadcasts to the clip.
       measures: By method, what further measures say of its map, by name.
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
+      classes: Names of the classes, in the order of `probabilities`; their numbers where they have none.
+      times: When each frame was taken, in seconds of the recording, (T,); None where that is not known.
     """
 
     name: str
@@ -52,6 +54,22 @@ class Explanation(NamedTuple):
     baselines: Mapping[str, Float[AnyArray, "..."]]
     measures: Mapping[str, Mapping[str, float]] = {}
     ledger: RiseLedger | None = None
+    classes: tuple[str, ...] = ()
+    times: Float[np.ndarray, " T"] | None = None
+
+    @property
+    def prediction(self) -> str:
+        """The most probable class, by name; its number as a text where classes have no names."""
+        return self.class_name(int(np.argmax(self.probabilities)))
+
+    @property
+    def target_name(self) -> str:
+        """The explained class, by name."""
+        return self.class_name(self.target)
+
+    def class_name(self, number: int) -> str:
+        """A class by its name; its number as a text where classes have no names."""
+        return self.classes[number] if self.classes else str(number)
 
     def most_probable(self, count: int) -> list[tuple[int, float]]:
         """The most probable classes with their probabilities, best first."""
@@ -115,13 +133,14 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
       ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
     clip = read_record(store, "clip", place.group, place.name, place.digest)
-    maps, curves, seconds, measures, target = {}, {}, {}, {}, -1
+    maps, curves, seconds, measures, target, classes = {}, {}, {}, {}, -1, ()
     for method, (series, _) in place.cells.items():
         found = read_record(store, "result", series or "", place.name, place.digest)
         title, note = METHODS[method].title, found.note
         maps[title], seconds[title], target = found.arrays["saliency"], note["seconds"], note["target"]
         curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
         measures[title] = {name: note[name] for name in note["measures"]}
+        classes = (store.description(series or "") or {}).get("classes", ())
     return Explanation(
         name=place.name,
         spectrum=clip.note["spectrum"],
@@ -136,6 +155,7 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
         baselines={n.removeprefix("baseline."): a for n, a in clip.arrays.items() if n.startswith("baseline.")},
         measures=measures,
         ledger=_ledger(store, place),
+        classes=tuple(classes),
     )
 
 
@@ -169,4 +189,5 @@ def _ledger(store: Store, place: Place) -> RiseLedger | None:
         logits=held.logits,
         precision=identity["precision"],
         weights=identity["weights"],
+        classes=tuple(description["classes"]),
     )

@@ -138,7 +138,10 @@ def open_results(store: str | Path) -> Results:
     """Opens what a run has found so far.
 
     Args:
-      store: Its folder or URL.
+      store: Its folder or URL; `results` in the folder of a run of `jaxsal demo`, `explain` or `evaluate`.
+
+    Returns:
+      One row per method and clip, `.rows`, and the arrays behind a row, `.dataset(name)`.
 
     Raises:
       FileNotFoundError: If there is no store.

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyMap, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
-from jaxsal.engine.inputs import check_saliency, check_target
+from jaxsal.engine.inputs import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
 from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
@@ -68,7 +68,7 @@ def deletion(
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
       clip: The clip, (T, H, W, C), values in [0, 1].
       saliency: Its map, (T', H, W), T' divides T.
-      target: The class whose probability is followed; the predicted class of the clip if None.
+      target: The class whose probability is followed, by number or name; the predicted class of the clip if None.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
       step_size: Elements changed per step, instead of `num_steps`; "row" is one row of every mask frame, the
@@ -165,7 +165,7 @@ def _curve(
     progress: Progress | None,
 ) -> Curve:
     batch = prepare(score_fn, [clip])
-    target = check_target(target, batch.num_classes, all_classes=False)
+    target = batch.target(target, all_classes=False)
     saliency = check_saliency(saliency, batch.clip_shape)
     traced = batch.traced or isinstance(saliency, jax.core.Tracer)
     if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):

@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Int
 from jaxsal.core.callables import join_callable
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Target
 from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.inputs import check_target
 from jaxsal.engine.resample import resample
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, chosen_options
 
@@ -36,7 +35,7 @@ def gradcam(
     Args:
       classifier: Anything with methods `features(clip)` and `head(activations)`; a `jaxsal.Classifier`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
-      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
         each channel before the sum, as the study's code does.
@@ -72,7 +71,7 @@ def gradcam(
     options = chosen_options("gradcam", recipe, locals())
     batch = prepare(classifier, [clip])
     batch.check_parts("gradcam")
-    target = check_target(target, batch.num_classes)
+    target = batch.target(target)
     maps = gradcam_maps(batch, target if target is None or isinstance(target, str) else [target], options)
     return maps.reshape(maps.shape[1:])
 

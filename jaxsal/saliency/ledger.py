@@ -56,6 +56,7 @@ class RiseLedger:
       precision: Of the classifier, if it has one.
       weights: What tells the classifier's weights from others; None where there are none, as in a plain function,
         and in files of before this was kept.
+      classes: Names of the classes, as far as the classifier knows them.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxsal, tempfile
@@ -79,6 +80,7 @@ class RiseLedger:
     logits: Float[np.ndarray, "N K"]
     precision: str | None = None
     weights: str | None = None
+    classes: tuple[str, ...] = ()
 
     @property
     def masks(self) -> RiseMasks:
@@ -97,7 +99,7 @@ class RiseLedger:
         """The RISE map of a class, from the first `num_masks` masks.
 
         Args:
-          target: The class; the predicted class if None; "all" for one map per class.
+          target: The class, by number or name; the predicted class if None; "all" for one map per class.
           estimator: "mean" or "centered"; as the run's options if None.
           num_masks: How many masks to use, in the order of their numbers; all if None.
           scores: "probabilities" or "logits"; as the run's options if None.
@@ -133,7 +135,7 @@ class RiseLedger:
         scores = self.options.scores if scores is None else scores
         check_choice("estimator", estimator, ("mean", "centered"))
         check_choice("scores", scores, ("probabilities", "logits"))
-        target = check_target(target, self.logits.shape[1])
+        target = check_target(target, self.logits.shape[1], classes=self.classes)
         used = len(self.ids) if num_masks is None else self._count(num_masks)
         held = Scores(self.masks, self.ids, self.logits, self.clip_logits)
         return read_ledger(read_out, held, used, target, estimator, scores)
@@ -176,7 +178,7 @@ class RiseLedger:
                 f"`other` must be of the same classifier; got logits {other.clip_logits} of the clip instead of "
                 f"{self.clip_logits}."
             )
-        known = {name: getattr(other, name) for name in _CLASSIFIER if getattr(self, name) is None}
+        known = {name: getattr(other, name) for name in (*_CLASSIFIER, "classes") if not getattr(self, name)}
         ids, logits = join_logits(self.ids, self.logits, other.ids, other.logits)
         options = dataclasses.replace(self.options, num_masks=max(self.options.num_masks, other.options.num_masks))
         return dataclasses.replace(self, ids=ids, logits=logits, options=options, **known)
@@ -234,6 +236,7 @@ class RiseLedger:
             logits=np.zeros((0, batch.num_classes), np.float32),
             precision=getattr(batch.score_fn, "precision", None),
             weights=batch.weights,
+            classes=tuple(getattr(batch.score_fn, "classes", ())),
         )
 
     def grown(

@@ -12,7 +12,7 @@ from jaxsal.core.files import write_atomically
 from jaxsal.recipes import RiseOptions
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
-_TEXTS = ("shape", "clip_fingerprint", "precision", "weights")
+_TEXTS = ("shape", "clip_fingerprint", "precision", "weights", "classes")
 
 
 def write_ledger(path: str | Path, ledger: Any) -> None:
@@ -48,6 +48,7 @@ def read_fields(path: str | Path) -> dict[str, Any]:
             clip_fingerprint=header["clip_fingerprint"],
             precision=header.get("precision"),  # files of before these were kept lack them
             weights=header.get("weights"),
+            classes=tuple(header.get("classes", ())),
         )
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
         raise ValueError(f"`path` must be a whole ledger; got {path} ({error}).") from error

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxsal.core.checks import check_positive
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.inputs import check_batches, check_key, check_target
+from jaxsal.engine.inputs import check_batches, check_key
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.recipes import (
@@ -61,7 +61,7 @@ def rise(
       key: Random key; mask n depends on (key, n) alone. One key gives all clips the same masks.
       score_fn: Maps one clip (T, H, W, C) to logits (K,); its `frames_per_mask`, if any, sets T' = T / that.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
-      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_masks: N; the standard error of the map falls as 1 / sqrt(N).
       grid_shape: Cells of the random grid in time, height and width.
@@ -105,7 +105,7 @@ def rise(
     """
     options = chosen_options("rise", recipe, locals())
     batch = _prepare(key, score_fn, clip, options)
-    target = check_target(target, batch.num_classes)
+    target = batch.target(target)
     return _ledger(key, batch, options, None, chunk_size, progress).map(target)
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, UInt8
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
-from jaxsal.engine.inputs import check_batches, check_target
+from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
 from jaxsal.recipes import Alignment, RecipeName, ScoreKind, SiduOptions, chosen_options
@@ -46,7 +46,7 @@ def sidu(
     Args:
       classifier: A callable pytree with methods `features(clip)` and `head(activations)`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1].
-      target: c, the class to explain; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
         the map is 0.
@@ -86,7 +86,7 @@ def sidu(
     check_batches(classifier, options.batch_size)
     batch = prepare(classifier, [clip])
     batch.check_parts("sidu")
-    target = check_target(target, batch.num_classes)
+    target = batch.target(target)
     (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
     return sidu_map(found, target, options)
 

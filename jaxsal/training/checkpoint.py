@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
+from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.training.networks import NetworkSpec, spec_differences
@@ -34,6 +35,15 @@ class Checkpoint(NamedTuple):
     step: int
     progress: Any
     origin: dict[str, Any]
+
+    @property
+    def classifier(self) -> Classifier:
+        """The network with its weights, on clips in [0, 1]."""
+        return self.spec.classifier(self.variables)
+
+    def __repr__(self) -> str:
+        made = [str(self.origin[name]) for name in ("converted_from",) if name in self.origin]
+        return f"Checkpoint(step {self.step:,}{', from ' if made else ''}{''.join(made)}: {self.classifier})"
 
 
 def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> None:
@@ -86,7 +96,9 @@ def load_checkpoint(
     path = Path(directory).absolute()
     steps = saved_steps(path)
     if not steps:
-        raise FileNotFoundError(f"`checkpoint` must be a folder with a checkpoint; got {directory}.")
+        raise FileNotFoundError(
+            f"`checkpoint` must be a folder with a checkpoint; got {directory}. {_way_to_one(path)}"
+        )
     damage: list[DamagedError] = []
     for step in reversed(steps):
         try:
@@ -122,6 +134,14 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
     """The newest checkpoint of a run's folder, or of the folder of checkpoints itself; errors as `load_checkpoint`."""
     inner = Path(folder) / "checkpoints"
     return load_checkpoint(inner if inner.is_dir() else folder)
+
+
+def _way_to_one(path: Path) -> str:
+    """Where there is a checkpoint near a place without one, or the command that makes one."""
+    if path.is_file():
+        return f"`jaxsal convert {path.name} FOLDER` makes one of a PyTorch file."
+    nearby = [inner.parent for inner in sorted(path.glob("*/checkpoints"))[:1] if saved_steps(inner)]
+    return f"There is one in {nearby[0]}." if nearby else "`jaxsal demo`, `jaxsal train` and `jaxsal convert` make one."
 
 
 def latest_step(directory: str | Path) -> int | None:

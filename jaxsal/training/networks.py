@@ -131,8 +131,9 @@ class NetworkSpec:
         return NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
 
     def classifier(self, variables: Any) -> Classifier:
-        """The network with weights, on clips in [0, 1]."""
-        return Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std)
+        """The network with weights, on clips in [0, 1]; it knows its classes and this spec."""
+        classifier = Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std, classes=self.classes)
+        return dataclasses.replace(classifier, spec=self)
 
     def untrained(self) -> Classifier:
         """The network with weights that are all 0 and take no memory, for what depends on shapes alone."""

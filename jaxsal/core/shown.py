@@ -1,0 +1,20 @@
+"""Numbers and lists as short texts, for what a notebook or a shell shows of an object."""
+
+from collections.abc import Sequence
+
+_UNITS = ((1e9, "billion"), (1e6, "million"))
+
+
+def count_text(count: int) -> str:
+    """A count for people: 812, 12,345 or 33.2 million."""
+    for unit, name in _UNITS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count:,}"
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names with commas between; of many the first ones, and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"

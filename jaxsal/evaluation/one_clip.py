@@ -1,0 +1,146 @@
+"""`jaxsal.explain`: one clip by several methods, with the measures of every map."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from jaxsal.core.types import Clip, ScoreFn, Target
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.inputs import check_target, has_parts
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.explain import explain_cases
+from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.recipes import METHODS as NAMES
+from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Reference, Sampling
+from jaxsal.saliency.methods import METHODS
+
+
+def explain(
+    classifier: ScoreFn,
+    clip: Clip,
+    target: Target = None,
+    *,
+    methods: Sequence[str] | None = None,
+    references: Sequence[Reference] = ("random",),
+    recipe: RecipeName = "default",
+    num_masks: int | None = None,
+    grid_shape: tuple[int, int, int] | None = None,
+    keep_prob: float | None = None,
+    estimator: Estimator | None = None,
+    sampling: Sampling | None = None,
+    threshold: float | None = None,
+    rise_batch: int | None = None,
+    sidu_batch: int | None = None,
+    num_steps: int | None = None,
+    deletion_baseline: BaselineName | None = None,
+    insertion_baseline: BaselineName | None = None,
+    approximation: Approximation | None = None,
+    tolerance: float | None = None,
+    chunk_size: int = 16,
+    seed: int = 0,
+    precision: Precision = "float32",
+    name: str = "clip",
+    spectrum: Literal["TV", "IR"] = "TV",
+    label: int | str | None = None,
+    store: str | Path | None = None,
+    progress: bool = False,
+) -> Explanation:
+    """Explains one clip by several methods, and measures the maps; what `jaxsal explain` does for a file.
+
+    Args:
+      classifier: Maps one clip to logits (K,): of `jaxsal.load`, a `Classifier`, or any function.
+      clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives.
+      target: The class to explain, by number or name; the predicted class if None.
+      methods: Methods to run, "gradcam", "rise", "sidu" or one that was added; all that the classifier allows if None:
+        "rise" alone for a function without features and head.
+      references: Maps that do not depend on the clip, measured for comparison: "random", "constant", or none.
+      recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
+        "canonical", each method's original code.
+      num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
+      grid_shape: RISE: cells of the random grid in time, height and width.
+      keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
+      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
+      sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
+      threshold: SIDU: activations above this value form a channel's mask.
+      rise_batch: RISE: masked clips that are normalised together; if None, each by itself.
+      sidu_batch: Same for SIDU.
+      num_steps: Deletion and insertion: scores per curve, at least 2.
+      deletion_baseline: What deletion puts in place of removed voxels.
+      insertion_baseline: What insertion starts from.
+      approximation: Deletion and insertion: "none" scores every step; "refine" fewer, see `jaxsal.metrics.refine`.
+      tolerance: With approximation "refine": largest jump in probability between two scored steps.
+      chunk_size: Masked clips per forward batch; changes speed, not the result.
+      seed: Of RISE's masks and of the random map, at least 0.
+      precision: Of weights and activations, "float32" or "bfloat16".
+      name: Of the clip, for tables and pictures.
+      spectrum: Of the clip, "TV" (visible) or "IR".
+      label: The true class, by number or name, if it is known.
+      store: Folder that keeps the results, so that the same call takes them up; they are kept in memory if None.
+      progress: Whether to show on standard error, or in the notebook, how far the work is.
+
+    Returns:
+      The prediction, and by title of a method ("Grad-CAM", "RISE", "SIDU") its map, its curves and further measures;
+      with `.plot()`, `.to_xarray()`, and `.ledger`, RISE's scores.
+
+    Raises:
+      TypeError: If an argument is of the wrong kind.
+      ValueError: If the clip, the target, a method or an option's value is not allowed.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxsal
+      >>> classifier = jaxsal.Classifier.from_functions(
+      ...     lambda params, clip: clip * params,
+      ...     lambda params, activations: 9 * activations.mean(axis=(0, 1, 2)),
+      ...     jnp.ones(3),
+      ...     classes=("red", "green", "blue"),
+      ... )
+      >>> clip = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3)).at[..., 1].set(0.9)
+      >>> found = jaxsal.explain(classifier, clip, methods=("gradcam", "rise"), num_masks=32, num_steps=5)
+      >>> found.prediction, found.target_name, list(found.maps)
+      ('green', 'green', ['Grad-CAM', 'RISE', 'random'])
+      >>> deletion, insertion = found.curves["RISE"]
+      >>> jaxsal.explain(classifier, clip, "gren", methods=("rise",))
+      Traceback (most recent call last):
+        ...
+      ValueError: `target` must be one of ('red', 'green', 'blue'); got 'gren'. Did you mean 'green'?
+    """
+    options = ExplainOptions(
+        method=tuple(_usable(classifier) if methods is None else methods),
+        references=tuple(references),
+        recipe=recipe,
+        num_masks=num_masks,
+        grid_shape=grid_shape,
+        keep_prob=keep_prob,
+        estimator=estimator,
+        sampling=sampling,
+        threshold=threshold,
+        rise_batch=rise_batch,
+        sidu_batch=sidu_batch,
+        num_steps=num_steps,
+        deletion_baseline=deletion_baseline,
+        insertion_baseline=insertion_baseline,
+        approximation=approximation,
+        tolerance=tolerance,
+        chunk_size=chunk_size,
+        seed=seed,
+        precision=precision,
+    )
+    options.check()
+    batch, classes = prepare(classifier, [clip]), tuple(getattr(classifier, "classes", ()))
+    explained = batch.target(target, all_classes=False)
+    known: int = -1 if label is None else int(check_target(label, batch.num_classes, classes=classes) or 0)
+    array = np.asarray(clip, np.float32)
+    case = Case(name, spectrum, known, lambda: array, None if explained is None else int(explained))
+    shape = batch.clip_shape
+    (found,) = explain_cases(
+        classifier, [case], options, store, clip_shape=shape, classes=classes, progress=progress
+    ).explanations
+    return found._replace(times=getattr(clip, "times", None))
+
+
+def _usable(classifier: ScoreFn) -> list[str]:
+    """The methods that a classifier allows."""
+    return [name for name in NAMES if has_parts(classifier) or not METHODS[name].needs_parts]

@@ -1,0 +1,150 @@
+"""A trained classifier out of its folder, and a recording as it takes it."""
+
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsal.classifier import Classifier
+from jaxsal.core.checks import check_positive
+from jaxsal.datasets.clips import ValueRange, frame_rate, read_frames, resize_and_crop
+from jaxsal.datasets.records import TRAINING_SPECTRA
+from jaxsal.datasets.sampling import centre_window
+from jaxsal.training.checkpoint import open_checkpoint
+from jaxsal.training.convert import checkpoint_from_torch
+from jaxsal.training.networks import NetworkSpec
+
+
+def load(checkpoint: str | Path) -> Classifier:
+    """Opens a trained classifier.
+
+    It knows its class names (`.classes`), and in `.spec` the spectra it was trained on, the frames and the size of its
+    clips, and how frames are chosen (`.spec.sampler`).
+
+    Args:
+      checkpoint: The folder of a run of `jaxsal demo`, `train` or `convert`, or its folder "checkpoints"; or a torch or
+        safetensors file with the tensor names of torchvision or of PAN's authors, such as `jaxsal convert` writes.
+
+    Returns:
+      The classifier; of a run, with the newest whole checkpoint.
+
+    Raises:
+      FileNotFoundError: If there is nothing, or no checkpoint.
+      ValueError: If it is damaged, or a file holds another network.
+
+    Example:
+      >>> import jaxsal
+      >>> classifier = jaxsal.load("runs/demo")  # doctest: +SKIP
+      >>> classifier.classes[:2], classifier.spec.clip_shape  # doctest: +SKIP
+      (('crouch', 'hand_wave'), (16, 56, 56, 3))
+    """
+    path = Path(checkpoint)
+    opened = checkpoint_from_torch(path) if path.is_file() else open_checkpoint(path)
+    return opened.classifier
+
+
+class RecordedClip(np.ndarray):
+    """A clip (T, H, W, 3) that knows where it is in its recording; in all else an array of NumPy.
+
+    Parts and results of it, such as `clip[::2]` or `clip / 2`, are arrays that do not know.
+
+    Attributes:
+      frames: The frames of the recording that the clip consists of, counted from 0, (T,).
+      times: When they were taken, in seconds from the start of the recording, (T,); None where its file does not say.
+    """
+
+    frames: Int[np.ndarray, " T"] | None = None
+    times: Float[np.ndarray, " T"] | None = None
+
+
+def read_clip(
+    path: str | Path,
+    classifier: Classifier | None = None,
+    *,
+    spectrum: Literal["TV", "IR"] | None = None,
+    start: int = 0,
+    stop: int | None = None,
+    value_range: ValueRange | None = None,
+    fps: float | None = None,
+    num_frames: int | None = None,
+    size: int | None = None,
+    crop: int | None = None,
+    antialias: bool = False,
+) -> Float[RecordedClip, "T H W 3"]:
+    """Reads a recording as the clip that a classifier takes: frames chosen, resized, centre square, in [0, 1].
+
+    Args:
+      path: A video file, a folder of numbered images, or an array file (.npy, .npz).
+      classifier: Of `jaxsal.load`; it says which frames are taken and at which size. For a model of your own leave it
+        out, and give `num_frames`, `size` and `crop`.
+      spectrum: "IR" or "TV" (visible); a classifier that was not trained on it gives a warning.
+      start: First frame of the recording to use, counted from 0.
+      stop: Frame before which to stop; None for the end.
+      value_range: Raw values of black and white, such as counts of a thermal camera; must be given for frames that are
+        neither 8 nor 16 bits without sign.
+      fps: Frames per second of the recording, for `.times`; as a video file says if None.
+      num_frames: T, consecutive frames from the middle; all frames if None.
+      size: Shorter side of the resized frames, in pixels; the frames' own size, and no square, if None.
+      crop: Side of the square that is cut out, in pixels; `size` if None.
+      antialias: Whether frames are antialiased when they shrink.
+
+    Returns:
+      The clip (T, H, W, 3), float32; its attributes `frames` and `times` say where it is in the recording. A recording
+      that is too short has frames repeated, with a warning.
+
+    Raises:
+      FileNotFoundError: If there is nothing at `path`.
+      ValueError: If the recording cannot be read, an argument does not fit it, or the frames of the clip are given
+        twice, by the classifier and by a keyword.
+
+    Example:
+      >>> import jaxsal, numpy as np, tempfile
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     np.save(f"{folder}/walk.npy", np.full((20, 48, 64), 29_000, np.int16))  # raw counts of a thermal camera
+      ...     path, counts = f"{folder}/walk.npy", (28_000, 30_000)
+      ...     clip = jaxsal.read_clip(path, value_range=counts, fps=10, num_frames=4, size=24)
+      >>> clip.shape, clip.times.tolist()
+      ((4, 24, 24, 3), [0.8, 0.9, 1.0, 1.1])
+    """
+    spec = _spec_of(classifier, spectrum, num_frames=num_frames, size=size, crop=crop)
+    for name, value in dict(num_frames=num_frames, size=size, crop=crop).items():
+        if value is not None:
+            check_positive(name, value)
+    if fps is not None and not 0 < fps < np.inf:
+        raise ValueError(f"`fps` must be above 0; got {fps}.")
+    if crop is not None and size is None:
+        raise ValueError(f"`crop` must come with `size`; got {crop} alone.")
+    recording = read_frames(path, start=start, stop=stop, value_range=value_range)
+    if spec is not None:
+        indices = spec.sampler.test_indices(len(recording))
+        size, crop, antialias = spec.size, spec.crop, spec.antialias
+    else:
+        indices = centre_window(len(recording), len(recording) if num_frames is None else num_frames)
+    chosen = recording[indices]
+    if size is None:
+        clip = chosen.astype(np.float32) / 255
+    else:
+        clip = resize_and_crop(chosen, short_side=size, crop=size if crop is None else crop, antialias=antialias)
+    rate = frame_rate(path) if fps is None else fps
+    recorded = clip.view(RecordedClip)
+    recorded.frames = start + indices
+    recorded.times = None if rate is None else recorded.frames / rate
+    return recorded
+
+
+def _spec_of(classifier: Classifier | None, spectrum: str | None, **cutting: int | None) -> NetworkSpec | None:
+    """What a classifier knows of its clips, after checking that nothing contradicts it; None without a classifier."""
+    if classifier is None:
+        return None
+    spec = classifier.spec
+    if spec is None:
+        raise ValueError("`classifier` must be one of jaxsal.load; got a model of your own: give num_frames and size.")
+    given = [name for name, value in cutting.items() if value is not None]
+    if given:
+        shape = spec.clip_shape
+        raise ValueError(f"`{given[0]}` must be left out for a classifier of clips {shape}; got {cutting[given[0]]}.")
+    if spectrum is not None and spectrum not in TRAINING_SPECTRA[spec.spectra]:
+        warnings.warn(f"The network was trained on {spec.spectra}, not on {spectrum}.", stacklevel=3)
+    return spec

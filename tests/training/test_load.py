@@ -1,0 +1,128 @@
+"""A trained classifier out of its folder, and recordings as it takes them."""
+
+import copy
+
+import jax
+import numpy as np
+import pytest
+
+import jaxsal
+import runs
+from jaxsal.training.convert import write_for_torch
+from jaxsal.training.load import load, read_clip
+
+FRAMES = runs.moving_bar(1, 3, False)
+
+
+@pytest.fixture
+def recording(tmp_path):
+    np.save(tmp_path / "bar.npy", FRAMES)
+    return tmp_path / "bar.npy"
+
+
+def test_a_run_its_checkpoints_and_a_converted_file_are_the_same_classifier(trained_run, tmp_path):
+    folder, checkpoint = trained_run
+    file = tmp_path / "net.safetensors"
+    write_for_torch(checkpoint, file)
+    clip = runs.SPEC.centre_clip(FRAMES)
+    expected = checkpoint.classifier(clip)
+    for place in (folder, str(folder), folder / "checkpoints", file):
+        classifier = load(place)
+        assert (classifier.classes, classifier.spec) == (runs.CLASSES, runs.SPEC)
+        np.testing.assert_allclose(classifier(clip), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_shown_of_a_classifier_is_short(trained_run):
+    classifier = load(trained_run[0])
+    text = repr(classifier)
+    assert text.startswith("Classifier(resnet3d18, trained on IRTV, clips (4, 16, 16, 3); ")
+    assert text.endswith(" weights, float32; 2 classes: down, up)")
+    assert repr(trained_run[1]) == f"Checkpoint(step 6: {classifier!r})"
+    many = jaxsal.Classifier.from_functions(
+        lambda params, clip: clip,
+        lambda params, a: a[0, 0, 0],
+        {"a": np.zeros(2_000_000)},
+        classes=[str(n) for n in range(400)],
+    )
+    assert len(repr(many)) < 200
+
+
+def test_names_and_spec_are_no_part_of_a_program(trained_run):
+    classifier = load(trained_run[0])
+    other = jax.tree.map(lambda leaf: leaf, classifier)
+    assert (other.classes, other.spec) == ((), None)
+    assert jax.tree.structure(other) == jax.tree.structure(classifier)
+    assert classifier.with_precision("bfloat16").classes == runs.CLASSES
+
+
+def test_a_clip_is_cut_as_the_network_is_tested(trained_run, recording):
+    clip = read_clip(recording, load(trained_run[0]), spectrum="TV", fps=5)
+    np.testing.assert_array_equal(clip, runs.SPEC.centre_clip(FRAMES))
+    np.testing.assert_array_equal(clip.frames, [1, 2, 3, 4])
+    np.testing.assert_allclose(clip.times, [0.2, 0.4, 0.6, 0.8])
+    assert (clip / 2).times is None
+    assert jaxsal.gradcam(load(trained_run[0]), clip, "up").shape == (4, 16, 16)
+
+
+def test_a_clip_for_a_model_of_your_own(recording, tmp_path):
+    whole = read_clip(recording)
+    np.testing.assert_array_equal(whole, FRAMES.astype(np.float32) / 255)
+    assert whole.times is None
+    assert read_clip(recording, num_frames=2, size=10).shape == (2, 10, 10, 3)
+    part = read_clip(recording, start=2, stop=5, num_frames=1, size=10, crop=8, fps=2)
+    assert part.shape == (1, 8, 8, 3)
+    assert part.times.tolist() == [1.5]
+    np.save(tmp_path / "ir.npy", np.linspace(100, 200, 24, dtype=np.int16).reshape(2, 3, 4))
+    raw = read_clip(tmp_path / "ir.npy", value_range=(100, 200))
+    assert (raw.shape, float(raw.min()), float(raw.max())) == ((2, 3, 4, 3), 0.0, 1.0)
+
+
+def test_a_video_says_when_its_frames_were_taken(tmp_path):
+    import av
+
+    with av.open(tmp_path / "bar.mp4", "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 24, 20, "yuv420p"
+        for frame in FRAMES:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    np.testing.assert_allclose(read_clip(tmp_path / "bar.mp4", start=2).times, [0.08, 0.12, 0.16, 0.20])
+
+
+def test_a_spectrum_that_the_network_does_not_know_is_said(trained_run, recording):
+    classifier = copy.copy(load(trained_run[0]))
+    spec = runs.SPEC.__class__(**(vars(runs.SPEC) | {"spectra": "TV"}))
+    object.__setattr__(classifier, "spec", spec)
+    with pytest.warns(UserWarning, match="The network was trained on TV, not on IR."):
+        read_clip(recording, classifier, spectrum="IR")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(num_frames=0), "`num_frames` must be at least 1; got 0"),
+        (dict(crop=4), "`crop` must come with `size`; got 4 alone"),
+        (dict(size=8, crop=9), r"`crop` must be in 1\.\.`short_side`, 8; got 9"),
+        (dict(fps=0.0), "`fps` must be above 0; got 0.0"),
+        (dict(start=9), "`start` must be below 6, the frames of .*; got 9"),
+    ],
+)
+def test_bad_options_of_a_clip(recording, options, message):
+    with pytest.raises(ValueError, match=message):
+        read_clip(recording, **options)
+
+
+def test_frames_are_said_once(trained_run, recording):
+    with pytest.raises(ValueError, match=r"`size` must be left out for a classifier of clips \(4, 16, 16, 3\); got 8"):
+        read_clip(recording, load(trained_run[0]), size=8)
+    own = jaxsal.Classifier.from_functions(lambda params, clip: clip, lambda params, a: a[0, 0, 0], {})
+    with pytest.raises(ValueError, match=r"`classifier` must be one of jaxsal.load; got a model of your own"):
+        read_clip(recording, own)
+
+
+def test_a_folder_without_a_checkpoint_says_how_to_get_one(trained_run, tmp_path):
+    with pytest.raises(FileNotFoundError, match="got .*none. `jaxsal demo`, `jaxsal train` and `jaxsal convert` make"):
+        load(tmp_path / "none")
+    folder = trained_run[0]
+    with pytest.raises(FileNotFoundError, match=f"got {folder.parent}. There is one in .*trained"):
+        load(folder.parent)
