@@ -12,6 +12,7 @@ FLOORS = (
     {"recipes"},
     {"classifier", "models", "datasets"},
     {"engine"},
+    {"drawing"},
     {"saliency", "metrics", "training"},
     {"evaluation", "sweep"},
     {"report"},

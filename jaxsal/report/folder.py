@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.files import write_text
+from jaxsal.drawing.pictures import Bar, overlay, save_animation, save_strip
+from jaxsal.drawing.plots import CurvePanel, draw_curves, save_figure
 from jaxsal.evaluation.cells import Case, file_name
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
@@ -16,8 +18,6 @@ from jaxsal.evaluation.provenance import made_by
 from jaxsal.metrics.summary import SummaryRow, summarise
 from jaxsal.recipes import MEASURES, REFERENCES
 from jaxsal.report.panels import group_by_scene, map_unit
-from jaxsal.report.pictures import Bar, overlay, save_animation, save_strip
-from jaxsal.report.plots import CurvePanel, draw_curves, save_figure
 from jaxsal.report.table import count_clips, results_csv, summary_csv, summary_sheet, to_markdown
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from jaxsal.drawing.pictures import colour_table
 from jaxsal.recipes import REFERENCES
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
-from jaxsal.report.pictures import colour_table
 
 _SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js")
 _MAX_THINNING = 32
@@ -69,7 +69,7 @@ def fill(name: str, *, html: Mapping[str, str], **texts: object) -> str:
 
 
 def _read(name: str) -> str:
-    return (files("jaxsal.report") / "web" / name).read_text(encoding="utf-8")
+    return (files("jaxsal.drawing") / "web" / name).read_text(encoding="utf-8")
 
 
 def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:

@@ -12,8 +12,8 @@ from jaxsal.core.extras import EXTRAS, MissingPackageError, check_installed
 from jaxsal.datasets.clips import read_frames
 from jaxsal.datasets.pipeline import in_order
 from jaxsal.datasets.prepared import open_builder
-from jaxsal.report.pictures import save_animation
-from jaxsal.report.plots import draw_curves
+from jaxsal.drawing.pictures import save_animation
+from jaxsal.drawing.plots import draw_curves
 from jaxsal.report.table_figure import draw_table
 
 PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]

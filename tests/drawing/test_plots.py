@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from scipy import stats
 
-from jaxsal.report.plots import CurvePanel, draw_curves
+from jaxsal.drawing.plots import CurvePanel, draw_curves
 
 FRACTIONS = np.linspace(0, 1, 11)
 CURVES = {
@@ -86,7 +86,7 @@ def test_a_method_looks_the_same_in_every_panel_and_unlike_the_others():
 
 def test_plotting_leaves_pyplot_and_import_alone(tmp_path):
     code = (
-        "import pathlib, sys, numpy as np, jaxsal.report.plots as plots, jaxsal.report.pictures\n"
+        "import pathlib, sys, numpy as np, jaxsal.drawing.plots as plots, jaxsal.drawing.pictures\n"
         "assert not {'matplotlib', 'av', 'PIL'} & set(sys.modules)\n"
         f"panel = plots.CurvePanel(np.linspace(0, 1, 3), dict(RISE=np.eye(3)))\n"
         f"figure = plots.draw_curves(dict(deletion=panel))\n"

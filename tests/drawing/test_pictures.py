@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxsal.report.pictures import COLORMAPS, Bar, overlay, save_animation, save_strip
+from jaxsal.drawing.pictures import COLORMAPS, Bar, overlay, save_animation, save_strip
 
 CLIP = np.random.default_rng(0).random((4, 5, 6, 3)).astype(np.float32)
 SALIENCY = np.random.default_rng(1).normal(size=(2, 5, 6)).astype(np.float32)

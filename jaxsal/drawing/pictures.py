@@ -12,8 +12,8 @@ from jaxtyping import Float, UInt8
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import Clip, SaliencyMap
+from jaxsal.drawing.canvas import GAP, LINE, Canvas, text_width, write_animation
 from jaxsal.engine.inputs import check_clip, check_saliency
-from jaxsal.report.canvas import GAP, LINE, Canvas, text_width, write_animation
 
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
 """All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""
@@ -83,7 +83,7 @@ def overlay(
 
     Example:
       >>> import jax.numpy as jnp
-      >>> from jaxsal.report.pictures import overlay
+      >>> from jaxsal.drawing.pictures import overlay
       >>> clip, saliency = jnp.ones((4, 2, 2, 3)), jnp.zeros((2, 2, 2)).at[0, 0, 0].set(1.0)
       >>> frames = overlay(clip, saliency, fade=True, opacity=1.0)
       >>> frames.shape, frames[0, 0, 0].tolist(), frames[0, 1, 1].tolist()
@@ -140,7 +140,7 @@ def save_strip(
 
     Example:
       >>> import jax.numpy as jnp, numpy as np, tempfile
-      >>> from jaxsal.report.pictures import Bar, overlay, save_strip
+      >>> from jaxsal.drawing.pictures import Bar, overlay, save_strip
       >>> clip, saliency = jnp.ones((4, 8, 8, 3)), jnp.zeros((2, 8, 8)).at[0, 0, 0].set(1.0)
       >>> rows = {"clip": np.full((4, 8, 8, 3), 255, np.uint8), "RISE": overlay(clip, saliency, limits=(0, 1))}
       >>> with tempfile.TemporaryDirectory() as folder:
@@ -234,7 +234,7 @@ def colour_table(colormap: str) -> UInt8[np.ndarray, "256 3"]:
 @cache
 def _colour_maps() -> Float[np.ndarray, "5 256 3"]:
     """Matplotlib's colours of `COLORMAPS`, so that pictures and the player need no Matplotlib."""
-    with files("jaxsal.report").joinpath("colours.npy").open("rb") as file:
+    with files("jaxsal.drawing").joinpath("colours.npy").open("rb") as file:
         return np.load(file)
 
 

@@ -1,0 +1,1 @@
+"""Pictures of clips and maps, and figures of curves, from arrays alone."""
