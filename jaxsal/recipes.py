@@ -15,7 +15,6 @@ from jaxsal.core.checks import check_choice, check_integer, check_names, check_p
 
 Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
-Reference = Literal["random", "constant"]
 Precision = Literal["float32", "bfloat16"]
 RecipeName = Literal["default", "icpr2022", "canonical"]
 
@@ -32,8 +31,6 @@ Approximation = Literal["none", "refine"]
 METHODS: dict[str, str] = dict(zip(get_args(Method), ("Grad-CAM", "RISE", "SIDU"), strict=True))
 """By name: how tables and pictures call the method."""
 MEASURES: tuple[str, ...] = get_args(Measure)
-REFERENCES: tuple[str, ...] = get_args(Reference)
-"""Maps that know nothing of the clip, measured beside the methods."""
 ADDED_MEASURES: dict[str, int] = {}
 """Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
 MAX_SOBOL = 2**17

@@ -17,7 +17,7 @@ from jaxsal.evaluation.options import ExplainOptions
 CLASSES = ("walk", "sit", "bend", "<wave>")
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
-OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
+OPTIONS = ExplainOptions(controls=("random",), num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
 
 
 def cases():

@@ -51,5 +51,5 @@ def wrong(classifier: jaxsal.Classifier, clip: jax.Array) -> None:
     jaxsal.explain(classifier, clip, methods=("rise",), num_mask=100)  # type: ignore[call-arg]
     jaxsal.read_clip("walk.mp4", classifier, spectrum="visible")  # type: ignore[arg-type]
     jaxsal.insertion(classifier, clip, clip[..., 0], num_steps="20")  # type: ignore[arg-type]
-    ExplainOptions(references=("noise",))  # type: ignore[arg-type]
+    ExplainOptions(controls=("noise",))  # type: ignore[arg-type]
     TrainOptions(cropping="centre")  # type: ignore[arg-type]

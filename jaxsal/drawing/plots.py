@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.controls import control_title, is_control
 from jaxsal.core.extras import check_installed
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import AnyArray
-from jaxsal.recipes import REFERENCES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 0.8)))
-_GREY, _REFERENCE_LINES = "#777777", ((0, (4, 2)), (0, (1, 1.5)))
+_GREY, _CONTROL_LINES = "#777777", ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 1, 1, 1)), (0, (2, 3)), "-")
+_DOTTED = (0, (1, 1.5))
 
 
 class CurvePanel(NamedTuple):
@@ -45,8 +46,8 @@ def draw_curves(panels: Mapping[str, CurvePanel], *, title: str = "") -> "Figure
     """Draws the mean curve of each method, with its 95 % band over clips and its AUC in the legend.
 
     The band is Student's t interval of the mean at each step; one clip has none. A method has the same colour and the
-    same kind of line in every panel, and colour-blind readers can tell the colours apart. References such as the
-    random map are thin and grey.
+    same kind of line in every panel, and colour-blind readers can tell the colours apart. Controls are thin: dotted
+    in a method's colour where they are its map of another clip, else grey.
 
     Args:
       panels: Side by side under their names, "deletion" and "insertion".
@@ -73,15 +74,17 @@ def draw_curves(panels: Mapping[str, CurvePanel], *, title: str = "") -> "Figure
 
 def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The look of each method's line."""
+    names = list(methods)
+    own = [name for name in names if not is_control(name)]
     found: dict[str, dict[str, Any]] = {}
-    for method in methods:
-        if method in REFERENCES:
-            line = _REFERENCE_LINES[REFERENCES.index(method) % len(_REFERENCE_LINES)]
-            found[method] = {"color": _GREY, "linestyle": line, "linewidth": 1.0}
-        else:
-            i = sum(other not in REFERENCES for other in found)
-            found[method] = {"color": _COLOURS[i % len(_COLOURS)], "linestyle": _LINES[i % len(_LINES)]}
-            found[method]["linewidth"] = 1.9
+    for number, method in enumerate(own):
+        colour = _COLOURS[number % len(_COLOURS)]
+        found[method] = {"color": colour, "linestyle": _LINES[number % len(_LINES)], "linewidth": 1.9}
+        found[control_title("other", method)] = {"color": colour, "linestyle": _DOTTED, "linewidth": 1.0}
+    grey = [name for name in names if name not in found]
+    for number, control in enumerate(grey):
+        line = _CONTROL_LINES[number % len(_CONTROL_LINES)]
+        found[control] = {"color": _GREY, "linestyle": line, "linewidth": 1.0}
     return found
 
 
@@ -99,7 +102,7 @@ def _draw_panel(axis: "Axes", panel: CurvePanel, styles: Mapping[str, dict[str, 
         mean, half = _mean_and_half_width(np.asarray(scores, np.float64))
         label = f"{method}, AUC {np.trapezoid(mean, fractions):.3f}"
         axis.plot(fractions, mean, label=label, **styles[method])
-        alpha = 0.1 if method in REFERENCES else 0.18
+        alpha = 0.06 if is_control(method) else 0.18
         axis.fill_between(fractions, mean - half, mean + half, color=styles[method]["color"], alpha=alpha, linewidth=0)
     if panel.floor is not None:
         axis.axhline(panel.floor, color=_GREY, linestyle="-", linewidth=0.8, label=f"floor, {panel.floor:.3f}")

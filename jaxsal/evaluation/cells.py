@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.controls import control_names
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.engine.inputs import mask_shape
@@ -48,7 +49,7 @@ class Cell:
     Attributes:
       method: A key of `METHODS`.
       recipe: Name of the recipe that the options came from.
-      options: Of the method; None for maps that know nothing of the clip.
+      options: Of the method, for the control `other` of the method whose map it is; None for other controls.
       target: "predicted", "label" or a class.
       shape: (T', H, W) of the maps.
       measures: By name, the options of each measure.
@@ -99,7 +100,7 @@ class Cell:
 def cells_of(
     options: ExplainOptions, classifier: ScoreFn, clip_shape: tuple[int, ...], target: str | int = "predicted"
 ) -> tuple[Cell, ...]:
-    """The cells of explaining clips: each method, and each map that knows nothing of the clip.
+    """The cells of explaining clips: each method, and each control beside them.
 
     Raises:
       ValueError: If an option's value is not allowed.
@@ -108,7 +109,14 @@ def cells_of(
     measures = {name: options.resolve(name) for name in options.measures}
     shared = (target, shape, measures, options.seed)
     cells = [Cell(name, options.recipe, options.resolve(name), *shared) for name in options.method]
-    return (*cells, *(Cell(name, options.recipe, None, *shared) for name in options.references))
+    return (*cells, *(control_cell(name, cells) for name in control_names(options.controls, options.method)))
+
+
+def control_cell(name: str, cells: Sequence[Cell]) -> Cell:
+    """A control beside the cells of methods; `other` is of the last one of its method."""
+    of = next((cell for cell in reversed(cells) if cell.method == METHODS[name].of), None)
+    beside = of or cells[0]
+    return dataclasses.replace(beside, method=name, options=None if of is None else of.options)
 
 
 def option_values(options: Any) -> dict[str, Any]:

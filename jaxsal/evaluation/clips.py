@@ -24,7 +24,7 @@ from jaxsal.evaluation.cells import Cell
 from jaxsal.evaluation.groups import ScoreSet
 from jaxsal.metrics.measures import MEASURES, Measured
 from jaxsal.saliency.growth import portions, whole_batches
-from jaxsal.saliency.methods import Method, Subjects
+from jaxsal.saliency.methods import Method
 
 Keep = Callable[[int, tuple[int, int], Mapping[str, np.ndarray]], None]
 """Called with a clip's number, the (start, stop) of masks, and the arrays to keep of them."""
@@ -167,22 +167,17 @@ def cell_maps(
     classes: Sequence[int],
     scores: Mapping[int, Scores] | None,
     clips: Sequence[int],
-    subjects: Subjects,
 ) -> dict[int, np.ndarray]:
-    """A cell's maps of some clips of a batch.
+    """A method's maps of some clips of a batch.
 
     Args:
       batch: The clips.
-      cell: The cell.
+      cell: The cell, not of a control.
       classes: The explained class of every clip of the batch.
       scores: By clip, for a method that reads them.
       clips: Numbers of the clips.
-      subjects: What a control knows of the clips.
     """
     method: Method = cell.kind
-    if method.control is not None:
-        maps = np.asarray(method.control(subjects))
-        return {clip: maps[clip] for clip in clips}
     if method.maps is not None:
         maps = np.asarray(method.maps(batch, classes, cell.options))
         return {clip: maps[clip] for clip in clips}

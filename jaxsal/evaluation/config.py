@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.checks import check_choice, check_names, check_positive
+from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, resolve_options
 
@@ -93,6 +94,7 @@ class SweepConfig:
       clips: On what.
       spectra: Out of "IR" and "TV".
       curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
+      controls: Maps to compare with, measured beside every method, see `jaxsal.saliency.controls`; "all" or none.
       seed: Of RISE's masks.
       chunk_size: Most forward passes at once on one device; fewer where memory does not hold them.
       masks_per_commit: Most masks between two commits; every ten seconds if None.
@@ -105,6 +107,7 @@ class SweepConfig:
     clips: tuple[ClipChoice, ...] = (ClipChoice(),)
     spectra: tuple[str, ...] = SPECTRA
     curve_steps: int = 0
+    controls: tuple[ControlChoice, ...] = ()
     seed: int = 0
     chunk_size: int = 32
     keep_maps: bool = False
@@ -118,6 +121,9 @@ class SweepConfig:
             check_choice("spectra", spectrum, SPECTRA)
         if self.curve_steps < 0 or self.curve_steps == 1:
             raise ValueError(f"`curve_steps` must be 0 or at least 2; got {self.curve_steps}.")
+        check_names(self)
+        if self.controls and not self.curve_steps:
+            raise ValueError(f"`curve_steps` must be at least 2 to measure controls; got 0 with {self.controls}.")
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
         check_positive("chunk_size", self.chunk_size)
@@ -158,6 +164,8 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _read_table(kind, value, place)
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return value  # the dataclass itself checks names
     if origin is tuple:
         if not isinstance(value, list):
             raise TypeError(f"`{place}` must be a list; got {value!r}.")

@@ -30,7 +30,7 @@ class Explanation(NamedTuple):
       target: The explained class.
       clip: (T, H, W, C), in [0, 1].
       probabilities: Of all classes, (K,).
-      maps: By method, (T', H, W); the references among them.
+      maps: By method, (T', H, W); the controls among them.
       curves: By method, (deletion, insertion).
       seconds: By method, what its map took.
       options: How the clip was explained.
@@ -118,7 +118,11 @@ def places_of(groups: Sequence[Group], store: Store) -> list[Place]:
         Place(
             case.name,
             group.clip_series,
-            {c.method: (r, s) for c, r, s in zip(group.cells, group.series, group.reads, strict=True)},
+            {
+                cell.method: (group.series[number], group.reads[number])
+                for number, cell in enumerate(group.cells)
+                if number not in group.partners or case.name in group.partners[number]
+            },
             (store.note("clip", group.clip_series, case.name) or {}).get("digest", ""),
         )
         for group in groups

@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxsal.core.controls import control_names
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
-from jaxsal.evaluation.cells import Case, Cell
+from jaxsal.evaluation.cells import Case, Cell, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.explain import select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity
@@ -56,7 +57,11 @@ def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:
             network=dataclasses.asdict(network.spec),
         )
         spec = network.spec
-        cells = {cell.text: cell for grid in config.methods for cell in _cells(config, network, grid)}
+        own = [cell for grid in config.methods for cell in _cells(config, network, grid)]
+        controls = [
+            control_cell(name, [cell]) for cell in own for name in control_names(config.controls, [cell.method])
+        ]
+        cells = {cell.text: cell for cell in (*own, *controls)}
         cases = {case.name: case for case in _cases(spec, choice, spectrum)}
         group = Group(
             identity,

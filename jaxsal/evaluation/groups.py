@@ -3,7 +3,8 @@
 `explain`, `evaluate`, `sweep` and `paper` are plans of groups for one runner and one store.
 """
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
 from jaxsal.evaluation.cells import Case, Cell, name_of
+from jaxsal.evaluation.partners import partners_of, why_no_partner
 from jaxsal.metrics.measures import MEASURES
 
 
@@ -66,8 +68,41 @@ class Group:
 
     @cached_property
     def series(self) -> tuple[str, ...]:
-        """What the store has the results of each cell by."""
-        return tuple(name_of(self.id + cell.text) for cell in self.cells)
+        """What the store has the results of each cell by; those of `other` depend on the clips of the run, too."""
+        return tuple(
+            name_of(self.id + cell.text + repr([(clip, case.name) for clip, case in self.partners[n].items()]))
+            if n in self.partners
+            else name_of(self.id + cell.text)
+            for n, cell in enumerate(self.cells)
+        )
+
+    @cached_property
+    def own(self) -> dict[int, int]:
+        """By the number of each cell of the control `other`, that of the cell whose maps it takes."""
+        numbers = {cell.text: number for number, cell in enumerate(self.cells)}
+        return {
+            number: numbers[dataclasses.replace(cell, method=cell.kind.of).text]
+            for number, cell in enumerate(self.cells)
+            if cell.kind.of
+        }
+
+    @cached_property
+    def partners(self) -> dict[int, dict[str, Case]]:
+        """By the number of each cell of the control `other` and by clip, the clip whose map it is, if there is one."""
+        seeds = {number: self.cells[number].seed for number in self.own}
+        by_seed = {seed: partners_of(self.cases, seed) for seed in set(seeds.values())}
+        return {number: by_seed[seed] for number, seed in seeds.items()}
+
+    def cases_of(self, number: int) -> Sequence[Case]:
+        """The clips that a cell concerns: all, but for those that the control `other` has no partner of."""
+        if number not in self.partners:
+            return self.cases
+        return [case for case in self.cases if case.name in self.partners[number]]
+
+    @property
+    def left_out(self) -> str:
+        """Which control is left out and why, as a sentence; empty if none is."""
+        return why_no_partner(self.cases) if self.own else ""
 
     @cached_property
     def clip_series(self) -> str:

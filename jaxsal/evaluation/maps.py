@@ -7,13 +7,12 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.engine.requests import Scores
-from jaxsal.evaluation.cells import Case, Cell
+from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.clips import Held
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.store import Record, Store
-from jaxsal.evaluation.work import read_scores
 from jaxsal.metrics.summary import ClipResult
-from jaxsal.saliency.methods import Subjects
+from jaxsal.saliency.controls import Subjects
 
 
 def read_record(store: Store, kind: str, series: str, clip: str, digest: str | None = None) -> Record:
@@ -52,18 +51,40 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
     record = read_record(store, "result", group.series[number], case.name)
     if "saliency" in record.arrays:
         return record.arrays["saliency"]
-    return map_of(store, group.cells[number], group.reads[number], case.name, record.note["target"])
-
-
-def map_of(store: Store, cell: Cell, series: str | None, clip: str, target: int) -> Float[np.ndarray, "Tm H W"]:
-    """The map of a class from scores, or of a method that knows nothing of the clip."""
+    cell, series = group.cells[number], group.reads[number]
     method: Any = cell.kind
     if series is None:
-        return np.asarray(method.control(Subjects([clip], cell.shape, cell.seed)))[0]
-    held = whole_scores(store, series, clip)
+        return control_maps(store, group, number, {case: case.load()})[0]
+    held = whole_scores(store, series, case.name)
     family = method.restored(held.arrays, cell.options, cell.shape, cell.seed)
     scores = Scores(family, held.ids, held.logits, held.arrays["clip_logits"])
-    return np.asarray(method.read_out(scores, target, cell.options))
+    return np.asarray(method.read_out(scores, record.note["target"], cell.options))
+
+
+def control_maps(
+    store: Store, group: Group, number: int, clips: Mapping[Case, Float[np.ndarray, "T H W C"]]
+) -> Float[np.ndarray, "B Tm H W"]:
+    """The maps of a control's cell of some clips; those of `other` are maps that the store holds.
+
+    Raises:
+      ValueError: If one of those is missing or damaged.
+    """
+    cell, others = group.cells[number], []
+    method: Any = cell.kind
+    if (own := group.own.get(number)) is not None:
+        others = [read_map(store, group, own, group.partners[number][case.name]) for case in clips]
+    subjects = Subjects([case.name for case in clips], list(clips.values()), cell.shape, cell.seed, others)
+    return np.asarray(method.control(subjects))
+
+
+def read_scores(store: Store, series: str, clip: str) -> Held | None:
+    """The scores that a store has of a clip, None if it has none."""
+    records = store.read("scores", series, clip)
+    if not records:
+        return None
+    ids = np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records])
+    logits = np.concatenate([record.arrays["logits"] for record in records])
+    return Held(ids, logits, records[0].arrays)
 
 
 def clip_results(store: Store, group: Group, number: int, cases: Sequence[Case] | None = None) -> list[ClipResult]:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from jaxsal.core.controls import ControlChoice
 from jaxsal.core.types import Clip, ScoreFn, Target
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import check_target, has_parts
@@ -14,7 +15,7 @@ from jaxsal.evaluation.explain import explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import METHODS as NAMES
-from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Reference, Sampling
+from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Sampling
 from jaxsal.saliency.methods import METHODS
 
 
@@ -24,7 +25,7 @@ def explain(
     target: Target = None,
     *,
     methods: Sequence[str] | None = None,
-    references: Sequence[Reference] = ("random",),
+    controls: Sequence[ControlChoice] = ("random",),
     recipe: RecipeName = "default",
     num_masks: int | None = None,
     grid_shape: tuple[int, int, int] | None = None,
@@ -56,7 +57,8 @@ def explain(
       target: The class to explain, by number or name; the predicted class if None.
       methods: Methods to run, "gradcam", "rise", "sidu" or one that was added; all that the classifier allows if None:
         "rise" alone for a function without features and head.
-      references: Maps that do not depend on the clip, measured for comparison: "random", "constant", or none.
+      controls: Maps to compare with: "random" (voxel noise), "smooth" (noise of RISE's grid), "centre" (a Gaussian),
+        "motion" (frame differences), "constant", or "all"; "other" needs several clips.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
@@ -109,7 +111,7 @@ def explain(
     """
     options = ExplainOptions(
         method=tuple(_usable(classifier) if methods is None else methods),
-        references=tuple(references),
+        controls=tuple(controls),
         recipe=recipe,
         num_masks=num_masks,
         grid_shape=grid_shape,

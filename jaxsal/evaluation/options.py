@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+from jaxsal.core.controls import ControlChoice
 from jaxsal.recipes import (
     ADDED_MEASURES,
     MEASURES,
@@ -15,7 +16,6 @@ from jaxsal.recipes import (
     Method,
     Precision,
     RecipeName,
-    Reference,
     Sampling,
     resolve_options,
 )
@@ -38,7 +38,10 @@ class ExplainOptions:
 
     Attributes:
       method: Methods to run, one or more.
-      references: Maps that do not depend on the clip, measured for comparison: none, one or both.
+      controls: Maps to compare with, measured beside the methods: "random" (voxel noise), "smooth" (noise of RISE's
+        grid), "other" (the same method's map of a clip of another class), "centre" (a Gaussian), "motion" (frame
+        differences), "constant"; "all" or none. Each costs a deletion and an insertion curve a clip, "other" one
+        pair a method.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
@@ -70,7 +73,7 @@ class ExplainOptions:
     """
 
     method: tuple[str, ...] = get_args(Method)
-    references: tuple[Reference, ...] = ("random",)
+    controls: tuple[ControlChoice, ...] = ("random", "smooth", "other")
     recipe: RecipeName = "default"
     num_masks: int | None = None
     grid_shape: tuple[int, int, int] | None = None

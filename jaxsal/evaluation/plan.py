@@ -19,6 +19,7 @@ class Task(NamedTuple):
       scores: By series, how many masks are not scored yet.
       anything: Whether there is anything to do.
       passes: Forward passes, at most.
+      later: Whether the cells are of the control `other`, whose maps are those of other clips.
     """
 
     group: Group
@@ -27,6 +28,7 @@ class Task(NamedTuple):
     scores: dict[str, int]
     anything: bool
     passes: int
+    later: bool = False
 
 
 class Plan(NamedTuple):
@@ -68,15 +70,20 @@ def make_plan(groups: Sequence[Group], store: Store | None, *, keep_clips: bool 
       groups: The cells and clips.
       store: What is done; nothing if None.
       keep_clips: Whether the clips themselves are stored, too.
+
+    Returns:
+      The plan, and the tasks with anything to do: those that come later, which need maps of others, last.
     """
     tasks = [task for group in groups for task in _tasks(group, store, keep_clips)]
+    tasks.sort(key=lambda task: task.later)
     masks = sum(found.num_masks * len(group.cases) for group in groups for found in group.score_sets.values())
-    results = sum(len(group.cells) * len(group.cases) for group in groups)
+    results = sum(len(group.cases_of(number)) for group in groups for number in range(len(group.cells)))
     todo = [task for task in tasks if task.anything]
+    clips = sum(len(group.cases) for group in groups)
     plan = Plan(
         cells=sum(len(group.cells) for group in groups),
-        clips=len(tasks),
-        clips_done=len(tasks) - len(todo),
+        clips=clips,
+        clips_done=clips - len({(id(task.group), task.case.name) for task in todo}),
         results=results,
         results_done=results - sum(len(task.cells) for task in tasks),
         masks=masks,
@@ -97,19 +104,24 @@ class _Kind(NamedTuple):
 
     passes: int
     ends: frozenset[Baseline]
-    cells: list[int]
+    cells: set[int]
 
 
 def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task]:
     held: dict[str, Any] = {series: store.held("scores", series) if store else {} for series in group.score_sets}
     kinds: dict[Any, _Kind] = {}
-    for number, cell in enumerate(group.cells):
+    at_once = {number: cell for number, cell in enumerate(group.cells) if number not in group.own}
+    for number, cell in at_once.items():
         if (alike := (id(cell.measures), cell.shape)) not in kinds:
             replaced = frozenset(group.baselines(cell).values())
-            kinds[alike] = _Kind(group.measuring_passes(cell), replaced, [])
-        kinds[alike].cells.append(number)
+            kinds[alike] = _Kind(group.measuring_passes(cell), replaced, set())
+        kinds[alike].cells.add(number)
     direct = {number for number, cell in enumerate(group.cells) if cell.kind.maps is not None}
-    for case, cells in zip(group.cases, _cells_left(group, store), strict=True):
+    for case, left in zip(group.cases, _cells_left(group, store), strict=True):
+        cells = tuple(number for number in left if number in at_once)
+        if later := tuple(number for number in left if number in group.own):
+            measuring = sum(group.measuring_passes(group.cells[number]) for number in later)
+            yield Task(group, case, later, {}, True, measuring, later=True)
         scores: dict[str, int] = {}
         for series, found in group.score_sets.items():
             missing = found.num_masks - _count(held[series].get(case.name, ()), found.num_masks)
@@ -117,15 +129,14 @@ def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task
         kept = store is not None and store.note("clip", group.clip_series, case.name) is not None
         passes, ends = sum(scores.values()), set[Baseline]()
         known = set(group.baselines(group.cells[0]).values()) if kept else set()
-        left = set(cells)
         for kind in kinds.values():
-            count = len(left.intersection(kind.cells))
+            count = len(kind.cells.intersection(cells))
             passes += count * kind.passes
             known |= kind.ends if count < len(kind.cells) else set()
             ends |= kind.ends if count else set()
         sets = [group.score_sets[series].cell for series in scores]
-        seen = kept or len(cells) < len(group.cells) or any(case.name in clips for clips in held.values())
-        untouched = not seen or any(cell.kind.needs_parts for cell in sets) or not direct.isdisjoint(left)
+        seen = kept or len(cells) < len(at_once) or any(case.name in clips for clips in held.values())
+        untouched = not seen or any(cell.kind.needs_parts for cell in sets) or not direct.isdisjoint(cells)
         passes += sum(cell.kind.extra_passes(cell.options) for cell in sets)
         todo = bool(cells or scores or (keep_clips and not kept))
         yield Task(group, case, cells, scores, todo, passes + len(ends - known) + untouched if todo else 0)
@@ -133,12 +144,11 @@ def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task
 
 def _cells_left(group: Group, store: Store | None) -> list[tuple[int, ...]]:
     """Of each clip, the numbers of the cells without a result."""
-    if store is None:
-        return [tuple(range(len(group.cells)))] * len(group.cases)
-    done = [store.clips("result", series) for series in group.series]
-    left: dict[str, list[int]] = {case.name: [] for case in group.cases}
-    for number, clips in enumerate(done):
-        for name in left.keys() - set(clips):
+    every = {case.name for case in group.cases}
+    left: dict[str, list[int]] = {name: [] for name in every}
+    for number, series in enumerate(group.series):
+        wanted = every if number not in group.partners else group.partners[number].keys()
+        for name in wanted - set(store.clips("result", series) if store else ()):
             left[name].append(number)
     return [tuple(left[case.name]) for case in group.cases]
 

@@ -48,7 +48,7 @@ def resolved_options(options: ExplainOptions, spec: NetworkSpec) -> dict[str, An
       options: As they were asked for.
       spec: The network; curves that change a row a step have as many steps as its clips have rows.
     """
-    shared = ("method", "references", "recipe", "chunk_size", "seed", "precision")
+    shared = ("method", "controls", "recipe", "chunk_size", "seed", "precision")
     values: dict[str, Any] = {name: getattr(options, name) for name in shared}
     for name in (*options.method, *options.measures):
         resolved = options.resolve(name)

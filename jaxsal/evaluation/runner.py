@@ -4,7 +4,7 @@
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,40 @@ def run_tasks(tasks: Sequence[Task], run: Run) -> None:
       OSError: If the store cannot be written.
     """
     try:
-        for _, alike in itertools.groupby(tasks, key=lambda task: id(task.group)):
+        for (_, later), alike in itertools.groupby(tasks, key=lambda task: (id(task.group), task.later)):
             of_group = list(alike)
+            of_group = _with_partners(of_group, run) if later else of_group
             opened = (one for task in of_group if (one := _open(task, run)) is not None)
             for batch in _of_one_shape(opened, run.clips_at_once):
                 do_batch(batch, run)
     finally:
         run.store.commit()
+
+
+def _with_partners(tasks: Iterable[Task], run: Run) -> list[Task]:
+    """Tasks of the control `other` whose maps, those of other clips, are there by now; says how many are not."""
+    run.store.refresh()
+    ready: list[Task] = []
+    missing = 0
+    for task in tasks:
+        cells = tuple(number for number in task.cells if _partner_is_done(task, number, run.store))
+        missing += len(task.cells) - len(cells)
+        if cells:
+            ready.append(task._replace(cells=cells))
+        else:
+            run.progress.skip(task.passes)
+    if missing:
+        run.progress.say(
+            f"{missing} maps of other clips, which the control `other` needs, are not there yet: run the same "
+            "command again when all clips are explained."
+        )
+    return ready
+
+
+def _partner_is_done(task: Task, number: int, store: Store) -> bool:
+    group = task.group
+    partner = group.partners[number][task.case.name]
+    return store.note("result", group.series[group.own[number]], partner.name) is not None
 
 
 def _of_one_shape(opened: Iterator[Opened], most: int) -> Iterator[list[Opened]]:
@@ -93,13 +120,21 @@ def _known_digests(group: Group, name: str, store: Store) -> dict[Place, str]:
 
 
 def forget_changed_clips(groups: Sequence[Group], store: Store) -> None:
-    """Removes what a store has of other clips under the names of a plan's; what it has nothing of is not read."""
+    """Removes what a store has of other clips under the names of a plan's; what it has nothing of is not read.
+
+    Results of the control `other` go with the clip whose map they are of.
+    """
     for group in groups:
+        changed = set()
         for case in group.cases:
             if known := _known_digests(group, case.name, store):
                 digest = fingerprint(case.load())
                 for place in [place for place, other in known.items() if other != digest]:
                     store.delete(*place, case.name)
+                    changed.add(case.name)
+        for number, partners in group.partners.items():
+            for name in [name for name, partner in partners.items() if partner.name in changed]:
+                store.delete("result", group.series[number], name)
 
 
 def _pass_over(task: Task, run: Run, reason: str) -> None:
@@ -139,7 +174,8 @@ def do_batch(opened: Sequence[Opened], run: Run) -> None:
     for clip in usable:
         if run.store.note("failure", group.id, work.name(clip)) is not None:
             run.store.delete("failure", group.id, work.name(clip))
-        run.progress.clip_done()
+        if not opened[clip].task.later:
+            run.progress.clip_done()
 
 
 def _read(group: Group, cells: Sequence[int]) -> set[str]:

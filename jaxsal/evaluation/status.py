@@ -46,7 +46,8 @@ def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: b
         count = len(group.cases)
         for number, cell in enumerate(group.cells):
             what = describe(group, cell)
-            cells.append(dict(cell=group.series[number], what=what, done=count - left[id(group), number], clips=count))
+            clips = len(group.cases_of(number))
+            cells.append(dict(cell=group.series[number], what=what, done=clips - left[id(group), number], clips=clips))
         for series, found in group.score_sets.items():
             masks = found.num_masks * count
             scores.append(dict(scores=series, held=masks - missing[series], masks=masks))
@@ -62,8 +63,9 @@ def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: b
 
 def describe(group: Group, cell: Cell) -> str:
     """A cell in one line, with the options that are not those of the default recipe."""
-    usual = vars(resolve_options(cell.method, "default", {})) | dict(frames_per_mask=1)
-    options = vars(cell.options) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[0])
+    method = cell.kind.of or cell.method
+    usual = dict(frames_per_mask=1) | (vars(resolve_options(method, "default", {})) if cell.options else {})
+    options = (vars(cell.options) if cell.options else {}) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[0])
     changed = ", ".join(f"{name} {value}" for name, value in options.items() if repr(value) != repr(usual[name]))
     place = f"{group.identity['data']} {group.identity['spectrum']}"
     return f"{group.source}, {place}, {cell.method} of the {cell.target} class ({changed or 'all by default'})"

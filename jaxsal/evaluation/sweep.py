@@ -52,12 +52,18 @@ def run_sweep(
         plan, todo = make_plan(groups, store)
     numbers = from_first(lambda: _numbers(groups, todo))
     first = [0, *itertools.accumulate(len(group.cases) for group in groups)]
-    mine = [(g, c) for g, c in numbers if (first[g] + c) % shard[1] == shard[0]]
+    mine = [(g, c, later) for g, c, later in numbers if (first[g] + c) % shard[1] == shard[0]]
     tasks = _tasks(groups, todo, mine)
-    alone, together = share_out(tasks, jax.process_index(), jax.process_count())
-    shown = Progress(sum(task.passes for task in (*alone, *together)), len(alone) + len(together), show=is_first())
+    rounds = [
+        share_out([task for task in tasks if task.later == later], jax.process_index(), jax.process_count())
+        for later in (False, True)
+    ]
+    alone, together = rounds[0]
+    passes = sum(task.passes for some in rounds for task in itertools.chain(*some))
+    shown = Progress(passes, len(alone) + len(together), show=is_first())
     shares = [f"{len(alone):,} clips by this process, {len(together):,} shared by {jax.process_count()} processes"]
-    for line in (*str(plan).splitlines(), *(shares if jax.process_count() > 1 else ()), *store.damaged):
+    left_out = dict.fromkeys(group.left_out for group in groups if group.left_out)
+    for line in (*str(plan).splitlines(), *left_out, *(shares if jax.process_count() > 1 else ()), *store.damaged):
         shown.say(line)
     masks = [found.num_masks for group in groups for found in group.score_sets.values()]
     chunks = ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), say=shown.say)
@@ -71,13 +77,15 @@ def run_sweep(
         masks_per_commit=config.masks_per_commit,
     )
     try:
-        with then_wait_for_all("every process has done its clips"), this_process_alone():
-            if is_first():
-                store.write_about(dict(config=dataclasses.asdict(config), **origin()))
-            run_tasks(alone, run)
-        store.read_only = not is_first()
-        run_tasks(together, run)
-        wait_for_all("the sweep is done")
+        for number, (alone, together) in enumerate(rounds):
+            store.read_only = False
+            with then_wait_for_all("every process has done its clips"), this_process_alone():
+                if is_first() and number == 0:
+                    store.write_about(dict(config=dataclasses.asdict(config), **origin()))
+                run_tasks(alone, run)
+            store.read_only = not is_first()
+            run_tasks(together, run)
+            wait_for_all("the clips that processes share are done")
         if is_first():
             store.compact()
     finally:
@@ -90,19 +98,22 @@ def run_sweep(
 
 
 def _numbers(groups: Sequence[Group], tasks: Sequence[Task]) -> list[list[int]]:
-    """Tasks as numbers of a group and of a clip."""
+    """Tasks as numbers of a group and of a clip, and whether they come later."""
     places = {id(group): number for number, group in enumerate(groups)}
     cases = {id(group): {case.name: n for n, case in enumerate(group.cases)} for group in groups}
-    return [[places[id(task.group)], cases[id(task.group)][task.case.name]] for task in tasks]
+    return [[places[id(task.group)], cases[id(task.group)][task.case.name], int(task.later)] for task in tasks]
 
 
 def _tasks(groups: Sequence[Group], tasks: Sequence[Task], numbers: Sequence[Sequence[int]]) -> list[Task]:
     """The tasks of the first process, as this one sees them; all cells where it sees nothing to do."""
     found = {tuple(place): task for place, task in zip(_numbers(groups, tasks), tasks, strict=True)}
-    return [
-        found.get((g, c)) or Task(groups[g], groups[g].cases[c], tuple(range(len(groups[g].cells))), {}, True, 1)
-        for g, c in numbers
-    ]
+    return [found.get((g, c, later)) or _whole_task(groups[g], c, bool(later)) for g, c, later in numbers]
+
+
+def _whole_task(group: Group, clip: int, later: bool) -> Task:
+    """All that a plan can ask of a clip at a time."""
+    cells = tuple(number for number in range(len(group.cells)) if (number in group.own) == later)
+    return Task(group, group.cases[clip], cells, {}, True, 1, later)
 
 
 def share_out(tasks: Sequence[Task], process: int, num_processes: int) -> tuple[list[Task], list[Task]]:

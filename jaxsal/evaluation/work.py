@@ -13,12 +13,11 @@ from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.evaluation.cells import Case, Cell
-from jaxsal.evaluation.clips import Held, Owner, cell_maps, complete_scores, measure_maps, seconds_of
+from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_maps, seconds_of
 from jaxsal.evaluation.groups import Group, ScoreSet, family_of
+from jaxsal.evaluation.maps import control_maps, read_scores
 from jaxsal.evaluation.run import Opened, Run
-from jaxsal.evaluation.store import Store
 from jaxsal.metrics.measures import Measured
-from jaxsal.saliency.methods import Subjects
 
 
 @dataclass(frozen=True)
@@ -153,10 +152,14 @@ class Work:
         concerned = [clip for clip in clips if number in self.opened[clip].task.cells]
         cases = [one.task.case for one in self.opened]
         labels = [explained_class(cell.target, case, own) for case, own in zip(cases, self.batch.logits, strict=False)]
-        subjects = Subjects([case.name for case in cases], cell.shape, cell.seed)
         read = None if series is None else scores[series]
         with self.run.progress.stage("maps"):
-            found = cell_maps(self.batch, cell, labels, read, concerned, subjects)
+            if cell.kind.control is not None:
+                clips_there: dict[Case, Any] = {cases[clip]: self.batch.originals[clip] for clip in concerned}
+                maps = control_maps(self.run.store, self.group, number, clips_there)
+                found = dict(zip(concerned, maps, strict=True))
+            else:
+                found = cell_maps(self.batch, cell, labels, read, concerned)
         return {Owner(clip, number, labels[clip]): saliency for clip, saliency in found.items()}
 
     def _measure(self, maps: Mapping[Owner, np.ndarray], num_cells: int) -> dict[Owner, dict[str, Measured]]:
@@ -211,16 +214,6 @@ class Work:
             for name, baseline in self.group.baselines(cell).items():
                 arrays[f"baseline.{name}"] = np.asarray(self.batch.stand_ins(baseline)[clip])
             store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
-
-
-def read_scores(store: Store, series: str, clip: str) -> Held | None:
-    """The scores that a store has of a clip, None if it has none."""
-    records = store.read("scores", series, clip)
-    if not records:
-        return None
-    ids = np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records])
-    logits = np.concatenate([record.arrays["logits"] for record in records])
-    return Held(ids, logits, records[0].arrays)
 
 
 def explained_class(target: str | int, case: Case, clip_logits: np.ndarray) -> int:

@@ -9,15 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.controls import control_order, is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.metrics.statistics import bootstrap_interval, paired_test
-from jaxsal.recipes import REFERENCES
 
-RANDOM = REFERENCES[0]
+RANDOM = "random"
 FLOOR = "floor"
-UNTESTED = (*REFERENCES, FLOOR)
-"""Rows to compare with."""
 SIGNIFICANT = 0.05
 
 
@@ -120,9 +118,9 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
-    """The results of one spectrum under each method, sorted by clip, the references last."""
+    """The results of one spectrum under each method, sorted by clip, the controls last."""
     methods = list(dict.fromkeys(result.method for result in results))
-    methods.sort(key=lambda method: REFERENCES.index(method) + 1 if method in REFERENCES else 0)
+    methods.sort(key=control_order)
     return {
         method: sorted((result for result in results if result.method == method), key=lambda result: result.clip)
         for method in methods
@@ -131,7 +129,7 @@ def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
 
 def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) -> SummaryRow:
     results = methods[method]
-    chance = methods.get(RANDOM) if method != RANDOM else None
+    chance = None if is_control(method) else methods.get(RANDOM)
 
     def measure(value_of: Callable[[ClipResult], float]) -> Measure:
         values = [np.array(list(map(value_of, rows)), float) for rows in (results, chance or [])]

@@ -4,10 +4,12 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from jaxsal.core.controls import control_names
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.paper.config import ARCHITECTURES, Study
-from jaxsal.recipes import METHODS, REFERENCES
+from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
+from jaxsal.recipes import METHODS
+from jaxsal.saliency import methods
 
 
 class Setting(NamedTuple):
@@ -17,7 +19,7 @@ class Setting(NamedTuple):
       arch: The network's architecture.
       spectra: What it was trained on.
       spectrum: Of the clips, "IR" or "TV".
-      method: A key of `METHODS`, or one of `REFERENCES`.
+      method: A key of `jaxsal.saliency.methods.METHODS`.
       options: How the clips are explained; cells with the same options share one run.
     """
 
@@ -30,7 +32,7 @@ class Setting(NamedTuple):
     @property
     def label(self) -> str:
         """The method as results name it."""
-        return METHODS.get(self.method, self.method)
+        return methods.METHODS[self.method].title
 
 
 class Row(NamedTuple):
@@ -74,7 +76,7 @@ def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str,
         change["threshold"] = next(value for value in study.thresholds if value < 0)
     changed = dataclasses.replace(options, **change)
     if changed != options:
-        alone: Any = dict(method=(method,), references=())
+        alone: Any = dict(method=(method,), controls=())
         options = dataclasses.replace(changed, **alone)
     return Setting(arch, spectra, spectrum, method, options)
 
@@ -106,7 +108,10 @@ def _results(study: Study, recipe: str, spectrum: str) -> Table:
     rows = []
     for arch, network in ARCHITECTURES.items():
         for spectra in (spectrum, "IRTV"):
-            cells = [make_cell(study, recipe, arch, spectra, spectrum, name) for name in (*METHODS, *REFERENCES)]
+            cells = [
+                make_cell(study, recipe, arch, spectra, spectrum, name)
+                for name in (*METHODS, *control_names(CONTROLS, METHODS))
+            ]
             rows += [Row((network, spectra, cell.label), cell, cell.method) for cell in cells]
             rows.append(Row((network, spectra, "floor"), cells[0], "floor", is_floor=True))
     columns = ("network", "trained on", "method")
@@ -131,7 +136,10 @@ def _sweep(
             for value in values:
                 setting = value_name(value)
                 rows.append(Row((network, spectrum, setting), make_cell(*at, method, **{option: value}), setting))
-            rows += [Row((network, spectrum, other), make_cell(*at, other), other) for other in REFERENCES]
+            rows += [
+                Row((network, spectrum, other), make_cell(*at, other), other)
+                for other in control_names(CONTROLS, [method])
+            ]
             rows.append(Row((network, spectrum, "floor"), make_cell(*at, method), "floor", is_floor=True))
     held = "The networks trained on IRTV; other options as in the main tables."
     columns = ("network", "input", title.split(": ")[1].split(",")[0])

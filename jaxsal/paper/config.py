@@ -7,13 +7,16 @@ from typing import Any, get_args
 
 from jaxsal.classifier import Normalization
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.controls import Control
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import METHODS, RECIPES, REFERENCES
+from jaxsal.recipes import METHODS, RECIPES
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
+CONTROLS: tuple[Control, ...] = ("random", "smooth", "other", "constant")
+"""Measured beside the methods."""
 RECIPE_NAMES = ("default", "icpr2022")
 MINMAX_BATCHES = {"rise_batch": 24, "sidu_batch": 64}
 """Masked clips whose common range the study's code takes PAN's input to [0, 1] by, for RISE and for SIDU."""
@@ -122,9 +125,9 @@ class Study:
         return f"{recipe}-minmax" if self.normalization(recipe, "pan") == "minmax" else recipe
 
     def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
-        """How the clips of the two main tables are explained: all methods, by the recipe, and both references."""
+        """How the clips of the two main tables are explained: all methods by the recipe, and the controls."""
         check_choice("recipe", recipe, RECIPE_NAMES)
-        options: Any = dict(recipe=recipe, method=tuple(METHODS), references=REFERENCES)
+        options: Any = dict(recipe=recipe, method=tuple(METHODS), controls=CONTROLS)
         if self.normalization(recipe, arch) == "minmax":
             options |= MINMAX_BATCHES
         return ExplainOptions(

@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool
 
+from jaxsal.core.controls import is_control
 from jaxsal.datasets.records import ClipRecord, white_frames
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import clip_results, read_map
 from jaxsal.evaluation.store import Store
 from jaxsal.metrics.localization import Localization, localize
-from jaxsal.metrics.summary import measure_finite
+from jaxsal.metrics.summary import RANDOM, measure_finite
 from jaxsal.paper.config import ARCHITECTURES
 from jaxsal.recipes import MEASURES
 from jaxsal.report.table import Sheet, Value
@@ -106,7 +107,8 @@ def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, S
 def _agreement_sheet(located: Sequence[Located], seed: int) -> Sheet:
     lines: list[tuple[Value, ...]] = []
     for (arch,), group in _grouped(located, "arch").items():
-        scenes = _grouped([one for one in group if one.method != "constant"], "scene").values()
+        ranked = [one for one in group if one.method == RANDOM or not is_control(one.method)]
+        scenes = _grouped(ranked, "scene").values()
         for name in MEASURES:
             correlations = [
                 measure_finite([_scene_correlation(maps, name, truth) for maps in scenes], seed=seed)

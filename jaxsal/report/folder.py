@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxsal.core.controls import is_control
 from jaxsal.core.files import write_text
 from jaxsal.drawing.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.drawing.plots import CurvePanel, draw_curves, save_figure
@@ -16,7 +17,7 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
 from jaxsal.metrics.summary import SummaryRow, summarise
-from jaxsal.recipes import MEASURES, REFERENCES
+from jaxsal.recipes import MEASURES
 from jaxsal.report.panels import group_by_scene, map_unit
 from jaxsal.report.table import count_clips, results_csv, summary_csv, summary_sheet, to_markdown
 from jaxsal.report.table_figure import draw_table
@@ -140,7 +141,7 @@ def draw_overlays(
     """
     for e in explanations:
         rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
-        for method in (method for method in e.maps if method not in REFERENCES):
+        for method in (method for method in e.maps if not is_control(method)):
             limits = colour_limits(e, method, explanations)
             bars[method] = Bar(*limits, map_unit(method, e.ledger))
             rows[method] = overlay(e.clip, e.maps[method], limits=limits)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from jaxsal.core.controls import is_control
 from jaxsal.drawing.pictures import colour_table
-from jaxsal.recipes import REFERENCES
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 
@@ -112,9 +112,9 @@ def _encode_values(panel: Panel, every: int) -> dict[str, Any]:
         for m in panel.maps
     ]
     curves = [_encode_curve(curve, orders) for curve in panel.curves]
-    references = [method for method in REFERENCES if any(curve.method == method for curve in panel.curves)]
+    controls = list(dict.fromkeys(curve.method for curve in panel.curves if is_control(curve.method)))
     orders_text = [encode_order(order, every=every) for order in orders]
-    return {"maps": maps, "curves": curves, "references": references, "orders": orders_text}
+    return {"maps": maps, "curves": curves, "controls": controls, "orders": orders_text}
 
 
 def _encode_curve(panel_curve: PanelCurve, orders: list[np.ndarray]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.explanation import Explanation
@@ -139,7 +140,7 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
         if method == METHODS["rise"] and e.ledger is not None:
             others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
             maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]})
-        elif method not in e.options.references:
+        elif not is_control(method):
             maps.append(PanelMap(method, target, values, unit=map_unit(method, e.ledger)))
     options = {measure: e.options.resolve(measure) for measure in MEASURES}
     curves = [

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from jaxsal.core.controls import is_control
 from jaxsal.core.extras import check_installed
-from jaxsal.metrics.summary import UNTESTED, Measure, SummaryRow
+from jaxsal.metrics.summary import FLOOR, Measure, SummaryRow
 from jaxsal.report.table import count_clips
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _draw_rows(axis: "Axes", rows: Sequence[SummaryRow], name: str) -> None:
         measure: Measure | None = getattr(row, name)
         if measure is None:
             continue
-        reference = row.method in UNTESTED
+        reference = is_control(row.method) or row.method == FLOOR
         colour = _REFERENCE if reference else _INK
         filled = reference or measure.better(1 if name == "insertion" else -1)
         text = f"{measure.mean:.3f}"

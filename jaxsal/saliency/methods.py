@@ -1,42 +1,26 @@
 """The registry of methods, which the runner, the commands, the tables and the docs read.
 
 A method either gives maps of a batch of clips at once (`maps`: gradients), or names masks that it wants scored
-(`masks`) and reads maps out of the scores (`read_out`), of any class, at no further pass. A control (`control`) knows
-nothing of the clips but their names.
+(`masks`) and reads maps out of the scores (`read_out`), of any class, at no further pass. A control (`control`) is
+measured beside them for comparison, see `jaxsal.saliency.controls`.
 """
 
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxsal import recipes
+from jaxsal.core.controls import control_title, other_name
 from jaxsal.core.types import AnyArray
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Request, Scores
-from jaxsal.saliency import rise, sidu
+from jaxsal.saliency import controls, rise, sidu
+from jaxsal.saliency.controls import Maps, Shape, Subjects
 from jaxsal.saliency.gradcam import gradcam_maps
-
-Shape = tuple[int, int, int]
-Maps = Float[AnyArray, "B Tm H W"]
-
-
-class Subjects(NamedTuple):
-    """All that a control knows of some clips.
-
-    Attributes:
-      names: Of the clips; maps are drawn from them.
-      shape: (T', H, W) of the masks and maps.
-      seed: Of everything random.
-    """
-
-    names: Sequence[str]
-    shape: Shape
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -47,7 +31,8 @@ class Method:
       name: In options and configs.
       title: In tables and pictures.
       maps: (batch, class of each clip, options) to the maps of all clips.
-      control: (subjects) to maps of clips that are not looked at.
+      control: (subjects) to maps that say nothing of a method.
+      of: The method whose map of another clip the control is; empty for all others.
       masks: (batch, options, (T', H, W), seed) to the families of masks it wants scored, one for all clips or one
         each, and a request for each clip.
       num_masks: (options, (T', H, W), channels of the activations) to the masks of a clip; channels are 0 unless
@@ -65,6 +50,7 @@ class Method:
     title: str
     maps: Callable[[Batch, Sequence[int], Any], Maps] | None = None
     control: Callable[[Subjects], Maps] | None = None
+    of: str = ""
     masks: Callable[[Batch, Any, Shape, int], tuple[Any, list[Request]]] | None = None
     num_masks: Callable[[Any, Shape, int], int] = lambda options, shape, channels: 0
     read_out: Callable[[Scores, Any, Any], Float[AnyArray, "..."]] | None = None
@@ -80,14 +66,9 @@ def _gradcam(batch: Batch, classes: Sequence[int], options: Any) -> Maps:
     return gradcam_maps(batch, list(classes), options)
 
 
-def _noise(subjects: Subjects) -> Maps:
-    """Noise that the name of a clip and the seed determine."""
-    seeds = [[subjects.seed, zlib.crc32(name.encode())] for name in subjects.names]
-    return np.stack([np.random.default_rng(seed).random(subjects.shape, np.float32) for seed in seeds])
-
-
-def _constant(subjects: Subjects) -> Maps:
-    return np.zeros((len(subjects.names), *subjects.shape), np.float32)
+def _other(method: Method) -> Method:
+    """The control that is a method's map of another clip."""
+    return Method(other_name(method.name), control_title("other", method.title), control=controls.other, of=method.name)
 
 
 _RISE = Method(
@@ -112,21 +93,27 @@ _SIDU = Method(
     needs_parts=True,
     seeded=False,
 )
+_GRADCAM = Method("gradcam", "Grad-CAM", maps=_gradcam, needs_parts=True, seeded=False)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method("gradcam", "Grad-CAM", maps=_gradcam, needs_parts=True, seeded=False),
+        _GRADCAM,
         _RISE,
         _SIDU,
-        Method("random", "random", control=_noise),
-        Method("constant", "constant", control=_constant, seeded=False),
+        Method("random", "random", control=controls.random),
+        Method("smooth", "smooth", control=controls.smooth),
+        *(_other(method) for method in (_GRADCAM, _RISE, _SIDU)),
+        Method("centre", "centre", control=controls.centre, seeded=False),
+        Method("motion", "motion", control=controls.motion, seeded=False),
+        Method("constant", "constant", control=controls.constant, seeded=False),
     )
 }
-"""By name; `recipes.REFERENCES` are those that know nothing of the clip."""
+"""By name, controls too; `recipes.METHODS` are those that explain."""
 
 
 def add_method(method: Method, options: Any) -> None:
     """Makes a further method known everywhere; `options` is a frozen dataclass with its defaults."""
     METHODS[method.name] = method
+    METHODS[other_name(method.name)] = _other(method)
     recipes.METHODS[method.name] = method.title
     recipes.add_options(method.name, options)

@@ -33,7 +33,8 @@ def numbers(count):
     # the host runs ahead
     maps["many"] = score_masks(classifier, clip, masks, ids=np.arange(20_000) % 20, chunk_size=16)
     cases = [Case(str(n), "IR", -1, lambda n=n: np.roll(clip, n, axis=1)) for n in range(3)]
-    explained = explain_all(classifier, cases, ExplainOptions(method=("gradcam", "sidu"), num_steps=5))
+    options = ExplainOptions(method=("gradcam", "sidu"), controls=("random",), num_steps=5)
+    explained = explain_all(classifier, cases, options)
     maps["explained"] = np.stack([list(found.maps.values()) for found in explained])
     maps["measured"] = np.stack([[curve.scores for curve in found.curves["random"]] for found in explained])
     maps["curve"] = deletion(classifier, clip, maps["rise"], num_steps=11).scores

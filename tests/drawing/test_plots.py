@@ -30,7 +30,7 @@ def test_lines_are_means_with_auc_in_the_legend():
     assert axis.figure.get_suptitle() == "IR"
 
 
-def test_references_are_thin_and_grey_and_the_figure_says_what_bands_are():
+def test_controls_are_thin_and_grey_and_the_figure_says_what_bands_are():
     panel = CurvePanel(FRACTIONS, {"RISE": CURVES["random"], "constant": CURVES["random"][:3]} | CURVES)
     figure = draw_curves({"deletion": panel})
     lines = dict(zip(panel.curves, figure.axes[0].lines, strict=True))

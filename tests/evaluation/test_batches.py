@@ -57,7 +57,7 @@ def test_a_ledger_grows_by_whole_batches(tmp_path):
 def test_a_folder_takes_up_maps_of_batches(tmp_path, passes):
     """SIDU's masks come from a clip's activations, so scores of its batches are stored with them."""
     options = ExplainOptions(
-        method=("rise", "sidu"), references=(), num_masks=10, rise_batch=4, sidu_batch=3, num_steps=2, **RISE
+        method=("rise", "sidu"), controls=(), num_masks=10, rise_batch=4, sidu_batch=3, num_steps=2, **RISE
     )
     case = Case("a", "IR", -1, lambda: np.asarray(CLIP), None)
     (first,) = explain_all(NETWORK, [case], options, tmp_path)

@@ -15,7 +15,9 @@ from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
 
-OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4)
+OPTIONS = ExplainOptions(
+    controls=("random",), num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.4, num_steps=5, chunk_size=4
+)
 PROGRAMS = {
     "call_parts_each": 1,  # logits and activations of all clips
     "_maps_each": 1,  # Grad-CAM

@@ -17,8 +17,8 @@ from jaxsal.evaluation.store import Store
 
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
-OPTIONS = ExplainOptions(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
-RISE_ALONE = dataclasses.replace(OPTIONS, method=("rise",), references=(), num_steps=2)
+OPTIONS = ExplainOptions(controls=("random",), num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
+RISE_ALONE = dataclasses.replace(OPTIONS, method=("rise",), controls=(), num_steps=2)
 KEY, MASKS = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5)
 
 
@@ -99,8 +99,8 @@ def test_the_recipe_reaches_every_method():
             np.testing.assert_allclose(found.curves[method][number].scores, curve.scores, rtol=1e-5)
 
 
-def test_methods_references_and_baselines_may_be_chosen():
-    options = dataclasses.replace(OPTIONS, method=("gradcam",), references=("random", "constant"))
+def test_methods_controls_and_baselines_may_be_chosen():
+    options = dataclasses.replace(OPTIONS, method=("gradcam",), controls=("random", "constant"))
     found = explained(dataclasses.replace(options, deletion_baseline="blur", insertion_baseline="zero"))
     assert list(found.maps) == ["Grad-CAM", "random", "constant"]
     assert np.ptp(found.maps["constant"]) == 0
@@ -112,7 +112,7 @@ def test_methods_references_and_baselines_may_be_chosen():
     blurred = degrade(jax.numpy.asarray(CLIP), 4, time=True)
     np.testing.assert_allclose(found.baselines["deletion"], blurred, atol=1e-6)
     assert (found.maps["random"] != explained(options, name="b").maps["random"]).all()
-    assert list(explained(dataclasses.replace(options, references=())).maps) == ["Grad-CAM"]
+    assert list(explained(dataclasses.replace(options, controls=())).maps) == ["Grad-CAM"]
 
 
 def test_more_masks_are_added_to_those_that_a_folder_holds(tmp_path, passes):
@@ -175,7 +175,7 @@ def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch, clips_per_batch):
 def test_other_weights_options_or_clips_are_explained_again(tmp_path, passes):
     def passes_of(classifier, chosen, **changes):
         passes.clear()
-        options = dataclasses.replace(OPTIONS, method=("rise", "gradcam"), references=(), **changes)
+        options = dataclasses.replace(OPTIONS, method=("rise", "gradcam"), controls=(), **changes)
         found = explain_all(classifier, chosen, options, tmp_path)
         return sum(passes), found
 
@@ -198,7 +198,7 @@ def test_other_weights_options_or_clips_are_explained_again(tmp_path, passes):
 @pytest.mark.parametrize("recipe", ["default", "icpr2022", "canonical"])
 def test_clips_explained_together_are_explained_as_alone(recipe, chunk_size):
     options = dataclasses.replace(OPTIONS, recipe=recipe, chunk_size=chunk_size, threshold=0.5)
-    options = dataclasses.replace(options, references=("random", "constant"))
+    options = dataclasses.replace(options, controls=("random", "constant"))
     together, alone = (
         explain_all(CLASSIFIER, cases(5), dataclasses.replace(options, clips_per_batch=count)) for count in (3, 1)
     )
@@ -236,7 +236,7 @@ def test_names_become_files():
         (dict(method=("lime",)), r"`method` must be one of .*gradcam.*got 'lime'"),
         (dict(method=("raise",)), r"got 'raise'. Did you mean 'rise'\?"),
         (dict(method=()), "`method` must name at least one of"),
-        (dict(references=("noise",)), r"`references` must be one of \('random', 'constant'\); got 'noise'"),
+        (dict(controls=("noise",)), r"`controls` must be one of .*'smooth', 'other', .*'all'\); got 'noise'"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(clips_per_batch=0), "`clips_per_batch` must be at least 1; got 0"),
         (dict(seed=-1), "`seed` must be at least 0; got -1"),

@@ -31,7 +31,7 @@ def test_it_is_what_many_clips_are_given():
 
 @pytest.mark.parametrize("target", ["walk_forward", 2])
 def test_classes_are_targets_by_name_wherever_one_is_taken(target):
-    found = explain(CLASSIFIER, CLIP, target, label="wave", methods=("rise",), references=(), **OPTIONS)
+    found = explain(CLASSIFIER, CLIP, target, label="wave", methods=("rise",), controls=(), **OPTIONS)
     assert (found.target, found.target_name, found.label) == (2, "walk_forward", 1)
     assert found.prediction == CLASSES[int(CLASSIFIER(CLIP).argmax())]
     key, masks = jax.random.key(0), dict(num_masks=20, grid_shape=(2, 3, 3))
@@ -75,7 +75,7 @@ def test_a_function_without_names_or_parts_is_explained_by_rise_alone():
 def test_the_clips_times_come_along(tmp_path):
     clip = CLIP.view(RecordedClip)
     clip.times = np.array([0.5, 0.6, 0.7, 0.8])
-    options = dict(methods=("gradcam",), references=(), num_steps=3, store=tmp_path)
+    options = dict(methods=("gradcam",), controls=(), num_steps=3, store=tmp_path)
     assert explain(CLASSIFIER, clip, **options).times.tolist() == [0.5, 0.6, 0.7, 0.8]
     assert explain(CLASSIFIER, CLIP, **options).times is None
 

@@ -19,7 +19,7 @@ def test_tables_share_masks_maps_and_the_ends_of_curves(tmp_path):
     num_clips, between = STUDY.clips_per_spectrum, 2 * (STUDY.num_steps - 2)
     expected = 0
     for config in (STUDY.network("resnet3d18", "IRTV"), STUDY.network("pan", "IRTV")):
-        main = 5 * between + num_channels(config)  # three methods and two references
+        main = 9 * between + num_channels(config)  # three methods, three maps of other clips, three other controls
         rows = (len(STUDY.mask_counts) - 1) * between  # one of the numbers of masks is that of the main tables
         expected += 1 + max(STUDY.mask_counts) + main + rows + 2
     assert plan.passes == 2 * num_clips * expected

@@ -35,7 +35,7 @@ def test_scenes_pair_the_spectra(found):
     ]
 
 
-def test_rise_has_every_class_with_its_error_and_the_references_have_no_map(found):
+def test_rise_has_every_class_with_its_error_and_the_controls_have_no_map(found):
     panel = scenes_of(found, CLASSES, num_scenes=1)[0].panels[0]
     by_method = {method: [m for m in panel.maps if m.method == method] for method in ("Grad-CAM", "RISE", "SIDU")}
     assert sum(map(len, by_method.values())) == len(panel.maps)

@@ -47,7 +47,7 @@ def test_points_are_filled_where_a_method_is_better_than_random():
     assert faces[0][2] != faces[0][0]
 
 
-def test_references_are_grey_and_the_key_says_so():
+def test_controls_are_grey_and_the_key_says_so():
     """A constant map is tested against the random one, and is a reference all the same."""
     constant = [row._replace(method="constant", deletion=0.1) for row in results() if row.method == "random"]
     figure = draw_table(summarise([*results(), *constant]))

@@ -62,9 +62,9 @@ class Panel {
     return this.data.maps.find((m) => m.method === choice.method && m.target === target);
   }
 
-  // The place of a method's colour and line; null for references, which are grey.
+  // The place of a method's colour and line; null for controls, which are grey.
   kind(method) {
-    return this.data.references.includes(method) ? null : this.methods.indexOf(method);
+    return this.data.controls.includes(method) ? null : this.methods.indexOf(method);
   }
 
   numbers() {
