@@ -87,8 +87,8 @@ class Explanation(NamedTuple):
                 target=self.target,
                 deletion=float(removed.auc),
                 insertion=float(shown.auc),
-                floor=float(removed.scores[-1]),
-                start=float(shown.scores[0]),
+                floor=float(removed.floor),
+                start=float(shown.floor),
                 seconds=self.seconds[method],
                 measures={name: v for name, v in self.measures.get(method, {}).items() if name not in MEASURES},
             )
@@ -170,6 +170,7 @@ def _curve(record: Record, measure: str) -> Curve:
         arrays[measure],
         np.asarray(note[measure], np.float32),
         note[f"{measure}_scored"],
+        arrays[measure][0 if measure == "insertion" else -1],
     )
 
 

@@ -1,6 +1,7 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -19,7 +20,7 @@ from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
 from jaxsal.metrics.refine import first_steps, interpolate, open_steps
 from jaxsal.metrics.steps import rank_maps
-from jaxsal.recipes import Approximation, CurveOptions, RecipeName, Ties, chosen_options
+from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, Ties, chosen_options
 
 
 class Curve(NamedTuple):
@@ -28,14 +29,17 @@ class Curve(NamedTuple):
     Attributes:
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       scores: The target's probability, (S,).
-      auc: Area under the scores at evenly spaced steps, by the trapezoid rule, in [0, 1].
+      auc: Area under the scores by the trapezoid rule, in [0, 1].
       num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
+      floor: The target's probability for the fully replaced clip, where deletion ends and insertion starts. A high one
+        says that the baseline leaves the answer in place. NaN where a curve was made without it.
     """
 
     fractions: Float[AnyArray, " S"]
     scores: Float[AnyArray, " S"]
     auc: Float[AnyArray, ""]
     num_scored: int | Int[AnyArray, ""] | None = None
+    floor: Float[AnyArray, ""] | float = math.nan
 
 
 def deletion(
@@ -54,6 +58,7 @@ def deletion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
@@ -84,6 +89,8 @@ def deletion(
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
       nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      area: Where the scores stand when the area under them is taken: at the "fractions" that are changed, or evenly
+        spaced by "steps", as in both original codes.
       approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
       tolerance: For "refine": a difference of probabilities, at least 0.
@@ -91,7 +98,7 @@ def deletion(
       progress: Called with (steps done, steps in all) now and then.
 
     Returns:
-      The curve; its first score is the clip's own, its last that of the baseline, the floor.
+      The curve; its first score is the clip's own, its last that of the baseline, its `floor`.
 
     Raises:
       TypeError: If an argument is of the wrong kind.
@@ -132,6 +139,7 @@ def insertion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
@@ -272,13 +280,14 @@ def _refined(
 def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
     """The curve of a class, of any, from the logits along it; the predicted class if None."""
     family: Any = scores.family
-    counts, probabilities = family.counts, _probabilities(scores, target, options)
-    num_scored = None
+    counts, probabilities = np.asarray(family.counts), _probabilities(scores, target, options)
+    fractions, num_scored = counts / counts[-1], None
+    places = fractions if options.area == "fractions" else np.linspace(0, 1, len(counts))
     if options.approximation == "refine":
         num_scored = len(scores.ids)
-        probabilities = interpolate(scores.ids, np.asarray(probabilities), len(counts))
-    fractions = (counts / counts[-1]).astype(np.float32)
-    return Curve(fractions, probabilities, _area(probabilities), num_scored)
+        probabilities = interpolate(scores.ids, np.asarray(probabilities), places)
+    floor = probabilities[0 if family.keep else -1]
+    return Curve(fractions.astype(np.float32), probabilities, _area(places, probabilities), num_scored, floor)
 
 
 def _probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
@@ -291,6 +300,7 @@ def _probabilities(scores: Scores, target: Target, options: CurveOptions) -> Flo
     return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
 
 
-def _area(scores: Float[AnyArray, " S"]) -> Any:
-    """Under the scores at evenly spaced steps from 0 to 1, by the trapezoid rule."""
-    return (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)
+def _area(places: Float[np.ndarray, " S"], scores: Float[AnyArray, " S"]) -> Any:
+    """Under the scores at these places, by the trapezoid rule."""
+    widths = np.diff(places).astype(np.float32)
+    return (widths * (scores[1:] + scores[:-1])).sum() / 2

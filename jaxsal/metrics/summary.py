@@ -16,6 +16,8 @@ from jaxsal.metrics.statistics import bootstrap_interval, paired_test
 
 RANDOM = "random"
 FLOOR = "floor"
+FLOORS = {"deletion": "floor", "insertion": "start"}
+"""By measure, the field of `ClipResult` that holds its floor: the target's probability for the fully replaced clip."""
 SIGNIFICANT = 0.05
 
 
