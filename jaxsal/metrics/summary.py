@@ -84,13 +84,13 @@ class Measure(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One row of the table; the "floor" row has no insertion and no further measures."""
+    """One row of the table; the "floor" row has no further measures."""
 
     spectrum: str
     method: str
     num_clips: int
     deletion: Measure
-    insertion: Measure | None
+    insertion: Measure
     measures: Mapping[str, Measure] = {}
 
 
@@ -114,9 +114,14 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
         methods = _by_method([result for result in results if result.spectrum == spectrum])
         rows += [_method_row(method, methods, seed) for method in methods]
         if methods:
-            floors = np.array([result.floor for result in next(iter(methods.values()))])
-            rows.append(SummaryRow(spectrum, FLOOR, len(floors), measure_clips(floors, seed=seed), None))
+            rows.append(_floor_row(spectrum, next(iter(methods.values())), seed))
     return rows
+
+
+def _floor_row(spectrum: str, results: Sequence[ClipResult], seed: int) -> SummaryRow:
+    """Where deletion ends and insertion starts: the same for every map."""
+    floors = (np.array([getattr(result, field) for result in results]) for field in FLOORS.values())
+    return SummaryRow(spectrum, FLOOR, len(results), *(measure_clips(values, seed=seed) for values in floors))
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
@@ -176,7 +181,7 @@ def _check_results(results: Sequence[ClipResult]) -> None:
     for result in results:
         if result.spectrum not in SPECTRA:
             raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
-        values = (result.deletion, result.insertion, result.floor, *result.measures.values())
+        values = (result.deletion, result.insertion, result.floor, result.start, *result.measures.values())
         if not all(map(math.isfinite, values)):
             raise ValueError(f"`results` must be finite; got {result}.")
         measured = clips.setdefault(result.spectrum, {}).setdefault(result.method, set())
