@@ -90,7 +90,7 @@ class SummaryRow(NamedTuple):
     method: str
     num_clips: int
     deletion: Measure
-    insertion: Measure
+    insertion: Measure | None
     measures: Mapping[str, Measure] = {}
 
 
@@ -120,8 +120,9 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
 
 def _floor_row(spectrum: str, results: Sequence[ClipResult], seed: int) -> SummaryRow:
     """Where deletion ends and insertion starts: the same for every map."""
-    floors = (np.array([getattr(result, field) for result in results]) for field in FLOORS.values())
-    return SummaryRow(spectrum, FLOOR, len(results), *(measure_clips(values, seed=seed) for values in floors))
+    floors, starts = (np.array([getattr(result, field) for result in results]) for field in FLOORS.values())
+    both = measure_clips(floors, seed=seed), measure_clips(starts, seed=seed)
+    return SummaryRow(spectrum, FLOOR, len(results), *both)
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:

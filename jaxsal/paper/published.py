@@ -52,4 +52,8 @@ def cells() -> tuple[PublishedCell, ...]:
     """Every number of the study, in its order."""
     text = files("jaxsal.paper").joinpath("published.csv").read_text(encoding="utf-8")
     _, *lines = csv.reader(text.splitlines())
-    return tuple(PublishedCell(*keys, Spread(float(mean), float(std) if std else None)) for *keys, mean, std in lines)
+    return tuple(PublishedCell._make((*keys, _spread(mean, std))) for *keys, mean, std in lines)
+
+
+def _spread(mean: str, std: str) -> Spread:
+    return Spread(float(mean), float(std) if std else None)

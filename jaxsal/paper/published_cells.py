@@ -71,7 +71,7 @@ def pairs(contrast: _Contrast, measure: str) -> list[tuple[PublishedCell, Publis
     def chosen(choice: Choice) -> Iterator[tuple[tuple[str, ...], PublishedCell]]:
         for cell in cells():
             if cell.measure == measure and choice(cell):
-                yield tuple(v for name, v in zip(cell._fields[:-1], cell, strict=False) if name != contrast.field), cell
+                yield tuple(getattr(cell, name) for name in cell._fields[:-1] if name != contrast.field), cell
 
     seconds = dict(chosen(contrast.second))
     return [(cell, seconds[alike]) for alike, cell in chosen(contrast.first) if alike in seconds]
