@@ -13,7 +13,7 @@ from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Record, Store
-from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger

@@ -1,13 +1,11 @@
 """Deletion and insertion: the target's probability as the most salient voxels go, or come."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -18,28 +16,10 @@ from jaxsal.engine.inputs import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
 from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
-from jaxsal.metrics.refine import first_steps, interpolate, open_steps
+from jaxsal.metrics.curve import Curve, curve_probabilities, read_curve
+from jaxsal.metrics.refine import first_steps, open_steps
 from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, Ties, chosen_options
-
-
-class Curve(NamedTuple):
-    """A deletion or insertion curve.
-
-    Attributes:
-      fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
-      scores: The target's probability, (S,).
-      auc: Area under the scores by the trapezoid rule, in [0, 1].
-      num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
-      floor: The target's probability for the fully replaced clip, where deletion ends and insertion starts. A high one
-        says that the baseline leaves the answer in place. NaN where a curve was made without it.
-    """
-
-    fractions: Float[AnyArray, " S"]
-    scores: Float[AnyArray, " S"]
-    auc: Float[AnyArray, ""]
-    num_scored: int | Int[AnyArray, ""] | None = None
-    floor: Float[AnyArray, ""] | float = math.nan
 
 
 def deletion(
@@ -271,36 +251,7 @@ def _refined(
                 ids, logits = join_logits(before.ids, before.logits, own.ids, own.logits)
                 own = own._replace(ids=ids, logits=logits)
             held[number] = own
-            found_there = np.asarray(_probabilities(own, targets[number], options))
+            found_there = np.asarray(curve_probabilities(own, targets[number], options))
             wanted[number] = open_steps(own.ids, found_there, options.tolerance)
         wanted = {number: steps for number, steps in wanted.items() if len(steps)}
     return [own for own in held if own is not None]
-
-
-def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
-    """The curve of a class, of any, from the logits along it; the predicted class if None."""
-    family: Any = scores.family
-    counts, probabilities = np.asarray(family.counts), _probabilities(scores, target, options)
-    fractions, num_scored = counts / counts[-1], None
-    places = fractions if options.area == "fractions" else np.linspace(0, 1, len(counts))
-    if options.approximation == "refine":
-        num_scored = len(scores.ids)
-        probabilities = interpolate(scores.ids, np.asarray(probabilities), places)
-    floor = probabilities[0 if family.keep else -1]
-    return Curve(fractions.astype(np.float32), probabilities, _area(places, probabilities), num_scored, floor)
-
-
-def _probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
-    label = scores.clip_logits.argmax() if target is None else target
-    traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
-    xp: Any = jnp if traced else np
-    logits = xp.asarray(scores.logits)
-    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = (shifted / shifted.sum(axis=-1, keepdims=True))[:, label]
-    return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
-
-
-def _area(places: Float[np.ndarray, " S"], scores: Float[AnyArray, " S"]) -> Any:
-    """Under the scores at these places, by the trapezoid rule."""
-    widths = np.diff(places).astype(np.float32)
-    return (widths * (scores[1:] + scores[:-1])).sum() / 2

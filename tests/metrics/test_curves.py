@@ -6,7 +6,8 @@ import pytest
 import toys
 from jaxsal import deletion, insertion
 from jaxsal.engine.batch import prepare
-from jaxsal.metrics.curves import curve_scores, read_curve
+from jaxsal.metrics.curve import read_curve
+from jaxsal.metrics.curves import curve_scores
 from jaxsal.metrics.steps import rank
 from jaxsal.recipes import resolve_options
 
