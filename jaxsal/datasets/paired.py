@@ -2,12 +2,13 @@
 
     root/
       IR/  TV/          one entry per recording: a video, an array file, or a folder of images
-      segments.csv      recording,label,split,ir_start,ir_end,tv_start,tv_end
+      segments.csv      recording,label,split,ir_start,ir_end,tv_start,tv_end and, optionally, actor
       spectra.json      optional: {"IR": {"value_range": [2500, 3300]}}, see `read_frames`
 
 A row is one labelled segment. `recording` is the name of its files without the ending, `split` is "train" or
 "test", the others are frame indices, ends exclusive. Two empty cells stand for the whole recording. A
-spectrum whose two columns or whose file is not there is not there for that segment.
+spectrum whose two columns or whose file is not there is not there for that segment. `actor` is who is seen: clips of
+one actor count as one cluster in intervals and tests; without it every segment is its own.
 """
 
 import csv
@@ -155,7 +156,7 @@ def _records(
         name = f"{recording}:{start}-{'end' if stop is None else stop}:{spectrum}"
         load = partial(read_frames, paths[0], start=start, stop=stop, value_range=ranges[spectrum])
         scene = f"{recording}:row {row.number}"
-        yield ClipRecord(name, classes.index(label), spectrum, split, load, scene=scene)
+        yield ClipRecord(name, classes.index(label), spectrum, split, load, scene=scene, actor=cells.get("actor", ""))
 
 
 def _frame_range(row: _Row, start_column: str, end_column: str) -> tuple[int, int | None]:

@@ -25,6 +25,7 @@ class ClipRecord:
       load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
       scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
+      actor: Who is seen: clips of one actor are no independent samples; the scene if left out.
     """
 
     name: str
@@ -34,10 +35,13 @@ class ClipRecord:
     load: Callable[[], Frames]
     load_mask: Callable[[], Bool[np.ndarray, "L H W"]] | None = None
     scene: str = ""
+    actor: str = ""
 
     def __post_init__(self):
         if not self.scene:
             object.__setattr__(self, "scene", self.name.removesuffix(f"-{self.spectrum}"))
+        if not self.actor:
+            object.__setattr__(self, "actor", self.scene)
 
 
 def white_frames(mask: Bool[np.ndarray, "L H W"]) -> Frames:

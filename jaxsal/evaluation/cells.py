@@ -33,6 +33,7 @@ class Case(NamedTuple):
       label: The true class, -1 where it is not known.
       load: Returns the clip, (T, H, W, C) in [0, 1].
       target: The class to explain; the predicted one if None.
+      actor: Who is seen, for intervals and tests; the clip by itself if empty.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Case(NamedTuple):
     label: int
     load: Callable[[], Float[np.ndarray, "T H W C"]]
     target: int | None = None
+    actor: str = ""
 
 
 @dataclass(frozen=True)

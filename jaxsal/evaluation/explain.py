@@ -35,7 +35,7 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
     if clip_set.classes != spec.classes:
         raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
     return [
-        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record))
+        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record), actor=record.actor)
         for spectrum in SPECTRA
         for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)
     ]

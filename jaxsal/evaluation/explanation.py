@@ -13,7 +13,7 @@ from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Record, Store
-from jaxsal.metrics.curve import Curve
+from jaxsal.metrics.curves import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
@@ -38,6 +38,7 @@ class Explanation(NamedTuple):
       measures: By method, what further measures say of its map, by name.
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
       classes: Names of the classes, in the order of `probabilities`; their numbers where they have none.
+      actor: Who is seen; empty where that is not known.
       times: When each frame was taken, in seconds of the recording, (T,); None where that is not known.
     """
 
@@ -55,6 +56,7 @@ class Explanation(NamedTuple):
     measures: Mapping[str, Mapping[str, float]] = {}
     ledger: RiseLedger | None = None
     classes: tuple[str, ...] = ()
+    actor: str = ""
     times: Float[np.ndarray, " T"] | None = None
 
     @property
@@ -87,9 +89,10 @@ class Explanation(NamedTuple):
                 target=self.target,
                 deletion=float(removed.auc),
                 insertion=float(shown.auc),
-                floor=float(removed.floor),
-                start=float(shown.floor),
+                floor=float(removed.scores[-1]),
+                start=float(shown.scores[0]),
                 seconds=self.seconds[method],
+                actor=self.actor,
                 measures={name: v for name, v in self.measures.get(method, {}).items() if name not in MEASURES},
             )
             for method, (removed, shown) in self.curves.items()
@@ -149,6 +152,7 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
         name=place.name,
         spectrum=clip.note["spectrum"],
         label=clip.note["label"],
+        actor=clip.note.get("actor", ""),
         target=target,
         clip=clip.arrays["clip"],
         probabilities=softmax(clip.arrays["clip_logits"]),
@@ -170,7 +174,6 @@ def _curve(record: Record, measure: str) -> Curve:
         arrays[measure],
         np.asarray(note[measure], np.float32),
         note[f"{measure}_scored"],
-        arrays[measure][0 if measure == "insertion" else -1],
     )
 
 

@@ -98,7 +98,12 @@ def clip_results(store: Store, group: Group, number: int, cases: Sequence[Case] 
     fields = ("target", "deletion", "insertion", "floor", "start", "seconds")
     return [
         ClipResult(
-            clip=c.name, spectrum=c.spectrum, method=title, label=c.label, **{f: notes[c.name][f] for f in fields}
+            clip=c.name,
+            spectrum=c.spectrum,
+            method=title,
+            label=c.label,
+            actor=c.actor,
+            **{f: notes[c.name][f] for f in fields},
         )
         for c in (group.cases if cases is None else cases)
         if c.name in notes

@@ -18,7 +18,6 @@ from jaxsal.evaluation.groups import Group, ScoreSet, family_of
 from jaxsal.evaluation.maps import control_maps, read_scores
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.metrics.measures import Measured
-from jaxsal.metrics.summary import FLOORS
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Work:
     def note(self, clip: int) -> dict[str, Any]:
         """What every record says of its clip."""
         case = self.opened[clip].task.case
-        return dict(digest=self.opened[clip].digest, label=case.label, spectrum=case.spectrum)
+        return dict(digest=self.opened[clip].digest, label=case.label, spectrum=case.spectrum, actor=case.actor)
 
     def recall(self) -> None:
         """Takes the logits of the untouched and of the fully replaced clips from the store, where it has them."""
@@ -197,8 +196,10 @@ class Work:
                 arrays |= {name: np.asarray(own.curve.scores), f"{name}_fractions": np.asarray(own.curve.fractions)}
                 arrays |= {} if own.logits is None else {f"{name}_logits": own.logits}
                 note[f"{name}_scored"] = own.curve.num_scored
-            if own.curve is not None and name in FLOORS:
-                note[FLOORS[name]] = float(own.curve.floor)
+        if "deletion" in arrays:
+            note["floor"] = float(arrays["deletion"][-1])
+        if "insertion" in arrays:
+            note["start"] = float(arrays["insertion"][0])
         self.run.store.describe(
             series, self.group.describe(cell, self.group.reads[owner.cell]) | dict(classes=self.classes)
         )

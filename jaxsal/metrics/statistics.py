@@ -1,4 +1,4 @@
-"""How sure a mean over clips is, and whether two methods differ on the same clips."""
+"""Whether two maps differ in mean on the same clips, whether a difference is small, and both of several at once."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,10 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.checks import check_positive
 from jaxsal.core.types import AnyArray
+from jaxsal.metrics.intervals import Factor, check_values, mean_error, numbered
 
-_MAX_EXACT_CLIPS = 14
+_MAX_EXACT_CLUSTERS = 16
 _NUM_FLIPS, _BLOCK = 20_000, 1_000
 
 
@@ -25,71 +25,21 @@ class PairedTest(NamedTuple):
     p_value: float
 
 
-def bootstrap_interval(
-    values: Float[AnyArray, " n"],
-    *,
-    level: float = 0.95,
-    num_resamples: int = 10_000,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """The interval of the mean by the expanded percentile bootstrap.
-
-    Means of resampled clip sets spread too little if clips are few: by (n - 1) / n in variance, and as if the standard
-    deviation was known. For 16 clips, the middle 95 % hold the true mean in some 92 % of cases. The quantiles
-    Phi(+-sqrt(n / (n - 1)) t(n - 1)) undo both for the mean of a normal variable.
-
-    Args:
-      values: One value per clip, (n,).
-      level: Coverage, in (0, 1).
-      num_resamples: Sets of n clips drawn with replacement.
-      seed: Of the draws.
-
-    Returns:
-      (low, high), in the unit of `values`; both are the value itself if n is 1.
-
-    Raises:
-      ValueError: If there are no values, one is not finite, or an option is out of range.
-
-    References:
-      Hesterberg, "What Teachers Should Know About the Bootstrap", The American Statistician 69(4), 2015,
-      https://doi.org/10.1080/00031305.2015.1089789
-    """
-    checked = _check_values("values", values)
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be in (0, 1); got {level}.")
-    check_positive("num_resamples", num_resamples)
-    n = len(checked)
-    if n == 1:
-        return float(checked[0]), float(checked[0])
-    from scipy.special import ndtr, stdtrit
-    from scipy.stats import bootstrap  # takes half a second, which `jaxsal --help` need not wait for
-
-    tail = ndtr(np.sqrt(n / (n - 1)) * stdtrit(n - 1, (1 - level) / 2))
-    found = bootstrap(
-        (checked,),
-        np.mean,
-        n_resamples=num_resamples,
-        batch=_BLOCK,
-        confidence_level=1 - 2 * tail,
-        method="percentile",
-        rng=seed,
-    )
-    low, high = found.confidence_interval
-    return float(low), float(high)
-
-
-def paired_test(first: Float[AnyArray, " n"], second: Float[AnyArray, " n"], *, seed: int = 0) -> PairedTest:
+def paired_test(
+    first: Float[AnyArray, " n"], second: Float[AnyArray, " n"], *, clusters: Factor | None = None, seed: int = 0
+) -> PairedTest:
     """Tests whether two methods differ in mean on the same clips, by flipping the signs of the differences.
 
-    If neither method is better, each clip's difference d_i is as likely as -d_i. The p-value is the share of sign
-    patterns s whose |mean of s_i d_i| reaches the observed |mean of d_i|. Up to 14 clips, all 2^n patterns are taken;
-    beyond, 20,000 random ones and the observed one: p = (1 + reached) / (1 + 20,000).
+    If neither method is better, each cluster's differences d_i are as likely as -d_i. The p-value is the share of sign
+    patterns s whose |mean of s_i d_i| reaches the observed |mean of d_i|; clips of a cluster share their sign. Up to 16
+    clusters, all 2^G patterns are taken; beyond, 20,000 random ones and the observed one: p = (1 + reached) / 20,001.
 
-    `scipy.stats.permutation_test` gives the same p-value up to 14 clips, 20 times slower, and refuses a single clip.
+    `scipy.stats.permutation_test` gives the same p-value without clusters, 20 times slower, and refuses a single clip.
 
     Args:
       first: One value per clip, (n,).
       second: Of the same clips in the same order, (n,).
+      clusters: The actor of each clip; every clip by itself if None.
       seed: Of the random patterns.
 
     Returns:
@@ -103,20 +53,58 @@ def paired_test(first: Float[AnyArray, " n"], second: Float[AnyArray, " n"], *, 
       https://doi.org/10.1214/088342304000000396; Phipson, Smyth, "Permutation P-values Should Never Be Zero",
       2010, https://doi.org/10.2202/1544-6115.1585
     """
-    one, other = _check_values("first", first), _check_values("second", second)
+    one, other = check_values("first", first), check_values("second", second)
     if one.shape != other.shape:
         raise ValueError(f"`second` must have one value for each of {len(one)} clips; got {len(other)}.")
-    differences, n = one - other, len(one)
-    rng, exact = np.random.default_rng(seed), n <= _MAX_EXACT_CLIPS
+    group = numbered(range(len(one)) if clusters is None else clusters, len(one))
+    sums = np.bincount(group, one - other)
+    count = len(sums)
+    rng, exact = np.random.default_rng(seed), count <= _MAX_EXACT_CLUSTERS
     if exact:
-        blocks = iter([np.arange(2**n)[:, None] >> np.arange(n) & 1])
+        blocks = iter([np.arange(2**count)[:, None] >> np.arange(count) & 1])
     else:
-        blocks = (rng.integers(2, size=(_BLOCK, n)) for _ in range(_NUM_FLIPS // _BLOCK))
+        blocks = (rng.integers(2, size=(_BLOCK, count)) for _ in range(_NUM_FLIPS // _BLOCK))
     # sums in another order round differently: equal ones must count as reaching the observed
-    threshold = abs(differences.sum()) - 1e-12 * np.abs(differences).sum()
-    reached = sum(int((np.abs((1 - 2 * flips) @ differences) >= threshold).sum()) for flips in blocks)
-    p_value = reached / 2**n if exact else (1 + reached) / (1 + _NUM_FLIPS)
-    return PairedTest(float(differences.mean()), p_value)
+    threshold = abs(sums.sum()) - 1e-12 * np.abs(sums).sum()
+    reached = sum(int((np.abs((1 - 2 * flips) @ sums) >= threshold).sum()) for flips in blocks)
+    p_value = reached / 2**count if exact else (1 + reached) / (1 + _NUM_FLIPS)
+    return PairedTest(float((one - other).mean()), p_value)
+
+
+def equivalence_test(
+    values: Float[AnyArray, " n"], *factors: Factor, low: float = -float("inf"), high: float = float("inf")
+) -> float:
+    """The p-value of the statement that a mean lies between two limits: two one-sided t tests, the larger p of both.
+
+    With one limit it is the statement that the mean is above, or below, that limit.
+
+    Args:
+      values: One per clip, such as the differences of two methods, (n,).
+      *factors: As `mean_interval` takes them.
+      low: The mean must be above.
+      high: The mean must be below.
+
+    Returns:
+      In [0, 1]; 1 where there are not two clusters.
+
+    Raises:
+      ValueError: If `low` is not below `high`, or as `mean_error`.
+
+    References:
+      Schuirmann, "A comparison of the two one-sided tests procedure and the power approach", Journal of
+      Pharmacokinetics and Biopharmaceutics 15, 1987, https://doi.org/10.1007/BF01068419
+    """
+    if not low < high:
+        raise ValueError(f"`low` must be below `high`; got {low} and {high}.")
+    from scipy.special import stdtr
+
+    mean, error, freedom = mean_error(values, *factors)
+    if np.isinf(error):
+        return 1.0
+    distances = [distance for distance in (mean - low, high - mean) if np.isfinite(distance)]
+    if error == 0:
+        return 0.0 if min(distances, default=1.0) > 0 else 1.0
+    return max((float(stdtr(freedom, -distance / error)) for distance in distances), default=0.0)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -138,12 +126,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         highest = max(highest, min(1.0, (len(p_values) - place) * p_values[number]))
         adjusted[number] = highest
     return adjusted
-
-
-def _check_values(name: str, values: Float[AnyArray, " n"]) -> Float[np.ndarray, " n"]:
-    checked = np.asarray(values, np.float64)
-    if checked.ndim != 1 or not checked.size:
-        raise ValueError(f"`{name}` must hold one value per clip, (n,); got shape {checked.shape}.")
-    if not np.isfinite(checked).all():
-        raise ValueError(f"`{name}` must be finite; got {checked[~np.isfinite(checked)][0]}.")
-    return checked

@@ -12,12 +12,11 @@ from jaxtyping import Float
 from jaxsal.core.controls import control_order, is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.metrics.statistics import bootstrap_interval, paired_test
+from jaxsal.metrics.intervals import Factor, mean_interval
+from jaxsal.metrics.statistics import paired_test
 
 RANDOM = "random"
 FLOOR = "floor"
-FLOORS = {"deletion": "floor", "insertion": "start"}
-"""By measure, the field of `ClipResult` that holds its floor: the target's probability for the fully replaced clip."""
 SIGNIFICANT = 0.05
 
 
@@ -35,6 +34,7 @@ class ClipResult(NamedTuple):
       floor: The target's probability for the fully removed clip, where deletion ends.
       start: The target's probability where insertion starts.
       seconds: Time the map took.
+      actor: Who is seen; clips of one actor are one cluster. Every clip by itself if empty.
       measures: Further measures of the map, by name, see `jaxsal.metrics.measures.add_measure`.
     """
 
@@ -48,6 +48,7 @@ class ClipResult(NamedTuple):
     floor: float
     start: float
     seconds: float
+    actor: str = ""
     measures: Mapping[str, float] = {}
 
 
@@ -57,7 +58,7 @@ class Measure(NamedTuple):
     Attributes:
       mean: Over clips.
       std: Population standard deviation over clips (ddof 0), as in the study; None for a single clip.
-      low: Lower end of the 95 % bootstrap interval of the mean; None for a single clip.
+      low: Lower end of the 95 % interval of the mean, see `jaxsal.metrics.intervals`; None for a single actor.
       high: Its upper end.
       difference: Mean of the method minus the random map on the same clips; None without a random map, and for a
         single clip.
@@ -73,9 +74,9 @@ class Measure(NamedTuple):
 
     def __str__(self) -> str:
         """Mean ± std with the interval; of a single clip the value alone."""
-        if self.std is None:
-            return f"{self.mean:.3f}"
-        return f"{self.mean:.3f} ± {self.std:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        text = f"{self.mean:.3f}"
+        text += "" if self.std is None else f" ± {self.std:.3f}"
+        return text if self.low is None else f"{text} [{self.low:.3f}, {self.high:.3f}]"
 
     def better(self, good_sign: int) -> bool:
         """Whether the difference from the random map is significant and has the good sign, 1 or -1."""
@@ -84,7 +85,7 @@ class Measure(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One row of the table; the "floor" row has no further measures."""
+    """One row of the table; the "floor" row has no insertion and no further measures."""
 
     spectrum: str
     method: str
@@ -114,15 +115,10 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
         methods = _by_method([result for result in results if result.spectrum == spectrum])
         rows += [_method_row(method, methods, seed) for method in methods]
         if methods:
-            rows.append(_floor_row(spectrum, next(iter(methods.values())), seed))
+            found = next(iter(methods.values()))
+            floors, actors = np.array([result.floor for result in found]), _actors(found)
+            rows.append(SummaryRow(spectrum, FLOOR, len(floors), measure_clips(floors, actors=actors, seed=seed), None))
     return rows
-
-
-def _floor_row(spectrum: str, results: Sequence[ClipResult], seed: int) -> SummaryRow:
-    """Where deletion ends and insertion starts: the same for every map."""
-    floors, starts = (np.array([getattr(result, field) for result in results]) for field in FLOORS.values())
-    both = measure_clips(floors, seed=seed), measure_clips(starts, seed=seed)
-    return SummaryRow(spectrum, FLOOR, len(results), *both)
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
@@ -141,11 +137,16 @@ def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) ->
 
     def measure(value_of: Callable[[ClipResult], float]) -> Measure:
         values = [np.array(list(map(value_of, rows)), float) for rows in (results, chance or [])]
-        return measure_clips(values[0], values[1] if chance else None, seed=seed)
+        return measure_clips(values[0], values[1] if chance else None, actors=_actors(results), seed=seed)
 
     both = measure(attrgetter("deletion")), measure(attrgetter("insertion"))
     others = {name: measure(partial(_further, name)) for name in results[0].measures}
     return SummaryRow(results[0].spectrum, method, len(results), *both, others)
+
+
+def _actors(results: Sequence[ClipResult]) -> list[str]:
+    """Who is seen in each clip; the clip itself where that is not known."""
+    return [result.actor or result.clip for result in results]
 
 
 def _further(name: str, result: ClipResult) -> float:
@@ -153,19 +154,26 @@ def _further(name: str, result: ClipResult) -> float:
 
 
 def measure_clips(
-    values: Float[AnyArray, " n"], chance: Float[AnyArray, " n"] | None = None, *, seed: int = 0
+    values: Float[AnyArray, " n"],
+    chance: Float[AnyArray, " n"] | None = None,
+    *,
+    actors: Factor | None = None,
+    seed: int = 0,
 ) -> Measure:
     """The mean of values over clips and how sure it is; of a single clip the value alone.
 
     Args:
       values: Of one method, one per clip.
       chance: Of the random map on the same clips; nothing is tested if None.
+      actors: Who is seen in each clip; every clip by itself if None.
       seed: Of the bootstrap and the test.
     """
     if len(values) < 2:
         return Measure(float(values[0]))
-    test = (None, None) if chance is None else paired_test(values, chance, seed=seed)
-    return Measure(float(values.mean()), float(values.std()), *bootstrap_interval(values, seed=seed), *test)
+    actors = range(len(values)) if actors is None else actors
+    test = (None, None) if chance is None else paired_test(values, chance, clusters=actors, seed=seed)
+    interval = mean_interval(values, actors, seed=seed) or (None, None)
+    return Measure(float(values.mean()), float(values.std()), *interval, *test)
 
 
 def measure_finite(values: Sequence[float] | Float[np.ndarray, " n"], *, seed: int = 0) -> Measure | None:
@@ -182,7 +190,7 @@ def _check_results(results: Sequence[ClipResult]) -> None:
     for result in results:
         if result.spectrum not in SPECTRA:
             raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
-        values = (result.deletion, result.insertion, result.floor, result.start, *result.measures.values())
+        values = (result.deletion, result.insertion, result.floor, *result.measures.values())
         if not all(map(math.isfinite, values)):
             raise ValueError(f"`results` must be finite; got {result}.")
         measured = clips.setdefault(result.spectrum, {}).setdefault(result.method, set())

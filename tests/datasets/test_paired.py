@@ -52,6 +52,14 @@ def test_segments_become_records_of_each_spectrum_they_have(root):
     ]
 
 
+def test_a_column_says_who_is_seen_else_every_segment_is_its_own(root):
+    write_segments(root, [f"{ROWS[0]},Ada", f"{ROWS[1]},Ada", f"{ROWS[2]},"], f"{HEADER},actor")
+    ada, evening = ["Ada"] * 4, ["evening.2:row 4"] * 2
+    assert [record.actor for record in paired_actions(root).records] == ada + evening
+    write_segments(root)
+    assert len({record.actor for record in paired_actions(root).records}) == 4
+
+
 def test_records_load_their_frames_also_after_pickling(root):
     clips = {r.name: r for r in pickle.loads(pickle.dumps(paired_actions(root))).records}
     np.testing.assert_array_equal(clips["morning:4-6:IR"].load()[:, 0, 0, 0], [4, 5])

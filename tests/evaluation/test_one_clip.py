@@ -22,7 +22,9 @@ OPTIONS = dict(num_masks=20, grid_shape=(2, 3, 3), num_steps=5)
 
 def test_it_is_what_many_clips_are_given():
     found = explain(CLASSIFIER, CLIP, **OPTIONS)
-    (expected,) = explain_all(CLASSIFIER, [Case("clip", "TV", -1, lambda: CLIP)], ExplainOptions(**OPTIONS))
+    (expected,) = explain_all(
+        CLASSIFIER, [Case("clip", "TV", -1, lambda: CLIP)], ExplainOptions(controls=("random",), **OPTIONS)
+    )
     assert list(found.maps) == list(expected.maps) == ["Grad-CAM", "RISE", "SIDU", "random"]
     for method, saliency in expected.maps.items():
         np.testing.assert_array_equal(found.maps[method], saliency)

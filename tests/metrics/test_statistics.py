@@ -1,49 +1,12 @@
-"""Intervals and paired tests: closed forms for few clips, coverage and agreement with theory for many."""
+"""Paired tests, tests of equivalence and Holm's correction: closed forms for few clips, their size for many."""
 
 import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.stats import ttest_1samp
 
-from jaxsal.metrics.statistics import PairedTest, bootstrap_interval, holm, paired_test
-
-
-def test_interval_of_many_normal_values_is_that_of_the_standard_error():
-    values = np.random.default_rng(1).normal(0.4, 0.2, 400)
-
-    low, high = bootstrap_interval(values)
-
-    half = 1.96 * values.std() / 20
-    np.testing.assert_allclose([low, high], [values.mean() - half, values.mean() + half], atol=0.05 * half)
-
-
-def test_interval_of_few_normal_values_is_that_of_students_t():
-    """Quantiles of a normal sample: of 16, plain percentiles would give 0.89 of the width."""
-    values = norm.ppf((np.arange(16) + 0.5) / 16)
-    low, high = bootstrap_interval(values, num_resamples=40_000)
-    half = student_t.ppf(0.975, 15) * values.std(ddof=1) / 4
-    np.testing.assert_allclose([low, high], [-half, half], rtol=0.04)
-
-
-def test_interval_of_two_values_is_their_range():
-    """Means of resamples are 0, 1/2, 1 with chance 1/4, 1/2, 1/4: the middle, but not 95 %, is a point."""
-    assert bootstrap_interval(np.array([0.0, 1.0])) == (0.0, 1.0)
-    assert bootstrap_interval(np.array([0.0, 1.0]), level=0.1) == (0.5, 0.5)
-
-
-def test_interval_of_one_value_is_the_value():
-    assert bootstrap_interval(np.array([0.3])) == (0.3, 0.3)
-
-
-def test_interval_depends_on_its_seed_and_not_on_the_blocks(monkeypatch):
-    values = np.random.default_rng(2).random(30)
-    interval = bootstrap_interval(values)
-    assert interval == bootstrap_interval(values)
-    assert interval != bootstrap_interval(values, seed=1)
-    monkeypatch.setattr("jaxsal.metrics.statistics._BLOCK", 250)
-    assert interval == bootstrap_interval(values)
+from jaxsal.metrics.statistics import PairedTest, equivalence_test, holm, paired_test
 
 
 def test_paired_test_counts_every_sign_pattern():
@@ -59,7 +22,7 @@ def test_paired_test_counts_every_sign_pattern():
     assert result == PairedTest(pytest.approx(differences.mean()), expected)
 
 
-@pytest.mark.parametrize("n", [1, 2, 5, 14])
+@pytest.mark.parametrize("n", [1, 2, 5, 16])
 def test_equal_differences_reach_the_smallest_p_value(n):
     """All signs equal is one pattern of 2^n, its mirror the other, whatever the rounding of the sums."""
     assert paired_test(np.full(n, 0.1), np.full(n, 0.4)) == (pytest.approx(-0.3), 2 / 2**n)
@@ -84,7 +47,7 @@ def test_monte_carlo_agrees_with_the_exact_test(monkeypatch):
     rng = np.random.default_rng(4)
     first, second = rng.random(14), rng.random(14) - 0.1
     exact = paired_test(first, second).p_value
-    monkeypatch.setattr("jaxsal.metrics.statistics._MAX_EXACT_CLIPS", 0)
+    monkeypatch.setattr("jaxsal.metrics.statistics._MAX_EXACT_CLUSTERS", 0)
 
     drawn = paired_test(first, second, seed=5).p_value
 
@@ -96,26 +59,6 @@ def test_p_values_are_uniform_without_a_difference():
     rng = np.random.default_rng(6)
     p_values = [paired_test(*rng.random((2, 9))).p_value for _ in range(400)]
     assert np.mean(np.array(p_values) <= 0.1) == pytest.approx(0.1, abs=5 * np.sqrt(0.09 / 400))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ([], r"`values` must hold one value per clip, \(n,\); got shape \(0,\)"),
-        ([[0.1]], r"`values` must hold one value per clip, \(n,\); got shape \(1, 1\)"),
-        ([0.1, np.nan], "`values` must be finite; got nan"),
-    ],
-)
-def test_bad_values(no_shape_checks, values, message):
-    with pytest.raises(ValueError, match=message):
-        bootstrap_interval(np.array(values))
-
-
-def test_bad_options():
-    with pytest.raises(ValueError, match=r"`level` must be in \(0, 1\); got 95"):
-        bootstrap_interval(np.ones(3), level=95)
-    with pytest.raises(ValueError, match="`num_resamples` must be at least 1; got 0"):
-        bootstrap_interval(np.ones(3), num_resamples=0)
 
 
 def test_bad_pairs(no_shape_checks):
@@ -132,3 +75,52 @@ def test_holm_multiplies_by_what_is_left_and_never_falls():
     assert holm([0.03, 0.01, 0.9, 0.02]) == pytest.approx([0.06, 0.04, 0.9, 0.06])
     assert holm([0.6, 0.7]) == [1.0, 1.0]
     assert holm([]) == []
+
+
+def test_clips_of_a_cluster_flip_together():
+    """Two clusters have four patterns: with sums of 3 and -1, all reach the |3 - 1| that is observed."""
+    differences, actors = np.array([1.0, 1.0, 1.0, -1.0]), ["a", "a", "a", "b"]
+    assert paired_test(differences, np.zeros(4), clusters=actors) == (0.5, 1.0)
+    assert paired_test(differences[:3], np.zeros(3), clusters=actors[:3]) == (1.0, 1.0)
+    rng = np.random.default_rng(7)
+    values = rng.normal(0.3, 1, (6, 2))
+    by_cluster = paired_test(values.ravel(), np.zeros(12), clusters=np.repeat(np.arange(6), 2).tolist())
+    assert by_cluster.p_value == paired_test(values.mean(axis=1), np.zeros(6)).p_value
+
+
+@pytest.mark.parametrize("correlation", [0.2, 0.5])
+def test_the_clustered_test_keeps_its_level_where_the_other_does_not(correlation):
+    """Ten actors of three clips each, no difference in mean: a .05 test must reject in .05 of 400 sets."""
+    rng, num_sets = np.random.default_rng(8), 400
+    actors = np.repeat(np.arange(10), 3)
+    shares = np.sqrt([correlation, 1 - correlation])
+    sets = shares[0] * rng.normal(size=(num_sets, 10))[:, actors] + shares[1] * rng.normal(size=(num_sets, 30))
+    clustered = [paired_test(values, np.zeros(30), clusters=actors.tolist()).p_value <= 0.05 for values in sets]
+    assert np.mean(clustered) == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / num_sets))
+    assert np.mean([ttest_1samp(values, 0).pvalue <= 0.05 for values in sets]) > 0.1
+
+
+def test_equivalence_is_the_weaker_of_two_one_sided_t_tests():
+    values = np.random.default_rng(9).normal(0.02, 0.05, 12)
+    below, above = ttest_1samp(values, -0.07, alternative="greater"), ttest_1samp(values, 0.07, alternative="less")
+    assert equivalence_test(values, low=-0.07, high=0.07) == pytest.approx(max(below.pvalue, above.pvalue))
+    assert equivalence_test(values, low=-0.07) == pytest.approx(below.pvalue)
+    assert equivalence_test(values, high=0.07) == pytest.approx(above.pvalue)
+    doubled = np.repeat(values, 2)
+    assert equivalence_test(doubled, np.repeat(np.arange(12), 2).tolist(), low=-0.07) == pytest.approx(below.pvalue)
+
+
+def test_equivalence_at_the_limit_is_found_no_more_often_than_its_level():
+    """Means at the limit itself: in .05 of 1000 sets at most."""
+    sets = np.random.default_rng(10).normal(0.07, 0.05, (1000, 10))
+    found = np.mean([equivalence_test(values, low=-0.07, high=0.07) <= 0.05 for values in sets])
+    assert found == pytest.approx(0.05, abs=4 * np.sqrt(0.05 * 0.95 / 1000))
+
+
+def test_equivalence_without_spread_or_clusters():
+    assert equivalence_test(np.full(3, 0.25), low=0.0, high=0.5) == 0.0
+    assert equivalence_test(np.full(3, 0.75), low=0.0, high=0.5) == 1.0
+    assert equivalence_test(np.ones(1), low=0.0) == 1.0
+    assert equivalence_test(np.ones(3), ["a"] * 3, low=0.0) == 1.0
+    with pytest.raises(ValueError, match="`low` must be below `high`; got 0.1 and 0.1"):
+        equivalence_test(np.ones(3), low=0.1, high=0.1)

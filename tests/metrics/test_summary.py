@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from jaxsal.metrics.statistics import bootstrap_interval, paired_test
+from jaxsal.metrics.intervals import mean_interval
+from jaxsal.metrics.statistics import paired_test
 from jaxsal.metrics.summary import ClipResult, measure_finite, summarise
 
 SHIFTS = {"random": (0.5, 0.5), "RISE": (0.3, 0.7), "SIDU": (0.5, 0.4)}
@@ -37,7 +38,7 @@ def test_cells_are_numpy_and_the_paired_test_on_sorted_clips(method, name):
     row = next(row for row in summarise(results, seed=3) if row[:2] == ("TV", method))
 
     cell = getattr(row, name)
-    assert cell[:4] == (values.mean(), values.std(), *bootstrap_interval(values, seed=3))
+    assert cell[:4] == (values.mean(), values.std(), *mean_interval(values, seed=3))
     assert cell[4:] == paired_test(values, chance, seed=3)
     assert cell.difference == pytest.approx((values - chance).mean())
 
@@ -54,7 +55,7 @@ def test_random_and_floor_rows_have_no_test():
     rows = {row.method: row for row in summarise(clip_results(spectra=["IR"]))}
 
     assert rows["random"].deletion[4:] == rows["random"].insertion[4:] == (None, None)
-    assert rows["floor"].insertion[:2] == (pytest.approx(0.1), pytest.approx(0.0))
+    assert rows["floor"].insertion is None
     assert rows["floor"].deletion[:2] == (pytest.approx(0.4), pytest.approx(np.arange(9).std() / 10))
     assert rows["floor"].deletion[4:] == (None, None)
 
@@ -83,3 +84,14 @@ def test_bad_results():
     ]:
         with pytest.raises(ValueError, match=message):
             summarise(results)
+
+
+def test_clips_of_one_actor_are_one_cluster():
+    results = [result._replace(actor=f"actor {int(result.floor * 10) // 3}") for result in clip_results()]
+    values, chance = (values_of(results, "IR", m, "deletion") for m in ("RISE", "random"))
+    actors = [n // 3 for n in range(9)]
+    row = summarise(results)[0]
+    assert row.deletion[2:4] == mean_interval(values, actors)
+    assert row.deletion[4:] == paired_test(values, chance, clusters=actors)
+    alone = summarise([result._replace(actor="one") for result in results])[0].deletion
+    assert str(alone) == f"{values.mean():.3f} ± {values.std():.3f}"
