@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.evaluation.one_clip import explain
     from jaxsal.evaluation.results import open_results
-    from jaxsal.metrics.curves import Curve, deletion, insertion
+    from jaxsal.metrics.curve import Curve
+    from jaxsal.metrics.curves import deletion, insertion
     from jaxsal.report.view import view
     from jaxsal.saliency.gradcam import gradcam
     from jaxsal.saliency.ledger import RiseLedger
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
-    "Curve": "jaxsal.metrics.curves",
+    "Curve": "jaxsal.metrics.curve",
     "Explanation": "jaxsal.evaluation.explanation",
     "RiseLedger": "jaxsal.saliency.ledger",
     "deletion": "jaxsal.metrics.curves",

@@ -26,6 +26,7 @@ FrameSlices = Literal["aligned", "modulo"]
 Estimator = Literal["mean", "centered"]
 ScoreKind = Literal["probabilities", "logits"]
 Ties = Literal["random", "first", "last"]
+Area = Literal["fractions", "steps"]
 Approximation = Literal["none", "refine"]
 
 METHODS: dict[str, str] = dict(zip(get_args(Method), ("Grad-CAM", "RISE", "SIDU"), strict=True))
@@ -172,6 +173,8 @@ class CurveOptions:
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
       nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      area: Where the scores stand when the area under them is taken: at the "fractions" that are changed, or evenly
+        spaced by "steps", as in both original codes; these differ where steps change unequal numbers of elements.
       approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
       tolerance: For "refine": a difference of probabilities, at least 0.
@@ -186,6 +189,7 @@ class CurveOptions:
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
     nan_as_zero: bool = False
+    area: Area = "fractions"
     approximation: Approximation = "none"
     tolerance: float = 0.02
 
@@ -229,14 +233,14 @@ RECIPES = {
             frame_slices="modulo",
         ),
         sidu=SiduOptions(scores="logits", baseline="zero", alignment="corners", feature_normalization="minmax"),
-        deletion=CurveOptions(baseline="zero", step_rounding="float32", unit="auto", nan_as_zero=True),
-        insertion=CurveOptions(baseline="blur", step_rounding="float32", unit="auto", nan_as_zero=True),
+        deletion=CurveOptions(baseline="zero", step_rounding="float32", unit="auto", nan_as_zero=True, area="steps"),
+        insertion=CurveOptions(baseline="blur", step_rounding="float32", unit="auto", nan_as_zero=True, area="steps"),
     ),
     "canonical": Recipe(
         rise=RiseOptions(num_masks=6000),
         sidu=SiduOptions(threshold=0.1),
-        deletion=CurveOptions(step_size="row", ties="last"),
-        insertion=CurveOptions(step_size="row", ties="last", baseline="gaussian"),
+        deletion=CurveOptions(step_size="row", ties="last", area="steps"),
+        insertion=CurveOptions(step_size="row", ties="last", area="steps", baseline="gaussian"),
     ),
 }
 

@@ -28,7 +28,7 @@ class CurvePanel(NamedTuple):
     Attributes:
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       curves: Scores of every clip under each method, (n, S).
-      floor: The target's mean probability for the fully removed clip; a thin line where given.
+      floor: The target's mean probability for the fully replaced clip; a thin line where given.
     """
 
     fractions: Float[AnyArray, " S"]

@@ -15,7 +15,7 @@ from typing import Any
 from jaxsal.core.checks import check_choice, check_names, check_positive
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.recipes import METHODS, resolve_options
+from jaxsal.recipes import METHODS, BaselineName, resolve_options
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ class SweepConfig:
       spectra: Out of "IR" and "TV".
       curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
       controls: Maps to compare with, measured beside every method, see `jaxsal.saliency.controls`; "all" or none.
+      curve_baselines: Baselines of both curves, each a value to try; those of the recipe if empty. Those of masks are
+        an option of a method: `options = {baseline = ["mean", "reverse"]}`.
       seed: Of RISE's masks.
       chunk_size: Most forward passes at once on one device; fewer where memory does not hold them.
       masks_per_commit: Most masks between two commits; every ten seconds if None.
@@ -108,6 +110,7 @@ class SweepConfig:
     spectra: tuple[str, ...] = SPECTRA
     curve_steps: int = 0
     controls: tuple[ControlChoice, ...] = ()
+    curve_baselines: tuple[BaselineName, ...] = ()
     seed: int = 0
     chunk_size: int = 32
     keep_maps: bool = False
@@ -124,6 +127,8 @@ class SweepConfig:
         check_names(self)
         if self.controls and not self.curve_steps:
             raise ValueError(f"`curve_steps` must be at least 2 to measure controls; got 0 with {self.controls}.")
+        if self.curve_baselines and not self.curve_steps:
+            raise ValueError("`curve_steps` must be at least 2 with `curve_baselines`; got 0.")
         if self.seed < 0:
             raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
         check_positive("chunk_size", self.chunk_size)

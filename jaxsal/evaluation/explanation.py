@@ -13,7 +13,7 @@ from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Record, Store
-from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
@@ -89,8 +89,8 @@ class Explanation(NamedTuple):
                 target=self.target,
                 deletion=float(removed.auc),
                 insertion=float(shown.auc),
-                floor=float(removed.scores[-1]),
-                start=float(shown.scores[0]),
+                floor=float(removed.floor),
+                start=float(shown.floor),
                 seconds=self.seconds[method],
                 actor=self.actor,
                 measures={name: v for name, v in self.measures.get(method, {}).items() if name not in MEASURES},
@@ -174,6 +174,7 @@ def _curve(record: Record, measure: str) -> Curve:
         arrays[measure],
         np.asarray(note[measure], np.float32),
         note[f"{measure}_scored"],
+        arrays[measure][0 if measure == "insertion" else -1],
     )
 
 

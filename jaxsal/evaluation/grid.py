@@ -92,21 +92,29 @@ def _check_targets(group: Group) -> None:
 
 
 def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[Cell]:
-    measures = {}
-    if config.curve_steps:
-        curves = {"num_steps": config.curve_steps}
-        measures = {name: resolve_options(name, grid.recipe, curves) for name in MEASURES}
-        measures |= {name: resolve_options(name, grid.recipe, {}) for name in ADDED_MEASURES}
+    measured = list(_measures(config, grid))
     num_frames, height, width, _ = network.spec.clip_shape
     own = network.classifier.frames_per_mask
     for options in grid.resolved:
         if getattr(options, "batch_size", None) is not None:
             raise ValueError(f"`batch_size` must be left out in a sweep; got {options.batch_size}.")
-        for target, frames in itertools.product(grid.target, grid.frames_per_mask or (own,)):
+        targets, lengths = grid.target, grid.frames_per_mask or (own,)
+        for target, frames, measures in itertools.product(targets, lengths, measured):
             if num_frames % frames:
                 raise ValueError(f"`frames_per_mask` must divide the clip's {num_frames} frames; got {frames}.")
             shape = (num_frames // frames, height, width)
             yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed)
+
+
+def _measures(config: SweepConfig, grid: MethodGrid) -> Iterator[dict[str, Any]]:
+    """The options of all measures, of each baseline that curves are to have."""
+    if not config.curve_steps:
+        yield {}
+        return
+    curves: dict[str, Any] = {"num_steps": config.curve_steps}
+    added = {name: resolve_options(name, grid.recipe, {}) for name in ADDED_MEASURES}
+    for chosen in [{"baseline": name} for name in config.curve_baselines] or [{}]:
+        yield {name: resolve_options(name, grid.recipe, curves | chosen) for name in MEASURES} | added
 
 
 def _cases(spec: NetworkSpec, choice: ClipChoice, spectrum: str) -> list[Case]:

@@ -167,6 +167,7 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         options=json.dumps(options),
         target=classes[note["target"]],
         **{field: note.get(field, math.nan) for field in fields},
+        **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},
     )
     return row | {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name not in row}
 

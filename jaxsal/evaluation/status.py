@@ -10,9 +10,12 @@ from jaxsal.evaluation.cells import Cell
 from jaxsal.evaluation.config import SweepConfig
 from jaxsal.evaluation.grid import open_groups
 from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.maps import clip_results
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.store import Store
-from jaxsal.recipes import resolve_options
+from jaxsal.metrics.floor import floor_note, mean_floors
+from jaxsal.metrics.summary import ClipResult
+from jaxsal.recipes import MEASURES, resolve_options
 
 
 class Status(NamedTuple):
@@ -55,9 +58,10 @@ def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: b
     lines = [f"{cell['done']:6,} of {cell['clips']:,} clips  {cell['what']}" for cell in cells]
     lines += [f"{one['held']:,} of {one['masks']:,} masks held in scores {one['scores']}" for one in scores]
     lines += [str(plan), f"store: {store.url}"]
-    lines += [f"damaged: {message}" for message in store.damaged]
+    notes = _floor_notes(groups, store)
+    lines += [*notes, *(f"damaged: {message}" for message in store.damaged)]
     lines += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
-    data = dict(store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), damaged=store.damaged)
+    data = dict(store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), damaged=store.damaged, notes=notes)
     return Status("\n".join(lines), data | dict(forward_passes=plan.passes, failures=failures))
 
 
@@ -68,7 +72,21 @@ def describe(group: Group, cell: Cell) -> str:
     options = (vars(cell.options) if cell.options else {}) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[0])
     changed = ", ".join(f"{name} {value}" for name, value in options.items() if repr(value) != repr(usual[name]))
     place = f"{group.identity['data']} {group.identity['spectrum']}"
-    return f"{group.source}, {place}, {cell.method} of the {cell.target} class ({changed or 'all by default'})"
+    curves = dict.fromkeys(str(cell.measures[name].baseline) for name in MEASURES if name in cell.measures)
+    against = f", curves to {' and '.join(curves)}" if curves else ""
+    return f"{group.source}, {place}, {cell.method} of the {cell.target} class ({changed or 'all by default'}){against}"
+
+
+def _floor_notes(groups: Sequence[Group], store: Store) -> list[str]:
+    """A line for each choice of baselines that leaves the answer in place, over all results that the store holds."""
+    found: dict[tuple[str, ...], list[ClipResult]] = {}
+    for group in groups:
+        for number, cell in enumerate(group.cells):
+            if set(MEASURES) <= cell.measures.keys():
+                baselines = tuple(str(cell.measures[name].baseline) for name in MEASURES)
+                found.setdefault(baselines, []).extend(clip_results(store, group, number))
+    notes = [floor_note(mean_floors(own), dict(zip(MEASURES, names, strict=True))) for names, own in found.items()]
+    return [note for note in notes if note]
 
 
 def merge_stores(config: SweepConfig, others: Sequence[str]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from jaxsal.evaluation.groups import Group, ScoreSet, family_of
 from jaxsal.evaluation.maps import control_maps, read_scores
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.metrics.measures import Measured
+from jaxsal.metrics.summary import FLOORS
 
 
 @dataclass(frozen=True)
@@ -196,10 +197,8 @@ class Work:
                 arrays |= {name: np.asarray(own.curve.scores), f"{name}_fractions": np.asarray(own.curve.fractions)}
                 arrays |= {} if own.logits is None else {f"{name}_logits": own.logits}
                 note[f"{name}_scored"] = own.curve.num_scored
-        if "deletion" in arrays:
-            note["floor"] = float(arrays["deletion"][-1])
-        if "insertion" in arrays:
-            note["start"] = float(arrays["insertion"][0])
+            if own.curve is not None and name in FLOORS:
+                note[FLOORS[name]] = float(own.curve.floor)
         self.run.store.describe(
             series, self.group.describe(cell, self.group.reads[owner.cell]) | dict(classes=self.classes)
         )

@@ -3,10 +3,9 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -17,25 +16,10 @@ from jaxsal.engine.inputs import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
 from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
-from jaxsal.metrics.refine import first_steps, interpolate, open_steps
+from jaxsal.metrics.curve import Curve, curve_probabilities, read_curve
+from jaxsal.metrics.refine import first_steps, open_steps
 from jaxsal.metrics.steps import rank_maps
-from jaxsal.recipes import Approximation, CurveOptions, RecipeName, Ties, chosen_options
-
-
-class Curve(NamedTuple):
-    """A deletion or insertion curve.
-
-    Attributes:
-      fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
-      scores: The target's probability, (S,).
-      auc: Area under the scores at evenly spaced steps, by the trapezoid rule, in [0, 1].
-      num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
-    """
-
-    fractions: Float[AnyArray, " S"]
-    scores: Float[AnyArray, " S"]
-    auc: Float[AnyArray, ""]
-    num_scored: int | Int[AnyArray, ""] | None = None
+from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, Ties, chosen_options
 
 
 def deletion(
@@ -54,6 +38,7 @@ def deletion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
@@ -84,6 +69,8 @@ def deletion(
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
       nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      area: Where the scores stand when the area under them is taken: at the "fractions" that are changed, or evenly
+        spaced by "steps", as in both original codes.
       approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
       tolerance: For "refine": a difference of probabilities, at least 0.
@@ -91,7 +78,7 @@ def deletion(
       progress: Called with (steps done, steps in all) now and then.
 
     Returns:
-      The curve; its first score is the clip's own, its last that of the baseline, the floor.
+      The curve; its first score is the clip's own, its last that of the baseline, its `floor`.
 
     Raises:
       TypeError: If an argument is of the wrong kind.
@@ -132,6 +119,7 @@ def insertion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
@@ -263,34 +251,7 @@ def _refined(
                 ids, logits = join_logits(before.ids, before.logits, own.ids, own.logits)
                 own = own._replace(ids=ids, logits=logits)
             held[number] = own
-            found_there = np.asarray(_probabilities(own, targets[number], options))
+            found_there = np.asarray(curve_probabilities(own, targets[number], options))
             wanted[number] = open_steps(own.ids, found_there, options.tolerance)
         wanted = {number: steps for number, steps in wanted.items() if len(steps)}
     return [own for own in held if own is not None]
-
-
-def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
-    """The curve of a class, of any, from the logits along it; the predicted class if None."""
-    family: Any = scores.family
-    counts, probabilities = family.counts, _probabilities(scores, target, options)
-    num_scored = None
-    if options.approximation == "refine":
-        num_scored = len(scores.ids)
-        probabilities = interpolate(scores.ids, np.asarray(probabilities), len(counts))
-    fractions = (counts / counts[-1]).astype(np.float32)
-    return Curve(fractions, probabilities, _area(probabilities), num_scored)
-
-
-def _probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
-    label = scores.clip_logits.argmax() if target is None else target
-    traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
-    xp: Any = jnp if traced else np
-    logits = xp.asarray(scores.logits)
-    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = (shifted / shifted.sum(axis=-1, keepdims=True))[:, label]
-    return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
-
-
-def _area(scores: Float[AnyArray, " S"]) -> Any:
-    """Under the scores at evenly spaced steps from 0 to 1, by the trapezoid rule."""
-    return (scores.sum() - (scores[0] + scores[-1]) / 2) / (len(scores) - 1)

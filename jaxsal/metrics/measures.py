@@ -13,7 +13,8 @@ from jaxsal.core.types import AnyArray
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.requests import Scores
-from jaxsal.metrics.curves import Curve, curve_baseline, curve_scores, read_curve
+from jaxsal.metrics.curve import Curve, read_curve
+from jaxsal.metrics.curves import curve_baseline, curve_scores
 from jaxsal.metrics.steps import count_steps
 from jaxsal.recipes import CurveOptions
 

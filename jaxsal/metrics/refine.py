@@ -32,7 +32,7 @@ def open_steps(
 
 
 def interpolate(
-    steps: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"], num_steps: int
+    steps: Int[np.ndarray, " n"], scores: Float[np.ndarray, " n"], places: Float[np.ndarray, " S"]
 ) -> Float[np.ndarray, " S"]:
-    """The scores of all S steps, on straight lines between those that are scored."""
-    return np.interp(np.arange(num_steps), steps, scores).astype(np.float32)
+    """The scores of all steps, on straight lines between those that are scored; `places` are where steps stand."""
+    return np.interp(places, places[steps], scores).astype(np.float32)

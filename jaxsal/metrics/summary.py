@@ -17,6 +17,8 @@ from jaxsal.metrics.statistics import paired_test
 
 RANDOM = "random"
 FLOOR = "floor"
+FLOORS = {"deletion": "floor", "insertion": "start"}
+"""By measure, the field of `ClipResult` that holds its floor: the target's probability for the fully replaced clip."""
 SIGNIFICANT = 0.05
 
 
@@ -85,7 +87,7 @@ class Measure(NamedTuple):
 
 
 class SummaryRow(NamedTuple):
-    """One row of the table; the "floor" row has no insertion and no further measures."""
+    """One row of the table; the "floor" row has no further measures."""
 
     spectrum: str
     method: str
@@ -115,10 +117,16 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
         methods = _by_method([result for result in results if result.spectrum == spectrum])
         rows += [_method_row(method, methods, seed) for method in methods]
         if methods:
-            found = next(iter(methods.values()))
-            floors, actors = np.array([result.floor for result in found]), _actors(found)
-            rows.append(SummaryRow(spectrum, FLOOR, len(floors), measure_clips(floors, actors=actors, seed=seed), None))
+            rows.append(_floor_row(spectrum, next(iter(methods.values())), seed))
     return rows
+
+
+def _floor_row(spectrum: str, results: Sequence[ClipResult], seed: int) -> SummaryRow:
+    """Where deletion ends and insertion starts: the same for every map."""
+    floors, starts = (np.array([getattr(result, field) for result in results]) for field in FLOORS.values())
+    actors = _actors(results)
+    both = (measure_clips(values, actors=actors, seed=seed) for values in (floors, starts))
+    return SummaryRow._make((spectrum, FLOOR, len(results), *both, {}))
 
 
 def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
@@ -190,7 +198,7 @@ def _check_results(results: Sequence[ClipResult]) -> None:
     for result in results:
         if result.spectrum not in SPECTRA:
             raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
-        values = (result.deletion, result.insertion, result.floor, *result.measures.values())
+        values = (result.deletion, result.insertion, result.floor, result.start, *result.measures.values())
         if not all(map(math.isfinite, values)):
             raise ValueError(f"`results` must be finite; got {result}.")
         measured = clips.setdefault(result.spectrum, {}).setdefault(result.method, set())

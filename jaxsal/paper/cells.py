@@ -8,6 +8,7 @@ from jaxsal.core.controls import control_names
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
+from jaxsal.paper.published import published_settings
 from jaxsal.recipes import METHODS
 from jaxsal.saliency import methods
 
@@ -43,12 +44,14 @@ class Row(NamedTuple):
       cell: Where its numbers come from.
       setting: What the row varies, as the published numbers name it.
       is_floor: Whether it shows the fully removed clips' scores instead of a method's.
+      is_run: Whether the study runs the cell; of others the row has the published number alone.
     """
 
     labels: tuple[str, ...]
     cell: Setting
     setting: str
     is_floor: bool = False
+    is_run: bool = True
 
 
 class Table(NamedTuple):
@@ -128,14 +131,14 @@ def _sweep(
     values: Iterable[Any],
     note: str = "",
 ) -> Table:
-    """One option of one method varied, with the networks trained on both spectra."""
+    """One option of one method varied, with the networks trained on both spectra; the study's own values among them."""
     values, rows = tuple(values), []
     for arch, network in ARCHITECTURES.items():
         for spectrum in SPECTRA:
             at = (study, recipe, arch, "IRTV", spectrum)
-            for value in values:
-                setting = value_name(value)
-                rows.append(Row((network, spectrum, setting), make_cell(*at, method, **{option: value}), setting))
+            for value in sorted({*values, *(_read_value(text, values[0]) for text in published_settings(name))}):
+                cell, setting = make_cell(*at, method, **{option: value}), value_name(value)
+                rows.append(Row((network, spectrum, setting), cell, setting, is_run=value in values))
             rows += [
                 Row((network, spectrum, other), make_cell(*at, other), other)
                 for other in control_names(CONTROLS, [method])
@@ -144,6 +147,11 @@ def _sweep(
     held = "The networks trained on IRTV; other options as in the main tables."
     columns = ("network", "input", title.split(": ")[1].split(",")[0])
     return Table(name, title, f"{held} {note}".strip(), columns, tuple(rows))
+
+
+def _read_value(text: str, like: Any) -> Any:
+    """What `value_name` made a text of, of the kind of another value."""
+    return tuple(map(int, text.split("x"))) if isinstance(like, tuple) else type(like)(text)
 
 
 def value_name(value: Any) -> str:

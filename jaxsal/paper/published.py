@@ -1,44 +1,59 @@
-"""The study's own numbers, as far as they are at hand; `published.csv` holds them, one a line."""
+"""The study's own numbers; `published.csv` holds every cell of its six tables, one a line."""
 
 import csv
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
-from jaxsal.report.table import Span
+from jaxsal.report.table import Spread
 
 SOURCE = (
     "Published numbers: Bayer, Münch, Arens, slides of the talk on the companion paper (RRPR 2022, "
-    "https://doi.org/10.1007/978-3-031-40773-4_4). A span means that only the span over several of the study's rows is "
-    "known; most of its numbers are not at hand, and their cells are empty."
+    "https://doi.org/10.1007/978-3-031-40773-4_4), mean ± standard deviation over clips; of how many is not said."
 )
-_KEYS = ("table", "arch", "spectra", "spectrum", "setting", "measure")
 
 
-def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, measure: str) -> Span | None:
-    """What the study says, None where that is not at hand.
+class PublishedCell(NamedTuple):
+    """One number of the study.
 
-    Args:
+    Attributes:
       table: Name of the table, or "networks".
       arch: Architecture.
-      spectra: What the network was trained on; where the study does not say it, any is right.
+      spectra: What the network was trained on; empty where the study does not say it.
       spectrum: Of the clips.
       setting: What the row varies: a method, or the value of an option.
       measure: "deletion", "insertion" or "accuracy".
+      value: The number; the accuracy has no standard deviation.
     """
-    asked = dict(zip(_KEYS, (table, arch, spectra, spectrum, setting, measure), strict=True))
-    for line in _lines():
-        if all(line[key] in ("", asked[key]) for key in _KEYS):
-            return Span(float(line["low"]), float(line["high"]))
-    return None
+
+    table: str
+    arch: str
+    spectra: str
+    spectrum: str
+    setting: str
+    measure: str
+    value: Spread
 
 
-def remarks(table: str) -> list[str]:
-    """What must be known of a table's published numbers, each remark once."""
-    found = dict.fromkeys(line["remark"] for line in _lines() if line["table"] == table)
-    return [remark for remark in found if remark]
+def published(table: str, arch: str, spectra: str, spectrum: str, setting: str, measure: str) -> Spread | None:
+    """What the study says of a cell, None where it has none; an empty field of the study's is any."""
+    asked = (table, arch, spectra, spectrum, setting, measure)
+    found = (cell for cell in cells() if all(own in ("", want) for own, want in zip(cell, asked, strict=False)))
+    return next((cell.value for cell in found), None)
+
+
+def published_settings(table: str) -> list[str]:
+    """The settings of a table, in the study's order."""
+    return list(dict.fromkeys(cell.setting for cell in cells() if cell.table == table))
 
 
 @cache
-def _lines() -> list[dict[str, str]]:
+def cells() -> tuple[PublishedCell, ...]:
+    """Every number of the study, in its order."""
     text = files("jaxsal.paper").joinpath("published.csv").read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
+    _, *lines = csv.reader(text.splitlines())
+    return tuple(PublishedCell._make((*keys, _spread(mean, std))) for *keys, mean, std in lines)
+
+
+def _spread(mean: str, std: str) -> Spread:
+    return Spread(float(mean), float(std) if std else None)

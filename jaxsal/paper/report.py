@@ -10,6 +10,7 @@ from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study
 from jaxsal.paper.published import SOURCE
+from jaxsal.paper.published_cells import published_sheet
 from jaxsal.paper.tables import Results, clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
@@ -79,6 +80,7 @@ def report_sheets(findings: Findings) -> list[Sheet]:
     if findings.located:
         sheets += truth_sheets(findings.located, seed=seed)
     scenes = {record.name: record.scene for network in findings.networks for record in network.clip_set.records}
+    sheets.append(published_sheet())
     return sheets + list(conclusion_sheets(findings.study, findings.recipe, findings.results, scenes) or ())
 
 

@@ -138,7 +138,7 @@ def study_parts(study: Study, tables: Sequence[Table], networks: Sequence[Any]) 
       tables: Those to fill.
       networks: Anything as `Part` has it.
     """
-    settings = dict.fromkeys(row.cell for table in tables for row in table.rows)
+    settings = dict.fromkeys(row.cell for table in tables for row in table.rows if row.is_run)
     parts = []
     for network in networks:
         cases = select_cases(network.spec, network.clip_set.select(split="test"), study.clips_per_spectrum)

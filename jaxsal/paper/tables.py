@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from jaxsal.core.files import csv_text
 from jaxsal.metrics.summary import ClipResult, Measure, measure_finite
 from jaxsal.paper.cells import Row, Setting, Table
-from jaxsal.paper.published import published, remarks
+from jaxsal.paper.published import published
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, Span, Value
+from jaxsal.report.table import Sheet, Spread, Value
 
 Results = Mapping[Setting, Sequence[ClipResult]]
 """The values of every cell, clip by clip."""
@@ -22,22 +22,21 @@ def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
       seed: Of the bootstrap.
     """
     columns = (*table.columns, "n", "deletion ↓", "published deletion", "insertion ↑", "published insertion")
-    lines = tuple((*row.labels, *_numbers(table, row, results[row.cell], seed)) for row in table.rows)
-    notes = [table.note, *(f"Published: {remark}." for remark in remarks(table.name))]
-    return Sheet(table.name, table.title, " ".join(filter(None, notes)), columns, lines)
+    lines = tuple((*row.labels, *_numbers(table, row, results.get(row.cell, ()), seed)) for row in table.rows)
+    return Sheet(table.name, table.title, table.note, columns, lines)
 
 
 def _numbers(table: Table, row: Row, results: Sequence[ClipResult], seed: int) -> tuple[Value, ...]:
     if row.is_floor:
         return len(results), measure_finite([result.floor for result in results], seed=seed), None, None, None
-    found: dict[str, tuple[Measure | None, Span | None]] = {
+    found: dict[str, tuple[Measure | None, Spread | None]] = {
         name: (
             measure_finite([getattr(result, name) for result in results], seed=seed),
             published(table.name, row.cell.arch, row.cell.spectra, row.cell.spectrum, row.setting, name),
         )
         for name in MEASURES
     }
-    return len(results), *found["deletion"], *found["insertion"]
+    return len(results) if row.is_run else None, *found["deletion"], *found["insertion"]
 
 
 def clips_csv(tables: Sequence[Table], results: Results) -> str:
@@ -48,7 +47,7 @@ def clips_csv(tables: Sequence[Table], results: Results) -> str:
         (table.name, row.cell.arch, row.cell.spectra, row.setting, *result[: len(fields)])
         for table in tables
         for row in table.rows
-        if not row.is_floor
+        if row.is_run and not row.is_floor
         for result in results[row.cell]
     ]
     return csv_text([header, *lines])

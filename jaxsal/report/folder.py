@@ -16,10 +16,11 @@ from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
-from jaxsal.metrics.summary import SummaryRow, summarise
+from jaxsal.metrics.summary import SummaryRow
 from jaxsal.recipes import MEASURES
 from jaxsal.report.panels import group_by_scene, map_unit
-from jaxsal.report.table import count_clips, results_csv, summary_csv, summary_sheet, to_markdown
+from jaxsal.report.run_table import run_table
+from jaxsal.report.table import count_clips, results_csv, summary_csv, to_markdown
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint
 
@@ -68,7 +69,7 @@ def explain_to_folder(
     )
     provenance = made_by(command, options, checkpoint, places, **notes)
     rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation)
-    return Written(explanations, rows, to_markdown(summary_sheet(rows)))
+    return Written(explanations, rows, to_markdown(run_table(explanations)[1]))
 
 
 def write_folder(
@@ -99,10 +100,10 @@ def write_folder(
     """
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
-    summary = summarise(results)
+    summary, sheet = run_table(explanations)
     write_text(directory / "results.csv", results_csv(results))
     write_text(directory / "table.csv", summary_csv(summary))
-    write_text(directory / "table.md", to_markdown(summary_sheet(summary)))
+    write_text(directory / "table.md", to_markdown(sheet))
     save_figure(directory / "table.png", draw_table(summary))
     write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
@@ -115,13 +116,13 @@ def write_folder(
 
 
 def _curve_panels(explanations: Sequence[Explanation]) -> dict[str, CurvePanel]:
-    """Deletion and insertion of the clips of one spectrum; the floor is where deletion ends."""
+    """Deletion and insertion of the clips of one spectrum, and the mean floor of each."""
     panels = {}
     for number, measure in enumerate(MEASURES):
         by_method = {method: [e.curves[method][number] for e in explanations] for method in explanations[0].curves}
         scores = {method: np.stack([curve.scores for curve in curves]) for method, curves in by_method.items()}
         curve = next(iter(by_method.values()))[0]
-        floor = float(np.mean(next(iter(scores.values()))[:, -1])) if measure == "deletion" else None
+        floor = float(np.mean([curve.floor for curve in next(iter(by_method.values()))]))
         panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor)
     return panels
 

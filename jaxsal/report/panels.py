@@ -11,7 +11,7 @@ from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.explanation import Explanation
-from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import MEASURES, METHODS, CurveOptions
 from jaxsal.saliency.ledger import RiseLedger

@@ -14,10 +14,10 @@ from jaxsal.evaluation.explain import FOLDER
 from jaxsal.evaluation.explanation import Explanation, Place, read_explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Store
-from jaxsal.metrics.summary import summarise
 from jaxsal.report.page import build_page, fill
 from jaxsal.report.panels import scenes_of
-from jaxsal.report.table import Sheet, summary_sheet, to_html
+from jaxsal.report.run_table import run_table
+from jaxsal.report.table import Sheet, to_html
 
 
 class Run(NamedTuple):
@@ -103,7 +103,7 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     check_positive("num_scenes", num_scenes)
     title = f"Report of {run.folder.resolve().name}"
     scenes = scenes_of(run.explanations, run.classes, num_scenes=num_scenes)
-    table = summary_sheet(summarise([row for explanation in run.explanations for row in explanation.results()]))
+    _, table = run_table(run.explanations)
     header = fill(
         "run.html",
         title=title,

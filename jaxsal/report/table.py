@@ -13,11 +13,11 @@ _LATEX = {"±": r"$\pm$", "≤": r"$\le$", "<": "$<$", "↓": r"$\downarrow$", "
 _LATEX |= {sign: rf"\{sign}" for sign in "&%#_"}
 
 
-class Span(NamedTuple):
-    """A number that is known up to a span."""
+class Spread(NamedTuple):
+    """A number that was printed elsewhere, to two decimals, with its standard deviation if it had one."""
 
-    low: float
-    high: float
+    mean: float
+    std: float | None = None
 
 
 class PValue(float):
@@ -32,7 +32,7 @@ class WeakPValue(PValue):
     mark = " †"
 
 
-Value = str | int | float | Measure | Span | None
+Value = str | int | float | Measure | Spread | None
 
 
 class Sheet(NamedTuple):
@@ -135,7 +135,7 @@ def to_html(sheet: Sheet) -> str:
 
 
 def to_csv(sheet: Sheet) -> str:
-    """The sheet as comma-separated plain numbers: mean, std, low and high of a measure, low and high of a span."""
+    """The sheet as comma-separated plain numbers: mean, std, low and high of a measure; of a spread mean and std."""
     parts = [_parts(column) for column in zip(*sheet.lines, strict=True)]
     header = [f"{name} {part}".strip() for name, names in zip(sheet.columns, parts, strict=True) for part in names]
     lines = [
@@ -152,7 +152,7 @@ def to_csv(sheet: Sheet) -> str:
 def _parts(column: Sequence[Value]) -> tuple[str, ...]:
     if any(isinstance(value, Measure) for value in column):
         return ("mean", "std", "low", "high")
-    return ("low", "high") if any(isinstance(value, Span) for value in column) else ("",)
+    return ("mean", "std") if any(isinstance(value, Spread) for value in column) else ("",)
 
 
 def results_csv(results: Sequence[ClipResult]) -> str:
@@ -177,7 +177,7 @@ def summary_records(rows: Sequence[SummaryRow]) -> list[dict[str, object]]:
 
 
 def _plain(value: Value) -> object:
-    return value._asdict() if isinstance(value, Measure | Span) else value
+    return value._asdict() if isinstance(value, Measure | Spread) else value
 
 
 def _texts(sheet: Sheet) -> list[list[str]]:
@@ -189,8 +189,8 @@ def _text(value: Value) -> str:
     match value:
         case None:
             return ""
-        case Span(low, high):
-            return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+        case Spread(mean, std):
+            return f"{mean:.2f}" if std is None else f"{mean:.2f} ± {std:.2f}"
         case PValue():
             return f"{value:.3f}{value.mark}" if value >= 0.001 else f"< 0.001{value.mark}"
         case float():

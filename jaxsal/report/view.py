@@ -15,7 +15,8 @@ from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import check_clip, check_saliency
-from jaxsal.metrics.curves import Curve, curve_baseline
+from jaxsal.metrics.curve import Curve
+from jaxsal.metrics.curves import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, map_unit, panel_curves

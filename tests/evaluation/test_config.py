@@ -12,6 +12,7 @@ TOML = """
 store = "runs/sweep"
 checkpoints = ["runs/demo"]
 curve_steps = 9
+curve_baselines = ["time_mean", "reverse"]
 keep_maps = true
 [[clips]]
 data = "recordings"
@@ -33,6 +34,7 @@ def test_a_file_is_read_as_its_fields_say(tmp_path):
     config = load(tmp_path, TOML)
     assert config.clips == (ClipChoice("recordings", per_spectrum=2),)
     assert config.keep_maps
+    assert config.curve_baselines == ("time_mean", "reverse")
     assert config.methods[0].target == ("predicted", 1)
     assert list(config.methods[0].combinations()) == [
         dict(grid_shape=(2, 3, 3), keep_prob=0.5),
@@ -68,6 +70,8 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, error, message):
         (dict(methods=()), "`methods` must list at least one; got none"),
         (dict(spectra=("UV",)), "`spectra` must be one of .*; got 'UV'"),
         (dict(curve_steps=1), "`curve_steps` must be 0 or at least 2; got 1"),
+        (dict(curve_steps=2, curve_baselines=("grey",)), "`curve_baselines` must be one of .*; got 'grey'"),
+        (dict(curve_baselines=("mean",)), "`curve_steps` must be at least 2 with `curve_baselines`; got 0"),
         (dict(seed=-1), "`seed` must be at least 0; got -1"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(masks_per_commit=0), "`masks_per_commit` must be at least 1; got 0"),

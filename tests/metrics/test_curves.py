@@ -6,7 +6,8 @@ import pytest
 import toys
 from jaxsal import deletion, insertion
 from jaxsal.engine.batch import prepare
-from jaxsal.metrics.curves import curve_scores, read_curve
+from jaxsal.metrics.curve import read_curve
+from jaxsal.metrics.curves import curve_scores
 from jaxsal.metrics.steps import rank
 from jaxsal.recipes import resolve_options
 
@@ -56,6 +57,32 @@ def test_end_points():
     np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], clean, rtol=1e-5)
     np.testing.assert_allclose([removed.scores[-1], shown.scores[0]], floor, rtol=1e-5)
     assert len(removed.scores) == 100
+
+
+@pytest.mark.parametrize("approximation", ["none", "refine"])
+def test_areas_of_uneven_steps_in_closed_form(approximation):
+    """Five voxels in steps of two: the first falls from p to 1/2 over 0.4 of the clip, which is one step of three."""
+    clip, saliency = jnp.ones((1, 1, 5, 3)), jnp.arange(5.0, 0, -1)[None, None]
+    score_fn = toys.one_voxel((0, 0, 0))
+    p = probability(score_fn, clip)
+    options = dict(step_size=2, baseline="zero", approximation=approximation, tolerance=0.0)
+    for measure, before in ((deletion, p), (insertion, 0.5)):
+        after = p + 0.5 - before
+        curve = measure(score_fn, clip, saliency, **options)
+        np.testing.assert_allclose(curve.fractions, [0, 0.4, 0.8, 1.0])
+        np.testing.assert_allclose(curve.auc, 0.4 * (before + after) / 2 + 0.6 * after, rtol=1e-6)
+        for recipe in ("icpr2022", "canonical"):
+            by_steps = measure(score_fn, clip, saliency, recipe=recipe, **options)
+            np.testing.assert_allclose(by_steps.auc, ((before + after) / 2 + 2 * after) / 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("baseline", ["zero", "time_mean"])
+def test_curves_know_their_floor(baseline):
+    replaced = {"zero": 0 * CLIP, "time_mean": jnp.broadcast_to(CLIP.mean(axis=0), CLIP.shape)}[baseline]
+    score_fn = toys.linear_logit(jax.random.normal(jax.random.key(4), CLIP.shape) / 10)
+    for measure in (deletion, insertion):
+        curve = jax.jit(lambda clip, m=measure: m(score_fn, clip, NOISE, 0, num_steps=5, baseline=baseline))(CLIP)
+        np.testing.assert_allclose(curve.floor, probability(score_fn, replaced), rtol=1e-5)
 
 
 def test_the_predicted_class_is_followed():

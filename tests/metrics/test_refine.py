@@ -18,7 +18,7 @@ def scored_steps(curve, tolerance):
         asked.append(wanted.tolist())
         scored = np.union1d(scored, wanted)
         wanted = open_steps(scored, curve[scored], tolerance)
-    return interpolate(scored, curve[scored], len(curve)), scored, asked
+    return interpolate(scored, curve[scored], np.linspace(0, 1, len(curve))), scored, asked
 
 
 def test_a_straight_line_needs_every_eighth_step():

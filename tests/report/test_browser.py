@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxsal
-from jaxsal.metrics.curves import Curve
+from jaxsal.metrics.curve import Curve
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import Panel, PanelCurve, PanelMap, Scene
 

@@ -9,7 +9,7 @@ from jaxsal.metrics.summary import ClipResult, Measure, SummaryRow, summarise
 from jaxsal.report.table import (
     PValue,
     Sheet,
-    Span,
+    Spread,
     summary_csv,
     summary_records,
     summary_sheet,
@@ -26,7 +26,7 @@ SHEET = Sheet(
     "",
     ("method", "n", "deletion ↓", "published"),
     (
-        ("Grad-CAM", 2, Measure(0.25, 0.125, 0.2, 0.3), Span(0.17, 0.18)),
+        ("Grad-CAM", 2, Measure(0.25, 0.125, 0.2, 0.3), Spread(0.17, 0.18)),
         ("floor", 2, Measure(0.5, 0.0, 0.5, 0.5), None),
     ),
 )
@@ -37,7 +37,7 @@ def test_markdown():
     assert to_markdown(SHEET) == (
         "| method | n | deletion ↓ | published |\n"
         "| --- | --: | --: | --: |\n"
-        "| Grad-CAM | 2 | 0.250 ± 0.125 [0.200, 0.300] | 0.17 to 0.18 |\n"
+        "| Grad-CAM | 2 | 0.250 ± 0.125 [0.200, 0.300] | 0.17 ± 0.18 |\n"
         "| floor | 2 | 0.500 ± 0.000 [0.500, 0.500] |  |\n"
     )
     assert to_markdown(P_VALUES).splitlines()[2:] == ["| < 0.001 |", "| 0.010 |"]
@@ -45,7 +45,7 @@ def test_markdown():
 
 def test_csv_has_plain_numbers():
     assert to_csv(SHEET) == (
-        "method,n,deletion ↓ mean,deletion ↓ std,deletion ↓ low,deletion ↓ high,published low,published high\n"
+        "method,n,deletion ↓ mean,deletion ↓ std,deletion ↓ low,deletion ↓ high,published mean,published std\n"
         "Grad-CAM,2,0.25,0.125,0.2,0.3,0.17,0.18\n"
         "floor,2,0.5,0.0,0.5,0.5,,\n"
     )
@@ -55,7 +55,7 @@ def test_csv_has_plain_numbers():
 def test_records_are_plain():
     first, second = json.loads(json.dumps(to_records(SHEET)))
     measured = dict(mean=0.25, std=0.125, low=0.2, high=0.3, difference=None, p_value=None)
-    assert first == {"method": "Grad-CAM", "n": 2, "deletion ↓": measured, "published": dict(low=0.17, high=0.18)}
+    assert first == {"method": "Grad-CAM", "n": 2, "deletion ↓": measured, "published": dict(mean=0.17, std=0.18)}
     assert second["published"] is None
 
 
@@ -68,7 +68,7 @@ def test_latex_is_a_booktabs_table():
         r"\begin{tabular}{lrrr}",
     ]
     assert lines[4:7] == [r"\toprule", r"method & n & deletion $\downarrow$ & published \\", r"\midrule"]
-    assert lines[7] == r"Grad-CAM & 2 & 0.250 $\pm$ 0.125 [0.200, 0.300] & 0.17 to 0.18 \\"
+    assert lines[7] == r"Grad-CAM & 2 & 0.250 $\pm$ 0.125 [0.200, 0.300] & 0.17 $\pm$ 0.18 \\"
     assert lines[-3:] == [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     assert r"\caption{A \& B, \#1}" in to_latex(P_VALUES)
     assert r"$<$ 0.001 \\" in to_latex(P_VALUES)
@@ -100,7 +100,7 @@ def test_the_table_of_a_run():
         "| IR | RISE | 9 | 0.250 ± 0.000 [0.250, 0.250] | 0.004 | 0.750 ± 0.000 [0.750, 0.750] | 0.004 |\n"
         "| IR | SIDU | 9 | 0.250 ± 0.000 [0.250, 0.250] | 0.004 | 0.250 ± 0.000 [0.250, 0.250] | 0.004 † |\n"
         "| IR | random | 9 | 0.500 ± 0.000 [0.500, 0.500] |  | 0.500 ± 0.000 [0.500, 0.500] |  |\n"
-        "| IR | floor | 9 | 0.125 ± 0.000 [0.125, 0.125] |  |  |  |\n"
+        "| IR | floor | 9 | 0.125 ± 0.000 [0.125, 0.125] |  | 0.100 ± 0.000 [0.100, 0.100] |  |\n"
         "\n"
         "† Not better than the random map: the difference has the wrong sign or p > 0.05.\n"
     )

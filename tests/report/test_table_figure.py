@@ -43,7 +43,7 @@ def test_points_are_filled_where_a_method_is_better_than_random():
     deletion, insertion, *_ = draw_table(summarise(results())).axes
     faces = [[to_hex(line.get_markerfacecolor()) for line in axis.lines[1::2]] for axis in (deletion, insertion)]
     assert [face == "#ffffff" for face in faces[0]] == [False, True, False, False]
-    assert [face == "#ffffff" for face in faces[1]] == [True, False, False]
+    assert [face == "#ffffff" for face in faces[1]] == [True, False, False, False]
     assert faces[0][2] != faces[0][0]
 
 

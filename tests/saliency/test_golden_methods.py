@@ -10,7 +10,7 @@ import toys
 from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.masks import ActivationMasks, RankMasks
-from jaxsal.metrics.curves import read_curve
+from jaxsal.metrics.curve import read_curve
 from jaxsal.metrics.steps import step_counts
 from jaxsal.models import ResNet3D18, variables_from_torch
 from jaxsal.recipes import resolve_options

@@ -11,7 +11,7 @@ from jaxsal import deletion, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.baselines import gaussian_blur, gaussian_kernel
 from jaxsal.engine.masks import ActivationMasks, RankMasks
-from jaxsal.metrics.curves import read_curve
+from jaxsal.metrics.curve import read_curve
 from jaxsal.metrics.steps import step_counts
 from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map

@@ -16,7 +16,8 @@ from jaxsal import Classifier, deletion, gradcam, insertion, score_masks, sidu
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.baselines import Baseline, make_baseline
 from jaxsal.engine.masks import ActivationMasks, RankMasks, expand_mask
-from jaxsal.metrics.curves import curve_baseline, read_curve
+from jaxsal.metrics.curve import read_curve
+from jaxsal.metrics.curves import curve_baseline
 from jaxsal.metrics.steps import rank_maps, step_counts
 from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map

@@ -1,0 +1,63 @@
+"""A curve: what it holds, and how it is read out of the logits along it."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsal.core.types import AnyArray, Target
+from jaxsal.engine.requests import Scores
+from jaxsal.metrics.refine import interpolate
+from jaxsal.recipes import CurveOptions
+
+
+class Curve(NamedTuple):
+    """A deletion or insertion curve.
+
+    Attributes:
+      fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
+      scores: The target's probability, (S,).
+      auc: Area under the scores by the trapezoid rule, in [0, 1].
+      num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
+      floor: The target's probability for the fully replaced clip, where deletion ends and insertion starts. A high one
+        says that the baseline leaves the answer in place. NaN where a curve was made without it.
+    """
+
+    fractions: Float[AnyArray, " S"]
+    scores: Float[AnyArray, " S"]
+    auc: Float[AnyArray, ""]
+    num_scored: int | Int[AnyArray, ""] | None = None
+    floor: Float[AnyArray, ""] | float = math.nan
+
+
+def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
+    """The curve of a class, of any, from the logits along it; the predicted class if None."""
+    family: Any = scores.family
+    counts, probabilities = np.asarray(family.counts), curve_probabilities(scores, target, options)
+    fractions, num_scored = counts / counts[-1], None
+    places = fractions if options.area == "fractions" else np.linspace(0, 1, len(counts))
+    if options.approximation == "refine":
+        num_scored = len(scores.ids)
+        probabilities = interpolate(scores.ids, np.asarray(probabilities), places)
+    floor = probabilities[0 if family.keep else -1]
+    return Curve(fractions.astype(np.float32), probabilities, _area(places, probabilities), num_scored, floor)
+
+
+def curve_probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
+    """The probability of a class at the steps that were scored; of the predicted class if None."""
+    label = scores.clip_logits.argmax() if target is None else target
+    traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
+    xp: Any = jnp if traced else np
+    logits = xp.asarray(scores.logits)
+    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
+    probabilities = (shifted / shifted.sum(axis=-1, keepdims=True))[:, label]
+    return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
+
+
+def _area(places: Float[np.ndarray, " S"], scores: Float[AnyArray, " S"]) -> Any:
+    """Under the scores at these places, by the trapezoid rule."""
+    widths = np.diff(places).astype(np.float32)
+    return (widths * (scores[1:] + scores[:-1])).sum() / 2
