@@ -43,7 +43,7 @@ class Prepare(Verb):
 
         options: dict[str, Any] = dict(size=self.size, antialias=self.antialias, num_frames=self.num_frames)
         options |= dict(manual_dir=self.manual_dir, data_dir=self.data_dir, config=self.config)
-        return _describe(prepare_clips(self.name, **options))
+        return _describe(prepare_clips(self.name, **options, progress=True))
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.extras import check_installed
+from jaxsal.core.progress import counted
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
@@ -54,6 +55,7 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     VERSION = tfds.core.Version("1.0.0")
     HAS_ACTORS = False
+    show_progress = False
     builder_config: ClipConfig
 
     def __init__(self, *, file_format: Any = "array_record", **options: Any):
@@ -92,7 +94,8 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     def _generate_examples(self, split: str, records: tuple[ClipRecord, ...]) -> Iterator[tuple[int, dict[str, Any]]]:
         table = self.info.metadata["clips"][split] = []
-        for number, (record, loaded) in enumerate(zip(records, in_order(self._load, records), strict=True)):
+        read = counted(in_order(self._load, records), len(records), split, "clips", show=self.show_progress)
+        for number, (record, loaded) in enumerate(zip(records, read, strict=True)):
             table.append([record.name, record.label, record.spectrum, record.scene])
             yield number, dict(label=record.label, name=record.name, spectrum=record.spectrum, **loaded)
 
@@ -155,6 +158,7 @@ def prepare_clips(
     antialias: bool = False,
     num_frames: int | None = None,
     config: str | None = None,
+    progress: bool = False,
 ) -> Prepared:
     """Writes a set as shards, or finds it written.
 
@@ -168,6 +172,7 @@ def prepare_clips(
       num_frames: Of the clips of the embedded set, 20 if None; recordings have their own.
       config: Tells sets of one name apart; if None "full", or "square<size>", "frames<num_frames>" and "antialias",
         those of them that apply, with dashes between.
+      progress: Whether to show on standard error how far it is.
 
     Returns:
       Where it lies; a set that is being written is not there until it is whole.
@@ -184,6 +189,8 @@ def prepare_clips(
     root = Path(data_dir or default_data_dir()).absolute()
     with contextlib.redirect_stdout(sys.stderr):
         builder = BUILDERS[name](data_dir=root, config=FULL if config == FULL else chosen)
+        builder.show_progress = progress
+        tfds.disable_progress_bar()  # which writes carriage returns, also to a log
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
     prepared = Prepared(f"{name}/{config}", Path(builder.data_dir))
     source = None if manual_dir is None else str(Path(manual_dir).absolute())

@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray, UInt8
-from tqdm import tqdm
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.devices import host_device, num_cores
 from jaxsal.core.extras import check_installed
+from jaxsal.core.progress import counted
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import FrameSampler, choose_frames
@@ -69,7 +69,7 @@ def load_clips(
       size: As of `ClipSource`.
       sampler: As of `ClipSource`; frames of a short recording are repeated, with a warning.
       antialias: As of `ClipSource`.
-      progress: Whether to show a bar on standard error.
+      progress: Whether to show on standard error how far it is.
 
     Raises:
       ValueError: If the set is empty, `size` is below 1, or a clip cannot be read.
@@ -82,8 +82,8 @@ def load_clips(
 
     with ThreadPoolExecutor(_THREADS) as pool:
         loaded = pool.map(load, clip_set.records)
-        bar = tqdm(loaded, "clips", len(clip_set.records), disable=not progress, unit="clip")
-        return ClipSource(ClipSet(clip_set.classes, tuple(bar)), size, sampler, antialias)
+        records = tuple(counted(loaded, len(clip_set.records), "read", "clips", show=progress))
+        return ClipSource(ClipSet(clip_set.classes, records), size, sampler, antialias)
 
 
 def stream_clips(

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
@@ -28,7 +29,7 @@ def score_masks(
     frame_slices: FrameSlices = "aligned",
     batch_size: int | None = None,
     chunk_size: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Float[Array, "N K"]:
     """Scores a clip under masks: scores[n] = score_fn(M_n * clip + (1 - M_n) * baseline).
 
@@ -42,7 +43,7 @@ def score_masks(
       batch_size: Masked clips that `score_fn.score_batch` gets at once, counted from the first of `ids`, where
         their scores depend on each other; takes the place of `chunk_size`. None scores each clip by itself.
       chunk_size: Masks in memory at once; changes speed, not the result.
-      progress: Called with (masks done, masks in all) now and then.
+      progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
       What `score_fn` returns, one row per mask.
@@ -73,7 +74,7 @@ def score_masks(
         frame_slices=frame_slices,
         batch_size=batch_size,
         chunk_size=even_chunk(len(ids), chunk_size),
-        progress=progress,
+        progress=as_progress(progress, "score", "masks"),
     )
     return logits if isinstance(logits, jax.core.Tracer) else jax.device_put(logits)
 

@@ -174,7 +174,7 @@ def run_groups(
     plan, tasks = make_plan(groups, store, keep_clips=keep)
     if show_plan:
         print(plan, file=sys.stderr)
-    shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show, bar=True)
+    shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show)
     for reason in dict.fromkeys(group.left_out for group in groups if group.left_out):
         shown.say(reason)
     run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps=keep, keep_clips=keep)

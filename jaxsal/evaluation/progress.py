@@ -1,6 +1,5 @@
 """What a run says while it goes on: how far it is, how fast, and where the time went."""
 
-import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -8,38 +7,44 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-from tqdm import tqdm
+
+from jaxsal.core.progress import Bar
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 _SCORING = "jit(score_chunks)"
-_SECONDS_BETWEEN_LINES = 5.0
 
 
 class Progress:
-    """Counts clips, forward passes, seconds by stage and compiled programs; a bar, or lines a few seconds apart."""
+    """Counts clips, forward passes, seconds by stage and compiled programs, and says how far a run is.
 
-    def __init__(self, passes: int, clips: int, *, show: bool = True, bar: bool = False):
+    Attributes:
+      clips: Clips to do.
+      clips_done: Clips that are done.
+      seconds: By stage, what it took, compiling left out.
+      programs: By name, how many programs were compiled.
+      compiling: Seconds of compiling.
+    """
+
+    def __init__(self, passes: int, clips: int, *, show: bool = True):
         """Starts at none.
 
         Args:
           passes: Forward passes to do.
           clips: Clips to do.
-          show: Whether anything is printed, on standard error.
-          bar: Whether to show a bar instead of lines, if that is a terminal.
+          show: Whether anything is shown, on standard error.
         """
-        self.passes, self.clips, self.show = passes, clips, show
-        self.forward_passes = self.clips_done = 0
+        self.clips, self.clips_done = clips, 0
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.programs: Counter[str] = Counter()
         self.compiling = 0.0
-        self._start = self._last = time.perf_counter()
-        self._bar = tqdm(total=passes, unit="pass", disable=not show) if bar and sys.stderr.isatty() else None
+        self._bar = Bar(passes, "explain", "passes", show=show)
         jax.monitoring.register_event_duration_secs_listener(self._compiled)
 
     def _compiled(self, event: str, duration_secs: float, **notes: Any) -> None:
         if event == _COMPILED:
             self.programs[str(notes.get("fun_name"))] += 1
             self.compiling += duration_secs
+            self._bar.left_out = self.compiling
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -53,7 +58,12 @@ class Progress:
     @property
     def elapsed(self) -> float:
         """Seconds since the start, compiling left out."""
-        return time.perf_counter() - self._start - self.compiling
+        return self._bar.elapsed
+
+    @property
+    def forward_passes(self) -> int:
+        """Forward passes that are done."""
+        return self._bar.done
 
     @property
     def scoring_programs(self) -> int:
@@ -62,18 +72,11 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Prints a line."""
-        if self.show:
-            tqdm.write(f"jaxsal: {line}", file=sys.stderr)
-            sys.stderr.flush()
+        self._bar.say(line)
 
     def add(self, passes: int) -> None:
         """Counts forward passes; prints now and then."""
-        self.forward_passes += passes
-        if self._bar is not None:
-            self._bar.update(passes)
-        elif time.perf_counter() - self._last > _SECONDS_BETWEEN_LINES:
-            self._last = time.perf_counter()
-            self.say(self.line())
+        self._bar.update(passes, f"{self.clips_done:,} of {self.clips:,} clips")
 
     def clip_done(self) -> None:
         """Counts a clip."""
@@ -81,16 +84,7 @@ class Progress:
 
     def skip(self, passes: int) -> None:
         """Counts so many forward passes less to do, as those of a clip that cannot be used."""
-        self.passes -= passes
-
-    def line(self) -> str:
-        """Where the run is."""
-        done, rate = self.forward_passes, self.forward_passes / max(self.elapsed, 1e-9)
-        left = max(self.passes - done, 0) / max(rate, 1e-9)
-        return (
-            f"{self.clips_done:,} of {self.clips:,} clips, {done:,} of {self.passes:,} forward passes, {rate:,.1f}/s, "
-            f"{duration(left)} left"
-        )
+        self._bar.total -= passes
 
     def summary(self) -> str:
         """Where the time went."""
@@ -102,22 +96,13 @@ class Progress:
         outside = 100 * (1 - self.seconds["forward"] / self.elapsed)
         others = sum(self.programs.values()) - self.scoring_programs
         return (
-            f"{self.forward_passes:,} forward passes, {self.forward_passes / max(self.elapsed, 1e-9):,.1f}/s; outside "
+            f"{self.forward_passes:,} forward passes, {self._bar.rate:,.1f}/s; outside "
             f"the forward {outside:.1f} % ({stages}); compiling {self.compiling:.0f} s: {self.scoring_programs} "
             f"programs that score masks, {others} others"
         )
 
     def close(self) -> None:
         """Stops counting."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.note = f"{self.clips_done:,} of {self.clips:,} clips"
+        self._bar.close()
         jax.monitoring.unregister_event_duration_listener(self._compiled)
-
-
-def duration(seconds: float) -> str:
-    """A time as a person says it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyMap, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
@@ -42,7 +43,7 @@ def deletion(
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Curve:
     """Removes the most salient voxels first; a good map has a low area under the curve.
 
@@ -75,7 +76,7 @@ def deletion(
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
       tolerance: For "refine": a difference of probabilities, at least 0.
       chunk_size: Steps in memory at once; changes speed, not the result.
-      progress: Called with (steps done, steps in all) now and then.
+      progress: Called with (steps done, steps in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
       The curve; its first score is the clip's own, its last that of the baseline, its `floor`.
@@ -100,7 +101,9 @@ def deletion(
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
     options = chosen_options("deletion", recipe, locals())
-    return _curve(score_fn, clip, saliency, target, options, False, chunk_size, progress)
+    return _curve(
+        score_fn, clip, saliency, target, options, False, chunk_size, as_progress(progress, "deletion", "steps")
+    )
 
 
 def insertion(
@@ -123,7 +126,7 @@ def insertion(
     approximation: Approximation | None = None,
     tolerance: float | None = None,
     chunk_size: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Curve:
     """Puts the most salient voxels into the baseline first; a good map has a high area under the curve.
 
@@ -139,7 +142,9 @@ def insertion(
       True
     """
     options = chosen_options("insertion", recipe, locals())
-    return _curve(score_fn, clip, saliency, target, options, True, chunk_size, progress)
+    return _curve(
+        score_fn, clip, saliency, target, options, True, chunk_size, as_progress(progress, "insertion", "steps")
+    )
 
 
 def _curve(
@@ -150,9 +155,9 @@ def _curve(
     options: CurveOptions,
     keep: bool,
     chunk_size: int,
-    progress: Progress | None,
+    progress: Progress | bool | None,
 ) -> Curve:
-    batch = prepare(score_fn, [clip])
+    batch, report = prepare(score_fn, [clip]), as_progress(progress, "insertion" if keep else "deletion", "steps")
     target = batch.target(target, all_classes=False)
     saliency = check_saliency(saliency, batch.clip_shape)
     traced = batch.traced or isinstance(saliency, jax.core.Tracer)
@@ -160,7 +165,7 @@ def _curve(
         raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
     chunk_size = even_chunk(options.num_steps, chunk_size) if options.approximation == "none" else chunk_size
     (scores,) = curve_scores(
-        batch, [0], saliency[None], [target], options, keep, chunk_size=chunk_size, progress=progress
+        batch, [0], saliency[None], [target], options, keep, chunk_size=chunk_size, progress=report
     )
     curve = read_curve(scores, target, options)
     return curve if traced else jax.device_put(curve)

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
@@ -200,7 +201,7 @@ class RiseLedger:
         *,
         path: str | Path | None = None,
         chunk_size: int = 16,
-        progress: Progress | None = None,
+        progress: Progress | bool | None = None,
     ) -> "RiseLedger":
         """A ledger grown to `num_masks` masks; existing scores are reused, except in a batch that was cut short.
 
@@ -210,7 +211,7 @@ class RiseLedger:
           num_masks: How many masks it should hold.
           path: Where to save it as it grows, every ten seconds, if anywhere.
           chunk_size: Masks in memory at once; changes speed, not the result.
-          progress: Called with (masks done, masks in all) now and then.
+          progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
         Raises:
           ValueError: If the clip or the classifier is another one.
@@ -221,7 +222,8 @@ class RiseLedger:
         options = dataclasses.replace(self.options, num_masks=max(num_masks, self.options.num_masks))
         empty = RiseLedger.empty(batch, self.key_data, options)
         ledger = self.merge(dataclasses.replace(empty, shape=self.shape))
-        return ledger.grown(batch, num_masks, path=path, chunk_size=chunk_size, progress=progress)
+        report = as_progress(progress, "RISE", "masks")
+        return ledger.grown(batch, num_masks, path=path, chunk_size=chunk_size, progress=report)
 
     @classmethod
     def empty(cls, batch: Batch, key_data: UInt32[np.ndarray, "2"], options: RiseOptions) -> "RiseLedger":

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.core.checks import check_positive
+from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_batches, check_key
@@ -51,7 +52,7 @@ def rise(
     batch_size: int | None = None,
     sampling: Sampling | None = None,
     chunk_size: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Float[Array, "*K Tm H W"]:
     """Explains one clip by its scores under random masks (RISE).
 
@@ -80,7 +81,7 @@ def rise(
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
         evenly; standard errors need "independent".
       chunk_size: Masks in memory at once; changes speed, not the result.
-      progress: Called with (masks done, masks in all) now and then.
+      progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
       The saliency map (T', H, W), in scores; (K, T', H, W) for "all".
@@ -128,7 +129,7 @@ def rise_ledger(
     sampling: Sampling | None = None,
     path: str | Path | None = None,
     chunk_size: int = 16,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> RiseLedger:
     """Scores a clip under random masks once, for any number of maps afterwards.
 
@@ -156,7 +157,7 @@ def rise_ledger(
       path: Where the ledger is saved as it grows, every ten seconds. A ledger of the same run found there is taken
         up, not redone; if it holds more masks, they stay in the file.
       chunk_size: Masks in memory at once; changes speed, not the result.
-      progress: Called with (masks done, masks in all) now and then.
+      progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
       The ledger of the `num_masks` masks, with `.map(target)`, `.stderr(target)` and `.save(path)`.
@@ -192,14 +193,15 @@ def _ledger(
     options: RiseOptions,
     path: str | Path | None,
     chunk_size: int,
-    progress: Progress | None,
+    progress: Progress | bool | None,
 ) -> RiseLedger:
     check_positive("chunk_size", chunk_size)
     ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), options)
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
     count = options.num_masks
-    return ledger.grown(batch, count, path=path, chunk_size=chunk_size, progress=progress).first(count)
+    report = as_progress(progress, "RISE", "masks")
+    return ledger.grown(batch, count, path=path, chunk_size=chunk_size, progress=report).first(count)
 
 
 def masks(batch: Batch, options: RiseOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Int, PRNGKeyArray, UInt8
-from tqdm import tqdm
 
 from jaxsal.core.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.origin import origin
 from jaxsal.core.processes import asked_to_stop, is_first
+from jaxsal.core.progress import Bar
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
 from jaxsal.training.augment import augment
@@ -119,7 +119,7 @@ def train(
       clips: What on; frames of `spec.size`, chosen by `spec.sampler`.
       directory: Where checkpoints ("checkpoints/") and the history ("history.jsonl") go.
       start: Variables to start from; random ones if None.
-      progress: Whether to show a bar with loss and accuracy on standard error.
+      progress: Whether to show loss and accuracy on standard error: a bar on a terminal, else lines for a log.
 
     Returns:
       The last checkpoint.
@@ -166,16 +166,16 @@ def _take_steps(
     history: list[Entry] = []
     metrics: Metrics = {}
     clock = StepClock()
-    bar = tqdm(steps, "train", options.num_steps, initial=steps.start, disable=not progress, unit="step")
-    with asked_to_stop() as stop:
-        for step in bar:
+    bar = Bar(options.num_steps, "train", "steps", done=steps.start, show=progress and is_first())
+    with asked_to_stop() as stop, bar:
+        for step in steps:
             batch, before = clock.next_input(batches, metrics), metrics
             parts = join_parts((batch.clips, batch.labels), mesh)
             state, metrics = train_step(state, key, *parts, spec, options)
             times = clock.end_step(before)
             history.append(Entry(step + 1, metrics, times if step > steps.start else None))
-            if (step + 1) % 10 == 0:
-                bar.set_postfix(summary(history[-10:]))
+            recent = summary(history[-10:]) if (step + 1) % 10 == 0 else None
+            bar.update(note=recent and ", ".join(f"{name} {value}" for name, value in recent.items()))
             is_last, stopping = step + 1 == options.num_steps, stop(step)
             if stopping or is_last or (step + 1) % options.save_every == 0:
                 save(state, history)

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxsal.evaluation import progress as module
-from jaxsal.evaluation.progress import Progress, duration
+from jaxsal.core import progress as module
+from jaxsal.evaluation.progress import Progress
 
 
 @pytest.fixture
@@ -20,11 +20,13 @@ def progress():
 def test_lines_now_and_then_say_where_the_run_is(progress, capsys, monkeypatch):
     progress.add(10)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(module, "_SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.0)
     progress.clip_done()
     progress.skip(5)
     progress.add(10)
-    assert "jaxsal: 1 of 2 clips, 20 of 35 forward passes, " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert " explain: 20 of 35 passes (57 %), " in said
+    assert said.endswith(" left; 1 of 2 clips\n")
 
 
 def test_the_summary_says_where_the_time_went(progress):
@@ -47,8 +49,3 @@ def test_nothing_is_said_where_nobody_asked(capsys):
     quiet.say("anything")
     quiet.close()
     assert capsys.readouterr().err == ""
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(89, "89 s"), (5399, "90 min"), (7200, "2.0 h")])
-def test_durations(seconds, text):
-    assert duration(seconds) == text
