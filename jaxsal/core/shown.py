@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+import jax
+import numpy as np
+
 _UNITS = ((1e9, "billion"), (1e6, "million"))
 
 
@@ -18,3 +21,8 @@ def listed(names: Sequence[str], most: int = 8) -> str:
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+
+
+def number_text(value: object) -> str:
+    """A number with three digits; what stands for it inside of a program that is traced."""
+    return str(value) if isinstance(value, jax.core.Tracer) else f"{float(np.asarray(value)):.3g}"

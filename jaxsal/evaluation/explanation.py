@@ -1,7 +1,7 @@
 """What the methods said of one clip: as a value, and where a store has it."""
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -9,15 +9,21 @@ from jaxtyping import Float
 from scipy.special import softmax
 
 from jaxsal.core.types import AnyArray
+from jaxsal.drawing.plots import draw_curves
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Record, Store
+from jaxsal.evaluation.views import as_dataset, as_html, as_text, curve_panels, frames_figure, heading
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
 from jaxsal.saliency.methods import METHODS
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
 
 
 class Explanation(NamedTuple):
@@ -68,6 +74,44 @@ class Explanation(NamedTuple):
     def target_name(self) -> str:
         """The explained class, by name."""
         return self.class_name(self.target)
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+    def plot(self, *, num_frames: int = 8) -> "Figure":
+        """Draws the clip and every map over it, frame by frame.
+
+        Args:
+          num_frames: Frames to show at most, evenly spaced.
+
+        Returns:
+          The figure, which a notebook shows; `.savefig(path)` writes it. `jaxsal.view(explanation)` is the player.
+
+        Raises:
+          MissingPackageError: If Matplotlib is not installed.
+        """
+        return frames_figure(self, num_frames)
+
+    def plot_curves(self) -> "Figure":
+        """Draws the deletion and the insertion curve of every method; errors as `plot`."""
+        return draw_curves(curve_panels([self]), title=heading(self))
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Everything with labels.
+
+        Returns:
+          `clip` (time, row, column, channel), `saliency` (method, time, row, column), `probability` (class), and for
+          each measure its scores, such as `deletion` (method, deletion_step), with the coordinate `deletion_fraction`
+          and the area `deletion_auc`. Time is in seconds of the recording where they are known, else in frames. Where
+          frames share maps in segments, `saliency` has `map_time` instead, the middle of each segment.
+
+        Raises:
+          MissingPackageError: If xarray is not installed.
+        """
+        return as_dataset(self)
 
     def class_name(self, number: int) -> str:
         """A class by its name; its number as a text where classes have no names."""

@@ -1,17 +1,24 @@
-"""A curve: what it holds, and how it is read out of the logits along it."""
+"""A curve: what it holds and shows, and how it is read out of the logits along it."""
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.extras import check_installed
+from jaxsal.core.shown import number_text
 from jaxsal.core.types import AnyArray, Target
+from jaxsal.drawing.plots import CurvePanel, draw_curves
 from jaxsal.engine.requests import Scores
 from jaxsal.metrics.refine import interpolate
 from jaxsal.recipes import CurveOptions
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
 
 
 class Curve(NamedTuple):
@@ -31,6 +38,42 @@ class Curve(NamedTuple):
     auc: Float[AnyArray, ""]
     num_scored: int | Int[AnyArray, ""] | None = None
     floor: Float[AnyArray, ""] | float = math.nan
+
+    def __repr__(self) -> str:
+        ends = f"{number_text(self.scores[0])} to {number_text(self.scores[-1])}"
+        return f"Curve(area {number_text(self.auc)}, {len(self.scores)} steps, probability {ends})"
+
+    def plot(self, *, title: str = "", label: str = "curve") -> "Figure":
+        """Draws the curve, with its area in the legend and its floor as a line.
+
+        Args:
+          title: Above the curve, such as "deletion".
+          label: Of the line, such as the method whose map was measured.
+
+        Returns:
+          The figure, which a notebook shows; `.savefig(path)` writes it.
+
+        Raises:
+          MissingPackageError: If Matplotlib is not installed.
+        """
+        floor = None if np.isnan(float(self.floor)) else float(self.floor)
+        return draw_curves({title: CurvePanel(self.fractions, {label: np.asarray(self.scores)[None]}, floor)})
+
+    def to_xarray(self) -> "xarray.DataArray":
+        """The scores (step), with the coordinate `fraction`, the share of the clip that is changed.
+
+        Area and floor are in `attrs`.
+
+        Raises:
+          MissingPackageError: If xarray is not installed.
+        """
+        check_installed("xarray")
+        import xarray
+
+        fractions = ("step", np.asarray(self.fractions))
+        coordinates = {"step": np.arange(len(self.scores)), "fraction": fractions}
+        about = {"auc": float(self.auc), "floor": float(self.floor)}
+        return xarray.DataArray(np.asarray(self.scores), coordinates, ("step",), name="probability", attrs=about)
 
 
 def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:

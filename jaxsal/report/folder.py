@@ -10,15 +10,15 @@ import numpy as np
 from jaxsal.core.controls import is_control
 from jaxsal.core.files import write_text
 from jaxsal.drawing.pictures import Bar, overlay, save_animation, save_strip
-from jaxsal.drawing.plots import CurvePanel, draw_curves, save_figure
+from jaxsal.drawing.plots import draw_curves, save_figure
 from jaxsal.evaluation.cells import Case, file_name
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
+from jaxsal.evaluation.views import curve_panels, map_unit
 from jaxsal.metrics.summary import SummaryRow
-from jaxsal.recipes import MEASURES
-from jaxsal.report.panels import group_by_scene, map_unit
+from jaxsal.report.panels import group_by_scene
 from jaxsal.report.run_table import run_table
 from jaxsal.report.table import count_clips, results_csv, summary_csv, to_markdown
 from jaxsal.report.table_figure import draw_table
@@ -108,23 +108,11 @@ def write_folder(
     write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
-        figure = draw_curves(_curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
+        figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
         draw_overlays(directory / "overlays", scene, classes, animation)
     return summary
-
-
-def _curve_panels(explanations: Sequence[Explanation]) -> dict[str, CurvePanel]:
-    """Deletion and insertion of the clips of one spectrum, and the mean floor of each."""
-    panels = {}
-    for number, measure in enumerate(MEASURES):
-        by_method = {method: [e.curves[method][number] for e in explanations] for method in explanations[0].curves}
-        scores = {method: np.stack([curve.scores for curve in curves]) for method, curves in by_method.items()}
-        curve = next(iter(by_method.values()))[0]
-        floor = float(np.mean([curve.floor for curve in next(iter(by_method.values()))]))
-        panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor)
-    return panels
 
 
 def draw_overlays(

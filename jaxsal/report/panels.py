@@ -11,6 +11,7 @@ from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import MEASURES, METHODS, CurveOptions
@@ -22,7 +23,6 @@ are alike up to the first comma. "steps": a step of colour is the same amount in
 least value; "limits": they have the same limits; "clip": so have all methods' maps of a clip; "map": each its own."""
 
 _MAX_CLASSES = 8
-_UNITS = {METHODS["gradcam"]: "logits", METHODS["sidu"]: "similarity x uniqueness"}
 
 
 class PanelMap(NamedTuple):
@@ -162,13 +162,6 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> 
         error = found if np.isfinite(found).all() else None
         maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error, map_unit(method, ledger)))
     return maps
-
-
-def map_unit(method: str, ledger: RiseLedger | None = None) -> str:
-    """The unit of a method's map, as words; empty where it is not known."""
-    if ledger is not None and method not in _UNITS:
-        return "mean probability" if ledger.options.scores == "probabilities" else "mean logit"
-    return _UNITS.get(method, "")
 
 
 def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, num_scenes: int) -> list[Scene]:

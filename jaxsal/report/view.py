@@ -15,11 +15,12 @@ from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.curves import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, map_unit, panel_curves
+from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, panel_curves
 from jaxsal.saliency.ledger import RiseLedger
 
 

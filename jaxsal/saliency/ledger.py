@@ -22,6 +22,7 @@ from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, even_chunk, score
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.growth import score_missing, whole_batches
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
+from jaxsal.saliency.ledger_views import LedgerViews
 from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
 
 _IDENTITY = ("key", "shape", "clip", "options")
@@ -42,8 +43,8 @@ def rise_family(key: PRNGKeyArray, shape: tuple[int, int, int], options: RiseOpt
     )
 
 
-@dataclass(frozen=True, eq=False)
-class RiseLedger:
+@dataclass(frozen=True, eq=False, repr=False)
+class RiseLedger(LedgerViews):
     """Scores of numbered RISE masks with all that the masks came from; some kB, whatever the clip's size.
 
     Attributes:

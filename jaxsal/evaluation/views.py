@@ -1,0 +1,119 @@
+"""What an explanation shows of itself: a few lines, figures, a labelled dataset."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsal.core.controls import is_control
+from jaxsal.core.extras import check_installed
+from jaxsal.drawing.figures import draw_frames
+from jaxsal.drawing.pictures import Bar, overlay
+from jaxsal.drawing.plots import CurvePanel
+from jaxsal.recipes import MEASURES, METHODS
+from jaxsal.saliency.ledger import RiseLedger
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+    from jaxsal.evaluation.explanation import Explanation
+
+_UNITS = {METHODS["gradcam"]: "logits", METHODS["sidu"]: "similarity x uniqueness"}
+
+
+def map_unit(method: str, ledger: RiseLedger | None = None) -> str:
+    """The unit of a method's map, as words; empty where it is not known."""
+    if ledger is not None and method not in _UNITS:
+        return "mean probability" if ledger.options.scores == "probabilities" else "mean logit"
+    return _UNITS.get(method, "")
+
+
+def heading(e: "Explanation") -> str:
+    """The clip, the prediction and the explained class in a line."""
+    guesses = ", ".join(f"{e.class_name(k)} {share:.2f}" for k, share in e.most_probable(3))
+    true = f", true class {e.class_name(e.label)}" if e.label >= 0 else ""
+    return f"{e.name}, {e.spectrum}, clip {tuple(np.shape(e.clip))}: {guesses}{true}; explained: {e.target_name}"
+
+
+def measured(e: "Explanation") -> list[tuple[str, ...]]:
+    """A row of texts for each method: its name, the shape of its map, the areas of its curves, its seconds."""
+    areas = {method: [f"{float(curve.auc):.3f}" for curve in curves] for method, curves in e.curves.items()}
+    return [
+        (method, str(tuple(np.shape(values))), *areas.get(method, ("", "")), f"{e.seconds.get(method, 0.0):.1f}")
+        for method, values in e.maps.items()
+    ]
+
+
+def as_text(e: "Explanation") -> str:
+    """A few lines: the heading, then a row for each method."""
+    rows = [("method", "map", *MEASURES, "seconds"), *measured(e)]
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return "\n  ".join([f"Explanation({heading(e)}", *lines]) + ")"
+
+
+def as_html(e: "Explanation") -> str:
+    """The same as a heading and a table."""
+    rows = [("method", "map", *MEASURES, "seconds"), *measured(e)]
+    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f"<p>{escape(heading(e))}</p><table>{cells}</table>"
+
+
+def frames_figure(e: "Explanation", num_frames: int) -> "Figure":
+    """The clip, and every map over it from its least to its greatest value."""
+    rows, bars = {"clip": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
+    for method, values in e.maps.items():
+        if not is_control(method):
+            limits = float(np.min(values)), float(np.max(values))
+            rows[method] = overlay(e.clip, values, limits=limits)
+            bars[method] = Bar(*limits, map_unit(method, e.ledger))
+    titles = None if e.times is None else [f"{time:.2f} s" for time in e.times]
+    return draw_frames(rows, num_frames=num_frames, titles=titles, bars=bars, title=heading(e))
+
+
+def curve_panels(explanations: Sequence["Explanation"]) -> dict[str, CurvePanel]:
+    """Deletion and insertion of some clips, and the mean floor of each."""
+    panels = {}
+    for number, measure in enumerate(MEASURES):
+        by_method = {method: [e.curves[method][number] for e in explanations] for method in explanations[0].curves}
+        scores = {method: np.stack([curve.scores for curve in curves]) for method, curves in by_method.items()}
+        curve = next(iter(by_method.values()))[0]
+        floor = float(np.mean([curve.floor for curve in next(iter(by_method.values()))]))
+        panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor)
+    return panels
+
+
+def as_dataset(e: "Explanation") -> "xarray.Dataset":
+    """Clip, maps, curves and probabilities with labels; see `Explanation.to_xarray`."""
+    check_installed("xarray")
+    import xarray
+
+    length, height, width, channels = np.shape(e.clip)
+    times = np.arange(length) if e.times is None else np.asarray(e.times)
+    slices = len(next(iter(e.maps.values())))
+    of_maps = "time" if slices == length else "map_time"
+    variables: dict[str, Any] = dict(
+        clip=(("time", "row", "column", "channel"), np.asarray(e.clip)),
+        probability=(("class",), np.asarray(e.probabilities)),
+        saliency=(("method", of_maps, "row", "column"), np.stack([np.asarray(values) for values in e.maps.values()])),
+    )
+    coordinates: dict[str, Any] = {
+        "time": times,
+        of_maps: times.reshape(slices, -1).mean(axis=1),
+        "row": np.arange(height),
+        "column": np.arange(width),
+        "channel": np.arange(channels),
+        "class": [e.class_name(k) for k in range(len(e.probabilities))],
+        "method": list(e.maps),
+    }
+    for number, measure in enumerate(MEASURES if e.curves else ()):
+        step = f"{measure}_step"
+        curves = [e.curves[method][number] for method in e.maps]
+        variables[measure] = (("method", step), np.stack([np.asarray(curve.scores) for curve in curves]))
+        variables[f"{measure}_auc"] = (("method",), np.array([float(curve.auc) for curve in curves]))
+        coordinates[f"{measure}_fraction"] = ((step,), np.asarray(curves[0].fractions))
+    unit = "frames" if e.times is None else "seconds"
+    about = dict(name=e.name, spectrum=e.spectrum, target=e.target_name, prediction=e.prediction, time_unit=unit)
+    return xarray.Dataset(variables, coordinates, attrs=about)

@@ -1,0 +1,98 @@
+"""What a ledger of RISE shows of itself: a line, a figure, a labelled dataset."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from jaxsal.core.extras import check_installed
+from jaxsal.core.shown import listed, number_text
+from jaxsal.core.types import Target
+from jaxsal.drawing.figures import draw_frames, map_rows
+from jaxsal.engine.inputs import check_target
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+
+class LedgerViews:
+    """The views of a `RiseLedger`, which are read-outs of its fields."""
+
+    if TYPE_CHECKING:
+        shape: tuple[int, int, int]
+        options: Any
+        clip_logits: np.ndarray
+        ids: np.ndarray
+        logits: np.ndarray
+        classes: tuple[str, ...]
+        map: Any
+        stderr: Any
+
+    def __repr__(self) -> str:
+        best = int(np.argmax(self.clip_logits))
+        predicted = f"predicted {self._class_name(best)}, logit {number_text(self.clip_logits[best])}"
+        named = f": {listed(self.classes)}" if self.classes else ""
+        grid = "x".join(map(str, self.options.grid_shape))
+        masks = f"{len(self.ids):,} masks of {self.shape}, grid {grid}, keep_prob {self.options.keep_prob:g}"
+        return f"RiseLedger({masks}; {predicted}; {self.logits.shape[1]} classes{named})"
+
+    def _class_name(self, number: int) -> str:
+        return self.classes[number] if self.classes else f"class {number}"
+
+    def _number(self, target: Target) -> int:
+        number = check_target(target, self.logits.shape[1], classes=self.classes, all_classes=False)
+        return int(np.argmax(self.clip_logits) if number is None else number)
+
+    def plot(self, target: Target = None, *, num_frames: int = 8) -> "Figure":
+        """Draws the map of a class, and below it its standard error where it has one, as frames of colours.
+
+        Args:
+          target: The class, by number or name; the predicted class if None.
+          num_frames: Frames to show at most, evenly spaced.
+
+        Returns:
+          The figure, which a notebook shows; `.savefig(path)` writes it.
+
+        Raises:
+          MissingPackageError: If Matplotlib is not installed.
+          ValueError: If `target` is no class.
+        """
+        number = self._number(target)
+        unit = "mean probability" if self.options.scores == "probabilities" else "mean logit"
+        maps = {name: np.asarray(values) for name, values in self._maps(number).items()}
+        rows, bars = map_rows(maps, dict.fromkeys(maps, unit))
+        title = f"RISE, {self._class_name(number)}, {len(self.ids):,} masks"
+        return draw_frames(rows, num_frames=num_frames, bars=bars, title=title)
+
+    def _maps(self, number: int) -> Mapping[str, Any]:
+        maps = {"map": self.map(number)}
+        known = self.options.sampling == "independent" and len(self.ids) > 1
+        return maps | ({"standard error": self.stderr(number)} if known else {})
+
+    def to_xarray(self, target: Target = None) -> "xarray.Dataset":
+        """Scores and map with labels.
+
+        Args:
+          target: The class of the map, by number or name; the predicted class if None.
+
+        Returns:
+          `logits` (mask, class), `clip_logits` (class), `saliency` (time, row, column) and, for masks that were drawn
+          independently, `stderr`; time is the number of the map's slice.
+
+        Raises:
+          MissingPackageError: If xarray is not installed.
+          ValueError: If `target` is no class.
+        """
+        check_installed("xarray")
+        import xarray
+
+        number = self._number(target)
+        axes = ("time", "row", "column")
+        names = {"map": "saliency", "standard error": "stderr"}
+        variables = {names[name]: (axes, np.asarray(values)) for name, values in self._maps(number).items()}
+        scores = dict(logits=(("mask", "class"), self.logits), clip_logits=(("class",), self.clip_logits))
+        coordinates = {axis: np.arange(size) for axis, size in zip(axes, self.shape, strict=True)}
+        classes = [self._class_name(k) for k in range(self.logits.shape[1])] if self.classes else None
+        coordinates |= {"mask": self.ids, "class": np.arange(self.logits.shape[1]) if classes is None else classes}
+        return xarray.Dataset(scores | variables, coordinates, attrs={"target": self._class_name(number)})
