@@ -103,8 +103,8 @@ class Explanation(NamedTuple):
         """Everything with labels.
 
         Returns:
-          `clip` (time, row, column, channel), `saliency` (method, time, row, column), `probability` (class), and for
-          each measure its scores, such as `deletion` (method, deletion_step), with the coordinate `deletion_fraction`
+          `clip` (time, row, column, channel), `saliency` (map, time, row, column), `probability` (class), and for
+          each measure its scores, such as `deletion` (map, deletion_step), with the coordinate `deletion_fraction`
           and the area `deletion_auc`. Time is in seconds of the recording where they are known, else in frames. Where
           frames share maps in segments, `saliency` has `map_time` instead, the middle of each segment.
 

@@ -97,7 +97,7 @@ def as_dataset(e: "Explanation") -> "xarray.Dataset":
     variables: dict[str, Any] = dict(
         clip=(("time", "row", "column", "channel"), np.asarray(e.clip)),
         probability=(("class",), np.asarray(e.probabilities)),
-        saliency=(("method", of_maps, "row", "column"), np.stack([np.asarray(values) for values in e.maps.values()])),
+        saliency=(("map", of_maps, "row", "column"), np.stack([np.asarray(values) for values in e.maps.values()])),
     )
     coordinates: dict[str, Any] = {
         "time": times,
@@ -106,13 +106,13 @@ def as_dataset(e: "Explanation") -> "xarray.Dataset":
         "column": np.arange(width),
         "channel": np.arange(channels),
         "class": [e.class_name(k) for k in range(len(e.probabilities))],
-        "method": list(e.maps),
+        "map": list(e.maps),
     }
     for number, measure in enumerate(MEASURES if e.curves else ()):
         step = f"{measure}_step"
         curves = [e.curves[method][number] for method in e.maps]
-        variables[measure] = (("method", step), np.stack([np.asarray(curve.scores) for curve in curves]))
-        variables[f"{measure}_auc"] = (("method",), np.array([float(curve.auc) for curve in curves]))
+        variables[measure] = (("map", step), np.stack([np.asarray(curve.scores) for curve in curves]))
+        variables[f"{measure}_auc"] = (("map",), np.array([float(curve.auc) for curve in curves]))
         coordinates[f"{measure}_fraction"] = ((step,), np.asarray(curves[0].fractions))
     unit = "frames" if e.times is None else "seconds"
     about = dict(name=e.name, spectrum=e.spectrum, target=e.target_name, prediction=e.prediction, time_unit=unit)

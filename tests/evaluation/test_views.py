@@ -38,10 +38,10 @@ def test_figures_have_a_row_for_each_method_and_both_curves(found):
 
 def test_the_dataset_has_coordinates_on_every_axis(found):
     data = found._replace(times=np.array([0.5, 0.6, 0.7, 0.8])).to_xarray()
-    np.testing.assert_array_equal(data.saliency.sel(method="RISE", time=0.7), found.maps["RISE"][2])
+    np.testing.assert_array_equal(data.saliency.sel(map="RISE", time=0.7), found.maps["RISE"][2])
     np.testing.assert_array_equal(data.clip.sel(time=0.5), CLIP[0])
     assert float(data.probability.sel({"class": "walk"})) == pytest.approx(float(found.probabilities[2]))
-    np.testing.assert_array_equal(data.deletion.sel(method="random"), found.curves["random"][0].scores)
+    np.testing.assert_array_equal(data.deletion.sel(map="random"), found.curves["random"][0].scores)
     assert data.deletion_fraction.values.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert data.attrs["target"] == "walk"
 
@@ -50,4 +50,4 @@ def test_frames_that_share_a_map_have_the_middle_of_their_times(found):
     shared = found._replace(maps={name: values[::2] for name, values in found.maps.items()})
     data = shared.to_xarray()
     assert data.map_time.values.tolist() == [0.5, 2.5]
-    assert data.saliency.dims == ("method", "map_time", "row", "column")
+    assert data.saliency.dims == ("map", "map_time", "row", "column")
