@@ -103,10 +103,10 @@ class Explanation(NamedTuple):
         """Everything with labels.
 
         Returns:
-          `clip` (time, row, column, channel), `saliency` (map, time, row, column), `probability` (class), and for
-          each measure its scores, such as `deletion` (map, deletion_step), with the coordinate `deletion_fraction`
-          and the area `deletion_auc`. Time is in seconds of the recording where they are known, else in frames. Where
-          frames share maps in segments, `saliency` has `map_time` instead, the middle of each segment.
+          `frames` (time, row, column, channel), the clip; `saliency` (map, time, row, column); `probability` (class);
+          and for each measure its scores, such as `deletion` (map, deletion_step), with the coordinate
+          `deletion_fraction` and the area `deletion_auc`. Time is in seconds of the recording where they are known,
+          else in frames. Where frames share maps in segments, `saliency` has `map_time`, the middle of each segment.
 
         Raises:
           MissingPackageError: If xarray is not installed.

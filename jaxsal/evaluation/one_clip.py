@@ -25,7 +25,7 @@ def explain(
     target: Target = None,
     *,
     methods: Sequence[str] | None = None,
-    controls: Sequence[ControlChoice] = ("random",),
+    controls: Sequence[ControlChoice] = ("random", "smooth"),
     recipe: RecipeName = "default",
     num_masks: int | None = None,
     grid_shape: tuple[int, int, int] | None = None,
@@ -33,6 +33,7 @@ def explain(
     estimator: Estimator | None = None,
     sampling: Sampling | None = None,
     threshold: float | None = None,
+    mask_baseline: BaselineName | None = None,
     rise_batch: int | None = None,
     sidu_batch: int | None = None,
     num_steps: int | None = None,
@@ -67,6 +68,7 @@ def explain(
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
       threshold: SIDU: activations above this value form a channel's mask.
+      mask_baseline: RISE and SIDU: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together; if None, each by itself.
       sidu_batch: Same for SIDU.
       num_steps: Deletion and insertion: scores per curve, at least 2.
@@ -102,7 +104,7 @@ def explain(
       >>> clip = jax.random.uniform(jax.random.key(0), (2, 8, 8, 3)).at[..., 1].set(0.9)
       >>> found = jaxsal.explain(classifier, clip, methods=("gradcam", "rise"), num_masks=32, num_steps=5)
       >>> found.prediction, found.target_name, list(found.maps)
-      ('green', 'green', ['Grad-CAM', 'RISE', 'random'])
+      ('green', 'green', ['Grad-CAM', 'RISE', 'random', 'smooth'])
       >>> deletion, insertion = found.curves["RISE"]
       >>> jaxsal.explain(classifier, clip, "gren", methods=("rise",))
       Traceback (most recent call last):
@@ -119,6 +121,7 @@ def explain(
         estimator=estimator,
         sampling=sampling,
         threshold=threshold,
+        mask_baseline=mask_baseline,
         rise_batch=rise_batch,
         sidu_batch=sidu_batch,
         num_steps=num_steps,

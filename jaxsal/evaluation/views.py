@@ -95,7 +95,7 @@ def as_dataset(e: "Explanation") -> "xarray.Dataset":
     slices = len(next(iter(e.maps.values())))
     of_maps = "time" if slices == length else "map_time"
     variables: dict[str, Any] = dict(
-        clip=(("time", "row", "column", "channel"), np.asarray(e.clip)),
+        frames=(("time", "row", "column", "channel"), np.asarray(e.clip)),
         probability=(("class",), np.asarray(e.probabilities)),
         saliency=(("map", of_maps, "row", "column"), np.stack([np.asarray(values) for values in e.maps.values()])),
     )

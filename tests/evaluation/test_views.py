@@ -14,8 +14,10 @@ CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtyp
 
 @pytest.fixture(scope="module")
 def found():
-    options = dict(methods=("gradcam", "rise"), num_masks=8, num_steps=5, name="lawn", spectrum="IR")
-    return explain(CLASSIFIER, CLIP, "walk", label="run", **options)
+    options = dict(
+        methods=("gradcam", "rise"), num_masks=8, num_steps=5, controls=("random",), name="lawn", spectrum="IR"
+    )
+    return explain(CLASSIFIER, CLIP, "walk", label="run", spectrum="IR", **options)
 
 
 def test_a_few_lines_say_the_classes_and_the_measures(found):
@@ -39,7 +41,7 @@ def test_figures_have_a_row_for_each_method_and_both_curves(found):
 def test_the_dataset_has_coordinates_on_every_axis(found):
     data = found._replace(times=np.array([0.5, 0.6, 0.7, 0.8])).to_xarray()
     np.testing.assert_array_equal(data.saliency.sel(map="RISE", time=0.7), found.maps["RISE"][2])
-    np.testing.assert_array_equal(data.clip.sel(time=0.5), CLIP[0])
+    np.testing.assert_array_equal(data.frames.sel(time=0.5), CLIP[0])
     assert float(data.probability.sel({"class": "walk"})) == pytest.approx(float(found.probabilities[2]))
     np.testing.assert_array_equal(data.deletion.sel(map="random"), found.curves["random"][0].scores)
     assert data.deletion_fraction.values.tolist() == [0, 0.25, 0.5, 0.75, 1]
