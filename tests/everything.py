@@ -36,8 +36,10 @@ def run():
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=np.zeros((3, 2), np.float32))
     explain_one_clip(classifier)
     explain_several_clips(classifier)
-    jax.eval_shape(partial(init_variables, runs.SPEC.model(), clip_shape=(1, *runs.SPEC.clip_shape)), jax.random.key(0))
-    for spec in (runs.SPEC, PAN):
+    jax.eval_shape(
+        partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
+    )
+    for spec in (runs.RESNET, PAN):
         for precision in ("float32", "bfloat16"):
             explain_by_shapes(spec, precision)
     train_by_shapes()
@@ -93,8 +95,8 @@ def train_by_shapes():
     clips, labels = jnp.zeros((4, 4, 18, 18, 3), jnp.uint8), jnp.zeros(4, jnp.int32)
 
     def step(key):
-        state = training.init_state(runs.SPEC, runs.OPTIONS)
-        predicted = training._predictor(runs.SPEC)(state.variables, clips)
-        return training.train_step(state, key, clips, labels, runs.SPEC, runs.OPTIONS), predicted
+        state = training.init_state(runs.RESNET, runs.OPTIONS)
+        predicted = training._predictor(runs.RESNET)(state.variables, clips)
+        return training.train_step(state, key, clips, labels, runs.RESNET, runs.OPTIONS), predicted
 
     jax.eval_shape(step, jax.random.key(0))

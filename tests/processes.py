@@ -17,6 +17,14 @@ if {count} > 1:
     from jaxsal.core.processes import join_processes
     join_processes(timeout_seconds={timeout})
 """
+_COMMAND = """
+import sys
+sys.path.insert(0, {tests!r})
+import runs
+from jaxsal.commands.cli import main
+runs.NETWORKS["resnet3d18"] = runs.NETWORKS["tiny"]
+main()
+"""
 
 
 def start(script, *, count=1, devices=1, timeout=30):
@@ -65,13 +73,13 @@ def stop(processes):
 
 
 def launch_as_slurm_would(words, *, count=2):
-    """Starts `jaxsal WORDS` as the tasks of one SLURM job on this machine."""
+    """Starts `jaxsal WORDS` as the tasks of one SLURM job on this machine; a new network is the tiny one."""
     job = random.randrange(4096)  # JAX derives the port from it
     shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
     shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_NUM_NODES="1", JAX_NUM_CPU_DEVICES="1")
     return [
         launch(
-            [sys.executable, "-m", "jaxsal.commands.cli", *words],
+            [sys.executable, "-c", _COMMAND.format(tests=str(TESTS)), *words],
             **shared,
             SLURM_PROCID=str(task),
             SLURM_LOCALID=str(task),

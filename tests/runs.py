@@ -1,16 +1,50 @@
 """A tiny set of clips and a tiny network, to try whole runs on."""
 
+import dataclasses
 from functools import partial
 
+import flax.linen as nn
 import numpy as np
 
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
-from jaxsal.training.networks import NetworkSpec
+from jaxsal.datasets.sampling import WindowSampler
+from jaxsal.models.layers import Conv, batch_norm, linear
+from jaxsal.training.networks import NETWORKS, Architecture, NetworkSpec
 from jaxsal.training.options import TrainOptions
 
+
+class Tiny(nn.Module):
+    """Two convolutions and a linear layer: compiled in a tenth of the time of a 3D-ResNet18."""
+
+    num_classes: int
+    width: int
+
+    def setup(self):
+        self.stem_conv = Conv(self.width, (3, 3, 3), (1, 2, 2))
+        self.stem_norm = batch_norm()
+        self.last_conv = Conv(16 * self.width, (3, 3, 3), (2, 2, 2))
+        self.fc = linear(self.num_classes, 16 * self.width)
+
+    def __call__(self, clips, train=False):
+        return self.head(self.features(clips, train))
+
+    def features(self, clips, train=False):
+        activations = nn.relu(self.stem_norm(self.stem_conv(clips), use_running_average=not train))
+        return nn.relu(self.last_conv(activations))
+
+    def head(self, activations):
+        return self.fc(activations.mean(axis=(1, 2, 3)))
+
+
+def build_tiny(num_classes, width, num_frames):
+    return Tiny(num_classes, width)
+
+
+NETWORKS["tiny"] = Architecture(build_tiny, WindowSampler, 4, antialias=False, from_resnet50=False)
 CLASSES = ("down", "up")
-SPEC = NetworkSpec(CLASSES, "IRTV", width=2, num_frames=4, size=18, crop=16)
+SPEC = NetworkSpec(CLASSES, "IRTV", arch="tiny", width=2, num_frames=4, size=18, crop=16)
+RESNET = dataclasses.replace(SPEC, arch="resnet3d18")
 OPTIONS = TrainOptions(num_steps=6, batch_size=4, learning_rate=0.01, save_every=2)
 
 

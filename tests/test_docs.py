@@ -161,15 +161,21 @@ def test_the_table_of_rooms_is_that_of_the_package():
     assert [name for name in named if not (ROOT / "jaxsal" / name).is_file()] == []
 
 
+def save_run(folder, spec):
+    """Writes a run of a network that knows nothing."""
+    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
+    checkpoint = Checkpoint(spec, variables, 0, None, {})
+    save_as_run(checkpoint, folder)
+    return checkpoint
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a run of `jaxsal evaluate` on toys where the pages say runs/demo is, and a sample video."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "data").symlink_to(ROOT / "data")
     run, spec = folder / "runs" / "demo", runs.SPEC
-    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
-    checkpoint = Checkpoint(spec, variables, 0, None, {})
-    save_as_run(checkpoint, run)
+    checkpoint = save_run(run, spec)
     cases = select_cases(spec, runs.clip_set().select(split="test"), 2)
     options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
     explain_to_folder(run, checkpoint, cases, options, command="jaxsal evaluate")
@@ -246,9 +252,12 @@ def one_device(monkeypatch):
 
 @pytest.mark.docs
 @pytest.mark.parametrize("start", RUN)
-def test_cheap_commands_run(start, folder, one_device, monkeypatch, capsys):
+def test_cheap_commands_run(start, folder, one_device, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
+    if start.startswith("convert"):
+        save_run(tmp_path / "runs" / "demo", runs.RESNET)
+        monkeypatch.chdir(tmp_path)
     for words in starting_with(start):
         smaller = ["--num-masks", "8", "--num-steps", "3"] if words[0] in ("explain", "evaluate") else []
         cli.main([*words, *smaller])

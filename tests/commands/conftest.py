@@ -18,6 +18,12 @@ def one_device(monkeypatch):
     monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
 
 
+@pytest.fixture
+def tiny_networks(monkeypatch):
+    """Commands that make a network make the tiny one."""
+    monkeypatch.setitem(runs.NETWORKS, "resnet3d18", runs.NETWORKS["tiny"])
+
+
 @pytest.fixture(scope="package")
 def run_folder(tmp_path_factory):
     """A run with the network of `runs`, whose weights are as they were drawn."""

@@ -3,6 +3,8 @@
 import json
 import re
 
+import pytest
+
 import layouts
 
 TABLE = """\
@@ -13,6 +15,7 @@ TABLE = """\
 """
 
 
+@pytest.mark.usefixtures("tiny_networks")
 def test_prepare_list_info_train(tmp_path, monkeypatch, run):
     root, data_dir, losses = layouts.study_folder(tmp_path / "study"), tmp_path / "data", []
     monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))

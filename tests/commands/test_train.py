@@ -3,6 +3,8 @@
 import csv
 import json
 
+import pytest
+
 import runs
 
 SIZES = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
@@ -10,6 +12,7 @@ STEPS = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
 SMALL = ["--clips-per-spectrum", "2", "--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 
 
+@pytest.mark.usefixtures("tiny_networks")
 def test_train_then_evaluate(run, dry_run, tmp_path):
     data, trained, table = runs.save_recordings(tmp_path / "data"), tmp_path / "run", tmp_path / "table"
     words = ["train", "--data", data, "--spectra", "TV", "--output", trained, *SIZES, *STEPS]

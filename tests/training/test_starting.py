@@ -30,7 +30,7 @@ def resnet50(tmp_path_factory):
 
 def test_a_file_of_other_classes_gives_all_but_the_head(resnet3d18, tmp_path):
     save_file(variables_to_torch("resnet3d18", resnet3d18), tmp_path / "r3d.safetensors")
-    found = starting_variables(runs.SPEC, tmp_path / "r3d.safetensors", seed=1)
+    found = starting_variables(runs.RESNET, tmp_path / "r3d.safetensors", seed=1)
     assert found["params"]["fc"]["kernel"].shape == (16, 2)
     assert np.asarray(found["params"]["fc"]["kernel"]).std() > 0
     for part in ("stem_conv", "layer4_1"):
@@ -67,12 +67,12 @@ def test_a_runs_folder_gives_everything(trained_run):
 
 def test_what_does_not_fit_is_named(resnet50, resnet3d18, tmp_path):
     save_file(variables_to_torch("resnet3d18", resnet3d18), tmp_path / "r3d.safetensors")
-    wide = dataclasses.replace(runs.SPEC, width=3)
+    wide = dataclasses.replace(runs.RESNET, width=3)
     with pytest.raises(
         ValueError, match="`init` must fit a resnet3d18 of width 3; got .*r3d.*, which differs in .* more"
     ):
         starting_variables(wide, tmp_path / "r3d.safetensors")
     with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got the names of resnet50"):
-        starting_variables(runs.SPEC, resnet50[1])
+        starting_variables(runs.RESNET, resnet50[1])
     with pytest.raises(FileNotFoundError):
         starting_variables(runs.SPEC, tmp_path / "none.pth")
