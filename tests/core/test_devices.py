@@ -1,4 +1,4 @@
-"""The same numbers on one, two, four and eight devices; a process with eight takes some of them away."""
+"""The same numbers on one, four and eight devices; a process with eight takes some of them away."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def numbers(count):
         maps["bias"] = trained.variables["params"]["fc"]["bias"]
     return maps
 
-for count in (1, 2, 4, 8):
+for count in (1, 4, 8):
     np.savez({folder!r} + f"/{{count}}.npz", **numbers(count))
 """
 
@@ -56,10 +56,10 @@ pytestmark = pytest.mark.process
 def by_device_count(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
     processes.finish(processes.start(SCRIPT.format(folder=str(folder)), devices=8), timeout=1_500)
-    return {count: np.load(folder / f"{count}.npz") for count in (1, 2, 4, 8)}
+    return {count: np.load(folder / f"{count}.npz") for count in (1, 4, 8)}
 
 
-@pytest.mark.parametrize("count", [2, 4, 8])
+@pytest.mark.parametrize("count", [4, 8])
 def test_device_count_changes_nothing(by_device_count, count):
     for name in COMPARED:
         one, several = by_device_count[1][name], by_device_count[count][name]
@@ -67,7 +67,7 @@ def test_device_count_changes_nothing(by_device_count, count):
         np.testing.assert_allclose(several, one, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 8])
+@pytest.mark.parametrize("count", [1, 4, 8])
 def test_chunk_size_changes_nothing(by_device_count, count):
     found = by_device_count[count]
     np.testing.assert_allclose(found["logits7"], found["logits64"], rtol=1e-6)

@@ -124,6 +124,7 @@ def test_clips_and_weights_are_sent_once_and_only_scores_come_back(monkeypatch, 
     check_the_traffic(monkeypatch)
 
 
+@pytest.mark.process
 def test_so_with_several_devices():
     script = """
 import importlib.util, pytest

@@ -14,6 +14,7 @@ everything.run()
 with open({output!r}, "w") as file:
     json.dump(programs.lowered(), file)
 """
+pytestmark = pytest.mark.process
 ON_THE_HOST = {"jaxsal.models.initialise.init_variables"}  # draws by numpy, in a callback
 
 

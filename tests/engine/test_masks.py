@@ -23,30 +23,40 @@ def rise_masks(**changes):
     return RiseMasks.draw(**(options | changes))
 
 
-@pytest.mark.parametrize("alignment", ["corners", "mirror"])
-@pytest.mark.parametrize("temporal_cell", ["own", "spatial"])
+@jax.jit
+def make(masks, ids):
+    return jax.vmap(masks)(ids)
+
+
+@jax.jit
+def weighted_sum(masks, weights, ids):
+    return masks.weighted_sum(weights, ids)
+
+
+@pytest.mark.parametrize(("alignment", "temporal_cell"), [("corners", "spatial"), ("mirror", "own")])
 @pytest.mark.parametrize("count", [7, 300])
 def test_weighted_sum_is_the_sum_of_the_masks(count, temporal_cell, alignment):
     masks = rise_masks(alignment=alignment, temporal_cell=temporal_cell)
     ids = jnp.arange(count) + 11
     weights = jax.random.normal(jax.random.key(1), (count, 2))
-    dense = np.einsum("nk,nthw->kthw", weights, jax.vmap(masks)(ids))
-    np.testing.assert_allclose(masks.weighted_sum(weights, ids), dense, rtol=1e-4, atol=1e-4)
+    dense = np.einsum("nk,nthw->kthw", weights, make(masks, ids))
+    np.testing.assert_allclose(weighted_sum(masks, weights, ids), dense, rtol=1e-4, atol=1e-4)
 
 
 def test_a_mask_depends_on_key_and_number_alone():
     masks = rise_masks()
     alone = masks(jnp.asarray(17))
-    np.testing.assert_array_equal(jax.vmap(masks)(jnp.arange(30))[17], alone)
-    np.testing.assert_array_equal(jax.jit(lambda m, i: m(i))(masks, 17), alone)
-    np.testing.assert_array_equal(rise_masks(num_masks=5)(jnp.asarray(17)), alone)
-    assert np.abs(rise_masks(key=jax.random.key(6))(jnp.asarray(17)) - alone).max() > 0.1
+    np.testing.assert_array_equal(make(masks, jnp.arange(30))[17], alone)
+    one = jax.jit(lambda masks, number: masks(number))
+    np.testing.assert_array_equal(one(masks, 17), alone)
+    np.testing.assert_array_equal(one(rise_masks(num_masks=5), 17), alone)
+    assert np.abs(one(rise_masks(key=jax.random.key(6)), 17) - alone).max() > 0.1
 
 
 @pytest.mark.parametrize("keep_prob", [0.1, 0.5, 1.0])
 def test_masks_keep_their_share(keep_prob):
     """E[M] = p at every voxel; std of the mean over N masks is at most sqrt(p (1 - p) / N)."""
-    made = jax.vmap(rise_masks(keep_prob=keep_prob))(jnp.arange(4_000))
+    made = make(rise_masks(keep_prob=keep_prob), jnp.arange(4_000))
     assert made.min() >= 0
     assert made.max() <= 1 + 1e-6
     error = np.abs(made.mean(axis=0) - keep_prob).max()
@@ -55,7 +65,7 @@ def test_masks_keep_their_share(keep_prob):
 
 def test_offsets_cover_the_cell():
     masks = rise_masks()
-    _, offsets = jax.vmap(masks.grid_and_offset)(jnp.arange(2_000))
+    _, offsets = jax.jit(jax.vmap(masks.grid_and_offset))(jnp.arange(2_000))
     np.testing.assert_array_equal(offsets.min(axis=0), 0)
     np.testing.assert_array_equal(offsets.max(axis=0) + 1, masks.cell)
 
@@ -68,7 +78,7 @@ def test_the_study_takes_the_cell_in_time_from_the_cells_in_height(frames, cell)
 
 def test_two_time_cells_of_the_study_are_affine_in_time():
     masks = rise_masks(alignment="corners", temporal_cell="spatial", shape=(16, 12, 12), grid_shape=(2, 8, 8))
-    made = jax.vmap(masks)(jnp.arange(20))
+    made = make(masks, jnp.arange(20))
     assert np.abs(np.diff(made, n=2, axis=1)).max() < 1e-5
 
 
@@ -88,24 +98,18 @@ def other_grids(sampling):
 def test_padded_alike_families_of_other_grids_make_their_masks_by_one_program(sampling):
     families, padded = other_grids(sampling)
     assert padded[0].padding.cells == (3, 8, 8)
-    traces = []
-
-    @jax.jit
-    def make(masks, ids):
-        traces.append(1)
-        return jax.vmap(masks)(ids)
-
+    programs = make._cache_size()
     together = Families.of(padded)
     ids = jnp.arange(20, dtype=jnp.int32) + 25
     for number, (family, wider) in enumerate(zip(families, padded, strict=True)):
-        found, expected = make(wider, ids), jax.vmap(family)(ids)
+        found, expected = make(wider, ids), jax.jit(jax.vmap(family))(ids)
         assert 0 < np.asarray(found).mean() <= 1
         np.testing.assert_allclose(found, expected, atol=5e-7)
         np.testing.assert_array_equal(make(together[number], ids), found)
         weights = jax.random.normal(jax.random.key(1), (20, 2))
-        sums = [masks.weighted_sum(weights, ids) for masks in (family, wider)]
+        sums = [weighted_sum(masks, weights, ids) for masks in (family, wider)]
         np.testing.assert_allclose(*sums, rtol=1e-5, atol=1e-5)
-    assert len(traces) == 1
+    assert make._cache_size() == programs + 1
 
 
 def test_families_of_other_sizes_are_no_one_family():
@@ -119,11 +123,11 @@ def test_families_of_other_sizes_are_no_one_family():
 def test_activation_masks():
     activations = jax.random.uniform(jax.random.key(0), (2, 3, 4, 5))
     masks = ActivationMasks(activations, 0.5, (2, 3, 4), "corners")
-    made = jax.vmap(masks)(jnp.arange(masks.num_masks))
+    made = make(masks, jnp.arange(masks.num_masks))
     np.testing.assert_array_equal(made, np.moveaxis(np.asarray(activations) > 0.5, -1, 0))
     weights = jax.random.normal(jax.random.key(1), (5, 2))
     larger = ActivationMasks(activations, 0.5, (6, 9, 8), "mirror")
-    dense = np.einsum("nk,nthw->kthw", weights, jax.vmap(larger)(jnp.arange(5)))
+    dense = np.einsum("nk,nthw->kthw", weights, make(larger, jnp.arange(5)))
     np.testing.assert_allclose(larger.weighted_sum(weights), dense, rtol=1e-4, atol=1e-5)
 
 

@@ -37,7 +37,7 @@ def test_linear_logit_in_closed_form(baseline):
     np.testing.assert_array_equal(scores[:, 1], 0)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 3, 7, 16, 29, 64])
+@pytest.mark.parametrize("chunk_size", [1, 7, 64])
 def test_chunk_size_changes_nothing(chunk_size):
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
     family = rise_masks(150)
@@ -114,8 +114,7 @@ def test_a_map_of_many_masks_takes_little_more_than_their_scores(no_shape_checks
     assert program_bytes(2**20) - program_bytes(2**10) <= 5 * 4 * 2**20
 
 
-@pytest.mark.parametrize("chunk_size", [4, 7, 64])
-@pytest.mark.parametrize("baseline", ["mean", "blur", np.float32([0.1, 0.5, 0.9])])
+@pytest.mark.parametrize(("baseline", "chunk_size"), [("mean", 4), ("blur", 64), (np.float32([0.1, 0.5, 0.9]), 7)])
 def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size, baseline):
     """Any clip may be paired with any family, in any order and number."""
     classifier = toys.pooling_classifier(cells=(2, 2, 5))
