@@ -4,12 +4,16 @@ import dataclasses
 from functools import partial
 
 import flax.linen as nn
+import jax
 import numpy as np
 
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import WindowSampler
+from jaxsal.models import init_variables
 from jaxsal.models.layers import Conv, batch_norm, linear
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import save_as_run
 from jaxsal.training.networks import NETWORKS, Architecture, NetworkSpec
 from jaxsal.training.options import TrainOptions
 
@@ -76,6 +80,14 @@ def clip_set(per_class=4):
 
 def loaded(split="train", per_class=4):
     return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, sampler=SPEC.sampler)
+
+
+def save_untrained(folder, spec=SPEC):
+    """Writes a run whose weights are as they were drawn; its checkpoint."""
+    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
+    checkpoint = Checkpoint(spec, variables, 0, None, {})
+    save_as_run(checkpoint, folder)
+    return checkpoint
 
 
 def save_recordings(folder):

@@ -25,11 +25,8 @@ from jaxsal.evaluation.explain import explaining_groups, select_cases
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.metrics.measures import MEASURES
-from jaxsal.models import init_variables
 from jaxsal.report.folder import explain_to_folder
 from jaxsal.saliency.methods import METHODS
-from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import save_as_run
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -161,21 +158,13 @@ def test_the_table_of_rooms_is_that_of_the_package():
     assert [name for name in named if not (ROOT / "jaxsal" / name).is_file()] == []
 
 
-def save_run(folder, spec):
-    """Writes a run of a network that knows nothing."""
-    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
-    checkpoint = Checkpoint(spec, variables, 0, None, {})
-    save_as_run(checkpoint, folder)
-    return checkpoint
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A folder with a run of `jaxsal evaluate` on toys where the pages say runs/demo is, and a sample video."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "data").symlink_to(ROOT / "data")
     run, spec = folder / "runs" / "demo", runs.SPEC
-    checkpoint = save_run(run, spec)
+    checkpoint = runs.save_untrained(run)
     cases = select_cases(spec, runs.clip_set().select(split="test"), 2)
     options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
     explain_to_folder(run, checkpoint, cases, options, command="jaxsal evaluate")
@@ -256,7 +245,7 @@ def test_cheap_commands_run(start, folder, one_device, monkeypatch, tmp_path, ca
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
     if start.startswith("convert"):
-        save_run(tmp_path / "runs" / "demo", runs.RESNET)
+        runs.save_untrained(tmp_path / "runs" / "demo", runs.RESNET)
         monkeypatch.chdir(tmp_path)
     for words in starting_with(start):
         smaller = ["--num-masks", "8", "--num-steps", "3"] if words[0] in ("explain", "evaluate") else []

@@ -2,15 +2,11 @@
 
 import json
 
-import jax
 import numpy as np
 import pytest
 
 import runs
 from jaxsal.commands import cli
-from jaxsal.models import init_variables
-from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import save_as_run
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +24,7 @@ def tiny_networks(monkeypatch):
 def run_folder(tmp_path_factory):
     """A run with the network of `runs`, whose weights are as they were drawn."""
     folder = tmp_path_factory.mktemp("run")
-    variables = init_variables(runs.SPEC.model(), jax.random.key(0), (1, *runs.SPEC.clip_shape))
-    save_as_run(Checkpoint(runs.SPEC, variables, 0, None, {}), folder)
+    runs.save_untrained(folder)
     return folder
 
 

@@ -5,27 +5,20 @@ import dataclasses
 import json
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 import runs
-from jaxsal.models import init_variables
-from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import save_as_run
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "experiments" / "notebooks").glob("*.ipynb"))
-SPEC = runs.SPEC
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Networks that know nothing, one for each training spectrum, and a recording."""
     folder = tmp_path_factory.mktemp("notebooks")
-    variables = init_variables(SPEC.model(), jax.random.key(0), (1, *SPEC.clip_shape))
     for spectra in ("IR", "TV", "IRTV"):
-        spec = dataclasses.replace(SPEC, spectra=spectra)
-        save_as_run(Checkpoint(spec, variables, 0, None, {}), folder / spectra)
+        runs.save_untrained(folder / spectra, dataclasses.replace(runs.SPEC, spectra=spectra))
     np.save(folder / "recording.npy", runs.moving_bar(1, 5, False))
     return folder
 

@@ -3,16 +3,12 @@
 import json
 import re
 
-import jax
 import numpy as np
 import pytest
 
 import runs
 from jaxsal.commands import cli
-from jaxsal.models import init_variables
 from jaxsal.report.run import read_run, report_page
-from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import save_as_run
 from pages import CLIP, cases, page_data, write_run
 
 
@@ -49,9 +45,7 @@ def explain(folder, clip, *options):
 
 def test_commands_that_share_a_folder_are_not_pooled(tmp_path, capsys):
     """Two clips, then the second one with other options: a report of the last command each time."""
-    spec = runs.SPEC
-    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
-    save_as_run(Checkpoint(spec, variables, 0, None, {}), tmp_path / "network")
+    runs.save_untrained(tmp_path / "network")
     for name, label in (("first", 0), ("second", 1)):
         np.save(tmp_path / f"{name}.npy", runs.moving_bar(label, 5, False))
         explain(tmp_path, tmp_path / f"{name}.npy")
