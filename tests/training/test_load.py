@@ -125,5 +125,5 @@ def test_a_folder_without_a_checkpoint_says_how_to_get_one(trained_run, tmp_path
     with pytest.raises(FileNotFoundError, match="got .*none. `jaxsal demo`, `jaxsal train` and `jaxsal convert` make"):
         load(tmp_path / "none")
     folder = trained_run[0]
-    with pytest.raises(FileNotFoundError, match=f"got {folder.parent}. There is one in .*trained"):
+    with pytest.raises(FileNotFoundError, match=f"got {folder.parent}. There is one in "):
         load(folder.parent)
