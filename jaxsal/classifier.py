@@ -55,12 +55,11 @@ def _apply(bound: _ModelMethod, variables: Any, inputs: Array) -> Array:
     return bound.model.apply(variables, inputs[None], method=bound.method)[0]
 
 
-@partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["params", "mean", "std"],
-    meta_fields=["features_fn", "head_fn", "frames_per_mask", "normalization", "precision"],
-    drop_fields=["classes", "spec"],
-)
+_ARRAYS = ("params", "mean", "std")
+_STATIC = ("features_fn", "head_fn", "frames_per_mask", "normalization", "precision")
+
+
+@jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True, repr=False)
 class Classifier:
     """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,).
@@ -188,6 +187,16 @@ class Classifier:
             check_normalization(mean, std)
         mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
         return cls(params, mean, std, features, head, frames_per_mask, classes=tuple(classes))
+
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
+        """The arrays under their names, and what programs depend on; names of classes are neither."""
+        arrays = [(jax.tree_util.GetAttrKey(name), getattr(self, name)) for name in _ARRAYS]
+        return arrays, tuple(getattr(self, name) for name in _STATIC)
+
+    @classmethod
+    def tree_unflatten(cls, static: tuple[Any, ...], arrays: Sequence[Any]) -> "Classifier":
+        """The classifier again, without the names of its classes."""
+        return cls(*arrays, *static)
 
     def __repr__(self) -> str:
         leaves = jax.tree.leaves(self.params)
