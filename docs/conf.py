@@ -1,6 +1,7 @@
 """Settings of the documentation: pages in Markdown, the reference and the commands' help from the code itself.
 
-`sphinx-build -W docs docs/_build` makes the pages.
+`sphinx-build -W docs docs/_build` makes the pages. With JAXSAL_DOCS_RUN=1 set, the tutorials are executed and shown
+with their outputs, which are kept for the next build. They need `runs/demo`, see `docs/tutorials/index.md`.
 """
 
 import ast
@@ -21,8 +22,14 @@ project = "jaxsal"
 author = "the jaxsal authors"
 copyright = "the jaxsal authors, MIT licence"
 release = version = _version("jaxsal")
-exclude_patterns = ["_build"]
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_parser"]
+exclude_patterns = ["_build", "tutorials/runs"]
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb", "sphinx_design"]
+nb_execution_mode = "cache" if os.environ.get("JAXSAL_DOCS_RUN") else "off"
+nb_execution_timeout = 1800
+nb_execution_raise_on_error = True
+nb_merge_streams = True
+nb_output_stderr = "remove"
+linkcheck_ignore = [r"https://doi\.org/.*", r"https://ieeexplore\.ieee\.org/.*"]  # they refuse programs
 html_theme = "furo"
 html_title = f"jaxsal {release}"
 html_show_sphinx = False
@@ -45,21 +52,30 @@ class _AsWritten(str):
 
 def signature_as_written(app, what, name, obj, options, signature, return_annotation):
     """Shows annotations as they are written, `Clip` or `Float[Array, "T H W"]`, not as what they stand for."""
-    function = obj.__init__ if inspect.isclass(obj) else inspect.unwrap(obj) if callable(obj) else None
+    has_fields = inspect.isclass(obj) and (dataclasses.is_dataclass(obj) or hasattr(obj, "_fields"))
+    function = inspect.unwrap(obj) if callable(obj) else obj
+    if inspect.isclass(obj) and not has_fields:
+        function = obj.__init__
     try:
         shown = inspect.signature(obj)
         written = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
     except (OSError, TypeError, ValueError, IndentationError):
         return None
-    if not isinstance(written, ast.FunctionDef):
+    if isinstance(written, ast.ClassDef):
+        fields = [line for line in written.body if isinstance(line, ast.AnnAssign)]
+        annotations = {line.target.id: line.annotation for line in fields}
+    elif isinstance(written, ast.FunctionDef):
+        arguments = [*written.args.posonlyargs, *written.args.args, *written.args.kwonlyargs]
+        annotations = {a.arg: a.annotation for a in arguments if a.annotation}
+    else:
         return None
-    arguments = [*written.args.posonlyargs, *written.args.args, *written.args.kwonlyargs]
-    texts = {a.arg: _AsWritten(ast.unparse(a.annotation)) for a in arguments if a.annotation}
+    texts = {name: _AsWritten(ast.unparse(annotation)) for name, annotation in annotations.items()}
     parameters = [p.replace(annotation=texts.get(p.name, p.annotation)) for p in shown.parameters.values()]
     if what == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
     text = str(shown.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
-    return text, ast.unparse(written.returns) if written.returns else None
+    returns = getattr(written, "returns", None)
+    return text, ast.unparse(returns) if returns else None
 
 
 def linked(code):

@@ -33,7 +33,6 @@ PAGES = [
     ROOT / "README.md",
     *ROOT.glob("data/**/README.md"),
     *ROOT.glob("docs/**/*.md"),
-    ROOT / "experiments/notebooks/README.md",
 ]
 
 
@@ -54,7 +53,7 @@ def commands(path):
 
 def mentions():
     """What is said to be a command within the text of pages, notebooks, docstrings and configs, by place."""
-    folders = ["jaxsal/**/*.py", "experiments/**/*.py", "experiments/**/*.ipynb", "experiments/**/*.toml"]
+    folders = ["jaxsal/**/*.py", "experiments/**/*.py", "docs/tutorials/*.ipynb", "experiments/**/*.toml"]
     files = [*PAGES, *(path for pattern in folders for path in ROOT.glob(pattern))]
     pattern = r"(?<!`)`jaxsal ([^`\n]+)`|^ *Example: jaxsal (.+)$|^# .*: jaxsal (.+)$"
     return {

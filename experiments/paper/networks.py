@@ -1,8 +1,8 @@
-"""The six networks of the study, one config each; trains the one that is named.
+"""The six networks of the study, one config each; trains the named one.
 
     python experiments/paper/networks.py resnet3d18-irtv --output runs/paper
 
-`jaxsal paper` trains the same networks into the same folders and takes up what is there.
+`jaxsal paper` trains the same networks into the same folders and resumes there.
 """
 
 from dataclasses import dataclass
