@@ -54,7 +54,7 @@ def _fields(kind: type, supplied: Mapping[str, Mapping[str, Any]]) -> tuple[Stru
 
 
 def _set_alone(make: Callable[..., Any], fields: tuple[StructFieldSpec, ...]) -> StructConstructorSpec:
-    """Makes options of those that were set."""
+    """Makes options of the values that were set."""
     return StructConstructorSpec(lambda **given: make(**{n: v for n, v in given.items() if v is not None}), fields)
 
 

@@ -29,7 +29,7 @@ def _fold(name: str) -> str:
 
 
 def check_names(options: Any) -> None:
-    """Raises ValueError unless every name in a dataclass is one of those that its field's `Literal` lists.
+    """Raises ValueError unless every name in a dataclass is listed by its field's `Literal`.
 
     A field may also be a tuple of names, or take None, numbers or arrays beside names.
     """

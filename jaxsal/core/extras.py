@@ -31,7 +31,7 @@ def check_installed(*modules: str) -> None:
 
 
 def missing_message(modules: list[str]) -> str:
-    """Names missing modules and the command that installs them: the first extra with all of them, or all that help."""
+    """Names missing modules and the command that installs them: one extra with all of them, or several."""
     enough = [extra for extra, brought in EXTRAS.items() if set(modules) <= set(brought)][:1]
     extras = ",".join(enough or [extra for extra, brought in EXTRAS.items() if set(modules) & set(brought)])
     packages = "The package " + modules[0] if len(modules) == 1 else "The packages " + ", ".join(modules)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, written aside, then moved into place; and the error of those that are damaged."""
+"""Files that are whole or absent: written aside, then moved into place; and the error of damaged files."""
 
 import csv
 import io

@@ -72,7 +72,7 @@ def given_processes(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def own_devices(environment: Mapping[str, str]) -> list[int] | None:
-    """The GPUs of this process, by their place among those that it sees; [] for all of them.
+    """The GPUs of this process, by their place among the GPUs that it sees; [] for all of them.
 
     JAX alone gives each task of SLURM or Open MPI a single GPU. Here a task has all GPUs that only it sees, and tasks
     that see the same GPUs have equal parts of them.

@@ -122,7 +122,7 @@ class MultispectralActions(ClipBuilder):
 
 
 class PairedActions(ClipBuilder):
-    """Recordings of one's own, in one spectrum or in two."""
+    """Recordings of your own, in one spectrum or in two."""
 
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
     MANUAL_DOWNLOAD_INSTRUCTIONS = "A folder of recordings in the layout of data/README.md."

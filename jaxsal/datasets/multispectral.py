@@ -63,7 +63,7 @@ def read_numbered_frames(folder: Path, *, value_range: ValueRange | None = None)
 
     Args:
       folder: The folder.
-      value_range: (black, white) in raw counts; all that the files' type can hold if None.
+      value_range: (black, white) in raw counts; the full range of the files' type if None.
 
     Raises:
       ValueError: If a number is missing, or a frame cannot be read.

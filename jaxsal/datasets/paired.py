@@ -1,4 +1,4 @@
-"""A folder of one's own recordings, in one spectrum or in two, as a clip set.
+"""A folder of your own recordings, in one spectrum or in two, as a clip set.
 
     root/
       IR/  TV/          one entry per recording: a video, an array file, or a folder of images

@@ -20,7 +20,7 @@ class FrameSampler(Protocol):
         """T, the frames of a clip."""
 
     def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
-        """Of a recording of `length` frames, those that the network is tested and explained on."""
+        """The frames, of a recording of `length`, that the network is tested and explained on."""
 
     def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
         """Of a recording of `length` frames, those of one training clip; they depend on the key alone."""

@@ -1,4 +1,4 @@
-"""Scores of one clip under masks of any kind, after checking all that a user passes in."""
+"""Scores of one clip under masks of any kind, after checking every argument."""
 
 from collections.abc import Sequence
 from typing import get_args

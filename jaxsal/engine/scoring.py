@@ -118,7 +118,7 @@ def _unknown(batch: Batch, pairs: np.ndarray, ends: np.ndarray, baseline: Baseli
 def _with_ends(
     batch: Batch, logits: Any, todo: np.ndarray, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline
 ) -> Float[AnyArray, "N K"]:
-    """The logits of all rows from those that were scored and those that the batch knows."""
+    """The logits of all rows: the scored ones, and the ones that the batch knows."""
     found = _set(np.zeros((len(ends), batch.num_classes), np.float32), todo, logits)
     for kind in (UNTOUCHED, REPLACED):
         rows, end = np.flatnonzero(ends == kind), _end(kind, baseline)

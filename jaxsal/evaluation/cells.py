@@ -127,7 +127,7 @@ def option_values(options: Any) -> dict[str, Any]:
 
 
 def option_text(options: Any, left_out: tuple[str, ...] = ()) -> str:
-    """`option_values` as JSON, but for those that are left out; the same object is looked at once."""
+    """`option_values` as JSON, without the ones left out; each object is converted once."""
     try:
         return _text(options, left_out)
     except TypeError:  # an array as a baseline

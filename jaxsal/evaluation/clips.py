@@ -56,12 +56,12 @@ def complete_scores(
     chunk_size: int,
     pad: Callable[[Any], Any] = lambda family: family,
 ) -> dict[int, Scores]:
-    """The scores of some clips of a batch, once those that are missing are scored.
+    """The scores of some clips of a batch, after scoring the missing ones.
 
     Args:
       batch: The clips.
       found: Which scores.
-      held: By clip, those that are there.
+      held: By clip, the scores that are there already.
       clips: Numbers of the clips.
       keep: Keeps what is scored, as it comes.
       chunk_size: Masks in memory at once.

@@ -94,7 +94,7 @@ class Group:
         return {number: by_seed[seed] for number, seed in seeds.items()}
 
     def cases_of(self, number: int) -> Sequence[Case]:
-        """The clips that a cell concerns: all, but for those that the control `other` has no partner of."""
+        """The clips of a cell: all, except clips for which the control `other` has no partner."""
         if number not in self.partners:
             return self.cases
         return [case for case in self.cases if case.name in self.partners[number]]

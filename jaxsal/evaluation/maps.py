@@ -1,4 +1,4 @@
-"""Maps and results of a store, cell by cell: stored maps, and those that scores give again without a pass."""
+"""Maps and results of a store, cell by cell: stored maps, and maps that are read out of scores without a pass."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -66,7 +66,7 @@ class Objects:
         return wait
 
     def keys(self, folder: str) -> set[str]:
-        """The files of a folder; those that are being written are none yet."""
+        """The whole files of a folder; a file that is being written is not among them."""
         try:
             return {key.decode() for key in self._files.list(ts.KvStore.KeyRange(f"{folder}/", f"{folder}0")).result()}
         except (ValueError, OSError) as error:

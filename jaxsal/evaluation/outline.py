@@ -94,7 +94,7 @@ def outline_explaining(
 def outline_training(
     spec: NetworkSpec, options: TrainOptions, num_clips: int, output: Path, *, notes: tuple[str, ...] = ()
 ) -> Outline:
-    """The outline of a training on so many clips; steps of an earlier start count where it is of the same network.
+    """Outlines a training; steps of an earlier start count if its network is the same.
 
     Raises:
       ValueError: If `output` holds the checkpoint of another network.

@@ -72,7 +72,7 @@ def make_plan(groups: Sequence[Group], store: Store | None, *, keep_clips: bool 
       keep_clips: Whether the clips themselves are stored, too.
 
     Returns:
-      The plan, and the tasks with anything to do: those that come later, which need maps of others, last.
+      The plan, and the tasks that are left; tasks that need maps of others come last.
     """
     tasks = [task for group in groups for task in _tasks(group, store, keep_clips)]
     tasks.sort(key=lambda task: task.later)

@@ -1,4 +1,4 @@
-"""What a run says while it goes on: how far it is, how fast, and where the time went."""
+"""The progress of a run: how far it is, how fast, and where the time went."""
 
 import time
 from collections import Counter, defaultdict
@@ -83,7 +83,7 @@ class Progress:
         self.clips_done += 1
 
     def skip(self, passes: int) -> None:
-        """Counts so many forward passes less to do, as those of a clip that cannot be used."""
+        """Takes forward passes off the total, such as those of a clip that cannot be used."""
         self._bar.total -= passes
 
     def summary(self) -> str:

@@ -17,7 +17,7 @@ from jaxsal.training.networks import NetworkSpec
 def made_by(
     command: str, options: ExplainOptions, checkpoint: Checkpoint, places: Sequence[Place] = (), **notes: Any
 ) -> dict[str, Any]:
-    """For run.json: the command, the options in force, this program, and all that the checkpoint knows of itself.
+    """For run.json: the command, the options in force, this program, and what the checkpoint knows of itself.
 
     Args:
       command: What was typed.

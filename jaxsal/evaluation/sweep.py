@@ -26,13 +26,13 @@ def run_sweep(
 ) -> Plan:
     """Runs what is left to do of a sweep; the same call resumes one that was killed.
 
-    Processes that JAX joined first take clips of their own; what does not go round is done by all devices together.
+    Each process that JAX joined takes clips of its own; leftover clips are split across all devices.
     Jobs that do not know each other take a `shard` of the clips each. Results are the same either way.
 
     Args:
       config: The sweep.
       groups: Its cells, if they are open already; its checkpoints and clips are opened if None.
-      verify: Whether to read all that the store holds first, and make again what is damaged; else what is read is
+      verify: Whether to read the whole store first and redo damaged results; otherwise only what is used is
         checked.
       shard: (i, n): do every n-th clip of the sweep from i on, whatever others have done of it.
 
@@ -117,7 +117,7 @@ def _whole_task(group: Group, clip: int, later: bool) -> Task:
 
 
 def share_out(tasks: Sequence[Task], process: int, num_processes: int) -> tuple[list[Task], list[Task]]:
-    """The tasks that a process does alone, and those that all do together: the rest of whole rounds."""
+    """The tasks of this process alone, and the leftover tasks that all processes share."""
     whole = len(tasks) - len(tasks) % num_processes
     if num_processes == 1:
         return list(tasks), []

@@ -68,7 +68,7 @@ class Work:
             self.batch.learn((REPLACED, baselines[name]), rows, arrays[f"{name}_replaced"])
 
     def _ends(self, clip: int, cell: Cell) -> dict[str, np.ndarray]:
-        """The logits of a clip that nothing replaced, and of those that measures of a cell replaced wholly."""
+        """The logits of the untouched clip, and of the clips that a cell's measures replaced wholly."""
         ends = {f"{name}_replaced": (REPLACED, baseline) for name, baseline in self.group.baselines(cell).items()}
         known = {
             name: np.asarray(self.batch.end(end)[clip]) for name, end in ends.items() if self.batch.knows(end)[clip]
@@ -101,7 +101,7 @@ class Work:
             return self.run.chunks.run(found.cell.method, self.batch, complete, family=family)
 
     def _keep(self, series: str, clip: int, span: tuple[int, int], arrays: Mapping[str, np.ndarray]) -> None:
-        """Stores scores of a clip; those that are no numbers are not kept."""
+        """Stores the scores of a clip; scores that are not finite are not kept."""
         if not np.isfinite(arrays["logits"]).all():
             return
         store, most = self.run.store, self.run.masks_per_commit

@@ -18,7 +18,7 @@ from jaxsal.models.initialise import normal
 from jaxsal.models.persistence import PersistenceOfAppearance
 from jaxsal.models.resnet import Backbone
 
-SHIFT_DIVISOR = 8  # one in so many channels comes from the next segment, as many from the previous one
+SHIFT_DIVISOR = 8  # one in 8 channels comes from the next segment, one in 8 from the previous one
 
 Variant = Literal["lite", "rgb", "pa"]
 

@@ -33,7 +33,7 @@ def run_study(
     num_workers: int | None = None,
     command: str = "",
 ) -> list[Report]:
-    """Runs the study, or goes on with the run that `output` holds, and writes a report for each recipe.
+    """Runs the study, or resumes the run in `output`, and writes a report for each recipe.
 
     Args:
       study: Its scale.

@@ -111,7 +111,7 @@ def panel_curves(
       curves: (deletion, insertion).
       saliency: The map.
       clip_shape: (T, H, W, C).
-      options: By measure, those that the curves were measured with.
+      options: By measure, the options of its curves.
     """
     return [
         PanelCurve(method, measure, curve, changing_steps(saliency, clip_shape, options[measure]))

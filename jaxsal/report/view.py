@@ -28,7 +28,7 @@ class View(NamedTuple):
     """A page that a notebook shows by itself.
 
     Attributes:
-      page: HTML, with all that it shows.
+      page: HTML, with everything that it shows.
     """
 
     page: str

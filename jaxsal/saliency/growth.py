@@ -23,7 +23,7 @@ def score_missing(
     least: int,
     save: Callable[[Ids, Logits], None] | None = None,
 ) -> tuple[Ids, Logits]:
-    """All ids with their scores, ascending, once those that are missing are scored.
+    """All ids with their scores, ascending, after scoring the missing ones.
 
     Scores are saved every ten seconds, and at the end, also at one by an exception. Where a save takes long, saves are
     so far apart that they take at most a hundredth of the time.
@@ -67,7 +67,7 @@ def whole_batches(ids: Ids, batch_size: int) -> Bool[np.ndarray, " N"]:
 
 
 class _Growing:
-    """Scores with room for all that are missing, which is filled as they come, and written when it is time."""
+    """Scores with room for the missing ones, filled as they arrive and written from time to time."""
 
     def __init__(self, ids: Ids, logits: Logits, missing: Ids, save: Callable[[Ids, Logits], None] | None):
         self.write = save

@@ -45,7 +45,7 @@ def rise_family(key: PRNGKeyArray, shape: tuple[int, int, int], options: RiseOpt
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RiseLedger(LedgerViews):
-    """Scores of numbered RISE masks with all that the masks came from; some kB, whatever the clip's size.
+    """Scores of numbered RISE masks, with everything that determines the masks; some kB, whatever the clip's size.
 
     Attributes:
       key_data: The raw random key, (2,).
@@ -143,13 +143,13 @@ class RiseLedger(LedgerViews):
         return read_ledger(read_out, held, used, target, estimator, scores)
 
     def _count(self, num_masks: int) -> int:
-        """`num_masks`, after checking that the first so many are here; ids ascend, so they come first."""
+        """`num_masks`, after checking that the masks from 0 on are here; ids ascend, so they come first."""
         if num_masks < 1 or (self.ids < num_masks).sum() != num_masks:
             raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
         return num_masks
 
     def first(self, num_masks: int) -> "RiseLedger":
-        """The ledger that a run of so many masks would have left.
+        """The ledger that a run of `num_masks` masks would have left.
 
         Raises:
           ValueError: If the first `num_masks` masks are not all here.

@@ -43,7 +43,7 @@ def checkpoint_from_torch(
     Args:
       source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
       arch: What the network is, a key of `jaxsal.training.networks.NETWORKS`; told by the tensors' names if None.
-      classes: Names of the classes, in the order of the logits. If None, those that `write_for_torch` noted in the
+      classes: Names of the classes, in the order of the logits. If None, the names that `write_for_torch` noted in the
         file, or "class-0" and so on.
       from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
         PA module are drawn anew and know nothing yet.

@@ -52,7 +52,7 @@ class Pose(NamedTuple):
 
 
 class _Joints(NamedTuple):
-    """Points in the world: (T, 3), or (T, 2, 3) for those that come left and right."""
+    """Points in the world: (T, 3), or (T, 2, 3) for pairs, left and right."""
 
     pelvis: np.ndarray
     chest: np.ndarray

@@ -25,7 +25,7 @@ Arrays = TypeVar("Arrays")
 def convolve_by(
     ways: tuple[Way, ...], inputs: jax.Array, kernel: jax.Array, strides: Strides, padding: Padding
 ) -> jax.Array:
-    """The convolution by a way for each of the first axes, and by XLA over those that are left."""
+    """The convolution: one form for each of the first axes, XLA for the remaining axes."""
     if not ways:
         return xla_convolution(inputs, kernel, strides, padding)
     others = partial(convolve_by, ways[1:], strides=strides[1:], padding=padding[1:])
@@ -71,7 +71,7 @@ def first_axis(inputs: HasShape, kernel: HasShape) -> int:
 
 
 def count_outputs(length: int, num_taps: int, stride: int, pads: Pads) -> int:
-    """The outputs along an axis of so many inputs."""
+    """The number of outputs along an axis."""
     return (length + sum(pads) - num_taps) // stride + 1
 
 
