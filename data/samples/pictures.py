@@ -25,7 +25,7 @@ from jaxsal.report.run import read_run
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _CLOSE_UP = """
 .scene > h2, .controls .fold, .status, .rest .numbers, .rest figure.full, .bar { display: none !important; }
-.scene { border: 0; margin: 0; padding: 0 0 0.4rem; }
+.scene { border: 0; margin: 0; padding: 0.6rem; }
 """
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepare(Verb):
-    """Writes a set as shards; train and evaluate take it by its name.
+    """Writes a set as shards, which train and evaluate open by name.
 
     Example: jaxsal data prepare multispectral_actions --manual-dir recordings/ --size 256
     """

@@ -57,7 +57,7 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Demo(Verb):
-    """Trains a small network on the embedded clips of both spectra, explains held-out actors, measures the maps.
+    """Trains a small network on embedded clips of both spectra, explains held-out actors and measures the maps.
 
     Example: jaxsal demo --output runs/demo
     """

@@ -27,7 +27,7 @@ class Sweep(Verb):
     status: bool = False
     """Only print how much of the sweep the store holds; the store must exist."""
     verify: bool = False
-    """Before resuming, read all that the store holds and redo what is damaged; what is used is always checked."""
+    """Before resuming, check the whole store and redo damaged results; results that are used are always checked."""
     export: Annotated[Path | None, unset("no export")] = None
     """Only write the results of the store to this .csv, .parquet or .zarr file."""
     merge: Annotated[tuple[str, ...], unset("none")] = ()
