@@ -1,6 +1,6 @@
-"""Random crops and mirroring of training clips, on the device: one draw for all frames of a clip."""
+"""Random crops, mirroring and reversal of training clips, on the device: one draw for all frames of a clip."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -72,3 +72,40 @@ CROPS: dict[str, Callable[..., Float[Array, "T crop crop 3"]]] = {
     "random": random_crop,
     "multiscale": multi_scale_crop,
 }
+
+
+def with_reversals(
+    clips: Float[Array, "B T H W C"],
+    labels: Int[Array, " B"],
+    classes: Sequence[str],
+    reversals: Sequence[tuple[str, str]],
+) -> tuple[Float[Array, "N T H W C"], Int[Array, " N"]]:
+    """The clips, and each of them again: backwards, as the other class of its pair; as it is where it has no pair.
+
+    Whatever tells a clip from others but not from its reversal is then the same in two classes of every batch.
+
+    Args:
+      clips: The clips of a batch.
+      labels: Their classes.
+      classes: Names of all classes.
+      reversals: Pairs of names; without any, the clips are returned as they are.
+
+    Raises:
+      ValueError: If a pair names a class that there is not.
+
+    References:
+      Price, Damen, "Retro-Actions: Learning 'Close' by Time-Reversing 'Open' Videos", 2019,
+      https://arxiv.org/abs/1909.09422
+    """
+    if not reversals:
+        return clips, labels
+    partner = np.arange(len(classes))
+    for pair in reversals:
+        if not set(pair) <= set(classes):
+            raise ValueError(f"`reversals` must pair classes out of {tuple(classes)}; got {pair}.")
+        first, second = map(classes.index, pair)
+        partner[[first, second]] = second, first
+    partners = jnp.asarray(partner, labels.dtype)[labels]
+    has_partner = (partners != labels)[:, None, None, None, None]
+    again = jnp.where(has_partner, clips[:, ::-1], clips)
+    return jnp.concatenate([clips, again]), jnp.concatenate([labels, partners])

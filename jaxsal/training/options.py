@@ -27,6 +27,8 @@ class TrainOptions:
       cropping: "random" cuts squares of the network's size; "multiscale" cuts squares and near-squares of several
         sizes at 13 positions and resizes them.
       flip_prob: Probability of mirroring a clip from left to right, 0 to 1.
+      reversals: Pairs of classes that are each other backwards in time: every clip of one is also shown backwards, in
+        the same batch, as a clip of the other. Doubles the clips of a step.
       seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; at
         least 0.
       save_every: Steps between checkpoints, at least 1.
@@ -40,6 +42,7 @@ class TrainOptions:
     weight_decay: float = 0.01
     cropping: Cropping = "random"
     flip_prob: float = 0.5
+    reversals: tuple[tuple[str, str], ...] = ()
     seed: int = 0
     save_every: int = 200
 

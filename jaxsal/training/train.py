@@ -21,7 +21,7 @@ from jaxsal.core.processes import asked_to_stop, is_first
 from jaxsal.core.progress import Bar
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
-from jaxsal.training.augment import augment
+from jaxsal.training.augment import augment, with_reversals
 from jaxsal.training.checkpoint import (
     Checkpoint,
     Variables,
@@ -79,6 +79,7 @@ def train_step(
     model, optimizer = spec.model(), make_optimizer(options)
     keys = jax.random.split(jax.random.fold_in(key, state.step), len(clips) + 1)
     inputs = jax.vmap(partial(augment, crop=spec.crop, options=options))(keys[:-1], jnp.asarray(clips))
+    inputs, labels = with_reversals(inputs, jnp.asarray(labels), spec.classes, options.reversals)
     inputs = (inputs - jnp.asarray(spec.mean)) / jnp.asarray(spec.std)
 
     def loss_fn(params):
@@ -93,8 +94,8 @@ def train_step(
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
         change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
         params = optax.apply_updates(state.variables["params"], change)
-    count = jnp.float32(len(clips))
-    hits = (logits.argmax(axis=-1) == jnp.asarray(labels)).sum().astype(jnp.float32)
+    count = jnp.float32(len(inputs))
+    hits = (logits.argmax(axis=-1) == labels).sum().astype(jnp.float32)
     metrics = {"loss": (losses.sum(), count), "accuracy": (hits, count)}
     return TrainState(state.step + 1, {"params": params, **updates}, opt_state), metrics
 
@@ -199,8 +200,8 @@ def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], dir
         return None
     opt_state = jax.eval_shape(lambda: init_state(spec, options).opt_state)
     held = load_checkpoint(folder, spec=spec, progress={"opt_state": opt_state})
-    before = dataclasses.asdict(TrainOptions()) | held.origin["options"]  # older runs know fewer options
-    asked = json.loads(json.dumps(notes["options"]))
+    default, asked = (json.loads(json.dumps(o)) for o in (dataclasses.asdict(TrainOptions()), notes["options"]))
+    before = default | held.origin["options"]  # older runs know fewer options
     changed = [f"{name}: {before[name]} instead of {value}" for name, value in asked.items() if before[name] != value]
     if changed:
         raise ValueError(

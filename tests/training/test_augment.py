@@ -1,9 +1,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from PIL import Image
 
-from jaxsal.training.augment import POSITIONS, SCALES, augment, crop_sizes, multi_scale_crop
+from jaxsal.training.augment import POSITIONS, SCALES, augment, crop_sizes, multi_scale_crop, with_reversals
 from jaxsal.training.options import TrainOptions
 
 
@@ -58,3 +59,21 @@ def test_multi_scale_crops_are_mirrored_too():
     key = jax.random.key(0)
     straight, mirrored = (augment(key, clip, 8, TrainOptions(cropping="multiscale", flip_prob=p)) for p in (0.0, 1.0))
     np.testing.assert_array_equal(straight[:, :, ::-1], mirrored)
+
+
+def test_reversals_show_each_clip_of_a_pair_backwards_as_its_partner():
+    clips = jnp.arange(3 * 2.0).reshape(3, 2, 1, 1, 1)
+    labels = jnp.array([2, 1, 0])
+
+    shown, classes = with_reversals(clips, labels, ("up", "still", "down"), [("up", "down")])
+
+    np.testing.assert_array_equal(classes, [2, 1, 0, 0, 1, 2])
+    np.testing.assert_array_equal(shown.reshape(6, 2), [[0, 1], [2, 3], [4, 5], [1, 0], [2, 3], [5, 4]])
+    assert with_reversals(clips, labels, ("up", "still", "down"), ())[0] is clips
+
+
+def test_reversals_of_unknown_classes_are_refused():
+    with pytest.raises(
+        ValueError, match=r"`reversals` must pair classes out of \('up', 'down'\); got \('up', 'left'\)"
+    ):
+        with_reversals(jnp.zeros((1, 2, 1, 1, 1)), jnp.array([0]), ("up", "down"), [("up", "left")])
