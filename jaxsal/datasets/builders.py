@@ -96,7 +96,7 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
         table = self.info.metadata["clips"][split] = []
         read = counted(in_order(self._load, records), len(records), split, "clips", show=self.show_progress)
         for number, (record, loaded) in enumerate(zip(records, read, strict=True)):
-            table.append([record.name, record.label, record.spectrum, record.scene])
+            table.append([record.name, record.label, record.spectrum, record.scene, record.actor])
             yield number, dict(label=record.label, name=record.name, spectrum=record.spectrum, **loaded)
 
     def _load(self, record: ClipRecord) -> dict[str, np.ndarray]:
@@ -133,15 +133,19 @@ class PairedActions(ClipBuilder):
 
 
 class SyntheticActions(ClipBuilder):
-    """The embedded, rendered action set, eight actions by ten actors in two takes; frames of 64 pixels or `size`."""
+    """The embedded, rendered action set, eight actions by 48 actors; frames of 64 pixels or `size`."""
 
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {  # noqa: RUF012
+        "2.0.0": "48 actors, anywhere in the picture; clips are loops that begin anywhere in their action.",
+    }
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
     HAS_ACTORS = True
 
     def clip_set(self, manual_dir: Any) -> ClipSet:
         """The rendered clips; `manual_dir` is not read."""
         config = self.builder_config
-        return synthetic_actions(takes=2, num_frames=config.num_frames, height=config.size or 64)
+        return synthetic_actions(num_frames=config.num_frames, height=config.size or 64)
 
 
 BUILDERS: dict[str, type[ClipBuilder]] = {

@@ -27,7 +27,7 @@ def open_clips(data: str, *, height: int, num_frames: int = 16, seed: int = 0) -
       ValueError: If the prepared set is not whole, or the folder's table of segments is not as it must be.
     """
     if data == SYNTHETIC:
-        return synthetic_actions(seed=seed, takes=2, num_frames=num_frames + SPARE_FRAMES, height=height)
+        return synthetic_actions(seed=seed, num_frames=num_frames + SPARE_FRAMES, height=height)
     if is_prepared_name(data):
         return prepared_clips(find_prepared(data).folder)
     if not Path(data).is_dir():

@@ -90,10 +90,10 @@ def prepared_clips(folder: str | Path) -> ClipSet:
 
 def _records(folder: Path, tables: dict[str, list[Any]], *, has_actors: bool) -> Iterator[ClipRecord]:
     for split in SPLITS:
-        for number, (name, label, spectrum, *scene) in enumerate(tables.get(split, [])):
+        for number, (name, label, spectrum, *rest) in enumerate(tables.get(split, [])):
             read = partial(_read, folder, split, number, name)
             load_mask = partial(read, "actor") if has_actors else None
-            yield ClipRecord(name, label, spectrum, split, partial(read, "frames"), load_mask, *scene[:1])
+            yield ClipRecord(name, label, spectrum, split, partial(read, "frames"), load_mask, *rest[:2])
 
 
 def _read(folder: Path, split: str, number: int, name: str, field: str) -> Shaped[np.ndarray, "L H W *_"]:

@@ -91,7 +91,7 @@ def test_recordings_of_ones_own(tmp_path):
 
 def test_the_embedded_set(tmp_path, monkeypatch):
     def fewer(**options):
-        whole = synthetic_actions(**(options | dict(takes=1, actors=(0, 8))))
+        whole = synthetic_actions(**(options | dict(takes=1, actors=(0, 40))))
         return dataclasses.replace(whole, records=whole.records[:3] + whole.records[-3:])
 
     monkeypatch.setattr("jaxsal.datasets.builders.synthetic_actions", fewer)
@@ -116,7 +116,7 @@ def test_a_set_prepared_before_frames_were_counted(tmp_path):
 
 def test_the_actors_of_the_embedded_set(tmp_path, monkeypatch):
     """Kept with the frames and cut like them: here the frames show nothing but the actor, in white."""
-    rendered = synthetic_actions(takes=1, actors=(8,), num_frames=2, height=30).select(split="test")
+    rendered = synthetic_actions(takes=1, actors=(40,), num_frames=2, height=30).select(split="test")
 
     def white(record):
         return white_frames(record.load_mask())

@@ -1,7 +1,8 @@
 """The eight actions of the synthetic clips, as poses over time.
 
-The actions are four pairs; the second of a pair is the first one backwards in time, through the very same poses:
-pose(second, phase) = pose(first, 1 - phase). A single frame says nothing about which of the two it is from.
+The actions are four pairs; the second of a pair is the first one backwards in time. A clip is a loop that begins
+anywhere in its action: from the action's end it goes on at the start. So every pose is as likely in every frame of both
+actions of a pair, and no single frame, no mean over frames and no linear function of a clip tells which it is.
 """
 
 import numpy as np
@@ -19,17 +20,18 @@ ACTION_PAIRS: tuple[tuple[str, str], ...] = (
 ACTIONS: tuple[str, ...] = tuple(action for pair in ACTION_PAIRS for action in pair)
 
 
-def action_phases(action: str, actor: Actor, num_frames: int) -> Float[np.ndarray, " T"]:
-    """Phase of each frame: it rises from 0 to 1 in the first action of a pair and falls in the second."""
+def perform(action: str, actor: Actor, performance: Performance, num_frames: int) -> Capsules:
+    """The actor's body in each frame of an action."""
+    pair, backwards = divmod(ACTIONS.index(action), 2)
     times = (np.arange(num_frames) + 0.5) / num_frames
-    phases = times**actor.tempo
-    return phases if ACTIONS.index(action) % 2 == 0 else phases[::-1]
-
-
-def perform(action: str, phases: Float[np.ndarray, " T"], actor: Actor, performance: Performance) -> Capsules:
-    """The actor's body at the given phases of an action."""
-    pose_of_pair = (_sit, _bend, _raise_arms, _walk)[ACTIONS.index(action) // 2]
+    phases = loop_phases(times[::-1] if backwards else times, actor, performance)
+    pose_of_pair = (_sit, _bend, _raise_arms, _walk)[pair]
     return body(pose_of_pair(phases, actor, performance.manner), actor, performance)
+
+
+def loop_phases(times: Float[np.ndarray, " T"], actor: Actor, performance: Performance) -> Float[np.ndarray, " T"]:
+    """Phase of each frame: from `start` on it rises to 1, and again from 0."""
+    return ((performance.start + times) % 1.0) ** actor.tempo
 
 
 def _standing(phases, actor):
@@ -84,7 +86,7 @@ def _raise_arms(phases, actor, manner):
 
 def _walk(phases, actor, manner):
     standing, leg = _standing(phases, actor), (THIGH + SHIN) * actor.stature
-    travel = 0.7 * actor.stature * actor.reach
+    travel = 0.8 * actor.stature * actor.reach
     cycle = (actor.strides * phases[:, None] + manner + np.array([0.0, 0.5])) % 1.0
     swing = np.clip((cycle - 0.6) / 0.4, 0.0, 1.0)  # a foot rests for 0.6 of its cycle, then swings ahead
     step = np.where(cycle < 0.6, 0.3 - cycle, 0.6 * swing**2 * (3 - 2 * swing) - 0.3)

@@ -27,15 +27,18 @@ class Actor(NamedTuple):
     shirt: Float[np.ndarray, "3"]
     trousers: Float[np.ndarray, "3"]
     long_sleeves: bool
-    warmth: float  # degrees by which the clothes are warmer than average
+    shirt_warmth: float  # degrees Celsius of its surface
+    trousers_warmth: float
 
 
 class Performance(NamedTuple):
-    """Where and how one action is performed."""
+    """Where and how one action is performed, and how it is filmed."""
 
     position: Float[np.ndarray, "2"]  # on the floor, metres
     yaw: float  # radians from facing the stage's front, to the left
     manner: float  # in [0, 1): the foot that the walk starts with, which arm leads
+    start: float  # in [0, 1): the part of the action that has passed when the clip begins
+    aim: Float[np.ndarray, "2"]  # metres to the right and up from the stage's middle: where the camera looks
 
 
 class Pose(NamedTuple):
@@ -84,16 +87,33 @@ def make_actor(rng: np.random.Generator) -> Actor:
         tempo=float(np.exp(rng.uniform(-0.15, 0.15))),
         skin=complexion * np.array([0.95, 0.74, 0.6]),
         hair=rng.uniform(0.05, 0.6) * np.array([1.0, 0.75, 0.5]),
-        shirt=0.5 * muted_colour(rng),
-        trousers=0.4 * muted_colour(rng),
+        shirt=_cloth(rng),
+        trousers=_cloth(rng),
         long_sleeves=bool(rng.random() < 0.5),
-        warmth=rng.uniform(-1.0, 1.0),
+        shirt_warmth=_warmth(rng),
+        trousers_warmth=_warmth(rng),
     )
 
 
+def _cloth(rng):
+    """A colour well above or well below the brightness of walls."""
+    return rng.choice([0.12, 1.0]) * (0.75 + 0.25 * muted_colour(rng))
+
+
+def _warmth(rng):
+    """Degrees of cloth well above or, out of the cold, well below those of walls."""
+    return rng.uniform(30.0, 33.0) if rng.random() < 0.5 else rng.uniform(15.0, 19.0)
+
+
 def make_performance(rng: np.random.Generator) -> Performance:
-    """Draws where and how an action is performed: in the middle of the stage, facing its front."""
-    return Performance(rng.uniform(-0.1, 0.1, 2), rng.uniform(-0.25, 0.25), rng.uniform(0.0, 1.0))
+    """Draws where and how an action is performed: on the stage, facing its front, anywhere in the picture."""
+    return Performance(
+        position=rng.uniform(-0.1, 0.1, 2),
+        yaw=rng.uniform(-0.4, 0.4),
+        manner=rng.random(),
+        start=rng.random(),
+        aim=rng.uniform([-0.8, -0.3], [0.8, 0.4]),
+    )
 
 
 def body(pose: Pose, actor: Actor, performance: Performance) -> Capsules:
@@ -159,9 +179,9 @@ def _leg(hips, ankles, ahead, size):
 
 
 def _dress(joints, actor):
-    """The capsules between the joints, with colours and temperatures: warm skin, cooler clothes, cool shoes."""
-    shirt, trousers = (actor.shirt, 28.5 + actor.warmth), (actor.trousers, 26.5 + actor.warmth)
-    sleeve = (actor.shirt, 27.5 + actor.warmth) if actor.long_sleeves else (actor.skin, 32.0)
+    """The capsules between the joints, with colours and temperatures: warm skin, clothes of any, cool shoes."""
+    shirt, trousers = (actor.shirt, actor.shirt_warmth), (actor.trousers, actor.trousers_warmth)
+    sleeve = shirt if actor.long_sleeves else (actor.skin, 32.0)
     shoe, skin, face, hair = (
         (0.4 * actor.trousers, 23.5),
         (actor.skin, 33.0),

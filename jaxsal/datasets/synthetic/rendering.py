@@ -69,23 +69,27 @@ def frame_width(height: int, spectrum: str) -> int:
     return round(height * ASPECTS[spectrum])
 
 
-def make_camera(azimuth: float, distance: float, elevation: float, extent: float) -> Camera:
-    """A camera that looks at the middle of the stage, at the height of the hips.
+def make_camera(
+    azimuth: float, distance: float, elevation: float, extent: float, aim: tuple[float, float] = (0.0, 0.0)
+) -> Camera:
+    """A camera that looks at the middle of the stage, at the height of the hips, or aside of it.
 
     Args:
       azimuth: Degrees to the right of the stage's front.
       distance: Metres along the floor to the middle of the stage.
       elevation: Metres above the floor.
       extent: Metres that fit into the frame's height in the middle of the stage.
+      aim: Metres to the right and up from that middle, to the point that the camera looks at.
     """
     angle = np.radians(azimuth)
     position = np.array([distance * np.sin(angle), -distance * np.cos(angle), elevation])
-    sight = np.array([0.0, 0.0, STAGE_HEIGHT]) - position
-    forward = sight / np.linalg.norm(sight)
+    aside, above = aim
+    target = np.array([aside * np.cos(angle), aside * np.sin(angle), STAGE_HEIGHT + above])
+    forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
     axes = np.stack([right, np.cross(right, forward), forward])
-    return Camera(position, axes, float(np.linalg.norm(sight) / extent))
+    return Camera(position, axes, float(np.hypot(distance, STAGE_HEIGHT - elevation) / extent))
 
 
 def rays(camera: Camera, height: int, width: int) -> Float[np.ndarray, "3 H W"]:

@@ -39,13 +39,13 @@ def make_room(rng: np.random.Generator) -> Room:
     """Draws a furnished room, with a stool behind the actor, warm and cold things, and one that moves."""
     return Room(
         blocks=tuple(_furniture(rng)),
-        floor=rng.uniform(0.6, 0.85) * np.array([1.0, 0.9, 0.78]),
+        floor=rng.uniform(0.45, 0.65) * np.array([1.0, 0.9, 0.78]),
         light=np.array([rng.uniform(-2, 0), rng.uniform(-2.5, -1), 2.9]),
         draught=rng.uniform(-0.4, 0.4, 3),
         pendulum=bool(rng.random() < 0.5),
         swing=rng.random(),
         drift=rng.choice([-1.0, 1.0]) * rng.uniform(0.6, 1.4),
-        aside=rng.choice([-1.0, 1.0]) * rng.uniform(0.9, 1.6),
+        aside=rng.choice([-1.0, 1.0]) * rng.uniform(0.8, 1.8),
     )
 
 
@@ -59,16 +59,17 @@ def _furniture(rng):
     def along_wall(side):  # at the back wall (0), or at the left or the right one (-1, 1)
         return (rng.uniform(-3, 3), HIGH[1]) if side == 0 else (side * HIGH[0], rng.uniform(-1.0, 2.0))
 
-    yield Block(LOW, HIGH, 0.75 + 0.25 * muted_colour(rng), rng.uniform(18, 20.5), rng.choice([0.0, 1.0, 2.0], 3))
-    yield block(np.array([0, 0.5, 0.22]), [0.36, 0.36, 0.44], 20.5, 0.35 + 0.5 * muted_colour(rng))
+    warmth = rng.uniform(22, 27)
+    yield Block(LOW, HIGH, 0.3 + 0.5 * muted_colour(rng), warmth, rng.choice([0.0, 1.0, 2.0], 3))
+    yield block(np.array([0, 0.5, 0.22]), [0.36, 0.36, 0.44], warmth + rng.uniform(-3, 3), muted_colour(rng))
     for side in (-1, 0, 0, 1):
         size = rng.uniform([0.5, 0.5, 0.4], [1.1, 0.9, 1.9])
         centre = np.array([*along_wall(side), size[2] / 2])
-        yield block(centre, size, rng.uniform(17, 23), 0.35 + 0.5 * muted_colour(rng), [0, 0, rng.choice([0.0, 3.0])])
+        yield block(centre, size, rng.uniform(15, 35), muted_colour(rng), [0, 0, rng.choice([0.0, 3.0])])
     for side in (-1, 0, 1):
         size = rng.uniform(0.4, 0.9, 3) * ([1, 0, 1] if side == 0 else [0, 1, 1]) + 0.04
         centre = np.array([*along_wall(side), rng.uniform(1.5, 2.1)])
-        yield block(centre, size, 19.0, 0.3 + 0.6 * muted_colour(rng), rng.uniform(0, 4, 3))
+        yield block(centre, size, warmth + rng.uniform(-4, 4), muted_colour(rng), rng.uniform(0, 4, 3))
     thin = {0: [0.9, 0.12, 0.6], 1: [0.12, 0.9, 0.6]}
     aside = rng.choice([0, 1], 2)  # the radiator at the back or the right wall, the window in the back or the left one
     radiator, window = np.array([*along_wall(aside[0]), 0.5]), np.array([*along_wall(-aside[1]), 1.8])

@@ -1,4 +1,4 @@
-"""The embedded action set: the same scenes in both spectra, told apart by motion alone."""
+"""The embedded action set: the same scenes in both spectra; place, brightness and single frames give nothing away."""
 
 import pickle
 
@@ -57,39 +57,37 @@ def test_a_pair_is_one_motion_in_both_directions_of_time(first, second, spectrum
     assert (forward != backward).any()
 
 
-def test_the_room_does_not_depend_on_the_action():
+@pytest.mark.parametrize("pair", ACTION_PAIRS)
+def test_room_and_view_are_the_same_in_both_actions_of_a_pair(pair):
     options = dict(seed=0, num_frames=16, height=48)
-    clips = [render_clip(action, 5, 1, 0, "IR", **options).mean(axis=(0, 3)) for action in ACTIONS]
-    touched = np.any([actor_mask(action, 5, 1, 0, "IR", **options).any(axis=0) for action in ACTIONS], axis=0)
-    touched[:, 1:] |= touched[:, :-1].copy()  # the drawn edge is a pixel wider than the mask
-    touched[:, :-1] |= touched[:, 1:].copy()
-    touched[1:] |= touched[:-1].copy()
-    touched[:-1] |= touched[1:].copy()
+    clips = np.array([render_clip(action, 5, 1, 0, "IR", **options)[..., 0] for action in pair], float)
+    mask = actor_mask(pair[0], 5, 1, 0, "IR", **options).any(axis=0)
+    touched = np.pad(mask, 1)
+    touched = np.any([np.roll(touched, step, axis) for axis in (0, 1) for step in (-1, 0, 1)], axis=0)[1:-1, 1:-1]
 
-    spread = np.ptp(clips, axis=0)
+    change = np.abs(clips[0] - clips[1])
 
-    assert spread[~touched].max() < 8  # noise of 3 grey levels, averaged over 16 frames
-    assert spread[touched].max() > 60
+    assert change.mean(axis=0)[~touched].mean() < 5  # noise of 3 grey levels in both
+    assert change[:, mask].max() > 60
 
 
 @pytest.mark.parametrize("spectrum", ["IR", "TV"])
-@pytest.mark.parametrize("camera", [0, 1])
-def test_a_centred_square_crop_keeps_the_whole_actor(camera, spectrum):
-    for actor in range(10):
+def test_the_actor_is_anywhere_in_the_centred_square_and_never_out_of_it(spectrum):
+    """Of each clip at least 0.7 of the actor is in the square, and on average over clips all parts of it see him."""
+    places = []
+    for actor in range(16):
         for action, _ in ACTION_PAIRS:
-            mask = actor_mask(action, actor, camera, 0, spectrum, **SMALL)
+            mask = actor_mask(action, actor, actor % 2, 0, spectrum, **SMALL)
             side = (mask.shape[2] - 36) // 2
             crop = mask[:, :, side:-side]
-            assert crop.sum() == mask.sum()
-            assert not crop[:, [0, -1]].any()
-            assert crop.mean(axis=(1, 2)).min() > 0.04
+            assert crop.sum() > 0.7 * mask.sum()
+            assert crop.mean(axis=(1, 2)).min() > 0.02
+            places.append([np.mean(axis) / 36 for axis in np.nonzero(crop)[1:]])
 
-
-def test_the_actor_is_warm_within_the_mask():
-    for actor in range(10):
-        clip = render_clip("bend_down", actor, 0, 0, "IR", **SMALL)[..., 0]
-        mask = actor_mask("bend_down", actor, 0, 0, "IR", **SMALL)
-        assert clip[mask].mean() > clip[~mask].mean() + 50
+    rows, columns = np.array(places).T
+    assert np.ptp(rows) > 0.25
+    assert np.ptp(columns) > 0.5
+    assert abs(columns.mean() - 0.5) < 0.06
 
 
 def test_a_clip_depends_on_its_own_numbers_alone():
@@ -112,64 +110,25 @@ def test_the_set_has_every_scene_in_both_spectra_and_splits_by_actor():
     clips = synthetic_actions(takes=2)
 
     assert clips.classes == ACTIONS
-    assert len({record.name for record in clips.records}) == len(clips.records) == 8 * 10 * 2 * 2 * 2
+    assert len({record.name for record in clips.records}) == len(clips.records) == 8 * 48 * 2 * 2
     for record in clips.records:
         assert record.name.startswith(ACTIONS[record.label])
         assert record.name.endswith(record.spectrum)
-        assert (record.split == "test") == ("actor08" in record.name or "actor09" in record.name)
+        assert record.actor in record.name
+        assert (record.split == "test") == (record.actor >= "actor32")
 
 
 def test_records_load_their_clip_also_after_pickling():
-    clips = synthetic_actions(num_frames=2, height=24, actors=[9])
-    record = next(r for r in clips.records if r.name == "lower_arms-actor09-cam1-take0-TV")
+    clips = synthetic_actions(num_frames=2, height=24, actors=[40])
+    record = next(r for r in clips.records if r.name == "lower_arms-actor40-cam0-take0-TV")
 
     frames = pickle.loads(pickle.dumps(record)).load()
 
-    expected = render_clip("lower_arms", 9, 1, 0, "TV", seed=0, num_frames=2, height=24)
+    expected = render_clip("lower_arms", 40, 0, 0, "TV", seed=0, num_frames=2, height=24)
     np.testing.assert_array_equal(frames, expected)
-    mask = actor_mask("lower_arms", 9, 1, 0, "TV", seed=0, num_frames=2, height=24)
+    mask = actor_mask("lower_arms", 40, 0, 0, "TV", seed=0, num_frames=2, height=24)
     np.testing.assert_array_equal(record.load_mask(), mask)
     assert record.split == "test"
-
-
-def thumbnails(spectrum, actors):
-    """Clips of 16 thumbnails of 12x12 centred pixels: (actors and cameras, action, frame, pixel)."""
-    crop = {"IR": slice(4, -4), "TV": slice(9, -10)}[spectrum]
-    clips = [
-        [
-            render_clip(action, actor, camera, 0, spectrum, seed=0, num_frames=16, height=24)[:, :, crop].mean(-1)
-            for action in ACTIONS
-        ]
-        for actor in actors
-        for camera in (0, 1)
-    ]
-    blocks = np.array(clips).reshape(len(clips), 8, 16, 12, 2, 12, 2).mean(axis=(4, 6))
-    return blocks.reshape(len(clips), 8, 16, 144) / 255
-
-
-def ridge_accuracy(train, test):
-    """Accuracy of a ridge classifier of sign; inputs (scene, 2 classes, sample, feature)."""
-    signs = np.array([1.0, -1.0])[:, None]
-    features = train.reshape(-1, train.shape[-1])
-    mean = features.mean(axis=0)
-    target = np.broadcast_to(signs, train.shape[:3]).ravel()
-    gram = (features - mean).T @ (features - mean) + np.eye(len(mean))
-    weights = np.linalg.solve(gram, (features - mean).T @ target)
-    return ((((test - mean) @ weights) > 0) == (signs > 0)).mean()
-
-
-@pytest.mark.network
-@pytest.mark.parametrize("spectrum", ["IR", "TV"])
-def test_motion_tells_a_pair_apart_and_single_frames_do_not(spectrum):
-    train, test = thumbnails(spectrum, range(8)), thumbnails(spectrum, (8, 9))
-
-    def motion(clips):  # within the halves of a clip that start at frames 0, 4 and 8
-        return np.stack([clips[:, :, s + 5 : s + 8].mean(2) - clips[:, :, s : s + 3].mean(2) for s in (0, 4, 8)], 2)
-
-    for first in range(0, 8, 2):
-        pair = slice(first, first + 2)
-        assert 0.4 < ridge_accuracy(train[:, pair], test[:, pair]) < 0.6
-        assert ridge_accuracy(motion(train)[:, pair], motion(test)[:, pair]) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -177,7 +136,7 @@ def test_motion_tells_a_pair_apart_and_single_frames_do_not(spectrum):
     [
         ({"action": "jump"}, r"`action` must be one of \('sit_down', .*; got 'jump'"),
         ({"spectrum": "UV"}, r"`spectrum` must be one of \('IR', 'TV'\); got 'UV'"),
-        ({"actor": 10}, r"`actor` must be in 0\.\.9; got 10"),
+        ({"actor": 48}, r"`actor` must be in 0\.\.47; got 48"),
         ({"camera": 2}, r"`camera` must be 0 or 1; got 2"),
         ({"take": -1}, r"`take` must be at least 0; got -1"),
         ({"seed": -1}, r"`seed` must be at least 0; got -1"),
@@ -197,7 +156,7 @@ def test_bad_arguments_are_named(function, change, message):
     ("options", "message"),
     [
         ({"takes": 0}, "`takes` must be at least 1; got 0"),
-        ({"actors": [3, 12]}, r"`actor` must be in 0\.\.9; got 12"),
+        ({"actors": [3, 50]}, r"`actor` must be in 0\.\.47; got 50"),
         ({"height": -4}, "`height` must be at least 1; got -4"),
     ],
 )
@@ -206,11 +165,12 @@ def test_a_bad_set_is_refused_before_it_is_loaded(options, message):
         synthetic_actions(**options)
 
 
-def test_a_few_test_clips_already_are_of_all_people_and_views_and_no_two_of_one_performance():
+@pytest.mark.parametrize("count", [8, 16])
+def test_a_few_test_clips_are_of_as_many_people_and_of_both_views(count):
     records = synthetic_actions(height=16).select(split="test", spectra=("IR",)).records
-    pairs = {action: number for number, pair in enumerate(ACTION_PAIRS) for action in pair}
-    for count in (8, 16):
-        chosen = [record.name.split("-", 1) for record in spread(records, count)]
-        assert [action for action, _ in chosen] == [action for action in ACTIONS for _ in range(count // 8)]
-        assert len({scene for _, scene in chosen}) == 4
-        assert len({(pairs[action], scene) for action, scene in chosen}) == count
+
+    chosen = spread(records, count)
+
+    assert [record.label for record in chosen] == [label for label in range(8) for _ in range(count // 8)]
+    assert len({record.actor for record in chosen}) == count
+    assert sum("cam1" in record.name for record in chosen) == count // 2
