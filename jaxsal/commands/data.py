@@ -1,4 +1,4 @@
-"""`jaxsal data`: sets of clips prepared as shards, listed and described."""
+"""`jaxsal data`: sets of clips prepared as shards, listed, described and probed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from jaxsal.commands.probe import Probe
 from jaxsal.commands.verb import Output, Verb, unset
 
 if TYPE_CHECKING:
@@ -86,12 +87,12 @@ class Info(Verb):
 
 @dataclass(frozen=True)
 class Data:
-    """Prepares sets of clips, lists and describes them.
+    """Prepares sets of clips, lists, describes and probes them.
 
     Example: jaxsal data prepare paired_actions --manual-dir recordings/ --size 128
     """
 
-    job: Annotated[Prepare | List | Info, tyro.conf.arg(name="")]
+    job: Annotated[Prepare | List | Info | Probe, tyro.conf.arg(name="")]
 
 
 def _describe(prepared: "Prepared") -> Output:
