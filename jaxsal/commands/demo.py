@@ -1,9 +1,10 @@
 """`jaxsal demo`: the main job on the embedded clips, from the training to the measured maps."""
 
 import dataclasses
+import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from jaxsal.commands.verb import Output, Verb, unset
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.controls import ControlChoice
+from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
     from jaxsal.evaluation.cells import Case
+    from jaxsal.report.table import Sheet
+    from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -26,7 +31,7 @@ class Preset(NamedTuple):
     Attributes:
       network: Fields of `NetworkSpec` beside classes and spectra.
       training: How it is trained.
-      explaining: How its clips are explained.
+      explaining: How its clips are explained; the baseline is the first of `BASELINES`.
     """
 
     network: dict[str, Any]
@@ -34,22 +39,29 @@ class Preset(NamedTuple):
     explaining: ExplainOptions
 
 
+BASELINES = ("time_mean", "reverse")  # of deletion and of insertion: motion goes; motion runs backwards
+CONTROLS: tuple[ControlChoice, ...] = ("smooth", "other")
+EVIDENCE = "evidence.md"
+QUANTILE = 0.85  # of activations on training clips: SIDU's threshold
 EXPLAINING = ExplainOptions(
-    num_masks=160,
+    controls=CONTROLS,
+    num_masks=128,
     estimator="centered",
-    num_steps=15,
-    deletion_baseline="blur",  # any removal in the mean colour, even a random one, looks strange and changes the class
+    num_steps=11,
+    deletion_baseline=BASELINES[0],
+    insertion_baseline=BASELINES[0],
     chunk_size=8,
 )
+TRAINING = TrainOptions(batch_size=4, learning_rate=3e-3, weight_decay=0.05, reversals=ACTION_PAIRS)
 PRESETS = {
     "resnet3d18": Preset(
         dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
-        TrainOptions(num_steps=640, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=160),
-        dataclasses.replace(EXPLAINING, threshold=3.0),  # about the upper seventh of this network's activations
+        dataclasses.replace(TRAINING, num_steps=640, save_every=160),
+        EXPLAINING,
     ),
     "pan": Preset(
         dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
-        TrainOptions(num_steps=1200, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=200),
+        dataclasses.replace(TRAINING, num_steps=1200, save_every=200),
         EXPLAINING,
     ),
 }
@@ -71,15 +83,14 @@ class Demo(Verb):
     num_steps: Annotated[int | None, unset("640; pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
-    """Test clips to explain per spectrum, 1 to 64."""
+    """Test clips to explain per spectrum, 1 to 128; up to 16 show an actor each."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
 
     resumes: ClassVar[bool] = True
-    packages: ClassVar[tuple[str, ...]] = ("grain", "matplotlib", "av")
 
     def run(self) -> Output:
-        """Runs the demo; test accuracy, the table and seconds by stage."""
+        """Runs the demo; test accuracy, the tables and seconds by stage."""
         from jaxsal.datasets.catalog import SYNTHETIC, open_clips
         from jaxsal.evaluation.explain import select_cases
         from jaxsal.training.networks import NetworkSpec
@@ -105,9 +116,10 @@ class Demo(Verb):
         explaining: ExplainOptions,
         cases: "list[Case]",
     ) -> Output:
+        from jaxsal.core.files import write_text
         from jaxsal.datasets.pipeline import load_clips
-        from jaxsal.report.folder import explain_to_folder
-        from jaxsal.report.table import summary_records
+        from jaxsal.report.table import to_markdown, to_records
+        from jaxsal.training.activations import activation_quantile
         from jaxsal.training.train import accuracy_by_spectrum, train
 
         seconds: dict[str, float] = {}
@@ -117,20 +129,60 @@ class Demo(Verb):
         with _timed("train", seconds):
             trained = train(spec, training, train_clips, self.output, progress=True)
             accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
+            threshold = activation_quantile(spec, trained.variables, train_clips, QUANTILE)
         measured = [
             f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on."
             for spectrum, (share, count) in accuracy.items()
         ]
         print("\n".join(measured), file=sys.stderr)
         with _timed("explain and report", seconds):
-            _, rows, table = explain_to_folder(
-                self.output, trained, cases, explaining, command=self.command, accuracy=accuracy
-            )
+            explaining = dataclasses.replace(explaining, threshold=threshold)
+            sheets = self._evidence(trained, clip_set, cases, explaining, accuracy)
+            tables = "\n".join(f"**{sheet.title}**\n\n{to_markdown(sheet)}" for sheet in sheets)
+            write_text(self.output / EVIDENCE, tables)
         stages = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
-        text = "\n".join([*measured, "", table, f"{stages}. Tables, curves and overlays: {self.output}"])
+        text = "\n".join([*measured, "", tables, f"{stages}. Tables, curves and overlays: {self.output}"])
+        found = {sheet.name: to_records(sheet) for sheet in sheets}
         return Output(
-            text, dict(accuracy=accuracy, table=summary_records(rows), seconds=seconds, output=str(self.output))
+            text, dict(accuracy=accuracy, threshold=threshold, seconds=seconds, output=str(self.output), **found)
         )
+
+    def _evidence(
+        self,
+        trained: "Checkpoint",
+        clip_set: "ClipSet",
+        cases: "Sequence[Case]",
+        explaining: ExplainOptions,
+        accuracy: dict[str, tuple[float, int]],
+    ) -> "list[Sheet]":
+        """Explains the clips, under one baseline after the other; maps and scores are made once."""
+        from jaxsal.evaluation.explain import FOLDER, explain_cases
+        from jaxsal.paper.truth import actor_pixels
+        from jaxsal.report.evidence import actor_values, curve_values, evidence_sheet, floor_line
+        from jaxsal.report.folder import explain_to_folder
+
+        spec, classifier = trained.spec, trained.spec.classifier(trained.variables)
+        shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
+        first, *others = BASELINES
+        written = explain_to_folder(self.output, trained, cases, explaining, command=self.command, accuracy=accuracy)
+        explained = {first: written.explanations}
+        for baseline in others:
+            options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
+            explained[baseline] = explain_cases(classifier, cases, options, self.output / FOLDER, **shared).explanations
+        titles = {baseline: f"Deletion and insertion, baseline {baseline}" for baseline in BASELINES}
+        signs, actors = dict(deletion=-1, insertion=1), {case.name: case.actor for case in cases}
+        sheets = [
+            evidence_sheet(
+                name, titles[name], curve_values(found), CONTROLS, signs, actors=actors, note=floor_line(found)
+            )
+            for name, found in explained.items()
+        ]
+        shown = {case.name for case in cases}
+        masks = {record.name: actor_pixels(spec, record) for record in clip_set.records if record.name in shown}
+        places = actor_values(written.explanations, masks)
+        title = "Where the actor is: AUC of the actor's pixels within a frame, and the pointing game"
+        beside, signs = ("other", "centre"), dict(AUC=1, pointing=1)
+        return [*sheets, evidence_sheet("actor", title, places, beside, signs, actors=actors)]
 
     def _plan(
         self, spec: "NetworkSpec", training: TrainOptions, explaining: ExplainOptions, cases: "list[Case]"
@@ -141,7 +193,9 @@ class Demo(Verb):
         steps = training.num_steps
         done = steps_taken(spec, self.output, steps)
         variables = load_checkpoint(self.output / "checkpoints").variables if done == steps else None
-        trained: Any = dict(files=("checkpoints", "history.jsonl"), steps=steps, steps_done=done)
+        if (run := self.output / "run.json").is_file():
+            explaining = dataclasses.replace(explaining, threshold=json.loads(run.read_text())["options"]["threshold"])
+        trained: Any = dict(files=("checkpoints", "history.jsonl", EVIDENCE), steps=steps, steps_done=done)
         outline = outline_explaining(spec, variables, cases, explaining, self.output, **trained)
         return Output(outline.text, outline.data)
 
