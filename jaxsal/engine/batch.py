@@ -4,16 +4,16 @@ Everything below a batch trusts it. What the classifier says of the untouched cl
 and its activations, are computed at most once, when somebody asks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTree
 
-from jaxsal.core.callables import call_each, call_parts_each, join_callable, split_callable
+from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, join_callable, split_callable
 from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.core.types import AnyArray, ClipTree, ScoreFn, Target
@@ -32,6 +32,9 @@ from jaxsal.engine.masks import stack_leaves
 UNTOUCHED, REPLACED = 1, 2
 """The two ends of every perturbation: the clip as it is, and a clip of which nothing is left."""
 
+End = int | tuple[int, Baseline]
+"""`UNTOUCHED`, or (`REPLACED`, the baseline)."""
+
 
 class Batch:
     """B clips of one shape, for one classifier.
@@ -47,7 +50,7 @@ class Batch:
       count: Called with a number of forward passes when they are made.
     """
 
-    def __init__(self, score_fn: ScoreFn, clips: Any, originals: Sequence[ClipTree], count: Callable[[int], None]):
+    def __init__(self, score_fn: ScoreFn, clips: PyTree, originals: Sequence[ClipTree], count: Callable[[int], None]):
         """Takes stacked clips that were checked, and the clips as they came, see `prepare`."""
         self.score_fn, self.clips, self.originals = score_fn, clips, tuple(originals)
         self.count = count
@@ -58,12 +61,12 @@ class Batch:
         self.split = split_callable(score_fn)
         leaves = jax.tree.leaves((clips, self.split.arrays))
         self.traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
-        self._placed: dict[Mesh, tuple[list[Any], Any]] = {}
-        self._activations: dict[str | None, Any] = {}
-        self._ends: dict[Any, tuple[np.ndarray, Any]] = {}
-        self._stand_ins: dict[Any, Any] = {}
+        self._placed: dict[Mesh, tuple[list[AnyArray], PyTree]] = {}
+        self._activations: dict[str | None, Array] = {}
+        self._ends: dict[End, tuple[np.ndarray, AnyArray]] = {}
+        self._stand_ins: dict[tuple[Baseline, Mesh], PyTree] = {}
 
-    def placed(self, mesh: Mesh) -> tuple[list[Any], Any]:
+    def placed(self, mesh: Mesh) -> tuple[list[AnyArray], PyTree]:
         """The weights and the clips on every device of a mesh; each is sent there once."""
         if self.traced:
             return self.split.arrays, self.clips
@@ -77,7 +80,13 @@ class Batch:
                 self.clips = self._placed[mesh][1]
         return self._placed[mesh]
 
-    def each(self, program: Callable[..., Any], *rows: Any, static: tuple[Any, ...] = (), split: Any = None) -> Any:
+    def each(
+        self,
+        program: Callable[..., Any],
+        *rows: PyTree,
+        static: tuple[Hashable, ...] = (),
+        split: SplitCallable | None = None,
+    ) -> Any:
         """Runs program(weights, clips, *rows, static part, *static), which has a row for each clip.
 
         Rows are laid over the devices of this process. Results stay there.
@@ -100,14 +109,26 @@ class Batch:
 
     def activations(self, normalization: str | None = None) -> Float[AnyArray, "B t h w d"]:
         """The activations that enter the head, under the classifier's own normalisation or the one of that name."""
-        if normalization not in self._activations:
+        if normalization is None and self.parts is None:
+            self.learn_parts(*self.each(call_parts_each))
+        elif normalization not in self._activations:
             classifier: Any = self.score_fn
-            other = None if normalization is None else split_callable(classifier.with_normalization(normalization))
-            self._activations[normalization], logits = self.each(call_parts_each, split=other)
+            other = split_callable(classifier.with_normalization(normalization))
+            self._activations[normalization], _ = self.each(call_parts_each, split=other)
             self.count(len(self.originals))
-            if normalization is None and not self.knows(UNTOUCHED).all():
-                self.learn(UNTOUCHED, None, logits)
         return self._activations[normalization]
+
+    @property
+    def parts(self) -> Float[AnyArray, "B t h w d"] | None:
+        """The activations under the classifier's own normalisation, if they are known already."""
+        return self._activations.get(None)
+
+    def learn_parts(self, activations: Float[Array, "B t h w d"], logits: Float[Array, "B K"]) -> None:
+        """Keeps what a pass of all clips gave."""
+        self._activations[None] = activations
+        self.count(len(self.originals))
+        if not self.knows(UNTOUCHED).all():
+            self.learn(UNTOUCHED, None, logits)
 
     def check_parts(self, method: str) -> None:
         """Raises TypeError or ValueError unless the classifier has features and a head, which `method` needs."""
@@ -124,18 +145,20 @@ class Batch:
                 self.count(len(self.originals))
         return self.end(UNTOUCHED)
 
-    def knows(self, end: Any) -> Bool[np.ndarray, " B"]:
+    def knows(self, end: End) -> Bool[np.ndarray, " B"]:
         """Of which clips the logits at an end are known: `UNTOUCHED`, or (`REPLACED`, the baseline)."""
         return self._ends[end][0] if end in self._ends else np.zeros(self.size, bool)
 
-    def end(self, end: Any) -> Float[AnyArray, "B K"]:
+    def end(self, end: End) -> Float[AnyArray, "B K"]:
         """The logits at an end, where they are known."""
         known, logits = self._ends[end]
         if not isinstance(logits, jax.core.Tracer):
             self._ends[end] = known, np.asarray(logits, np.float32)
         return self._ends[end][1]
 
-    def learn(self, end: Any, rows: Any, logits: Any) -> None:
+    def learn(
+        self, end: End, rows: slice | Sequence[int] | Int[np.ndarray, " _"] | None, logits: Float[AnyArray, "... K"]
+    ) -> None:
         """Keeps the logits of some clips at an end; of all for None, which stay on their device until somebody asks."""
         if rows is None:
             self._ends[end] = np.ones(self.size, bool), logits.astype(np.float32)
@@ -150,7 +173,7 @@ class Batch:
             kept[rows] = np.asarray(logits, np.float32)
         self._ends[end] = known, kept
 
-    def stand_ins(self, baseline: Baseline, mesh: Mesh | None = None) -> Any:
+    def stand_ins(self, baseline: Baseline, mesh: Mesh | None = None) -> PyTree:
         """The fully replaced clips, shaped like `clips`, on every device of a mesh; made once for each baseline."""
         mesh = device_mesh() if mesh is None else mesh
         if (baseline, mesh) not in self._stand_ins:
@@ -174,12 +197,12 @@ class Batch:
         return fingerprint(check_clip_shape(self.originals[number]))
 
 
-def on_this_device(tree: Any, mesh: Mesh) -> Any:
+def on_this_device(tree: PyTree, mesh: Mesh) -> PyTree:
     """Arrays on the one device of a mesh; arrays already there are not copied, which saves a small network time."""
     (device,) = mesh.devices.flat
     default = device == jax.local_devices()[0] and getattr(jax.config, "jax_default_device", None) is None
 
-    def put(leaf: Any) -> Any:
+    def put(leaf: AnyArray) -> Array:
         if not isinstance(leaf, jax.Array):
             return jax.device_put(leaf, None if default else device)
         return leaf if leaf.devices() == {device} else jax.device_put(leaf, device)
@@ -187,11 +210,11 @@ def on_this_device(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(put, tree)
 
 
-def view_of(tree: Any, mesh: Mesh) -> Any:
+def view_of(tree: PyTree, mesh: Mesh) -> PyTree:
     """Arrays that more devices have, on the devices of a mesh; nothing is copied."""
     everywhere = NamedSharding(mesh, PartitionSpec())
 
-    def view(leaf: Any) -> Any:
+    def view(leaf: Array) -> Array:
         shards = {shard.device: shard.data for shard in leaf.addressable_shards}
         parts = [shards[device] for device in mesh.devices.flat]
         return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, parts)

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import join_callable
+from jaxsal.core.callables import Static, join_callable
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.resample import resample
@@ -77,37 +77,44 @@ def gradcam(
 
 
 def gradcam_maps(
-    batch: Batch, targets: Sequence[Any] | Literal["all"] | None, options: GradCamOptions
+    batch: Batch, targets: Sequence[int | Int[AnyArray, ""]] | Literal["all"] | None, options: GradCamOptions
 ) -> Float[Array, "B *K Tm H W"]:
     """The maps of all clips of a batch: of the class of each, of the predicted ones if None, or of every class."""
     segmented = batch.shape[0] < batch.clip_shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
-    labels: Any = np.zeros(batch.size, np.int32)
+    labels: AnyArray = np.zeros(batch.size, np.int32)
     if isinstance(targets, list):
         filled = [*targets, *targets[-1:] * (batch.size - len(targets))]
         traced = any(isinstance(target, jax.core.Tracer) for target in filled)
         labels = jnp.stack(filled).astype(jnp.int32) if traced else np.asarray(filled, np.int32)
     kind = "given" if isinstance(targets, list) else targets
-    return batch.each(_maps_each, batch.activations(), labels, static=(batch.shape, per_frame, kind, options))
+    static = batch.shape, per_frame, kind, options
+    maps, parts = batch.each(_maps_each, batch.parts, labels, static=static)
+    if batch.parts is None:  # one program gives all, which a small network would notice
+        batch.learn_parts(*parts)
+    return maps
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6, 7, 8))
 def _maps_each(
-    weights: list[Any],
-    clips: Any,
-    activations: Float[Array, "B t h w d"],
+    weights: list[AnyArray],
+    clips: PyTree,
+    activations: Float[Array, "B t h w d"] | None,
     labels: Int[AnyArray, " B"],
-    static: Any,
+    static: Static,
     shape: tuple[int, int, int],
     per_frame: bool,
     targets: Literal["given", "all"] | None,
     options: GradCamOptions,
-) -> Float[Array, "B *K Tm H W"]:
-    classifier: Any = join_callable(weights, static)
+) -> tuple[Float[Array, "B *K Tm H W"], tuple[Float[Array, "B t h w d"], Float[Array, "B K"]] | None]:
+    """The maps, and the activations and logits of the clips where the activations were not given."""
+    classifier = join_callable(weights, static)
     positions = (1, 2) if per_frame else (0, 1, 2)
 
-    def explain(activations: Array, label: Array) -> Array:
+    def explain(clip: ClipTree, known: Array | None, label: Array) -> tuple[Array, tuple[Array, Array] | None]:
+        activations = classifier.features(clip) if known is None else known
         logits, pull_back = jax.vjp(classifier.head, activations)
+        parts = (activations, logits) if known is None else None
 
         def explain_class(label: Array) -> Array:
             (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
@@ -118,7 +125,7 @@ def _maps_each(
             return resample(jax.nn.relu(evidence.sum(axis=-1)), shape, options.alignment)
 
         if targets == "all":
-            return jax.vmap(explain_class)(jnp.arange(logits.shape[0]))
-        return explain_class(label if targets == "given" else jnp.argmax(logits))
+            return jax.vmap(explain_class)(jnp.arange(logits.shape[0])), parts
+        return explain_class(label if targets == "given" else jnp.argmax(logits)), parts
 
-    return jax.vmap(explain)(activations, jnp.asarray(labels))
+    return jax.vmap(explain)(clips, activations, jnp.asarray(labels))

@@ -167,12 +167,16 @@ class Rows:
 
 
 def test_no_pass_whose_answer_is_known(passes, no_shape_checks):
-    """One pass gives activations and logits; then each baseline is scored once, and each distinct mask once."""
-    batch, rows = prepare(CLASSIFIER, CLIPS), Rows()
+    """One pass gives maps, activations and logits; then each baseline is scored once, and each distinct mask once."""
+    counted, rows = [], Rows()
+    batch = prepare(CLASSIFIER, CLIPS, count=counted.append)
     gradcam_maps(batch, None, RECIPES["default"].gradcam)
+    assert counted == [4]
+    np.testing.assert_allclose(batch.logits, [CLASSIFIER(clip) for clip in CLIPS], rtol=1e-5, atol=1e-6)
+    gradcam_maps(batch, "all", RECIPES["default"].gradcam)
     rise_maps(batch, progress=rows)
     assert rows.count == 4 * 10
-    assert passes == {"call_parts_each": 4}
+    assert counted == [4, 4 * 10]
 
     curve = dict(targets=[0, 1, 2, 3], options=CURVES["deletion"], progress=rows)
     maps = np.random.default_rng(0).random((4, 4, 6, 9), np.float32)
@@ -184,7 +188,7 @@ def test_no_pass_whose_answer_is_known(passes, no_shape_checks):
     assert rows.count == 4 * (5 - 2)
     curve_scores(batch, range(4), maps, keep=True, **curve | dict(options=CURVES["insertion"]))
     assert rows.count == 4 * (5 - 1)  # from the blurred clip
-    assert passes == {"call_parts_each": 4}
+    assert not passes
 
 
 def test_steps_that_change_nothing_are_not_scored(no_shape_checks):
