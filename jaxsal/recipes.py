@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from jaxsal.core.checks import check_choice, check_integer, check_names, check_positive
+from jaxsal.core.checks import Options, check_choice, check_integer, check_names, check_positive
 
 Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
@@ -52,16 +52,7 @@ Baseline = BaselineName | ArrayLike
 
 @dataclass(frozen=True)
 class GradCamOptions:
-    """Options of Grad-CAM.
-
-    Attributes:
-      relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
-        each channel before the sum, as the study's code does.
-      gradient_pool: "sum" of the gradient over positions, as both codes do, or "mean": a constant factor.
-      weights_per: One channel weight per "clip" or per "frame" of activations; "auto" takes "frame" where the
-        frames of a clip share masks in segments.
-      alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
-    """
+    """Options of Grad-CAM; `jaxsal.gradcam` says what each does."""
 
     relu: Literal["sum", "channels"] = "sum"
     gradient_pool: Literal["sum", "mean"] = "sum"
@@ -74,26 +65,7 @@ class GradCamOptions:
 
 @dataclass(frozen=True)
 class RiseOptions:
-    """Options of RISE.
-
-    Attributes:
-      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
-      grid_shape: Cells of the random grid in time, height and width.
-      keep_prob: Chance of keeping a cell, in (0, 1].
-      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
-      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
-      alignment: How grids are stretched, see `jaxsal.engine.resample`.
-      temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
-        cells in height ("spatial", the study's code).
-      frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
-        study's code for PAN).
-      estimator: "mean" is 1/(N p) sum_n w_n M_n, the paper's; "centered" subtracts the mean score from the
-        weights and adds it back to the map: the same expectation, far less variance.
-      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
-        (the study's code for PAN: 24 with min-max); None scores each by itself.
-      sampling: How the random grids go together, see `jaxsal.engine.grids`: "independent", or "stratified" or "sobol",
-        which cover the grids more evenly; standard errors need "independent".
-    """
+    """Options of RISE; `jaxsal.rise` says what each does."""
 
     num_masks: int = 1000
     grid_shape: tuple[int, int, int] = (2, 8, 8)
@@ -123,20 +95,7 @@ class RiseOptions:
 
 @dataclass(frozen=True)
 class SiduOptions:
-    """Options of SIDU.
-
-    Attributes:
-      threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
-        the map is 0.
-      kernel_width: sigma of the similarity kernel, in units of the scores.
-      scores: "probabilities" (the official code) or "logits" (the study's).
-      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
-      alignment: How masks are stretched, see `jaxsal.engine.resample`.
-      feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
-        or "minmax" (the study's code).
-      batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
-        (the study's code for PAN: 64 with min-max); None scores each by itself.
-    """
+    """Options of SIDU; `jaxsal.sidu` says what each does."""
 
     threshold: float = 0.5
     kernel_width: float = 0.25
@@ -157,28 +116,7 @@ class SiduOptions:
 
 @dataclass(frozen=True)
 class CurveOptions:
-    """Options of deletion and insertion.
-
-    Attributes:
-      num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
-      step_size: Elements changed per step, instead of `num_steps`; "row" is one row of every mask frame, the
-        official code's 224 of 224 x 224 pixels.
-      step_rounding: Step s changes floor(s n / (S - 1)) elements ("exact"), or the truncated float32 linspace of
-        the study's code ("float32"), one more at a few steps.
-      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.engine.baselines` or an array.
-      blur_factor: For the baseline "blur": how much smaller the clip is in between.
-      blur_time: For the baseline "blur": whether time is degraded too; None where every frame has its own mask.
-      unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip;
-        "auto" takes scalars where frames share maps in segments (the study's code for PAN).
-      ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
-        element first ("last" is the official code's).
-      nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
-      area: Where the scores stand when the area under them is taken: at the "fractions" that are changed, or evenly
-        spaced by "steps", as in both original codes; these differ where steps change unequal numbers of elements.
-      approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
-        `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
-      tolerance: For "refine": a difference of probabilities, at least 0.
-    """
+    """Options of deletion and insertion; `jaxsal.deletion` says what each does."""
 
     num_steps: int = 100
     step_size: int | Literal["row"] | None = None
@@ -280,7 +218,7 @@ def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
 _ADDED: dict[str, Any] = {}
 
 
-def add_options(name: str, defaults: Any) -> None:
+def add_options(name: str, defaults: Options) -> None:
     """Makes the options of a further method or measure known; every recipe has the same ones."""
     _ADDED[name] = defaults
 

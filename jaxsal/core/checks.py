@@ -1,20 +1,30 @@
 """Checks of names and numbers that users pass in, made before anything is computed."""
 
 import operator
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import Field, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, ClassVar, Literal, Protocol, SupportsIndex, cast, get_args, get_origin, runtime_checkable
 
 
-def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
+@runtime_checkable
+class Options(Protocol):
+    """A frozen dataclass, as the options of every method and measure are."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __hash__(self) -> int:
+        """That of all fields."""
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises ValueError, listing the known names and naming the closest, unless `value` is one of them."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint(value, choices)}")
 
 
-def hint(value: Any, choices: Iterable[str]) -> str:
+def hint(value: object, choices: Iterable[str]) -> str:
     """The closest of some names as a question, whatever its case, its - and its _; empty if none is close.
 
     Of several that are as close, the first.
@@ -28,13 +38,12 @@ def _fold(name: str) -> str:
     return name.casefold().replace("-", "_")
 
 
-def check_names(options: Any) -> None:
+def check_names(options: Options) -> None:
     """Raises ValueError unless every name in a dataclass is listed by its field's `Literal`.
 
     A field may also be a tuple of names, or take None, numbers or arrays beside names.
     """
-    kind: Any = type(options)
-    for name, choices, only_names in _named_fields(kind):
+    for name, choices, only_names in _named_fields(type(options)):
         value = getattr(options, name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, str) or only_names:
@@ -42,10 +51,10 @@ def check_names(options: Any) -> None:
 
 
 @cache
-def _named_fields(kind: Any) -> list[tuple[str, tuple[str, ...], bool]]:
+def _named_fields(kind: type) -> list[tuple[str, tuple[str, ...], bool]]:
     """Of a dataclass, each field that takes names: its name, the names, and whether it takes nothing else."""
     found = []
-    for field in fields(kind):
+    for field in fields(cast(type[Options], kind)):
         kinds = (field.type, *get_args(field.type))
         names = tuple(name for part in kinds if get_origin(part) is Literal for name in get_args(part))
         if names:
@@ -53,15 +62,15 @@ def _named_fields(kind: Any) -> list[tuple[str, tuple[str, ...], bool]]:
     return found
 
 
-def check_integer(name: str, value: Any) -> None:
-    """Raises TypeError unless `value` is an integer, of Python or NumPy; 2.0 is none."""
+def check_integer(name: str, value: object) -> int:
+    """`value`, after checking that it is an integer, of Python or NumPy; TypeError if not, as for 2.0."""
     try:
-        operator.index(value)
+        return operator.index(cast(SupportsIndex, value))
     except TypeError:
         raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
 
 
-def check_shape(name: str, value: Any) -> None:
+def check_shape(name: str, value: Sequence[object]) -> None:
     """Raises ValueError unless `value` is three positive counts, of time, height and width."""
     if len(value) != 3:
         raise ValueError(f"`{name}` must be three positive counts; got {value}.")
@@ -69,10 +78,9 @@ def check_shape(name: str, value: Any) -> None:
         check_positive(name, count)
 
 
-def check_positive(name: str, value: Any) -> None:
+def check_positive(name: str, value: object) -> None:
     """Raises TypeError unless `value` is an integer, ValueError unless it is at least 1."""
-    check_integer(name, value)
-    if value < 1:
+    if check_integer(name, value) < 1:
         raise ValueError(f"`{name}` must be at least 1; got {value}.")
 
 
