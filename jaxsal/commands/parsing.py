@@ -1,7 +1,9 @@
 """The words of a command line as a verb with its options, read by tyro."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from types import NoneType, UnionType
 from typing import Any, Union, get_args
 
@@ -9,6 +11,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from jaxsal.commands.recipes import recipe_options
+from jaxsal.commands.refusals import refusal
 
 REGISTRY = ConstructorRegistry()
 REGISTRY.struct_rule(recipe_options)
@@ -26,8 +29,18 @@ def parse(command: Any, words: Sequence[str], description: str) -> Any:
       SystemExit: With 2, after a message, if the words cannot be read; with 0 after help or a completion script.
       ValueError: If an option's value is not allowed.
     """
+
+    def refuse(event: object) -> None:
+        if (line := refusal(event, words, command)) is not None:
+            print(f"jaxsal: {line}", file=sys.stderr)
+            sys.exit(2)
+
     config = (tyro.conf.FlagCreatePairsOff, tyro.conf.PositionalMetavarFromFieldName)
-    return tyro.cli(command, prog="jaxsal", description=description, args=list(words), config=config, registry=REGISTRY)
+    errors = getattr(tyro, "_errors", None)  # private: without it, tyro prints its own messages
+    with errors.on_parse_error(refuse) if errors is not None else nullcontext():
+        return tyro.cli(
+            command, prog="jaxsal", description=description, args=list(words), config=config, registry=REGISTRY
+        )
 
 
 @REGISTRY.primitive_rule

@@ -26,7 +26,7 @@ class Output(NamedTuple):
         return json.dumps(_finite(self.data), allow_nan=False)
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):

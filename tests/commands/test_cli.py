@@ -11,22 +11,41 @@ from jaxsal.commands.verb import Output
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "demo, explain"),
-        (["demonstrate"], "demo, explain"),
-        (["explain"], "--checkpoint PATH"),
-        (["explain", "clip.npy", "--checkpoint", "run", "--num-mask", "3"], "--num-masks INT"),
-        (["explain", "clip.npy", "--checkpoint", "run", "--num-masks", "ten"], "'ten'"),
-        (["explain", "clip.npy", "--checkpoint", "run", "--grid-shape", "2", "3"], "--grid-shape"),
-        (["explain", "clip.npy", "--checkpoint", "run", "--method", "lime"], "('gradcam', 'rise', 'sidu')"),
-        (["explain", "clip.npy", "--checkpoint", "run", "--estimator", "median"], "('mean', 'centered')"),
+        ("", "`jaxsal` must be followed by one of demo, explain, "),
+        ("data", "`jaxsal data` must be followed by one of prepare, list, info."),
+        ("sweeps", "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert. Did"),
+        ("data prepar", "`prepar` must be one of prepare, list, info. Did you mean 'prepare'?"),
+        ("data prepare", "`NAME` must be given; see jaxsal data --help."),
+        ("explain", "`CLIP` and `--checkpoint` must be given; see jaxsal explain --help."),
+        ("explain --chekpoint run", "`--chekpoint` must be an option of jaxsal explain. Did you mean '--checkpoint'?"),
+        ("explain c.npy --chekpoint run", "`--chekpoint` must be an option of jaxsal explain. Did you mean"),
+        (
+            "explain c.npy --checkpoint run --num-mask 3",
+            "`--num-mask` must be an option of jaxsal explain. Did you mean",
+        ),
+        ("explain c.npy --checkpoint run more", "'more' is a word too many; see jaxsal explain --help."),
+        ("explain c.npy --checkpoint run --num-masks ten", "`--num-masks` must be a whole number; got 'ten'."),
+        ("explain c.npy --checkpoint run --num-masks=ten", "`--num-masks` must be a whole number; got 'ten'."),
+        ("explain c.npy --checkpoint run --num-masks", "`--num-masks` must have a value; got none."),
+        ("explain c.npy --checkpoint run --value-range 1 b", "`--value-range` must be FLOAT FLOAT; got '1' 'b'."),
+        ("explain c.npy --checkpoint run --grid-shape 2 3", "`--grid-shape` must have 3 values; got fewer."),
+        ("explain c.npy --checkpoint run --method lime", "must be one of ('gradcam', 'rise', 'sidu'); got 'lime'."),
+        ("explain c.npy --checkpoint run --estimator meen", "('mean', 'centered'); got 'meen'. Did you mean 'mean'?"),
     ],
 )
-def test_an_invalid_command_line_ends_with_2_and_names_what_there_is(refused, monkeypatch, words, said):
-    monkeypatch.setenv("COLUMNS", "200")
-    status, errors = refused(*words)
+def test_an_invalid_command_line_ends_with_2_and_one_line_that_says_what_is_wrong(refused, words, said):
+    status, errors = refused(*words.split())
     assert status == 2
     assert said in errors
-    assert "Traceback" not in errors
+    assert errors.startswith("jaxsal: ")
+    assert errors.count("\n") == 1
+
+
+def test_an_error_that_is_not_known_is_told_in_the_words_of_tyro(refused, monkeypatch):
+    monkeypatch.setattr("jaxsal.commands.parsing.refusal", lambda *known: None)
+    status, errors = refused("explain")
+    assert status == 2
+    assert "--checkpoint PATH" in errors
 
 
 @pytest.mark.parametrize(("verb", "resumes"), [("demo", True), ("report", False)])
