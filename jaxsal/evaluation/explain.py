@@ -2,12 +2,13 @@
 
 import sys
 import uuid
-from collections.abc import Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from jaxsal.classifier import Classifier
+from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
@@ -21,6 +22,8 @@ from jaxsal.evaluation.run import Run
 from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store
 from jaxsal.training.networks import NetworkSpec
+
+Found = TypeVar("Found")
 
 FOLDER = "results"
 """Of the store, in the folder of a run."""
@@ -53,7 +56,7 @@ def explaining_groups(
     *,
     classes: Sequence[str] = (),
     source: str = "",
-    **identity: Any,
+    **identity: object,
 ) -> list[Group]:
     """The plan of explaining clips of one shape: a group for every class that is asked for.
 
@@ -72,13 +75,12 @@ def explaining_groups(
     check_names_differ(cases)
     if isinstance(classifier, Classifier):
         classifier = with_precision(classifier, options.precision)
-    shared: Any = classifier_identity(classifier) | identity
+    shared: dict[str, object] = classifier_identity(classifier) | identity
     groups = []
     for target in dict.fromkeys(case.target for case in cases):
         cells = cells_of(options, classifier, clip_shape, "predicted" if target is None else target)
         chosen = tuple(case for case in cases if case.target == target)
-        shape: Any = tuple(clip_shape)
-        groups.append(Group(shared, classifier, tuple(classes), shape, chosen, cells, source))
+        groups.append(Group(shared, classifier, tuple(classes), tuple(clip_shape), chosen, cells, source))
     return groups
 
 
@@ -126,8 +128,11 @@ def explain_cases(
     progress: bool = False,
 ) -> Explained:
     """`explain_all`, with where the store has what was found; arguments as there and for `explaining_groups`."""
-    cases = list(cases)
-    check_names_differ(cases)
+    given = list(cases)
+    check_names_differ(given)
+    at_once = min(options.clips_per_batch, options.chunk_size, max(len(given), 1))
+    load = lru_cache(at_once)(lambda number: given[number].load())  # a few clips are loaded once
+    cases = [case._replace(load=partial(load, number)) for number, case in enumerate(given)]
     store = Store(f"memory://{uuid.uuid4().hex}" if directory is None else str(directory), create=True)
     by_shape: dict[tuple[int, ...], list[Case]] = {}
     options.check()
@@ -138,47 +143,64 @@ def explain_cases(
         for shape, alike in by_shape.items()
         for group in explaining_groups(classifier, shape, alike, options, classes=classes, source=source)
     ]
-    at_once = min(options.clips_per_batch, options.chunk_size, max(len(cases), 1))
-    run_groups(groups, store, chunk_size=options.chunk_size, clips_at_once=at_once, keep=True, show=progress)
     order = {case.name: number for number, case in enumerate(cases)}
-    places = sorted(places_of(groups, store), key=lambda place: order[place.name])
-    explanations = [read_explanation(store, place, options) for place in places]
+
+    def read() -> Explained:
+        places = sorted(places_of(groups, store), key=lambda place: order[place.name])
+        return Explained([read_explanation(store, place, options) for place in places], places)
+
+    explained = run_groups(
+        groups, store, read, chunk_size=options.chunk_size, clips_at_once=at_once, keep=True, show=progress
+    )
     if directory is None:
         store.clear()
-    return Explained(explanations, places)
+    return explained
 
 
 def run_groups(
     groups: Sequence[Group],
     store: Store,
+    read: Callable[[], Found],
     *,
     chunk_size: int,
     clips_at_once: int,
     keep: bool = False,
     show: bool = True,
     show_plan: bool = False,
-) -> None:
-    """Does what a store lacks of a plan, or holds damaged or of other clips.
+) -> Found:
+    """Does what a store lacks of a plan or holds of other clips, and reads it; what is damaged then is made again.
 
     Args:
       groups: The plan.
       store: Where results go.
+      read: Reads from the store, once all is there; raises DamagedError if something is damaged.
       chunk_size: Perturbed clips in memory at once.
       clips_at_once: Clips that are done together.
       keep: Whether all maps, the clips and their baselines are stored, for pictures.
       show: Whether to say on standard error how far it is.
       show_plan: Whether to print the plan there first.
+
+    Returns:
+      What `read` gives.
     """
-    store.verify()
-    forget_changed_clips(groups, store)
-    plan, tasks = make_plan(groups, store, keep_clips=keep)
-    if show_plan:
-        print(plan, file=sys.stderr)
-    shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show)
-    for reason in dict.fromkeys(group.left_out for group in groups if group.left_out):
-        shown.say(reason)
-    run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps=keep, keep_clips=keep)
+
+    def complete_and_read() -> Found:
+        forget_changed_clips(groups, store)
+        plan, tasks = make_plan(groups, store, keep_clips=keep)
+        if show_plan:
+            print(plan, file=sys.stderr)
+        shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show)
+        for reason in dict.fromkeys(group.left_out for group in groups if group.left_out):
+            shown.say(reason)
+        run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps=keep, keep_clips=keep)
+        try:
+            run_tasks(tasks, run)
+        finally:
+            shown.close()
+        return read()
+
     try:
-        run_tasks(tasks, run)
-    finally:
-        shown.close()
+        return complete_and_read()
+    except DamagedError:
+        store.verify()  # where one record is damaged, others may be
+        return complete_and_read()

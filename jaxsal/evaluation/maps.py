@@ -1,18 +1,33 @@
 """Maps and results of a store, cell by cell: stored maps, and maps that are read out of scores without a pass."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.files import DamagedError
 from jaxsal.engine.requests import Scores
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.clips import Held
 from jaxsal.evaluation.groups import Group
+from jaxsal.evaluation.parts import merge_spans
 from jaxsal.evaluation.store import Record, Store
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.saliency.controls import Subjects
+
+
+def read_whole(store: Store, kind: str, series: str, clip: str) -> list[Record]:
+    """The records that a series has of a clip. Raises DamagedError if there is none, or one of them is damaged."""
+    held = store.spans(kind, series, clip)
+    records = store.read(kind, series, clip)
+    if not records or merge_spans(record.span for record in records) != held:
+        raise _lacking(store, kind, clip)
+    return records
+
+
+def _lacking(store: Store, kind: str, clip: str) -> DamagedError:
+    what = "set of scores" if kind == "scores" else kind
+    return DamagedError(f"{store.url} lacks a whole {what} of {clip}: run the command that made it again.")
 
 
 def read_record(store: Store, kind: str, series: str, clip: str, digest: str | None = None) -> Record:
@@ -26,20 +41,17 @@ def read_record(store: Store, kind: str, series: str, clip: str, digest: str | N
       digest: Fingerprint that the clip must have, if any.
 
     Raises:
-      ValueError: If it is missing or damaged, or is of another clip.
+      DamagedError: If it is missing or damaged, or is of another clip.
     """
-    records = store.read(kind, series, clip)
-    if not records or digest not in (None, records[0].note["digest"]):
-        raise ValueError(f"{store.url} lacks a whole {kind} of {clip}: run the command that made it again.")
-    return records[0]
+    record = read_whole(store, kind, series, clip)[0]
+    if digest not in (None, record.note["digest"]):
+        raise _lacking(store, kind, clip)
+    return record
 
 
 def whole_scores(store: Store, series: str, clip: str) -> Held:
-    """The scores of a clip. Raises ValueError if they are missing or damaged."""
-    held = read_scores(store, series, clip)
-    if held is None:
-        raise ValueError(f"{store.url} lacks whole scores of {clip}: run the command that made them again.")
-    return held
+    """The scores of a clip. Raises DamagedError if they are missing or damaged."""
+    return held_scores(read_whole(store, "scores", series, clip))
 
 
 def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.ndarray, "Tm H W"]:
@@ -52,9 +64,11 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
     if "saliency" in record.arrays:
         return record.arrays["saliency"]
     cell, series = group.cells[number], group.reads[number]
-    method: Any = cell.kind
+    method = cell.kind
     if series is None:
         return control_maps(store, group, number, {case: case.load()})[0]
+    assert method.restored is not None
+    assert method.read_out is not None
     held = whole_scores(store, series, case.name)
     family = method.restored(held.arrays, cell.options, cell.shape, cell.seed)
     scores = Scores(family, held.ids, held.logits, held.arrays["clip_logits"])
@@ -70,18 +84,15 @@ def control_maps(
       ValueError: If one of those is missing or damaged.
     """
     cell, others = group.cells[number], []
-    method: Any = cell.kind
+    assert cell.kind.control is not None
     if (own := group.own.get(number)) is not None:
         others = [read_map(store, group, own, group.partners[number][case.name]) for case in clips]
     subjects = Subjects([case.name for case in clips], list(clips.values()), cell.shape, cell.seed, others)
-    return np.asarray(method.control(subjects))
+    return np.asarray(cell.kind.control(subjects))
 
 
-def read_scores(store: Store, series: str, clip: str) -> Held | None:
-    """The scores that a store has of a clip, None if it has none."""
-    records = store.read("scores", series, clip)
-    if not records:
-        return None
+def held_scores(records: Sequence[Record]) -> Held:
+    """The scores of a clip from its records."""
     ids = np.concatenate([np.arange(*record.span, dtype=np.int32) for record in records])
     logits = np.concatenate([record.arrays["logits"] for record in records])
     return Held(ids, logits, records[0].arrays)
@@ -94,7 +105,7 @@ def clip_results(store: Store, group: Group, number: int, cases: Sequence[Case] 
       ValueError: If one is damaged.
     """
     series, title = group.series[number], group.cells[number].kind.title
-    notes: Mapping[str, Any] = store.notes("result", series)
+    notes = store.notes("result", series)
     fields = ("target", "deletion", "insertion", "floor", "start", "seconds")
     return [
         ClipResult(

@@ -75,7 +75,11 @@ class Reader:
     def held(self, kind: str, series: str) -> dict[str, list[Span]]:
         """By clip, the mask numbers whose scores are held, as few spans; [(0, 0)] for other kinds. Reads no array."""
         clips = self._clips(kind, series)
-        return {c: merge_spans(span for part, rows in clips[c] for span in part.spans(rows)) for c in sorted(clips)}
+        return {clip: _spans(clips[clip]) for clip in sorted(clips)}
+
+    def spans(self, kind: str, series: str, clip: str) -> list[Span]:
+        """`held` of one clip, [] if nothing is."""
+        return _spans(self._clips(kind, series).get(clip, []))
 
     def clips(self, kind: str, series: str) -> list[str]:
         """The clips of which there is a record, by name. Reads no array."""
@@ -233,6 +237,10 @@ class Reader:
                 self._drop(part, row, str(error))
 
 
+def _spans(places: list[tuple[Part, Rows]]) -> list[Span]:
+    return merge_spans(span for part, rows in places for span in part.spans(rows))
+
+
 def _choose(places: list[tuple[Part, Rows]]) -> list[tuple[Part, int, int]]:
     """The records of a clip that hold every mask once: the part, the row, and the first mask that counts."""
     found = [
@@ -248,6 +256,6 @@ def _choose(places: list[tuple[Part, Rows]]) -> list[tuple[Part, int, int]]:
     return chosen
 
 
-def checksum(about: Any) -> str:
+def checksum(about: object) -> str:
     """SHA-256 of a JSON value."""
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

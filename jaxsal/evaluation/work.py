@@ -1,6 +1,6 @@
 """The work on the clips of one batch: scores from the store or scored now, maps, measures, and what is committed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,12 +10,13 @@ from scipy.special import softmax
 
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
+from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.evaluation.cells import Case, Cell
 from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_maps, seconds_of
 from jaxsal.evaluation.groups import Group, ScoreSet, family_of
-from jaxsal.evaluation.maps import control_maps, read_scores
+from jaxsal.evaluation.maps import control_maps, held_scores
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
@@ -84,8 +85,8 @@ class Work:
         if not concerned:
             return {}
         with self.run.progress.stage("reading"):
-            there = {clip: read_scores(store, series, self.name(clip)) for clip in concerned}
-        held = {clip: own for clip, own in there.items() if own is not None}
+            there = {clip: store.read("scores", series, self.name(clip)) for clip in concerned}
+        held = {clip: held_scores(records) for clip, records in there.items() if records}
         store.describe(series, self.group.describe_scores(found.cell) | dict(classes=self.classes))
         complete = partial(
             complete_scores,
@@ -115,7 +116,7 @@ class Work:
             if most is not None:
                 store.commit(wait=False)
 
-    def _pad(self, family: Any) -> Any:
+    def _pad(self, family: MaskFamily | None) -> Any:
         """Random grids of the group share one program."""
         if not isinstance(family, RiseMasks):
             return family
@@ -177,7 +178,7 @@ class Work:
                 found |= measure_maps(self.batch, cell.measures, same, filled=filled, run=self._run)
         return found
 
-    def _run(self, name: str, action: Any) -> Any:
+    def _run(self, name: str, action: Callable[..., Any]) -> Any:
         return self.run.chunks.run(name, self.batch, action)
 
     def _commit(self, owner: Owner, saliency: np.ndarray, measured: Mapping[str, Measured], seconds: float) -> None:

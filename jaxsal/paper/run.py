@@ -105,13 +105,16 @@ def explain_cells(
     parts = study_parts(study, tables, networks)
     groups = [part.group for part in parts]
     chunk_size = study.chunk_size
-    run_groups(groups, store, chunk_size=chunk_size, clips_at_once=min(4, chunk_size), show_plan=True)
-    results: dict[Setting, list[ClipResult]] = {}
-    located: list[Located] = []
-    for network, group, cells, main in parts:
-        results |= {setting: clip_results(store, group, number) for setting, number in cells.items()}
-        located += locate(network.config.arch, network.spec, store, group, main, network.clip_set.records)
-    return results, located
+
+    def read() -> tuple[dict[Setting, list[ClipResult]], list[Located]]:
+        results: dict[Setting, list[ClipResult]] = {}
+        located: list[Located] = []
+        for network, group, cells, main in parts:
+            results |= {setting: clip_results(store, group, number) for setting, number in cells.items()}
+            located += locate(network.config.arch, network.spec, store, group, main, network.clip_set.records)
+        return results, located
+
+    return run_groups(groups, store, read, chunk_size=chunk_size, clips_at_once=min(4, chunk_size), show_plan=True)
 
 
 class Part(NamedTuple):

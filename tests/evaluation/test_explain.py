@@ -151,6 +151,19 @@ def test_results_of_a_folder_are_read_again(tmp_path):
         read_explanation(Store(str(tmp_path)), place._replace(digest="of another clip"), OPTIONS)
 
 
+def test_a_clip_is_loaded_once_and_a_whole_store_is_not_read(tmp_path, monkeypatch):
+    loads = []
+
+    def counted(case):
+        return case._replace(load=lambda: loads.append(case.name) or case.load())
+
+    monkeypatch.setattr(Store, "verify", pytest.fail)
+    chosen = [counted(case) for case in cases(2)]
+    for count in (1, 2):  # the second time to see that the store's clips are these
+        explain_all(CLASSIFIER, chosen, OPTIONS, tmp_path)
+        assert sorted(loads) == sorted([case.name for case in chosen] * count)
+
+
 @pytest.mark.parametrize("clips_per_batch", [1, 2])
 def test_a_killed_evaluation_goes_on(tmp_path, monkeypatch, clips_per_batch):
     options = dataclasses.replace(OPTIONS, clips_per_batch=clips_per_batch)
