@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
     spec: NetworkSpec
     variables: Variables
     step: int
-    progress: Any
+    progress: PyTree
     origin: dict[str, Any]
 
     @property
@@ -155,7 +155,7 @@ def saved_steps(directory: str | Path) -> list[int]:
     return sorted(int(entry.name) for entry in path.iterdir() if entry.name.isdigit()) if path.is_dir() else []
 
 
-def _restore(manager: ocp.CheckpointManager, step: int, **items: Any) -> Any:
+def _restore(manager: ocp.CheckpointManager, step: int, **items: ocp.args.CheckpointArgs) -> Any:
     try:
         return manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:  # orbax raises bare exceptions for damaged files

@@ -3,8 +3,9 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+import flax.linen as nn
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
@@ -29,6 +30,18 @@ from jaxsal.training.networks import NETWORKS, NetworkSpec
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 
 
+class SpecChoices(TypedDict, total=False):
+    """Fields of `NetworkSpec` that a file may leave open, for an editor and a type checker."""
+
+    spectra: str
+    width: int
+    num_frames: int
+    size: int
+    crop: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
 def checkpoint_from_torch(
     source: str | Path,
     *,
@@ -36,7 +49,7 @@ def checkpoint_from_torch(
     classes: tuple[str, ...] | None = None,
     from_resnet50: bool = False,
     seed: int = 0,
-    **spec: Any,
+    **spec: Unpack[SpecChoices],
 ) -> Checkpoint:
     """Reads a trained network from a torch or safetensors file; torch is not needed.
 
@@ -68,7 +81,7 @@ def checkpoint_from_torch(
     stored = "resnet50" if from_resnet50 else arch
     variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
     classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
-    fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | spec
+    fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | dict(spec)
     network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
         variables = _pan_variables(network, variables, jax.random.key(seed))
@@ -79,10 +92,9 @@ def checkpoint_from_torch(
     return Checkpoint(network, variables, 0, None, origin(converted_from=Path(source).name))
 
 
-def _num_frames(arch: str, model: Any) -> int:
+def _num_frames(arch: str, model: nn.Module) -> int:
     """The frames of a clip: as many as a PAN's segments have, the published network's for others."""
-    frames_per_mask = getattr(model, "frames_per_mask", None)
-    return NETWORKS[arch].num_frames if frames_per_mask is None else model.num_segments * frames_per_mask
+    return model.num_segments * model.frames_per_mask if isinstance(model, PAN) else NETWORKS[arch].num_frames
 
 
 def _noted_fields(source: str | Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.files import write_text
 
@@ -43,7 +43,7 @@ class StepClock:
     def __init__(self) -> None:
         self._start = self._waited = 0.0
 
-    def next_input(self, inputs: Iterator[Item], before: Any) -> Item:
+    def next_input(self, inputs: Iterator[Item], before: PyTree) -> Item:
         """Takes the next input; `before` are the arrays that the step before computes."""
         self._start = time.perf_counter()
         item = next(inputs)
@@ -51,7 +51,7 @@ class StepClock:
         self._waited = waited if all(leaf.is_ready() for leaf in jax.tree.leaves(before)) else 0.0
         return item
 
-    def end_step(self, before: Any) -> StepTimes:
+    def end_step(self, before: PyTree) -> StepTimes:
         """Waits until the step before is done, and gives the times since `next_input`."""
         jax.block_until_ready(before)
         return StepTimes(time.perf_counter() - self._start, self._waited)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, PyTree, UInt8
 
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
 from jaxsal.core.checks import check_choice, check_positive
@@ -130,7 +130,7 @@ class NetworkSpec:
         """The network as a Flax module."""
         return NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
 
-    def classifier(self, variables: Any) -> Classifier:
+    def classifier(self, variables: PyTree) -> Classifier:
         """The network with weights, on clips in [0, 1]; it knows its classes and this spec."""
         classifier = Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std, classes=self.classes)
         return dataclasses.replace(classifier, spec=self)

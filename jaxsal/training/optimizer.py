@@ -1,10 +1,11 @@
 """How gradients become changes of the weights: AdamW, or SGD by the study's rule with its groups of parameters."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import optax
 from flax.traverse_util import flatten_dict, unflatten_dict
+from jaxtyping import PyTree
 
 from jaxsal.training.options import TrainOptions
 
@@ -62,7 +63,7 @@ def grouped_sgd(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -
       https://arxiv.org/abs/2008.03462
     """
 
-    def decays(params: Any) -> Any:
+    def decays(params: PyTree) -> PyTree:
         return jax.tree.map(lambda group: GROUPS[group].decay == 1, parameter_groups(params))
 
     return optax.chain(
@@ -74,7 +75,7 @@ def grouped_sgd(learning_rate: optax.ScalarOrSchedule, *, weight_decay: float) -
     )
 
 
-def parameter_groups(params: Any) -> Any:
+def parameter_groups(params: PyTree) -> PyTree:
     """The group of each parameter, a key of `GROUPS`, in the shape of the tree."""
     flat = flatten_dict(params)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypedDict, Unpack
 
 from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
 
@@ -81,7 +81,22 @@ TRAIN_RECIPES = {
 """By name: this project's, and what the study trained PAN with."""
 
 
-def train_options(recipe: TrainRecipe = "default", **chosen: Any) -> TrainOptions:
+class TrainChoices(TypedDict, total=False):
+    """Fields of `TrainOptions`, for an editor and a type checker."""
+
+    num_steps: int
+    num_epochs: int | None
+    batch_size: int
+    optimizer: Optimizer
+    learning_rate: float
+    weight_decay: float
+    cropping: Cropping
+    flip_prob: float
+    seed: int
+    save_every: int
+
+
+def train_options(recipe: TrainRecipe = "default", **chosen: Unpack[TrainChoices]) -> TrainOptions:
     """The options of a recipe, with single ones replaced.
 
     Args:
