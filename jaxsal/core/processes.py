@@ -181,13 +181,18 @@ def from_first(make: Callable[[], Any]) -> Any:
     return result
 
 
-def all_agree(value: bool) -> bool:
-    """Whether a thing holds in every process that works with this one."""
+def least(value: float) -> float:
+    """The least of a number over the processes that work with this one."""
     if not device_mesh().is_multi_process:
         return value
     from jax.experimental.multihost_utils import process_allgather
 
-    return bool(process_allgather(np.asarray(value)).all())
+    return process_allgather(np.float64(value)).min().item()
+
+
+def all_agree(value: bool) -> bool:
+    """Whether a thing holds in every process that works with this one."""
+    return bool(least(value))
 
 
 @contextmanager

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import numpy as np
 
 from jaxsal.core.devices import device_mesh
+from jaxsal.core.processes import least
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import MaskFamily
@@ -59,8 +59,10 @@ class ChunkSizes:
         devices = mesh.size if self._per_device else 1
         program = (name, mesh, batch.clip_shape)
         if program not in self._sizes:
-            fits = self._per_device and family is not None
-            self._sizes[program] = self._fitting(batch, family, devices) if fits else self._largest
+            size = self._largest
+            if self._per_device and family is not None:
+                size = self._fitting(batch, family, devices)
+            self._sizes[program] = size
         while True:
             size = self._sizes[program]
             try:
@@ -74,9 +76,9 @@ class ChunkSizes:
                     ) from error
                 self._sizes[program] = self._halved(size, "a device ran out of memory")
 
-    def _fitting(self, batch: Batch, family: Any, devices: int) -> int:
+    def _fitting(self, batch: Batch, family: MaskFamily, devices: int) -> int:
         """The largest of `chunk_size`, its half, its quarter, ... whose program fits; the same in every process."""
-        size, available = self._largest, _least(available_bytes())
+        size, available = self._largest, least(available_bytes())
         while True:
             needed = program_bytes(batch, family, Baseline.of("zero"), chunk_size=size * devices)
             free = f"{needed / 2**20:,.0f} MiB of {available / 2**20:,.0f} MiB free"
@@ -99,12 +101,3 @@ def available_bytes() -> int:
     if statistics and "bytes_limit" in statistics:
         return statistics["bytes_limit"] - statistics.get("bytes_in_use", 0)
     return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // len(devices)
-
-
-def _least(value: int) -> int:
-    """The least of a number over the processes that work together here."""
-    if device_mesh().is_multi_process:
-        from jax.experimental.multihost_utils import process_allgather
-
-        return int(process_allgather(np.float64(value)).min())
-    return value

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 from scipy.special import softmax
 
-from jaxsal.core.types import Target
+from jaxsal.core.types import AnyArray, Target
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import SUM_CHUNK, RiseMasks
@@ -39,27 +38,29 @@ def read_ledger(
       scores: "probabilities" or "logits".
     """
     logits = np.asarray(held.logits)
-    label: Any = np.argmax(held.clip_logits) if target is None else target
     of_one_class = not isinstance(target, str)
     length = SUM_CHUNK
     while length < num_used:
         length *= 2
-    columns = slice(label, label + 1) if of_one_class else slice(None)
+    columns = slice(None)
+    if not isinstance(target, str):
+        label = np.argmax(held.clip_logits) if target is None else target
+        columns = slice(label, label + 1)
     weighed = np.zeros((length, 1 if of_one_class else logits.shape[1]), np.float32)
     for first in range(0, num_used, _BLOCK):
         rows = slice(first, min(first + _BLOCK, num_used))
         block = softmax(logits[rows], axis=1) if scores == "probabilities" else logits[rows]
         weighed[rows] = block[:, columns]
     ids = np.pad(held.ids[:num_used], (0, length - num_used))
-    return _read(held.family, ids, weighed, np.int32(num_used), read_out, estimator, of_one_class)
+    return _read(held.family, ids, weighed, num_used, read_out, estimator, of_one_class)
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6))
 def _read(
     masks: MaskFamily,
-    ids: Any,
-    scores: Any,
-    num_used: Any,
+    ids: Int[AnyArray, " N"],
+    scores: Float[AnyArray, "N K"],
+    num_used: int | Int[Array, ""],
     read_out: Callable[..., Array],
     estimator: Estimator,
     of_one_class: bool,
@@ -69,7 +70,6 @@ def _read(
     return maps[0] if of_one_class else maps
 
 
-@partial(jax.jit, static_argnums=(4,))
 def rise_map(
     masks: RiseMasks,
     ids: Int[Array, " N"],
@@ -97,52 +97,22 @@ def rise_map(
     return mean[:, None, None, None] + sums / (divisor * masks.keep_prob)
 
 
-@partial(jax.jit, static_argnums=(4,))
 def rise_stderr(
     masks: RiseMasks,
     ids: Int[Array, " N"],
     scores: Float[Array, "N K"],
     used: Bool[Array, " N"],
     estimator: Estimator,
-) -> Float[Array, "K Tm H W"]:
-    """The standard error of `rise_map` at every voxel, over draws of the masks.
+    reduce: Callable[[Array], Array] = lambda mask: mask,
+) -> Float[Array, "K ..."]:
+    """The standard error, over draws of the masks, of `rise_map`, or of what `reduce` makes of it; both are linear.
 
-    std_n(w_nc M_n) / (p sqrt(N)), with w_nc - m_c in the place of w_nc for "centered"; NaN for a single mask. Masks
-    are made again, one chunk at a time.
+    std_n(w_nc x_n) / (p sqrt(N)) with x_n = reduce(M_n), and w_nc - m_c in the place of w_nc for "centered"; NaN for a
+    single mask. Masks are made again, one chunk at a time, up to the last one that is used.
     """
-    sums = _moments(masks, ids, scores, used, estimator, lambda mask: mask)
-    return _stderr(*sums, used, masks)
-
-
-@partial(jax.jit, static_argnums=(4,))
-def rise_profile_stderr(
-    masks: RiseMasks,
-    ids: Int[Array, " N"],
-    scores: Float[Array, "N K"],
-    used: Bool[Array, " N"],
-    estimator: Estimator,
-) -> Float[Array, "K Tm"]:
-    """The standard error of each frame's mean over `rise_map`, over draws of the masks.
-
-    As `rise_stderr` with the mean of M_n over each frame in the place of M_n: voxels of a frame share masks, so their
-    errors do not average out as independent ones would.
-    """
-    sums = _moments(masks, ids, scores, used, estimator, lambda mask: mask.mean(axis=(1, 2)))
-    return _stderr(*sums, used, masks)
-
-
-def _moments(
-    masks: RiseMasks,
-    ids: Any,
-    scores: Float[Array, "N K"],
-    used: Bool[Array, " N"],
-    estimator: Estimator,
-    reduce: Callable[[Array], Array],
-) -> tuple[Float[Array, "K ..."], Float[Array, "K ..."]]:
-    """sum_n w_n x_n and sum_n (w_n x_n)^2 of x_n = reduce(M_n), up to the last mask that is used."""
     weights, _ = _weights(scores, used, estimator)
     padding = -len(ids) % _CHUNK
-    ids = jnp.pad(jnp.asarray(ids), (0, padding)).reshape(-1, _CHUNK)
+    ids = jnp.pad(ids, (0, padding)).reshape(-1, _CHUNK)
     weights = jnp.pad(weights, ((0, padding), (0, 0))).reshape(-1, _CHUNK, weights.shape[1])
     last = jnp.where(used, jnp.arange(len(used), dtype=jnp.int32), -1).max()
 
@@ -154,16 +124,15 @@ def _moments(
 
     shape = jax.eval_shape(lambda mask_id: reduce(masks(mask_id)), ids[0, 0]).shape
     zeros = jnp.zeros((scores.shape[1], *shape), scores.dtype)
-    return jax.lax.fori_loop(0, last // _CHUNK + 1, add_chunk, (zeros, zeros))
-
-
-def _stderr(
-    first: Float[Array, "K ..."], second: Float[Array, "K ..."], used: Bool[Array, " N"], masks: RiseMasks
-) -> Float[Array, "K ..."]:
+    first, second = jax.lax.fori_loop(0, last // _CHUNK + 1, add_chunk, (zeros, zeros))
     num_used = used.sum().astype(first.dtype)
     mean = first / num_used
     variance = jnp.maximum(second / num_used - mean**2, 0) * num_used / (num_used - 1)
     return jnp.sqrt(variance / num_used) / masks.keep_prob
+
+
+rise_profile_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(1, 2)))
+"""That of each frame's mean: voxels of a frame share masks, so their errors do not average out as independent ones."""
 
 
 def _weights(

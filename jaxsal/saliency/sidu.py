@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, Target
 from jaxsal.engine.baselines import Baseline
@@ -97,7 +97,7 @@ def sidu_scores(
     """The logits of every clip under the masks of its d channels; masks that are alike are scored once."""
     return score_requests(
         batch,
-        *channel_masks(batch, options),
+        *masks(batch, options, batch.shape),
         baseline=Baseline.of(options.baseline),
         batch_size=options.batch_size,
         chunk_size=chunk_size,
@@ -105,22 +105,20 @@ def sidu_scores(
     )
 
 
-def channel_masks(batch: Batch, options: SiduOptions) -> tuple[Families, list[Request]]:
+def masks(
+    batch: Batch, options: SiduOptions, shape: tuple[int, int, int], seed: int = 0
+) -> tuple[Families, list[Request]]:
     """The masks of the channels of every clip, a family each, and which of them to score."""
     activations = batch.activations("minmax" if options.feature_normalization == "minmax" else None)
     threshold = float(options.threshold)
-    like = ActivationMasks(activations[0], threshold, batch.shape, options.alignment)
+    like = ActivationMasks(activations[0], threshold, shape, options.alignment)
     families = Families.like(like, [activations, np.full(batch.size, threshold, activations.dtype)])
-    bits: Any = [None] * batch.size
-    if not batch.traced and options.batch_size is None:
-        bits = np.asarray(pack_masks(activations, threshold))
     numbers = range(len(batch.originals))
-    return families, [Request(number, number, *_distinct(like.num_masks, bits[number])) for number in numbers]
-
-
-def masks(batch: Batch, options: SiduOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:
-    """`channel_masks`, as the registry asks for them."""
-    return channel_masks(batch, options)
+    if batch.traced or options.batch_size is not None:  # not known yet, or scores depend on their batch: all masks
+        every = np.arange(like.num_masks, dtype=np.int32)
+        return families, [Request(number, number, every) for number in numbers]
+    bits = np.asarray(pack_masks(activations, threshold))
+    return families, [Request(number, number, *_distinct(bits[number])) for number in numbers]
 
 
 def stored(family: ActivationMasks) -> dict[str, np.ndarray]:
@@ -146,15 +144,13 @@ def pack_masks(activations: Float[Array, "B t h w d"], threshold: float | Float[
     return jnp.packbits(jnp.moveaxis(binary, -1, 1), axis=-1)
 
 
-def _distinct(num_masks: int, bits: UInt8[np.ndarray, "d n"] | None) -> tuple[Any, Any, Any]:
+def _distinct(
+    bits: UInt8[np.ndarray, "d n"],
+) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"], Int[np.ndarray, " d"]]:
     """Numbers of masks of which no two are alike, which of them keep nothing, and where each mask is among them.
 
-    Many channels share a mask, such as one of nothing. All masks are taken where they are not known yet, and where
-    scores depend on their batch (`bits` is None).
+    Many channels share a mask, such as one of nothing.
     """
-    every = np.arange(num_masks, dtype=np.int32)
-    if bits is None:
-        return every, None, None
     _, first, places = np.unique(bits, axis=0, return_index=True, return_inverse=True)
     ends = np.where(bits[first].any(axis=1), 0, REPLACED)
     return first.astype(np.int32), ends, places.ravel()
@@ -163,7 +159,7 @@ def _distinct(num_masks: int, bits: UInt8[np.ndarray, "d n"] | None) -> tuple[An
 def sidu_map(scores: Scores, target: Target, options: SiduOptions) -> Float[Array, "*K Tm H W"]:
     """The map of a class, the predicted one if None, or of every class for "all", from the scores of all channels."""
     every_class = isinstance(target, str)
-    label: Any = None if every_class else target
+    label = None if isinstance(target, str) else target
     probabilities = options.scores == "probabilities"
     rows = jnp.asarray(scores.clip_logits), jnp.asarray(scores.logits)
     return _read_out(scores.family, *rows, options.kernel_width, label, probabilities, every_class)
@@ -187,8 +183,8 @@ def _read_out(
     masks: ActivationMasks,
     logits: Array,
     masked_logits: Array,
-    kernel_width: Any,
-    target: Any,
+    kernel_width: float | Float[Array, ""],
+    target: int | Int[Array, ""] | None,
     probabilities: bool,
     every_class: bool,
 ) -> Float[Array, "*K Tm H W"]:
