@@ -11,7 +11,7 @@ from xarray.core.indexing import ExplicitIndexer, IndexingSupport, LazilyIndexed
 from jaxsal.core.files import DamagedError
 from jaxsal.evaluation.parts import PER_MASK, Record, Span, merge_spans
 from jaxsal.evaluation.reader import Reader
-from jaxsal.recipes import ADDED_MEASURES, MEASURES
+from jaxsal.recipes import MEASURES
 
 _DIMENSIONS: dict[str, tuple[str, ...]] = dict(
     logits=("mask", "class"), clip_logits=("class",), saliency=("time", "row", "column")
@@ -71,16 +71,22 @@ class _Series:
         return xarray.Variable(dimensions, LazilyIndexedArray(array), encoding=dict(chunks=(1, *shape)))
 
 
-def open_dataset(store: Reader, kind: str, series: str) -> xarray.Dataset:
-    """The dataset of a series that holds something of a kind, see `jaxsal.evaluation.results.Results.dataset`."""
+def open_dataset(store: Reader, kind: str, series: str, fields: tuple[str, ...]) -> xarray.Dataset:
+    """The dataset of a series that holds something of a kind, see `jaxsal.evaluation.results.Results.dataset`.
+
+    Args:
+      store: The store.
+      kind: "result" or "scores".
+      series: The series.
+      fields: Numbers in the notes of results.
+    """
     opened = _Series(store, kind, series)
     example = opened.records(opened.clips[0])[0].arrays
     variables: dict[str, Any] = {name: opened.variable(name, array) for name, array in example.items()}
     coordinates: dict[str, Any] = {"clip": opened.clips, "class": opened.description["classes"]}
     if kind == "result":
         notes = store.notes(kind, series)
-        fields = ["target", "probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start"]
         values = [[notes[clip].get(field, np.nan) for field in fields] for clip in opened.clips]
         variables["results"] = ("clip", "field"), np.array(values, float)
-        coordinates["field"] = fields
+        coordinates["field"] = list(fields)
     return xarray.Dataset(variables, {name: np.array(texts, object) for name, texts in coordinates.items()})

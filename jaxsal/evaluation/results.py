@@ -81,7 +81,7 @@ class Results:
 
         for kind in ("result", "scores"):
             if name in self._store.descriptions(kind):
-                return open_dataset(self._store, kind, name)
+                return open_dataset(self._store, kind, name, ("target", *_number_fields()))
         raise ValueError(f"`name` must be a cell or a ledger of {self.url}; got {name!r}.")
 
     def export(self, path: str | Path) -> int:
@@ -149,9 +149,13 @@ def open_results(store: str | Path) -> Results:
     return Results(Reader(str(store)))
 
 
+def _number_fields() -> tuple[str, ...]:
+    """The numbers in the note of a result; those of measures only where its map was measured."""
+    return ("probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start")
+
+
 def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -> dict[str, Any]:
     identity, classes = description["identity"], description["classes"]
-    fields = ("probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start")
     options = identity["options"] | dict(frames_per_mask=identity["frames_per_mask"])
     row = dict(
         cell=cell,
@@ -166,7 +170,7 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         explained=str(identity["target"]),
         options=json.dumps(options),
         target=classes[note["target"]],
-        **{field: note.get(field, math.nan) for field in fields},
+        **{field: note.get(field, math.nan) for field in _number_fields()},
         **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},
     )
     return row | {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name not in row}

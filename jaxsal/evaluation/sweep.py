@@ -50,10 +50,7 @@ def run_sweep(
         if verify:
             store.verify()
         plan, todo = make_plan(groups, store)
-    numbers = from_first(lambda: _numbers(groups, todo))
-    first = [0, *itertools.accumulate(len(group.cases) for group in groups)]
-    mine = [(g, c, later) for g, c, later in numbers if (first[g] + c) % shard[1] == shard[0]]
-    tasks = _tasks(groups, todo, mine)
+    tasks = _tasks_of_shard(groups, todo, shard)
     rounds = [
         share_out([task for task in tasks if task.later == later], jax.process_index(), jax.process_count())
         for later in (False, True)
@@ -65,17 +62,7 @@ def run_sweep(
     left_out = dict.fromkeys(group.left_out for group in groups if group.left_out)
     for line in (*str(plan).splitlines(), *left_out, *(shares if jax.process_count() > 1 else ()), *store.damaged):
         shown.say(line)
-    masks = [found.num_masks for group in groups for found in group.score_sets.values()]
-    chunks = ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), say=shown.say)
-    run = Run(
-        store,
-        shown,
-        chunks,
-        max(4, jax.local_device_count()),
-        keep_maps=config.keep_maps,
-        pass_over=True,
-        masks_per_commit=config.masks_per_commit,
-    )
+    run = _run_of(config, groups, store, shown)
     try:
         for number, (alone, together) in enumerate(rounds):
             store.read_only = False
@@ -95,6 +82,27 @@ def run_sweep(
     if tasks:
         shown.say(shown.summary())
     return plan
+
+
+def _run_of(config: SweepConfig, groups: Sequence[Group], store: Store, shown: Progress) -> Run:
+    masks = [found.num_masks for group in groups for found in group.score_sets.values()]
+    return Run(
+        store,
+        shown,
+        ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), say=shown.say),
+        max(4, jax.local_device_count()),
+        keep_maps=config.keep_maps,
+        pass_over=True,
+        masks_per_commit=config.masks_per_commit,
+    )
+
+
+def _tasks_of_shard(groups: Sequence[Group], tasks: Sequence[Task], shard: tuple[int, int]) -> list[Task]:
+    """The tasks of the first process that are of a shard: every n-th clip of the sweep, done or not."""
+    numbers = from_first(lambda: _numbers(groups, tasks))
+    first = [0, *itertools.accumulate(len(group.cases) for group in groups)]
+    mine = [(g, c, later) for g, c, later in numbers if (first[g] + c) % shard[1] == shard[0]]
+    return _tasks(groups, tasks, mine)
 
 
 def _numbers(groups: Sequence[Group], tasks: Sequence[Task]) -> list[list[int]]:
