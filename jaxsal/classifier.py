@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.shown import count_text, listed
@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A Flax module."""
+
+    @property
+    def apply(self) -> Callable[..., Any]:
+        """(variables, inputs, method=name) -> what the method of that name gives."""
+
 
 Normalization = Literal["standardize", "minmax"]
 Precision = Literal["float32", "bfloat16"]
@@ -42,15 +52,15 @@ def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] |
 class _ModelMethod:
     """One method of a Flax module as a function of (variables, input), equal for equal modules."""
 
-    model: Any
+    model: Model
     method: str
 
-    def __call__(self, variables: Any, inputs: Array) -> Array:
+    def __call__(self, variables: PyTree, inputs: Array) -> Array:
         return _apply(self, variables, inputs)
 
 
 @partial(jax.jit, static_argnums=(0,))
-def _apply(bound: _ModelMethod, variables: Any, inputs: Array) -> Array:
+def _apply(bound: _ModelMethod, variables: PyTree, inputs: Array) -> Array:
     """Compiled so that a network is traced once for all programs that it is a part of."""
     return bound.model.apply(variables, inputs[None], method=bound.method)[0]
 
@@ -95,7 +105,7 @@ class Classifier:
       (5, 3)
     """
 
-    params: Any
+    params: PyTree
     mean: Float[Array, " C"] | None
     std: Float[Array, " C"] | None
     features_fn: Callable[[Any, Array], Array]
@@ -109,8 +119,8 @@ class Classifier:
     @classmethod
     def from_model(
         cls,
-        model: Any,
-        variables: Any,
+        model: Model,
+        variables: PyTree,
         *,
         mean: Sequence[float] | AnyArray | None = IMAGENET_MEAN,
         std: Sequence[float] | AnyArray | None = IMAGENET_STD,
@@ -148,7 +158,7 @@ class Classifier:
         cls,
         features: Callable[[Any, Array], Array],
         head: Callable[[Any, Array], Array],
-        params: Any,
+        params: PyTree,
         *,
         mean: Sequence[float] | AnyArray | None = None,
         std: Sequence[float] | AnyArray | None = None,
@@ -231,7 +241,7 @@ class Classifier:
         """
         check_choice("precision", precision, get_args(Precision))
 
-        def cast(path: Any, leaf: Any) -> Any:
+        def cast(path: tuple[object, ...], leaf: PyTree) -> PyTree:
             kept = any(getattr(part, "key", None) == "batch_stats" for part in path)
             if kept or not jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.floating):
                 return leaf

@@ -3,24 +3,28 @@
 What `equinox.partition` and `combine` do, in a few lines that need no further package.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import lru_cache, partial
 from itertools import compress
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import PyTree, PyTreeDef
 
-from jaxsal.core.types import ScoreFn
+from jaxsal.core.types import AnyArray, ClipTree, ScoreFn
 
 _ARRAYS = (jax.Array, np.ndarray)
+
+Static = tuple[PyTreeDef, tuple[bool, ...], tuple[Hashable, ...]]
+"""Of a callable pytree: its structure, which leaves are arrays, and the leaves that are none."""
 
 
 class SplitCallable(NamedTuple):
     """A callable taken apart: arrays that a compiled program takes as arguments, and the rest, hashable."""
 
-    arrays: list[Any]
-    static: Any
+    arrays: list[AnyArray]
+    static: Static
 
 
 def split_callable(function: ScoreFn) -> SplitCallable:
@@ -31,7 +35,7 @@ def split_callable(function: ScoreFn) -> SplitCallable:
     return SplitCallable(list(compress(leaves, is_array)), (structure, is_array, rest))
 
 
-def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
+def join_callable(arrays: list[AnyArray], static: Static) -> Any:
     """Puts a callable together from the parts that `split_callable` made."""
     structure, is_array, rest = static
     remaining = iter(arrays)
@@ -39,10 +43,10 @@ def join_callable(arrays: list[Any], static: Any) -> Callable[..., Any]:
     return jax.tree.unflatten(structure, leaves)
 
 
-def shape_of(program: Any, function: ScoreFn, clips: Any) -> Any:
+def shape_of(program: Callable[..., Any], function: ScoreFn, clips: PyTree) -> PyTree:
     """The shapes that `call_each` or `call_parts_each` would give; found out once for arguments of one kind.
 
-    `program.eval_shape` itself looks at every array each time, which takes as long as a small network.
+    `jax.eval_shape` itself looks at every array each time, which takes as long as a small network.
     """
     arrays, static = split_callable(function)
     leaves, structure = jax.tree.flatten((arrays, clips))
@@ -50,23 +54,25 @@ def shape_of(program: Any, function: ScoreFn, clips: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _shape_of(program: Any, kinds: tuple[Any, ...], structure: Any, static: Any) -> Any:
+def _shape_of(
+    program: Callable[..., Any], kinds: tuple[tuple[Hashable, ...], ...], structure: PyTreeDef, static: Static
+) -> PyTree:
     arrays, clips = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*kind) for kind in kinds])
-    return program.eval_shape(arrays, clips, static)
+    return jax.eval_shape(lambda arrays, clips: program(arrays, clips, static), arrays, clips)
 
 
 @partial(jax.jit, static_argnums=(2,))
-def call_each(arrays: list[Any], clips: Any, static: Any) -> Any:
+def call_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> PyTree:
     """The callable's result for each of several clips, one row each; compiled once per program, not per weights."""
     return jax.vmap(join_callable(arrays, static))(clips)
 
 
 @partial(jax.jit, static_argnums=(2,))
-def call_parts_each(arrays: list[Any], clips: Any, static: Any) -> Any:
+def call_parts_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> tuple[PyTree, PyTree]:
     """Of anything with `features` and `head`: the activations of each clip, and the logits of them."""
-    classifier: Any = join_callable(arrays, static)
+    classifier = join_callable(arrays, static)
 
-    def parts(clip: Any) -> Any:
+    def parts(clip: ClipTree) -> tuple[PyTree, PyTree]:
         activations = classifier.features(clip)
         return activations, classifier.head(activations)
 

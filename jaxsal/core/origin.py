@@ -11,7 +11,7 @@ import jax
 _VERSIONED = ("jaxsal", "jax", "jaxlib", "flax", "optax", "numpy", "orbax-checkpoint")
 
 
-def origin(**notes: Any) -> dict[str, Any]:
+def origin(**notes: object) -> dict[str, Any]:
     """Versions of the packages that numbers depend on, the git revision if there is one, the devices, further notes."""
     versions = {name: version(name) for name in _VERSIONED}
     kinds = Counter(f"{device.platform}: {device.device_kind}" for device in jax.devices())

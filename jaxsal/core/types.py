@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 AnyArray = jax.Array | np.ndarray
 
@@ -32,11 +32,11 @@ Target = int | Int[AnyArray, ""] | str | None
 class FeaturesAndHead(Protocol):
     """A callable pytree whose logits are head(features(clip)), such as a `jaxsal.Classifier`."""
 
-    def features(self, clip: Any) -> Any:
+    def features(self, clip: Clip) -> Array:
         """The activations that enter the head, (t, h, w, d)."""
 
-    def head(self, activations: Any) -> Any:
+    def head(self, activations: Array) -> Array:
         """Logits, (K,)."""
 
-    def __call__(self, clip: Any) -> Any:
+    def __call__(self, clip: Clip) -> Array:
         """Logits of a clip."""

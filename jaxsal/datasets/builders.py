@@ -58,11 +58,11 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
     show_progress = False
     builder_config: ClipConfig
 
-    def __init__(self, *, file_format: Any = "array_record", **options: Any):
+    def __init__(self, *, file_format: str | tfds.core.FileFormat | None = "array_record", **options: Any):
         super().__init__(file_format=file_format, **options)
 
-    def clip_set(self, manual_dir: Any) -> ClipSet:
-        """The set to be written, out of a folder, None where there is none."""
+    def clip_set(self, manual_dir: Path) -> ClipSet:
+        """The set to be written, out of a folder; the embedded set reads none."""
         raise NotImplementedError
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -84,7 +84,7 @@ class ClipBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # t
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         source = Path(dl_manager.manual_dir).absolute() if self.MANUAL_DOWNLOAD_INSTRUCTIONS else None
-        clip_set = self.clip_set(source)
+        clip_set = self.clip_set(source or Path())
         self.info.features["label"].names = clip_set.classes
         stored = dataclasses.asdict(self.builder_config)
         stored = {field: stored[field] for field in ("size", "antialias", "num_frames")}
@@ -116,7 +116,7 @@ class MultispectralActions(ClipBuilder):
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
     MANUAL_DOWNLOAD_INSTRUCTIONS = "The set is on request; data/multispectral_actions/README.md has the layout."
 
-    def clip_set(self, manual_dir: Any) -> ClipSet:
+    def clip_set(self, manual_dir: Path) -> ClipSet:
         """The clips of a folder in the layout of `jaxsal.datasets.multispectral`."""
         return multispectral_folder(manual_dir)
 
@@ -127,7 +127,7 @@ class PairedActions(ClipBuilder):
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
     MANUAL_DOWNLOAD_INSTRUCTIONS = "A folder of recordings in the layout of data/README.md."
 
-    def clip_set(self, manual_dir: Any) -> ClipSet:
+    def clip_set(self, manual_dir: Path) -> ClipSet:
         """The clips of a folder in the layout of `jaxsal.datasets.paired`."""
         return paired_actions(manual_dir)
 
@@ -142,7 +142,7 @@ class SyntheticActions(ClipBuilder):
     BUILDER_CONFIGS = [ClipConfig(name="full")]  # noqa: RUF012
     HAS_ACTORS = True
 
-    def clip_set(self, manual_dir: Any) -> ClipSet:
+    def clip_set(self, manual_dir: Path) -> ClipSet:
         """The rendered clips; `manual_dir` is not read."""
         config = self.builder_config
         return synthetic_actions(num_frames=config.num_frames, height=config.size or 64)

@@ -10,11 +10,11 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, PyTree
 
 from jaxsal.core.callables import call_each, call_parts_each, shape_of
 from jaxsal.core.checks import check_choice, check_positive
-from jaxsal.core.types import AnyArray, Clip, SaliencyMap, ScoreFn, Target
+from jaxsal.core.types import AnyArray, Clip, ClipTree, SaliencyMap, ScoreFn, Target
 
 
 def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> AnyArray:
@@ -34,7 +34,7 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
     return clip
 
 
-def check_clip_shape(clip: Any, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> Any:
+def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> Any:
     """`check_clip` without a look at the values; of a scene in several spectra, each of them."""
     if isinstance(clip, Mapping):
         return _check_scene(clip)
@@ -70,14 +70,14 @@ def _num_channels(score_fn: ScoreFn | None) -> int | None:
     return size if size > 1 else None
 
 
-def check_unit_range(name: str, array: Any) -> None:
+def check_unit_range(name: str, array: AnyArray) -> None:
     """Raises ValueError unless all values are in [0, 1]."""
     low, high = value_range(array)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"`{name}` must have values in [0, 1]; got values from {low:g} to {high:g}.")
 
 
-def value_range(array: Any) -> tuple[float, float]:
+def value_range(array: AnyArray) -> tuple[float, float]:
     """The least and the greatest value, NaN where one is, waiting once for the device; 0 and 1 while not known."""
     if isinstance(array, jax.core.Tracer):
         return 0.0, 1.0
@@ -89,7 +89,7 @@ def value_range(array: Any) -> tuple[float, float]:
     return low, high
 
 
-def _on_host(array: Any) -> bool:
+def _on_host(array: AnyArray) -> bool:
     if isinstance(array, np.ndarray):
         return True
     return array.is_fully_addressable and all(device.platform == "cpu" for device in array.devices())
@@ -100,7 +100,7 @@ def _range(array: jax.Array) -> jax.Array:
     return jnp.stack([array.min(), array.max()])
 
 
-def check_score_fn(score_fn: ScoreFn, clips: Any) -> int:
+def check_score_fn(score_fn: ScoreFn, clips: PyTree) -> int:
     """The number of classes K, after checking that `score_fn` maps each of several clips to (K,).
 
     Raises:
@@ -126,12 +126,12 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
         raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
 
 
-def has_parts(function: Any) -> bool:
+def has_parts(function: ScoreFn) -> bool:
     """Whether a function has methods `features` and `head`."""
     return all(callable(getattr(function, name, None)) for name in ("features", "head"))
 
 
-def check_parts(classifier: Any, clips: Any, method: str) -> None:
+def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
     """Checks that `head(features(clip))` is (K,), with activations (t, h, w, d).
 
     Raises:
@@ -148,8 +148,8 @@ def check_parts(classifier: Any, clips: Any, method: str) -> None:
     _num_classes(logits, "classifier")
 
 
-def _num_classes(scores: Any, name: str) -> int:
-    shape: Any = scores.shape[1:] if hasattr(scores, "shape") else None
+def _num_classes(scores: object, name: str) -> int:
+    shape = scores.shape[1:] if hasattr(scores, "shape") else None
     if shape is None or len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
     return shape[0]
@@ -212,7 +212,7 @@ def check_frames(num_frames: int, num_slices: int, name: str) -> None:
         raise ValueError(f"`{name}` must divide the clip's {num_frames} frames; got {num_slices} along time.")
 
 
-def check_masks(masks: Any) -> None:
+def check_masks(masks: object) -> None:
     """Checks that masks are a family, or an array of values in [0, 1].
 
     Raises:
@@ -228,7 +228,9 @@ def check_masks(masks: Any) -> None:
         raise TypeError(f"`masks` must be a family of `jaxsal.engine.masks` or an array; got {type(masks).__name__}.")
 
 
-def check_ids(ids: Any, num_masks: Any, *, endless: bool = False) -> np.ndarray:
+def check_ids(
+    ids: Sequence[int] | Int[AnyArray, " N"] | None, num_masks: int | Int[AnyArray, ""], *, endless: bool = False
+) -> Int[np.ndarray, " N"]:
     """The numbers of the masks to score as an array, all `num_masks` for None, after checking them.
 
     Args:
@@ -241,7 +243,7 @@ def check_ids(ids: Any, num_masks: Any, *, endless: bool = False) -> np.ndarray:
       ValueError: If they are no list, or name a mask that is not there.
     """
     if ids is None:
-        return np.arange(num_masks, dtype=np.int32)
+        return np.arange(int(num_masks), dtype=np.int32)
     ids = np.asarray(ids)
     if ids.ndim != 1 or ids.size == 0:
         raise ValueError(f"`ids` must be a list of mask numbers; got shape {ids.shape}.")
@@ -271,7 +273,7 @@ def check_saliency(saliency: SaliencyMap, clip_shape: tuple[int, ...]) -> AnyArr
     return saliency
 
 
-def check_key(key: Any) -> jax.Array:
+def check_key(key: object) -> jax.Array:
     """A typed threefry key, after checking its kind.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, get_args, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PyTreeDef
 
 from jaxsal.core.checks import check_choice, check_shape
 from jaxsal.core.types import AnyArray
@@ -143,7 +143,7 @@ class Families:
     """
 
     leaves: list[Any]
-    structure: Any = field(metadata=dict(static=True))
+    structure: PyTreeDef = field(metadata=dict(static=True))
     count: int = field(metadata=dict(static=True))
 
     @classmethod

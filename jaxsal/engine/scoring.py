@@ -8,19 +8,19 @@ memory does not depend on how many masks there are.
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import join_callable
+from jaxsal.core.callables import Static, join_callable
 from jaxsal.core.devices import device_mesh, on_every_device, on_one_device, split_axis
 from jaxsal.core.types import AnyArray, Progress
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
+from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, End
 from jaxsal.engine.masks import Families, MaskFamily, expand_mask
 from jaxsal.recipes import FrameSlices
 
@@ -38,7 +38,7 @@ class Program(NamedTuple):
       batch_size: Masked clips that are normalised together; None scores each by itself.
     """
 
-    static: Any
+    static: Static
     frame_slices: FrameSlices = "aligned"
     batch_size: int | None = None
 
@@ -80,7 +80,7 @@ def score(
     ends = ends if batch_size is None else None
     todo = np.arange(len(ids)) if ends is None else _unknown(batch, pairs, ends, baseline)
     rows = todo if batch_size is None else _in_whole_batches(pairs[:, 0], batch_size)
-    logits: Any = np.zeros((0, batch.num_classes), np.float32)
+    logits: AnyArray = np.zeros((0, batch.num_classes), np.float32)
     if len(rows):
         program = Program(batch.split.static, frame_slices, batch_size)
         size = chunk_size if batch_size is None else batch_size
@@ -99,7 +99,7 @@ def even_chunk(count: int, chunk_size: int) -> int:
     return -(-count // -(-count // chunk_size))
 
 
-def _end(kind: int, baseline: Baseline) -> Any:
+def _end(kind: int, baseline: Baseline) -> End:
     """What a batch keeps an end's logits by."""
     return UNTOUCHED if kind == UNTOUCHED else (REPLACED, baseline)
 
@@ -116,7 +116,7 @@ def _unknown(batch: Batch, pairs: np.ndarray, ends: np.ndarray, baseline: Baseli
 
 
 def _with_ends(
-    batch: Batch, logits: Any, todo: np.ndarray, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline
+    batch: Batch, logits: AnyArray, todo: np.ndarray, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline
 ) -> Float[AnyArray, "N K"]:
     """The logits of all rows: the scored ones, and the ones that the batch knows."""
     found = _set(np.zeros((len(ends), batch.num_classes), np.float32), todo, logits)
@@ -130,7 +130,7 @@ def _with_ends(
     return found
 
 
-def _set(array: Any, rows: Int[np.ndarray, " n"], values: Any) -> Any:
+def _set(array: AnyArray, rows: Int[np.ndarray, " n"], values: AnyArray) -> AnyArray:
     """array[rows] = values, where either may be traced."""
     if isinstance(values, jax.core.Tracer) or isinstance(array, jax.core.Tracer):
         return jnp.asarray(array).at[rows].set(values)
@@ -174,7 +174,7 @@ def _in_portions(
     return _join(scores, len(ids))
 
 
-def _arguments(batch: Batch, families: Families, baseline: Baseline, mesh: Mesh) -> tuple[Any, ...]:
+def _arguments(batch: Batch, families: Families, baseline: Baseline, mesh: Mesh) -> tuple[PyTree, ...]:
     """The leading arguments of the compiled loop, on every device."""
     weights, clips = batch.placed(mesh)
     return weights, clips, batch.stand_ins(baseline, mesh), on_every_device(families, mesh)
@@ -188,8 +188,8 @@ def _of_all_devices(chunk_size: int, mesh: Mesh) -> int:
 def _join(scores: list[Array], count: int) -> Float[AnyArray, "N K"]:
     """The first rows of all parts; joined on the host, where nothing is compiled for their number."""
     parts = [on_one_device(part) for part in scores]
-    xp: Any = jnp if isinstance(parts[0], jax.core.Tracer) else np
-    return xp.concatenate(parts).reshape(-1, parts[0].shape[-1])[:count].astype(np.float32)
+    concatenate = jnp.concatenate if isinstance(parts[0], jax.core.Tracer) else np.concatenate
+    return concatenate(parts).reshape(-1, parts[0].shape[-1])[:count].astype(np.float32)
 
 
 def program_bytes(batch: Batch, family: MaskFamily, baseline: Baseline, *, chunk_size: int) -> int:
@@ -200,15 +200,16 @@ def program_bytes(batch: Batch, family: MaskFamily, baseline: Baseline, *, chunk
     rows = np.zeros((CHUNKS_PER_PROGRAM, size, 2), np.int32), np.zeros((CHUNKS_PER_PROGRAM, size), np.int32)
     chunks, count = split_axis(rows, mesh, axis=1), on_every_device(np.int32(1), mesh)
     compiled = score_chunks.lower(*arguments, *chunks, count, Program(batch.split.static)).compile()
-    memory: Any = compiled.memory_analysis()
+    memory = compiled.memory_analysis()
+    assert memory is not None
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
 
 
 @partial(jax.jit, static_argnums=(7,))
 def score_chunks(
-    weights: list[Any],
-    clips: Any,
-    stand_ins: Any,
+    weights: list[AnyArray],
+    clips: PyTree,
+    stand_ins: PyTree,
     families: Families,
     pairs: Int[AnyArray, "chunks chunk 2"],
     ids: Int[AnyArray, "chunks chunk"],
@@ -229,7 +230,7 @@ def score_chunks(
       num_chunks: How many rows to score.
       program: What the loop is made for.
     """
-    score_fn: Any = join_callable(weights, program.static)
+    score_fn = join_callable(weights, program.static)
     score_clips = jax.vmap(score_fn) if program.batch_size is None else score_fn.score_batch
     single = jax.tree.leaves(clips)[0].shape[0] == 1
 

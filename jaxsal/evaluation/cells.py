@@ -11,11 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
@@ -60,7 +61,7 @@ class Cell:
 
     method: str
     recipe: str
-    options: Any
+    options: Options | None
     target: str | int
     shape: tuple[int, int, int]
     measures: Mapping[str, Any]
@@ -121,12 +122,12 @@ def control_cell(name: str, cells: Sequence[Cell]) -> Cell:
     return dataclasses.replace(beside, method=name, options=None if of is None else of.options)
 
 
-def option_values(options: Any) -> dict[str, Any]:
+def option_values(options: Options | None) -> dict[str, Any]:
     """All options by name, as JSON gives them back: 1 and 1.0 alike, an array by its fingerprint."""
     return json.loads(option_text(options))
 
 
-def option_text(options: Any, left_out: tuple[str, ...] = ()) -> str:
+def option_text(options: Options | None, left_out: tuple[str, ...] = ()) -> str:
     """`option_values` as JSON, without the ones left out; each object is converted once."""
     try:
         return _text(options, left_out)
@@ -135,19 +136,18 @@ def option_text(options: Any, left_out: tuple[str, ...] = ()) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _text(options: Any, left_out: tuple[str, ...]) -> str:
-    kind: Any = type(options)
-    kinds = _field_kinds(kind) if options is not None else {}
+def _text(options: Options | None, left_out: tuple[str, ...]) -> str:
+    kinds = {} if options is None else _field_kinds(type(options))
     values = {name: getattr(options, name) for name in kinds if name not in left_out}
     return json.dumps({n: float(v) if kinds[n] is float else v for n, v in values.items()}, default=fingerprint)
 
 
 @cache
-def _field_kinds(kind: Any) -> dict[str, Any]:
-    return {field.name: field.type for field in dataclasses.fields(kind)}
+def _field_kinds(kind: type) -> dict[str, Any]:
+    return {field.name: field.type for field in dataclasses.fields(cast(type[Options], kind))}
 
 
-def name_of(identity: Any) -> str:
+def name_of(identity: str | dict[str, Any]) -> str:
     """A short name that tells an identity from others."""
     text = identity if isinstance(identity, str) else json.dumps(identity, sort_keys=True, default=list)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -113,7 +113,7 @@ def _score(
         score,
         batch,
         families,
-        baseline=Baseline.of(options.baseline),
+        baseline=Baseline.of(getattr(options, "baseline", "mean")),
         frame_slices=getattr(options, "frame_slices", "aligned"),
         batch_size=batch_size,
         chunk_size=chunk_size,
@@ -217,15 +217,11 @@ def measure_maps(
     found: dict[Owner, dict[str, Measured]] = {owner: {} for owner in owners}
     clips, labels = [owner.clip for owner in owners], [owner.label for owner in owners]
     for name, options in measures.items():
-        measure = partial(_measure, name, batch, clips, stacked, labels, options)
-        for owner, measured in zip(owners, run(name, measure), strict=True):
+        measure = partial(MEASURES[name].measure, batch, clips, stacked, labels, options)
+        measured_maps = run(name, lambda chunk_size, measure=measure: measure(chunk_size))
+        for owner, measured in zip(owners, measured_maps, strict=True):
             found[owner][name] = measured
     return found
-
-
-def _measure(name: str, *arguments: Any, chunk_size: int) -> list[Measured]:
-    measure: Any = MEASURES[name].measure
-    return measure(*arguments, chunk_size)
 
 
 def seconds_of(action: Callable[[], Any]) -> tuple[Any, float]:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import check_choice, check_names, check_positive
+from jaxsal.core.checks import Options, check_choice, check_names, check_positive
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, BaselineName, resolve_options
@@ -164,7 +164,7 @@ def load_config(path: str | Path) -> SweepConfig:
     return _read(SweepConfig, values, "config")
 
 
-def _read(kind: Any, value: Any, place: str) -> Any:
+def _read(kind: Any, value: object, place: str) -> Any:
     """A value as the annotation `kind` says: dataclasses from tables, tuples from lists."""
     if dataclasses.is_dataclass(kind):
         return _read_table(kind, value, place)
@@ -181,7 +181,7 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     return value
 
 
-def _read_table(kind: Any, values: Any, place: str) -> Any:
+def _read_table(kind: Any, values: object, place: str) -> Options:
     if not isinstance(values, dict):
         raise TypeError(f"`{place}` must be a table; got {values!r}.")
     hints = typing.get_type_hints(kind)

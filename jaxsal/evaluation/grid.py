@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+from jaxsal.classifier import Classifier
 from jaxsal.core.controls import control_names
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.evaluation.cells import Case, Cell, control_cell
@@ -22,7 +23,7 @@ class Network(NamedTuple):
 
     folder: str
     spec: NetworkSpec
-    classifier: Any
+    classifier: Classifier
 
     @classmethod
     def of(cls, folder: str, checkpoint: Checkpoint) -> "Network":

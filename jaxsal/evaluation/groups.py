@@ -56,7 +56,7 @@ class Group:
     identity: Mapping[str, Any]
     classifier: ScoreFn
     classes: tuple[str, ...]
-    clip_shape: tuple[int, int, int, int]
+    clip_shape: tuple[int, ...]
     cases: tuple[Case, ...]
     cells: tuple[Cell, ...]
     source: str = ""
@@ -150,9 +150,9 @@ class Group:
         return {name: of(cell.measures[name], segmented) for name, of in kinds.items() if of is not None}
 
     @cached_property
-    def paddings(self) -> dict[Any, Padding]:
+    def paddings(self) -> dict[tuple[tuple[int, ...], str], Padding]:
         """By shape and sampling, the sizes that all random grids fit into, so that they share a program."""
-        alike: dict[Any, list[RiseMasks]] = {}
+        alike: dict[tuple[tuple[int, ...], str], list[RiseMasks]] = {}
         for found in self.score_sets.values():
             if isinstance(family := family_of(found.cell), RiseMasks):
                 alike.setdefault((family.shape, family.sampling), []).append(family)
@@ -178,7 +178,7 @@ def family_of(cell: Cell) -> MaskFamily | None:
     return method.restored({}, cell.options, cell.shape, cell.seed)
 
 
-def classifier_identity(classifier: Any) -> dict[str, Any]:
+def classifier_identity(classifier: ScoreFn) -> dict[str, Any]:
     """All that results depend on in a classifier."""
     return dict(
         weights=weights_fingerprint(classifier),

@@ -107,7 +107,9 @@ class ExplainOptions:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ExplainOptions":
         """The options from what `dataclasses.asdict` and JSON made of them."""
-        known: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        known: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         return cls(**known)
 
     def check(self) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jaxtyping import PyTree
+
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explaining_groups
 from jaxsal.evaluation.options import ExplainOptions
@@ -62,7 +64,7 @@ class Outline:
 
 def outline_explaining(
     spec: NetworkSpec,
-    variables: Any,
+    variables: PyTree | None,
     cases: Sequence[Case],
     options: ExplainOptions,
     output: Path,

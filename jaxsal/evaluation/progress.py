@@ -4,7 +4,6 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import jax
 
@@ -40,7 +39,7 @@ class Progress:
         self._bar = Bar(passes, "explain", "passes", show=show)
         jax.monitoring.register_event_duration_secs_listener(self._compiled)
 
-    def _compiled(self, event: str, duration_secs: float, **notes: Any) -> None:
+    def _compiled(self, event: str, duration_secs: float, **notes: object) -> None:
         if event == _COMPILED:
             self.programs[str(notes.get("fun_name"))] += 1
             self.compiling += duration_secs

@@ -15,7 +15,7 @@ from jaxsal.training.networks import NetworkSpec
 
 
 def made_by(
-    command: str, options: ExplainOptions, checkpoint: Checkpoint, places: Sequence[Place] = (), **notes: Any
+    command: str, options: ExplainOptions, checkpoint: Checkpoint, places: Sequence[Place] = (), **notes: object
 ) -> dict[str, Any]:
     """For run.json: the command, the options in force, this program, and what the checkpoint knows of itself.
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from jaxsal.core.types import AnyArray
 from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.plan import Task
 from jaxsal.evaluation.progress import Progress
@@ -43,6 +44,6 @@ class Opened(NamedTuple):
     """A clip that is there: what is to do on it, the clip, its fingerprint, and what the store has of it."""
 
     task: Task
-    clip: Any
+    clip: AnyArray
     digest: str
     known: Sequence[Place] = ()

@@ -5,7 +5,6 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -103,6 +102,7 @@ def _open(task: Task, run: Run) -> Opened | None:
         if not all_agree(failure is None):  # processes that work together pass it over together
             _pass_over(task, run, failure or "another process could not use it")
             return None
+    assert clip is not None
     return Opened(task, clip, digest, list(known))
 
 
@@ -156,7 +156,7 @@ def do_batch(opened: Sequence[Opened], run: Run) -> None:
     work.recall()
     with run.progress.stage("forward"):
         logits = batch.logits
-    usable = [n for n in range(len(opened)) if _check_finite(np.isfinite(logits[n]).all(), opened[n].task, run)]
+    usable = [n for n in range(len(opened)) if _check_finite(bool(np.isfinite(logits[n]).all()), opened[n].task, run)]
     cells = sorted({n for clip in usable for n in opened[clip].task.cells}, key=lambda n: group.reads[n] or "")
     steps = [cells[start : start + CELLS_AT_ONCE] for start in range(0, len(cells), CELLS_AT_ONCE)]
     unread = {series for clip in usable for series in opened[clip].task.scores} - _read(group, cells)
@@ -183,7 +183,7 @@ def _read(group: Group, cells: Sequence[int]) -> set[str]:
     return {series for series in map(group.reads.__getitem__, cells) if series is not None}
 
 
-def _check_finite(finite: Any, task: Task, run: Run) -> bool:
+def _check_finite(finite: bool, task: Task, run: Run) -> bool:
     """Whether all numbers of a clip are finite; a clip with others is passed over, or an error."""
     if finite:
         return True

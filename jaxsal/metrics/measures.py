@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal import recipes
+from jaxsal.core.checks import Options
 from jaxsal.core.types import AnyArray
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
@@ -59,7 +60,7 @@ def _measure_curve(
     owners: Sequence[int],
     maps: Float[AnyArray, "F Tm H W"],
     classes: Sequence[int],
-    options: Any,
+    options: CurveOptions,
     chunk_size: int,
     *,
     keep: bool,
@@ -97,7 +98,7 @@ MEASURES: dict[str, Measure] = {
 """By name."""
 
 
-def add_measure(measure: Measure, options: Any) -> None:
+def add_measure(measure: Measure, options: Options) -> None:
     """Makes a further measure known everywhere; `options` is a frozen dataclass with its defaults."""
     MEASURES[measure.name] = measure
     recipes.ADDED_MEASURES[measure.name] = measure.good

@@ -1,6 +1,7 @@
 """The score ledger: what a RISE run leaves. Every map is a read-out of it, without another forward pass."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,14 @@ class RiseLedger(LedgerViews):
             )
         return self._read(rise_profile_stderr if per_frame else rise_stderr, target, estimator, num_masks, scores)
 
-    def _read(self, read_out: Any, target: Target, estimator: Any, num_masks: int | None, scores: Any) -> Array:
+    def _read(
+        self,
+        read_out: Callable[..., Array],
+        target: Target,
+        estimator: Estimator | None,
+        num_masks: int | None,
+        scores: ScoreKind | None,
+    ) -> Array:
         estimator = self.options.estimator if estimator is None else estimator
         scores = self.options.scores if scores is None else scores
         check_choice("estimator", estimator, ("mean", "centered"))

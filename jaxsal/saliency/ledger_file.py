@@ -4,18 +4,21 @@ import dataclasses
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxsal.core.files import write_atomically
 from jaxsal.recipes import RiseOptions
 
+if TYPE_CHECKING:
+    from jaxsal.saliency.ledger import RiseLedger
+
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
 _TEXTS = ("shape", "clip_fingerprint", "precision", "weights", "classes")
 
 
-def write_ledger(path: str | Path, ledger: Any) -> None:
+def write_ledger(path: str | Path, ledger: "RiseLedger") -> None:
     """Writes the fields of a `RiseLedger`."""
     options = dataclasses.asdict(ledger.options)
     arrays = {name: getattr(ledger, name) for name in _ARRAYS}

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal import recipes
+from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
 from jaxsal.core.types import AnyArray
 from jaxsal.engine.batch import Batch
@@ -62,7 +63,7 @@ class Method:
     seeded: bool = True
 
 
-def _gradcam(batch: Batch, classes: Sequence[int], options: Any) -> Maps:
+def _gradcam(batch: Batch, classes: Sequence[int], options: recipes.GradCamOptions) -> Maps:
     return gradcam_maps(batch, list(classes), options)
 
 
@@ -111,7 +112,7 @@ METHODS: dict[str, Method] = {
 """By name, controls too; `recipes.METHODS` are those that explain."""
 
 
-def add_method(method: Method, options: Any) -> None:
+def add_method(method: Method, options: Options) -> None:
     """Makes a further method known everywhere; `options` is a frozen dataclass with its defaults."""
     METHODS[method.name] = method
     METHODS[other_name(method.name)] = _other(method)

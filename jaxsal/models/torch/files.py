@@ -5,7 +5,7 @@ import math
 import pickle
 import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
@@ -132,7 +132,7 @@ class _TensorUnpickler(pickle.Unpickler):
     neither call nor change anything else.
     """
 
-    def __init__(self, file: Any, max_bytes: int):
+    def __init__(self, file: BinaryIO | IO[bytes], max_bytes: int):
         super().__init__(file)
         self.storages: dict[str, np.ndarray] = {}
         self._bytes_left = max_bytes
@@ -148,7 +148,7 @@ class _TensorUnpickler(pickle.Unpickler):
             raise _NotTensorsError(f"names {module}.{name}")
         return allowed[module, name]
 
-    def persistent_load(self, pid: Any) -> np.ndarray:
+    def persistent_load(self, pid: tuple[Any, ...]) -> np.ndarray:
         kind, storage_type, key, _location, size, *view = pid
         if kind != "storage" or any(view):
             raise _NotTensorsError(f"refers to a {kind} in a way that tensors do not")
@@ -163,7 +163,7 @@ class _TensorUnpickler(pickle.Unpickler):
         return self.storages[key]
 
     def _rebuild_tensor(
-        self, storage: np.ndarray, offset: int, shape: tuple, stride: tuple, *_autograd: Any
+        self, storage: np.ndarray, offset: int, shape: tuple, stride: tuple, *_autograd: object
     ) -> np.ndarray:
         numbers = (offset, *shape, *stride)
         if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
@@ -175,5 +175,5 @@ class _TensorUnpickler(pickle.Unpickler):
         strides = [step * storage.itemsize for step in stride]
         return np.ndarray(shape, storage.dtype, storage, offset * storage.itemsize, strides)
 
-    def _rebuild_parameter(self, tensor: np.ndarray, *_autograd: Any) -> np.ndarray:
+    def _rebuild_parameter(self, tensor: np.ndarray, *_autograd: object) -> np.ndarray:
         return tensor
