@@ -1,10 +1,21 @@
 """Scores that grow: what is missing is scored in portions and kept as it comes, so that a killed run loses seconds."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+
+from jaxsal.core.types import Progress
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import Batch
+from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, even_chunk, score
+
+if TYPE_CHECKING:
+    from jaxsal.saliency.ledger import RiseLedger
 
 SAVE_SECONDS = 10.0
 _SAVING_SHARE = 0.01
@@ -12,6 +23,53 @@ _PORTION = 65_536  # most masks whose scores are beside the others before they a
 
 Ids = Int[np.ndarray, " _"]
 Logits = Float[np.ndarray, "_ K"]
+
+
+def grow(
+    ledger: "RiseLedger",
+    batch: Batch,
+    num_masks: int,
+    *,
+    path: str | Path | None,
+    chunk_size: int,
+    progress: Progress | None,
+) -> "RiseLedger":
+    """A ledger with its first `num_masks` masks scored on the clip of a batch, saved as it grows."""
+    ids, logits, options = ledger.ids, ledger.logits, ledger.options
+    wanted = np.arange(num_masks, dtype=np.int32)
+    if options.batch_size is not None and not np.isin(wanted, ids).all():
+        whole = whole_batches(ids, options.batch_size)  # the scores of other batches change with what fills them
+        ids, logits = ids[whole], logits[whole]
+    missing = np.setdiff1d(wanted, ids)
+
+    def save(ids: np.ndarray, logits: np.ndarray) -> None:
+        dataclasses.replace(ledger, ids=ids, logits=logits).save(path or "")
+
+    def score_ids(portion: Int[np.ndarray, " n"], before: int) -> Float[np.ndarray, "n K"]:
+        return np.asarray(
+            score(
+                batch,
+                [ledger.masks],
+                np.zeros((len(portion), 2), np.int32),
+                portion,
+                baseline=Baseline.of(options.baseline),
+                frame_slices=options.frame_slices,
+                batch_size=options.batch_size,
+                chunk_size=even_chunk(len(portion), chunk_size),
+                progress=_shifted(progress, num_masks - len(missing) + before, num_masks),
+            )
+        )
+
+    least = CHUNKS_PER_PROGRAM * (options.batch_size or chunk_size)
+    ids, logits = score_missing(ids, logits, missing, score_ids, least=least, save=None if path is None else save)
+    return dataclasses.replace(ledger, ids=ids, logits=logits)
+
+
+def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
+    """Progress of a portion as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(done_before + done, total)
 
 
 def score_missing(

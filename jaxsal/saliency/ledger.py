@@ -14,14 +14,12 @@ from jaxsal.core.checks import check_choice
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, ScoreFn, Target
-from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_target
 from jaxsal.engine.requests import Scores, join_logits
 from jaxsal.engine.rise_masks import RiseMasks
-from jaxsal.engine.scoring import CHUNKS_PER_PROGRAM, even_chunk, score
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
-from jaxsal.saliency.growth import score_missing, whole_batches
+from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
 from jaxsal.saliency.ledger_views import LedgerViews
 from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
@@ -175,19 +173,12 @@ class RiseLedger(LedgerViews):
         for name, mine, theirs in zip(_IDENTITY, self.identity(), other.identity(), strict=True):
             if mine != theirs:
                 raise ValueError(f"`other` must have the same {name}; got {theirs} instead of {mine}.")
-        for name in _CLASSIFIER:
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if None not in (mine, theirs) and mine != theirs:
-                raise ValueError(
-                    f"`other` must be of the same classifier; got {name} {theirs} instead of {mine}, and logits "
-                    f"{other.clip_logits} of the clip instead of {self.clip_logits}."
-                )
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in _CLASSIFIER}
+        differing = [f"{name} {b} instead of {a}" for name, (a, b) in pairs.items() if None not in (a, b) and a != b]
         same = self.clip_logits.shape == other.clip_logits.shape
-        if not same or not np.allclose(self.clip_logits, other.clip_logits, rtol=1e-3, atol=1e-4):
-            raise ValueError(
-                f"`other` must be of the same classifier; got logits {other.clip_logits} of the clip instead of "
-                f"{self.clip_logits}."
-            )
+        if differing or not same or not np.allclose(self.clip_logits, other.clip_logits, rtol=1e-3, atol=1e-4):
+            differing.append(f"logits {other.clip_logits} of the clip instead of {self.clip_logits}")
+            raise ValueError(f"`other` must be of the same classifier; got {', '.join(differing)}.")
         known = {name: getattr(other, name) for name in (*_CLASSIFIER, "classes") if not getattr(self, name)}
         ids, logits = join_logits(self.ids, self.logits, other.ids, other.logits)
         options = dataclasses.replace(self.options, num_masks=max(self.options.num_masks, other.options.num_masks))
@@ -232,7 +223,7 @@ class RiseLedger(LedgerViews):
         empty = RiseLedger.empty(batch, self.key_data, options)
         ledger = self.merge(dataclasses.replace(empty, shape=self.shape))
         report = as_progress(progress, "RISE", "masks")
-        return ledger.grown(batch, num_masks, path=path, chunk_size=chunk_size, progress=report)
+        return grow(ledger, batch, num_masks, path=path, chunk_size=chunk_size, progress=report)
 
     @classmethod
     def empty(cls, batch: Batch, key_data: UInt32[np.ndarray, "2"], options: RiseOptions) -> "RiseLedger":
@@ -250,39 +241,6 @@ class RiseLedger(LedgerViews):
             classes=tuple(getattr(batch.score_fn, "classes", ())),
         )
 
-    def grown(
-        self, batch: Batch, num_masks: int, *, path: str | Path | None, chunk_size: int, progress: Progress | None
-    ) -> "RiseLedger":
-        """The ledger with its first `num_masks` masks scored on the clip of a batch, saved as it grows."""
-        ids, logits, options = self.ids, self.logits, self.options
-        wanted = np.arange(num_masks, dtype=np.int32)
-        if options.batch_size is not None and not np.isin(wanted, ids).all():
-            whole = whole_batches(ids, options.batch_size)  # the scores of other batches change with what fills them
-            ids, logits = ids[whole], logits[whole]
-        missing = np.setdiff1d(wanted, ids)
-
-        def save(ids: np.ndarray, logits: np.ndarray) -> None:
-            dataclasses.replace(self, ids=ids, logits=logits).save(path or "")
-
-        def score_ids(portion: Int[np.ndarray, " n"], before: int) -> Float[np.ndarray, "n K"]:
-            return np.asarray(
-                score(
-                    batch,
-                    [self.masks],
-                    np.zeros((len(portion), 2), np.int32),
-                    portion,
-                    baseline=Baseline.of(options.baseline),
-                    frame_slices=options.frame_slices,
-                    batch_size=options.batch_size,
-                    chunk_size=even_chunk(len(portion), chunk_size),
-                    progress=_shifted(progress, num_masks - len(missing) + before, num_masks),
-                )
-            )
-
-        least = CHUNKS_PER_PROGRAM * (options.batch_size or chunk_size)
-        ids, logits = score_missing(ids, logits, missing, score_ids, least=least, save=None if path is None else save)
-        return dataclasses.replace(self, ids=ids, logits=logits)
-
     def save(self, path: str | Path) -> None:
         """Writes the ledger to one file, whole or not at all."""
         write_ledger(path, self)
@@ -296,10 +254,3 @@ class RiseLedger(LedgerViews):
           ValueError: If the file is no ledger, or is damaged.
         """
         return cls(**read_fields(path))
-
-
-def _shifted(progress: Progress | None, done_before: int, total: int) -> Progress | None:
-    """Progress of a portion as progress of the whole."""
-    if progress is None:
-        return None
-    return lambda done, _: progress(done_before + done, total)

@@ -26,6 +26,7 @@ from jaxsal.recipes import (
     TemporalCell,
     chosen_options,
 )
+from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger import RiseLedger, rise_family
 from jaxsal.saliency.readout import read_ledger, rise_map
 
@@ -201,7 +202,7 @@ def _ledger(
         ledger = ledger.merge(RiseLedger.load(path))
     count = options.num_masks
     report = as_progress(progress, "RISE", "masks")
-    return ledger.grown(batch, count, path=path, chunk_size=chunk_size, progress=report).first(count)
+    return grow(ledger, batch, count, path=path, chunk_size=chunk_size, progress=report).first(count)
 
 
 def masks(batch: Batch, options: RiseOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:
