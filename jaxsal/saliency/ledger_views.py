@@ -92,7 +92,7 @@ class LedgerViews:
         names = {"map": "saliency", "standard error": "stderr"}
         variables = {names[name]: (axes, np.asarray(values)) for name, values in self._maps(number).items()}
         scores = dict(logits=(("mask", "class"), self.logits), clip_logits=(("class",), self.clip_logits))
-        coordinates = {axis: np.arange(size) for axis, size in zip(axes, self.shape, strict=True)}
+        coordinates: dict[str, Any] = {axis: np.arange(size) for axis, size in zip(axes, self.shape, strict=True)}
         classes = [self._class_name(k) for k in range(self.logits.shape[1])] if self.classes else None
         coordinates |= {"mask": self.ids, "class": np.arange(self.logits.shape[1]) if classes is None else classes}
         return xarray.Dataset(scores | variables, coordinates, attrs={"target": self._class_name(number)})

@@ -176,7 +176,7 @@ def _take_steps(
             times = clock.end_step(before)
             history.append(Entry(step + 1, metrics, times if step > steps.start else None))
             recent = summary(history[-10:]) if (step + 1) % 10 == 0 else None
-            bar.update(note=recent and ", ".join(f"{name} {value}" for name, value in recent.items()))
+            bar.update(note=", ".join(f"{name} {value}" for name, value in recent.items()) if recent else None)
             is_last, stopping = step + 1 == options.num_steps, stop(step)
             if stopping or is_last or (step + 1) % options.save_every == 0:
                 save(state, history)
