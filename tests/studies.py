@@ -45,6 +45,7 @@ def clip_set():
 
 
 def toy_networks(study, open_set, directory, num_workers=None):
+    """Every training another classifier."""
     head = np.array([[4.0, -4], [2, 1], [-3, 2]], np.float32)
     return [
         TrainedNetwork(
@@ -57,7 +58,7 @@ def toy_networks(study, open_set, directory, num_workers=None):
             minutes=0.25,
             input_wait=0.01,
         )
-        for number, config in enumerate(study.networks)
+        for number, config in enumerate(study.trained_networks)
     ]
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
-from jaxsal.core.checks import check_names
+from jaxsal.core.checks import check_names, check_positive
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,10 @@ class Paper(Verb):
     """"synthetic", a prepared set such as multispectral_actions, or a folder with IR/, TV/ and segments.csv."""
     only: Annotated[tuple[str, ...], unset("all")] = ()
     """Tables to make, in a folder of their own: results-ir, results-tv, rise-masks, rise-grid,
-    rise-probability, sidu-threshold."""
+    rise-probability, sidu-threshold, and under the recipe default baselines."""
+    seeds: int = 1
+    """Trainings of each network, with the seeds --seed, --seed + 1 and so on, at least 1; intervals and tests then are
+    of other trainings, too."""
     stream: bool = False
     """Read training clips when a batch needs them, for sets that do not fit into memory."""
     num_workers: int = 0
@@ -50,9 +53,11 @@ class Paper(Verb):
         from jaxsal.paper.run import run_study
 
         check_names(self)
+        check_positive("seeds", self.seeds)
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
-        study = dataclasses.replace(PRESETS[self.preset].with_seed(self.seed), pan_input=self.pan_input)
+        study = PRESETS[self.preset].with_seed(self.seed)
+        study = dataclasses.replace(study, pan_input=self.pan_input, trainings=self.seeds)
         if self.dry_run:
             plan = plan_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only)
             return Output(plan.text, plan.data)

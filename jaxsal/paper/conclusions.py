@@ -1,18 +1,17 @@
-"""The study's conclusions, one by one, as paired tests over clips."""
+"""The study's conclusions, one by one, as tests over trainings and actors."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.metrics.statistics import holm, paired_test
-from jaxsal.metrics.summary import measure_finite
+from jaxsal.metrics.statistics import holm
 from jaxsal.paper.cells import Setting, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
-from jaxsal.paper.tables import MEASURES, Results
-from jaxsal.recipes import METHODS
+from jaxsal.paper.values import Results, Values, actor_of, measure_values, one_sided, two_sided
+from jaxsal.recipes import MEASURES, METHODS
 from jaxsal.report.table import PValue, Sheet, Value
 
 MARGIN = 0.07
@@ -21,16 +20,14 @@ MARGIN = 0.07
 _LEVEL = 0.05
 _SIGNS = {"deletion": -1, "insertion": 1}
 _NOTE = (
-    "A conclusion holds if each of its comparisons does (p ≤ 0.05, two-sided sign-flip tests over scenes), does not if "
-    "one goes the other way significantly after Holm's correction over its comparisons, and is undecided else; nothing "
-    "is corrected for the number of conclusions. A scene counts once, with both spectra. The weakest distance is the "
-    "smallest mean distance of a comparison from its limit, positive where the study is right, and d that over "
-    "its standard deviation. One training, of one seed, stands behind each network: another training is not "
-    "covered by these tests."
+    "A conclusion holds if each of its comparisons does (p ≤ 0.05), does not if one goes the other way significantly "
+    "after Holm's correction over its comparisons, and is undecided else; nothing is corrected for the number of "
+    "conclusions. An actor counts once for each training, with all clips and both spectra. Of one training, p is of a "
+    "two-sided sign-flip test over actors, and says nothing of other trainings; of several, of a two-sided t test "
+    "whose error is of trainings and actors. A limit other than 0 is tested on one side, both limits of a statement "
+    "of likeness (TOST). The weakest distance is the smallest mean distance of a comparison from its limit, positive "
+    "where the study is right, and d that over its standard deviation."
 )
-
-Scenes = Mapping[str, str]
-"""By the name of a clip, its scene."""
 
 
 class Comparison(NamedTuple):
@@ -111,20 +108,22 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
     return [Conclusion(text, arch, tuple(parts)) for text, parts in statements]
 
 
-def advantages(comparison: Comparison, results: Results, scenes: Scenes) -> Float[np.ndarray, " n"]:
-    """By how much the first cells are better, scene by scene; positive is better for deletion too.
+def advantages(comparison: Comparison, results: Results) -> Values:
+    """By how much the first cells are better, by training and actor; positive is better for deletion too.
 
-    Both spectra of a scene, and all cells of a comparison, count as one value, their mean: they are not independent.
-    What could not be measured is left out.
+    All clips of an actor, in both spectra, and all cells of a comparison count as one value, their mean: they are not
+    independent. What could not be measured is left out.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[tuple[int, str], list[float]] = {}
     for first, second in comparison.pairs:
-        others = {result.clip: result for result in results[second]}
-        for result in results[first]:
-            difference = getattr(result, comparison.measure) - getattr(others[result.clip], comparison.measure)
-            if np.isfinite(difference):
-                found.setdefault(scenes[result.clip], []).append(_SIGNS[comparison.measure] * difference)
-    return np.array([np.mean(values) for values in found.values()])
+        for number, (own, other) in enumerate(zip(results[first], results[second], strict=True)):
+            others = {result.clip: result for result in other}
+            for result in own:
+                difference = getattr(result, comparison.measure) - getattr(others[result.clip], comparison.measure)
+                if np.isfinite(difference):
+                    signed = _SIGNS[comparison.measure] * difference
+                    found.setdefault((number, actor_of(result)), []).append(signed)
+    return Values.of((float(np.mean(values)), *place) for place, values in found.items())
 
 
 class LimitTest(NamedTuple):
@@ -133,7 +132,7 @@ class LimitTest(NamedTuple):
     Attributes:
       mean: Distance of the advantage to the limit, positive on the side of the statement; NaN without scenes.
       effect: That distance over its standard deviation (ddof 1); None where it does not vary.
-      p_value: Two-sided.
+      p_value: Two-sided against a limit of 0, else one-sided on the side of the mean.
     """
 
     mean: float
@@ -141,16 +140,20 @@ class LimitTest(NamedTuple):
     p_value: float
 
 
-def limit_tests(values: Float[np.ndarray, " n"], *, least: float = 0.0, most: float = float("inf")) -> list[LimitTest]:
-    """Sign-flip tests of the distances of values to the limits that their mean should lie between."""
-    limits = [distances for limit, distances in ((least, values - least), (most, most - values)) if np.isfinite(limit)]
-    if not len(values):
-        return [LimitTest(float("nan"), None, 1.0) for _ in limits]
-    return [
-        LimitTest(mean, effect_size(distances), p_value)
-        for distances in limits
-        for mean, p_value in [paired_test(distances, np.zeros_like(distances))]
-    ]
+def limit_tests(values: Values, *, least: float = 0.0, most: float = float("inf")) -> list[LimitTest]:
+    """Tests of the distances of values to the limits that their mean should lie between."""
+    numbers = values.numbers
+    distances = [d for limit, d in ((least, numbers - least), (most, most - numbers)) if np.isfinite(limit)]
+    if not len(numbers):
+        return [LimitTest(float("nan"), None, 1.0) for _ in distances]
+    margin = (least, most) != (0.0, float("inf"))
+    return [_limit_test(values._replace(numbers=own), margin=margin) for own in distances]
+
+
+def _limit_test(distances: Values, *, margin: bool) -> LimitTest:
+    mean = float(distances.numbers.mean())
+    p_value = one_sided(distances, positive=mean > 0) if margin else two_sided(distances)
+    return LimitTest(mean, effect_size(distances.numbers), p_value)
 
 
 def verdict(tests: Sequence[LimitTest]) -> str:
@@ -165,28 +168,30 @@ def verdict(tests: Sequence[LimitTest]) -> str:
     return "does not" if opposite and min(opposite) <= _LEVEL else "undecided"
 
 
-def conclusion_sheets(study: Study, recipe: str, results: Results, scenes: Scenes) -> tuple[Sheet, Sheet] | None:
+def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Sheet, Sheet] | None:
     """The verdict on every conclusion whose cells are there, and the comparisons behind them; None if none is."""
     summary: list[tuple[Value, ...]] = []
     evidence: list[tuple[Value, ...]] = []
     for text, arch, parts in conclusions(study, recipe):
         if not all(cell in results for part in parts for pair in part.pairs for cell in pair):
             continue
-        place, tests = (text, ARCHITECTURES[arch]), []
+        place, tests, trainings = (text, ARCHITECTURES[arch]), [], 0
         for part in parts:
-            values = advantages(part, results, scenes)
+            values = advantages(part, results)
             found = limit_tests(values, least=part.least, most=part.most)
-            numbers = (len(values), measure_finite(values, seed=study.seed), effect_size(values))
+            numbers = (values.num_actors, measure_values(values, seed=study.seed), effect_size(values.numbers))
+            trainings = max(trainings, values.num_trainings)
             worst = PValue(max(test.p_value for test in found))
             evidence.append((*place, part.text, part.measure, *numbers, worst, verdict(found)))
             tests.append(found)
         share = sum(verdict(found) == "holds" for found in tests)
         every = [test for found in tests for test in found]
         weakest = min(every, key=lambda test: test.mean)
-        summary.append((*place, verdict(every), f"{share} of {len(tests)}", weakest.mean, weakest.effect))
+        held = f"{share} of {len(tests)}"
+        summary.append((*place, verdict(every), held, weakest.mean, weakest.effect, trainings))
     if not summary:
         return None
-    columns = ("conclusion", "network", "verdict", "hold", "weakest distance", "its d")
+    columns = ("conclusion", "network", "verdict", "hold", "weakest distance", "its d", "trainings")
     return (
         Sheet("conclusions", "The study's conclusions", _NOTE, columns, tuple(summary)),
         Sheet(
@@ -194,7 +199,7 @@ def conclusion_sheets(study: Study, recipe: str, results: Results, scenes: Scene
             "The comparisons behind them",
             "Advantage: positive where the first is better; d: its mean over its standard deviation (ddof 1); p: the "
             "larger one where there are two limits.",
-            ("conclusion", "network", "comparison", "measure", "scenes", "advantage", "d", "p", "verdict"),
+            ("conclusion", "network", "comparison", "measure", "actors", "advantage", "d", "p", "verdict"),
             tuple(evidence),
         ),
     )

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jaxsal.classifier import Normalization
-from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.checks import check_choice, check_names, check_positive
 from jaxsal.core.controls import Control
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import METHODS, RECIPES
+from jaxsal.recipes import METHODS, RECIPES, BaselineName
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
@@ -34,6 +34,7 @@ class NetworkConfig:
       size: The shorter side of frames after resizing.
       crop: Height and width of a clip.
       training: How it is trained.
+      repeat: 0 for the first training of a network, 1 for the next with another seed, and so on.
     """
 
     arch: str
@@ -43,11 +44,12 @@ class NetworkConfig:
     size: int
     crop: int
     training: TrainOptions
+    repeat: int = 0
 
     @property
     def name(self) -> str:
         """Of its folder."""
-        return f"{self.arch}-{self.spectra}"
+        return f"{self.arch}-{self.spectra}" + (f"-{self.repeat + 1}" if self.repeat else "")
 
     def spec(self, classes: Sequence[str]) -> NetworkSpec:
         """The network for these classes."""
@@ -75,6 +77,8 @@ class Study:
       keep_probs: RISE's p, which the study calls the flip probability.
       thresholds: SIDU's tau.
       num_steps: Scores of a deletion or insertion curve.
+      baselines: Of the curves in a table of their own, beside those of the recipe; of the recipe "default" alone.
+      trainings: How often each network is trained: with the seeds `seed`, `seed` + 1 and so on, on the same clips.
       pan_input: How the recipe icpr2022 gives PAN its input: "standardize", as it was trained, or "minmax", by the
         range of each batch of masked clips, as the study's code does to networks trained on standardised clips.
       chunk_size: Forward passes at once.
@@ -89,13 +93,16 @@ class Study:
     keep_probs: tuple[float, ...] = (0.1, 0.25, 0.5)
     thresholds: tuple[float, ...] = (-1.0, -0.5, 0.0, 0.5, 1.0)
     num_steps: int = 100
+    baselines: tuple[BaselineName, ...] = ("time_mean", "reverse")
+    trainings: int = 1
     pan_input: Normalization = "standardize"
     chunk_size: int = 16
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("clips_per_spectrum", "num_masks"):
+        for name in ("clips_per_spectrum", "num_masks", "trainings"):
             check_positive(name, getattr(self, name))
+        check_names(self)
         check_choice("pan_input", self.pan_input, get_args(Normalization))
         wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]
         found = [(network.arch, network.spectra) for network in self.networks]
@@ -104,6 +111,15 @@ class Study:
         if list(self.mask_counts) != sorted(set(self.mask_counts)):
             raise ValueError(f"`mask_counts` must ascend; got {self.mask_counts}.")
 
+    @property
+    def trained_networks(self) -> tuple[NetworkConfig, ...]:
+        """All trainings of the six networks, one of each before the next."""
+        return tuple(
+            dataclasses.replace(network, repeat=repeat, training=_with_seed(network.training, self.seed + repeat))
+            for repeat in range(self.trainings)
+            for network in self.networks
+        )
+
     def network(self, arch: str, spectra: str) -> NetworkConfig:
         """The network of an architecture that was trained on `spectra`."""
         return next(network for network in self.networks if (network.arch, network.spectra) == (arch, spectra))
@@ -111,8 +127,7 @@ class Study:
     def with_seed(self, seed: int) -> "Study":
         """The same study with another seed, of its trainings too."""
         networks = tuple(
-            dataclasses.replace(network, training=dataclasses.replace(network.training, seed=seed))
-            for network in self.networks
+            dataclasses.replace(network, training=_with_seed(network.training, seed)) for network in self.networks
         )
         return dataclasses.replace(self, networks=networks, seed=seed)
 
@@ -140,6 +155,10 @@ class Study:
             seed=self.seed,
             **options,
         )
+
+
+def _with_seed(training: TrainOptions, seed: int) -> TrainOptions:
+    return dataclasses.replace(training, seed=seed)
 
 
 def _six(sizes: dict[str, dict[str, int]], trainings: dict[tuple[str, str], TrainOptions]) -> tuple[NetworkConfig, ...]:

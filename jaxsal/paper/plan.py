@@ -43,7 +43,7 @@ def plan_study(
       ValueError: If the recipe or a table is unknown, or `output` holds other networks.
     """
     tables = {recipe: chosen_tables(study, recipe, only) for recipe in recipes}
-    networks = [_open(study, config, data, output / "networks") for config in study.networks]
+    networks = [_open(study, config, data, output / "networks") for config in study.trained_networks]
     clips = done = passes = 0
     for recipe, chosen in tables.items():
         explained = [as_explained(network, study, recipe) for network in networks]

@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.core.files import write_text
+from jaxsal.metrics.floor import floor_note, mean_floors
+from jaxsal.paper.baselines import NAME as BASELINES
+from jaxsal.paper.baselines import baseline_sheet
 from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study
 from jaxsal.paper.published import SOURCE
 from jaxsal.paper.published_cells import published_sheet
-from jaxsal.paper.tables import Results, clips_csv, table_sheet
+from jaxsal.paper.tables import clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
+from jaxsal.paper.values import Results
+from jaxsal.recipes import MEASURES
 from jaxsal.report.table import Sheet, to_csv, to_latex, to_markdown, to_records
 
 PAN_INPUT = {
@@ -43,8 +48,8 @@ class Findings(NamedTuple):
       study: Its scale.
       recipe: "default" or "icpr2022".
       tables: Those that were made.
-      networks: The six.
-      results: The values of every cell, clip by clip.
+      networks: All trainings of the six.
+      results: The values of every cell, training by training, clip by clip.
       located: Every map of the main tables against the actor's pixels.
     """
 
@@ -74,14 +79,15 @@ class Report(NamedTuple):
 
 def report_sheets(findings: Findings) -> list[Sheet]:
     """The sections of the report: networks, tables, ground truth, conclusions."""
-    seed = findings.study.seed
+    seed, results = findings.study.seed, findings.results
     sheets = [networks_sheet(list(findings.networks))]
-    sheets += [table_sheet(table, findings.results, seed=seed) for table in findings.tables]
+    for table in findings.tables:
+        make = baseline_sheet if table.name == BASELINES else table_sheet
+        sheets.append(make(table, results, seed=seed))
     if findings.located:
         sheets += truth_sheets(findings.located, seed=seed)
-    scenes = {record.name: record.scene for network in findings.networks for record in network.clip_set.records}
     sheets.append(published_sheet())
-    return sheets + list(conclusion_sheets(findings.study, findings.recipe, findings.results, scenes) or ())
+    return sheets + list(conclusion_sheets(findings.study, findings.recipe, results) or ())
 
 
 def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -> Report:
@@ -125,18 +131,30 @@ def _write_sheets(directory: Path, introduction: str, sheets: Sequence[Sheet]) -
 def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
     study, network = findings.study, findings.study.networks[0]
     remark = PAN_INPUT[study.normalization(findings.recipe, "pan")] if findings.recipe == "icpr2022" else ""
+    trained = "once" if study.trainings == 1 else f"{study.trainings} times"
     stages = ", ".join(f"{stage} {seconds / 60:.1f} min" for stage, seconds in made_by["seconds"].items())
     return (
         f"# The study by Bayer et al., recipe {findings.recipe}\n\n"
         f"`{made_by['command']}`: clips of {made_by['data']} at {network.crop}x{network.crop} pixels, networks of "
         f"width {network.width}, {study.clips_per_spectrum} test clips per spectrum, {study.num_masks} RISE masks, "
-        f"curves of {study.num_steps} steps, seed {study.seed}. The last start took: {stages}.\n\n"
-        "Cells are mean ± standard deviation over clips (ddof 0) with the 95 % bootstrap interval of the mean. The "
-        "explained class is the predicted one. The random map is noise; the constant map leaves the order of voxels to "
-        "one fixed permutation; the floor is the target's probability for the fully removed clip, where every deletion "
-        f"curve ends. {remark}{SOURCE} "
+        f"curves of {study.num_steps} steps, seed {study.seed}, each network trained {trained}. "
+        f"The last start took: {stages}.\n\n"
+        "Cells are mean ± standard deviation over trainings and clips (ddof 0) with the 95 % interval of the mean, of "
+        "other actors and, where there are several, of other trainings; n counts clips. The explained class is the "
+        "predicted one. The random map is noise; the constant map leaves the order of voxels to "
+        "one fixed permutation; the floor is the target's probability for the fully replaced clip, where deletion ends "
+        f"and insertion starts. {_floor_line(findings)}{remark}{SOURCE} "
         "The study's data are another set, so its numbers are a background, not a target.\n"
     )
+
+
+def _floor_line(findings: Findings) -> str:
+    """A sentence if the recipe's baselines leave the answer in place."""
+    main = {row.cell for table in findings.tables if table.name.startswith("results") for row in table.rows}
+    found = [result for cell in main for results in findings.results[cell] for result in results]
+    options = findings.study.options(findings.recipe)
+    note = floor_note(mean_floors(found), {name: options.resolve(name).baseline for name in MEASURES})
+    return f"{note} " if note else ""
 
 
 def _section(sheet: Sheet) -> str:

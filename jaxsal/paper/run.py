@@ -16,11 +16,13 @@ from jaxsal.evaluation.groups import Group, classifier_identity
 from jaxsal.evaluation.maps import clip_results
 from jaxsal.evaluation.store import Store
 from jaxsal.metrics.summary import ClipResult
+from jaxsal.paper.baselines import baseline_table
 from jaxsal.paper.cells import Setting, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
 from jaxsal.paper.training import TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
+from jaxsal.paper.values import Results
 
 
 def run_study(
@@ -81,6 +83,8 @@ def run_study(
 def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table, ...]:
     """The tables to make; all if none is named."""
     tables = study_tables(study, recipe)
+    if study.baselines and recipe == "default":
+        tables += (baseline_table(study, recipe),)
     for name in only:
         check_choice("only", name, tuple(table.name for table in tables))
     return tuple(table for table in tables if not only or table.name in only)
@@ -95,8 +99,8 @@ def as_explained(network: Any, study: Study, recipe: str) -> Any:
 
 def explain_cells(
     study: Study, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
-) -> tuple[dict[Setting, list[ClipResult]], list[Located]]:
-    """Explains and measures the clips of every setting; what the store in `directory` holds is not done again.
+) -> tuple[Results, list[Located]]:
+    """Explains and measures the clips of every setting by every training; what `directory` holds is not done again.
 
     Returns:
       The values of every setting, and every map of the main tables against the actor's pixels where those are known.
@@ -106,12 +110,13 @@ def explain_cells(
     groups = [part.group for part in parts]
     chunk_size = study.chunk_size
 
-    def read() -> tuple[dict[Setting, list[ClipResult]], list[Located]]:
-        results: dict[Setting, list[ClipResult]] = {}
+    def read() -> tuple[Results, list[Located]]:
+        results: dict[Setting, list[Sequence[ClipResult]]] = {}
         located: list[Located] = []
         for network, group, cells, main in parts:
-            results |= {setting: clip_results(store, group, number) for setting, number in cells.items()}
-            located += locate(network.config.arch, network.spec, store, group, main, network.clip_set.records)
+            for setting, number in cells.items():
+                results.setdefault(setting, []).append(clip_results(store, group, number))
+            located += locate(network.config, network.spec, store, group, main, network.clip_set.records)
         return results, located
 
     return run_groups(groups, store, read, chunk_size=chunk_size, clips_at_once=min(4, chunk_size), show_plan=True)
@@ -124,7 +129,7 @@ class Part(NamedTuple):
       network: Anything with `config`, `spec`, `classifier` and `clip_set`.
       group: The cells and clips.
       cells: By setting, the number of its cell.
-      main: Numbers of the cells whose options run all methods, as in the main tables.
+      main: Numbers of the cells of the main tables, which run all methods by the recipe's baselines.
     """
 
     network: Any
@@ -158,7 +163,8 @@ def _part(network: Any, spectrum: str, cases: Sequence[Case], settings: Sequence
     for setting in settings:
         found = cells_of(setting.options, network.classifier, spec.clip_shape)
         cells |= {cell.text: cell for cell in found}
-        main |= {cell.text for cell in found if len(setting.options.method) > 1}
+        if len(setting.options.method) > 1 and setting.options.deletion_baseline is None:
+            main |= {cell.text for cell in found}
         chosen[setting] = next(cell.text for cell in found if cell.method == setting.method)
     group = Group(
         classifier_identity(network.classifier) | dict(spectrum=spectrum),

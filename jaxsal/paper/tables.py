@@ -1,20 +1,18 @@
 """The study's tables from values per clip, each row beside the study's own number."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from jaxsal.core.files import csv_text
-from jaxsal.metrics.summary import ClipResult, Measure, measure_finite
-from jaxsal.paper.cells import Row, Setting, Table
+from jaxsal.metrics.summary import FLOORS, ClipResult, Measure
+from jaxsal.paper.cells import Row, Table
 from jaxsal.paper.published import published
+from jaxsal.paper.values import Results, cell_values, measure_values
 from jaxsal.recipes import MEASURES
 from jaxsal.report.table import Sheet, Spread, Value
 
-Results = Mapping[Setting, Sequence[ClipResult]]
-"""The values of every cell, clip by clip."""
-
 
 def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
-    """A table with its numbers: mean ± std [95 % interval] over clips, and what the study published.
+    """A table with its numbers: mean ± std [95 % interval] over trainings and clips, and what the study published.
 
     Args:
       table: What it consists of.
@@ -26,28 +24,29 @@ def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
     return Sheet(table.name, table.title, table.note, columns, lines)
 
 
-def _numbers(table: Table, row: Row, results: Sequence[ClipResult], seed: int) -> tuple[Value, ...]:
-    if row.is_floor:
-        return len(results), measure_finite([result.floor for result in results], seed=seed), None, None, None
+def _numbers(table: Table, row: Row, trainings: Sequence[Sequence[ClipResult]], seed: int) -> tuple[Value, ...]:
+    """Of a row: the number of clips, then of each measure our value and the study's."""
     found: dict[str, tuple[Measure | None, Spread | None]] = {
         name: (
-            measure_finite([getattr(result, name) for result in results], seed=seed),
+            measure_values(cell_values(trainings, FLOORS[name] if row.is_floor else name), seed=seed),
             published(table.name, row.cell.arch, row.cell.spectra, row.cell.spectrum, row.setting, name),
         )
         for name in MEASURES
     }
-    return len(results) if row.is_run else None, *found["deletion"], *found["insertion"]
+    num_clips = len({result.clip for results in trainings for result in results})
+    return num_clips if row.is_run else None, *found["deletion"], *found["insertion"]
 
 
 def clips_csv(tables: Sequence[Table], results: Results) -> str:
     """Every value of every table, clip by clip, as comma-separated text."""
     fields = ClipResult._fields[:-1]
-    header = ("table", "arch", "trained on", "setting", *fields)
+    header = ("table", "arch", "trained on", "training", "setting", *fields)
     lines = [
-        (table.name, row.cell.arch, row.cell.spectra, row.setting, *result[: len(fields)])
+        (table.name, row.cell.arch, row.cell.spectra, number, row.setting, *result[: len(fields)])
         for table in tables
         for row in table.rows
         if row.is_run and not row.is_floor
-        for result in results[row.cell]
+        for number, of_training in enumerate(results[row.cell])
+        for result in of_training
     ]
     return csv_text([header, *lines])

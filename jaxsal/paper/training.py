@@ -49,7 +49,7 @@ class TrainedNetwork(NamedTuple):
 def train_networks(
     study: Study, open_set: Callable[[NetworkConfig], ClipSet], directory: Path, *, num_workers: int | None = None
 ) -> list[TrainedNetwork]:
-    """Trains what is not trained yet, network after network, each in a folder of its name.
+    """Trains what is not trained yet, network after network and seed after seed, each in a folder of its name.
 
     Args:
       study: Its networks.
@@ -57,12 +57,13 @@ def train_networks(
       directory: Where the folders are.
       num_workers: Processes that read clips as batches need them, 0 for threads; all clips are held in memory if None.
     """
+    sources: dict[str, tuple[ClipSet, Callable[[str], ClipSource]]] = {}
     trained = []
-    for arch in ARCHITECTURES:
-        configs = [config for config in study.networks if config.arch == arch]
-        clip_set = open_set(configs[0])
-        decode = decoder(configs[0].spec(clip_set.classes), clip_set, num_workers=num_workers)
-        trained += [train_network(config, clip_set, decode, directory / config.name) for config in configs]
+    for config in study.trained_networks:
+        if config.arch not in sources:
+            clip_set = open_set(config)
+            sources[config.arch] = clip_set, decoder(config.spec(clip_set.classes), clip_set, num_workers=num_workers)
+        trained.append(train_network(config, *sources[config.arch], directory / config.name))
     return trained
 
 
@@ -121,6 +122,7 @@ def networks_sheet(networks: list[TrainedNetwork]) -> Sheet:
         (
             ARCHITECTURES[network.config.arch],
             network.config.spectra,
+            network.config.training.seed,
             spectrum,
             network.accuracy[spectrum][1],
             network.accuracy[spectrum][0],
@@ -136,6 +138,7 @@ def networks_sheet(networks: list[TrainedNetwork]) -> Sheet:
     columns = (
         "network",
         "trained on",
+        "seed",
         "tested on",
         "test clips",
         "accuracy",
@@ -146,7 +149,7 @@ def networks_sheet(networks: list[TrainedNetwork]) -> Sheet:
     )
     note = (
         "Accuracy on clips of people not trained on; minutes of steps over all starts without compiling; input wait: "
-        "the share of them in which the devices waited for input. Each network is trained once, with one seed; one "
-        "trained on IRTV needs twice the steps to see each of its clips as often as the others."
+        "the share of them in which the devices waited for input. Seed: of the training; all see the same clips. A "
+        "network trained on IRTV needs twice the steps to see each of its clips as often as the others."
     )
     return Sheet("networks", "The six networks", note, columns, lines)

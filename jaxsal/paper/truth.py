@@ -1,7 +1,8 @@
 """Maps against the actor's known pixels, beside deletion and insertion."""
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +14,9 @@ from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import clip_results, read_map
 from jaxsal.evaluation.store import Store
 from jaxsal.metrics.localization import Localization, localize
-from jaxsal.metrics.summary import RANDOM, measure_finite
-from jaxsal.paper.config import ARCHITECTURES
+from jaxsal.metrics.summary import RANDOM, Measure
+from jaxsal.paper.config import ARCHITECTURES, NetworkConfig
+from jaxsal.paper.values import Values, measure_values
 from jaxsal.recipes import MEASURES
 from jaxsal.report.table import Sheet, Value
 from jaxsal.training.networks import NetworkSpec
@@ -35,7 +37,8 @@ class Located(NamedTuple):
       time: AUC over time.
       deletion: Area under the deletion curve.
       insertion: Area under the insertion curve.
-      scene: What both spectra of a scene share.
+      actor: Who is seen.
+      training: Which training of the network.
     """
 
     arch: str
@@ -49,7 +52,8 @@ class Located(NamedTuple):
     time: float
     deletion: float
     insertion: float
-    scene: str
+    actor: str
+    training: int = 0
 
 
 def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
@@ -60,7 +64,12 @@ def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H
 
 
 def locate(
-    arch: str, spec: NetworkSpec, store: Store, group: Group, cells: Sequence[int], records: Iterable[ClipRecord]
+    network: NetworkConfig,
+    spec: NetworkSpec,
+    store: Store,
+    group: Group,
+    cells: Sequence[int],
+    records: Iterable[ClipRecord],
 ) -> list[Located]:
     """Every map of some cells of a group, of every clip whose actor is known."""
     by_name = {record.name: record for record in records}
@@ -72,9 +81,9 @@ def locate(
         for number in cells:
             (result,) = clip_results(store, group, number, [case])
             located = localize(jnp.asarray(read_map(store, group, number, case)), jnp.asarray(mask))
-            place = (arch, spec.spectra, result.spectrum, result.clip, result.method)
+            place = (network.arch, spec.spectra, result.spectrum, result.clip, result.method)
             measures = (*map(float, located), result.deletion, result.insertion)
-            found.append(Located._make((*place, *measures, by_name[case.name].scene)))
+            found.append(Located._make((*place, *measures, by_name[case.name].actor, network.repeat)))
     return found
 
 
@@ -93,7 +102,7 @@ def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, S
             ARCHITECTURES[arch],
             *rest,
             len(group),
-            *(measure_finite([getattr(one, name) for one in group], seed=seed) for name in measures),
+            *(_measure(group, attrgetter(name), seed) for name in measures),
         )
         for (arch, *rest), group in groups.items()
     )
@@ -108,24 +117,26 @@ def _agreement_sheet(located: Sequence[Located], seed: int) -> Sheet:
     lines: list[tuple[Value, ...]] = []
     for (arch,), group in _grouped(located, "arch").items():
         ranked = [one for one in group if one.method == RANDOM or not is_control(one.method)]
-        scenes = _grouped(ranked, "scene").values()
+        actors = _grouped(ranked, "training", "actor")
         for name in MEASURES:
             correlations = [
-                measure_finite([_scene_correlation(maps, name, truth) for maps in scenes], seed=seed)
+                measure_values(
+                    Values.of((_correlation(maps, name, truth), *place) for place, maps in actors.items()), seed=seed
+                )
                 for truth in Localization._fields
             ]
-            lines.append((ARCHITECTURES[arch], name, len(scenes), *correlations))
+            lines.append((ARCHITECTURES[arch], name, len({actor for _, actor in actors}), *correlations))
     note = (
         "Spearman's rank correlation over the maps of a clip (the methods' and the random one); 1: the measure ranks "
-        "them as the actor's pixels do. A scene counts once: the mean over its spectra and the networks that saw it. "
-        "Clips where a measure cannot rank them are left out."
+        "them as the actor's pixels do. An actor counts once for each training: the mean over the actor's clips and "
+        "the networks that saw them. Clips where a measure cannot rank them are left out."
     )
-    columns = ("network", "measure", "scenes", *Localization._fields)
+    columns = ("network", "measure", "actors", *Localization._fields)
     return Sheet("truth-agreement", "Deletion and insertion against the actor's pixels", note, columns, tuple(lines))
 
 
-def _scene_correlation(maps: Sequence[Located], measured: str, truth: str) -> float:
-    """The mean over the clips of a scene and the networks that were given them; NaN where none has a correlation."""
+def _correlation(maps: Sequence[Located], measured: str, truth: str) -> float:
+    """The mean over the clips of an actor and the networks that were given them; NaN where none has a correlation."""
     sign = -1 if measured == "deletion" else 1
     clips = _grouped(maps, "spectra", "clip").values()
     found = [rank_correlation(clip, measured, truth, sign) for clip in clips]
@@ -143,8 +154,12 @@ def rank_correlation(maps: Sequence[Located], measured: str, truth: str, sign: i
     return float(spearmanr(*values).statistic)
 
 
-def _grouped(located: Sequence[Located], *names: str) -> dict[tuple[str, ...], list[Located]]:
-    groups: dict[tuple[str, ...], list[Located]] = {}
+def _measure(located: Sequence[Located], value_of: Callable[[Located], float], seed: int) -> Measure | None:
+    return measure_values(Values.of((value_of(one), one.training, one.actor) for one in located), seed=seed)
+
+
+def _grouped(located: Sequence[Located], *names: str) -> dict[tuple[Any, ...], list[Located]]:
+    groups: dict[tuple[Any, ...], list[Located]] = {}
     for one in located:
         groups.setdefault(tuple(getattr(one, name) for name in names), []).append(one)
     return groups

@@ -16,31 +16,35 @@ from jaxsal.paper.conclusions import (
     verdict,
 )
 from jaxsal.paper.config import PRESETS
+from jaxsal.paper.values import Values
 from jaxsal.recipes import METHODS
 
 STUDY = PRESETS["small"]
 NOISE = np.linspace(-0.01, 0.01, 10)
-SCENES = {f"scene {n}-{spectrum}": f"scene {n}" for n in range(10) for spectrum in ("IR", "TV")}
 
 
-def results_by(score, num_scenes=10):
+def results_by(score, num_scenes=10, num_trainings=1):
     """Insertion by a rule of the cell, deletion its complement, on scenes in both spectra."""
     cells = [row.cell for table in study_tables(STUDY, "default") for row in table.rows]
     return {
         cell: [
-            ClipResult(
-                f"scene {n}-{cell.spectrum}",
-                cell.spectrum,
-                cell.label,
-                0,
-                0,
-                deletion=1 - score(cell) - NOISE[n],
-                insertion=score(cell) + NOISE[n] * (1 + len(cell.method)),
-                floor=0.1,
-                start=0.1,
-                seconds=0.0,
-            )
-            for n in range(num_scenes)
+            [
+                ClipResult(
+                    f"scene {n}-{cell.spectrum}",
+                    cell.spectrum,
+                    cell.label,
+                    0,
+                    0,
+                    deletion=1 - score(cell) - NOISE[n],
+                    insertion=score(cell) + NOISE[n] * (1 + len(cell.method)),
+                    floor=0.1,
+                    start=0.1,
+                    seconds=0.0,
+                    actor=f"actor {n}",
+                )
+                for n in range(num_scenes)
+            ]
+            for _ in range(num_trainings)
         ]
         for cell in cells
     }
@@ -58,7 +62,7 @@ def as_the_study_says(cell):
 
 
 def verdicts(score):
-    summary, evidence = conclusion_sheets(STUDY, "default", results_by(score), SCENES)
+    summary, evidence = conclusion_sheets(STUDY, "default", results_by(score))
     assert len(summary.lines) == 14
     assert {line[:2] for line in evidence.lines} == {line[:2] for line in summary.lines}
     return {line[0]: line[2] for line in summary.lines if line[1] == "PAN"}
@@ -86,12 +90,12 @@ def test_the_opposite_does_not_hold():
 def test_conclusions_without_their_cells_are_left_out():
     everything = results_by(as_the_study_says)
     some = {cell: found for cell, found in everything.items() if cell.method == "sidu" and cell.spectra == "IRTV"}
-    summary, _ = conclusion_sheets(STUDY, "default", some, SCENES)
+    summary, _ = conclusion_sheets(STUDY, "default", some)
     assert {line[0][:5] for line in summary.lines} == {"tau =", "tau <"}
-    assert conclusion_sheets(STUDY, "default", {}, SCENES) is None
+    assert conclusion_sheets(STUDY, "default", {}) is None
 
 
-def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
+def test_both_spectra_of_an_actor_are_one_value_and_low_deletion_is_good():
     results = results_by(lambda cell: {"IR": 0.4, "TV": 0.6}[cell.spectrum] * (cell.method == "rise"))
     cells = [cell for cell in results if cell.spectra == "IRTV" and len(cell.options.method) == len(METHODS)]
     pairs = [
@@ -99,8 +103,28 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
         for s in ("IR", "TV")
     ]
     for measure in ("deletion", "insertion"):
-        values = advantages(Comparison("", measure, tuple(pairs)), results, SCENES)
-        np.testing.assert_allclose(values, np.full(10, 0.5), atol=1e-9)
+        values = advantages(Comparison("", measure, tuple(pairs)), results)
+        np.testing.assert_allclose(values.numbers, np.full(10, 0.5), atol=1e-9)
+        assert values.num_actors == 10
+
+
+def by_actor(*trainings):
+    """One number for each training and actor."""
+    return Values.of((float(v), k, f"actor {n}") for k, row in enumerate(trainings) for n, v in enumerate(row))
+
+
+def test_a_training_that_disagrees_undecides_what_one_training_shows():
+    """Sure of the actors of one training, not of trainings: they lie 0.4 apart, with one degree of freedom."""
+    first, second = 0.5 + NOISE, 0.1 + NOISE
+    assert verdict(limit_tests(by_actor(first))) == "holds"
+    assert verdict(limit_tests(by_actor(first, second))) == "undecided"
+    assert verdict(limit_tests(by_actor(first, first + 0.001))) == "holds"
+
+
+def test_conclusions_say_how_many_trainings_stand_behind_them():
+    for count in (1, 2):
+        summary, _ = conclusion_sheets(STUDY, "default", results_by(as_the_study_says, num_trainings=count))
+        assert {line[-1] for line in summary.lines} == {count}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +140,7 @@ def test_both_spectra_of_a_scene_are_one_value_and_low_deletion_is_good():
     ],
 )
 def test_verdicts(shift, limits, expected):
-    tests = limit_tests(shift + NOISE, **limits)
+    tests = limit_tests(by_actor(shift + NOISE), **limits)
     assert verdict(tests) == expected
     assert (max(test.p_value for test in tests) <= 0.05) == (expected != "undecided")
 
@@ -132,10 +156,13 @@ def test_parts_the_other_way_are_corrected_for_their_number_and_holding_parts_ar
 
 def test_what_could_not_be_measured_is_undecided():
     results = results_by(as_the_study_says)
-    nothing = {cell: [result._replace(insertion=float("nan")) for result in rows] for cell, rows in results.items()}
+    nothing = {
+        cell: [[result._replace(insertion=float("nan")) for result in rows] for rows in trainings]
+        for cell, trainings in results.items()
+    }
     absent = {cell: [] for cell in results}
     for found in (nothing, absent):
-        summary, evidence = conclusion_sheets(STUDY, "default", found, SCENES)
+        summary, evidence = conclusion_sheets(STUDY, "default", found)
         assert {line[2] for line in summary.lines} == {"undecided"}
         assert [line[4] for line in evidence.lines if line[3] == "insertion"] == [0] * (len(evidence.lines) // 2 + 1)
 

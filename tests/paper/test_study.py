@@ -19,7 +19,7 @@ from jaxsal.training.options import TrainOptions
 from studies import SIZES, STUDY, clip_set, patch_run
 
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
-SHEETS += ["truth", "truth-agreement", "published", "conclusions", "conclusions-evidence"]
+SHEETS += ["baselines", "truth", "truth-agreement", "published", "conclusions", "conclusions-evidence"]
 
 
 def read_csv(path):
@@ -46,7 +46,10 @@ def test_the_whole_study(tmp_path, monkeypatch):
     assert run_file["command"] == "jaxsal paper"
     assert run_file["study"]["num_masks"] == 6
     rows = read_csv(folder / "tables" / "results-ir.csv")
-    assert [row["method"] for row in rows] == ["Grad-CAM", "RISE", "SIDU", "random", "constant", "floor"] * 4
+    methods = [row["method"] for row in rows]
+    assert methods == 4 * methods[: len(rows) // 4]
+    assert methods[:4] == ["Grad-CAM", "RISE", "SIDU", "random"]
+    assert methods[-2:] == ["constant", "floor"]
     assert {row["n"] for row in rows} == {"2"}
     clips = read_csv(folder / "clips.csv")
     chosen = [
@@ -172,6 +175,47 @@ def test_bad_studies(change, message):
         dataclasses.replace(STUDY, **change)
 
 
+@pytest.mark.usefixtures("tiny")
+def test_several_trainings(tmp_path):
+    """What one training has is taken up; intervals are of both, and each conclusion says that two stand behind it."""
+    run_study(STUDY, tmp_path, only=["results-ir"])
+    study = dataclasses.replace(STUDY, trainings=2)
+    ((_, report, tables, _),) = run_study(study, tmp_path, only=["results-ir"])
+    clips = read_csv(tmp_path / "default" / "only-results-ir" / "clips.csv")
+    chosen = [clip for clip in clips if (clip["arch"], clip["trained on"], clip["setting"]) == ("pan", "IR", "rise")]
+    assert [(clip["training"], clip["clip"]) for clip in chosen] == [
+        (number, clip) for number in "01" for clip in sorted({clip["clip"] for clip in chosen})
+    ]
+    row = next(r for r in tables["results-ir"] if (r["network"], r["method"]) == ("PAN", "RISE"))
+    values = [float(clip["deletion"]) for clip in chosen]
+    assert row["deletion ↓"]["mean"] == pytest.approx(np.mean(values))
+    assert row["n"] == 2
+    assert {line["seed"] for line in tables["networks"]} == {0, 1}
+    assert "each network trained 2 times" in report
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_table_over_baselines(tmp_path):
+    """Floors differ between baselines; the recipe's own values are those of the main tables."""
+    ((_, report, tables, _),) = run_study(STUDY, tmp_path, only=["baselines", "results-ir"])
+    rows = tables["baselines"]
+    assert {row["baseline"] for row in rows} == {"recipe", "time_mean", "reverse"}
+    floors = {
+        name: [row["floor of deletion"] for row in rows if row["baseline"] == name] for name in ("recipe", "reverse")
+    }
+    np.testing.assert_allclose(floors["recipe"], 0.5)  # the mean colour, which says nothing to these classifiers
+    assert min(floors["reverse"]) > 0.9  # which do not look at the order of frames
+    own = next(row for row in rows if (row["network"], row["input"], row["method"]) == ("PAN", "IR", "RISE"))
+    main = [row for row in tables["results-ir"] if (row["network"], row["trained on"]) == ("PAN", "IRTV")]
+    assert own["deletion ↓"] == next(row["deletion ↓"] for row in main if row["method"] == "RISE")
+    assert own["floor of deletion"] == pytest.approx(main[-1]["deletion ↓"]["mean"])
+    assert all((row["p"] is None) == (row["method"] not in ("Grad-CAM", "RISE", "SIDU")) for row in rows)
+    assert all(row["p"] <= row["Holm"] for row in rows if row["p"] is not None)
+    assert "## Baselines of the curves" in report
+
+
 def test_seeds_reach_the_trainings():
-    study = PRESETS["small"].with_seed(3)
+    study = dataclasses.replace(PRESETS["small"], trainings=2).with_seed(3)
+    assert [network.training.seed for network in study.trained_networks] == [3] * 6 + [4] * 6
+    assert len({network.name for network in study.trained_networks}) == 12
     assert {network.training.seed for network in study.networks} == {3} == {study.options("default").seed}

@@ -1,0 +1,96 @@
+"""The table over baselines: methods and controls on curves to each, with the floor, and tests against smooth noise."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxsal.core.controls import control_names, is_control
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.metrics.statistics import holm
+from jaxsal.metrics.summary import FLOORS, ClipResult
+from jaxsal.paper.cells import Row, Setting, Table, make_cell
+from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
+from jaxsal.paper.values import Results, Values, actor_of, cell_values, measure_values, two_sided
+from jaxsal.recipes import MEASURES, METHODS
+from jaxsal.report.table import PValue, Sheet, Value
+
+NAME = "baselines"
+_SIGNS = {"deletion": -1, "insertion": 1}
+_SMOOTH = "smooth"
+_NOTE = (
+    "The networks trained on IRTV. Both curves use the baseline of the row; recipe is the recipe's own, one for each "
+    "curve. Floor: the target's mean probability for the fully replaced clip, where deletion ends and insertion "
+    "starts. p: against smooth noise on the same clips; Holm: corrected over all p of the table. A method is better "
+    "where p is small and its area is lower (deletion) or higher (insertion) than that of smooth noise."
+)
+_COLUMNS = (
+    "floor of deletion",
+    "deletion ↓",
+    "p",
+    "Holm",
+    "floor of insertion",
+    "insertion ↑",
+    "p of it",
+    "Holm of it",
+)
+
+
+def baseline_table(study: Study, recipe: str) -> Table:
+    """The cells: the networks trained on both spectra, every method and control, every baseline."""
+    rows = []
+    for arch, network in ARCHITECTURES.items():
+        for spectrum in SPECTRA:
+            for baseline in (None, *study.baselines):
+                for method in (*METHODS, *control_names(CONTROLS, METHODS)):
+                    cell = _to_baseline(make_cell(study, recipe, arch, "IRTV", spectrum, method), baseline)
+                    rows.append(Row((network, spectrum, baseline or "recipe", cell.label), cell, method))
+    return Table(NAME, "Baselines of the curves", _NOTE, ("network", "input", "baseline", "method"), tuple(rows))
+
+
+def _to_baseline(cell: Setting, baseline: str | None) -> Setting:
+    chosen: Any = dict(deletion_baseline=baseline, insertion_baseline=baseline)
+    return cell._replace(options=dataclasses.replace(cell.options, **chosen))
+
+
+def baseline_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
+    """The table with its numbers."""
+    smooth = {row.labels[:-1]: results[row.cell] for row in table.rows if row.setting == _SMOOTH}
+    tested = [row for row in table.rows if not is_control(row.cell.label)]
+    p_values = {
+        (row.cell, name): two_sided(_advantage(results[row.cell], smooth[row.labels[:-1]], name))
+        for row in tested
+        for name in MEASURES
+    }
+    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    lines = tuple(
+        (
+            *row.labels,
+            *(part for name in MEASURES for part in _measured(row, name, results, (p_values, corrected), seed)),
+        )
+        for row in table.rows
+    )
+    return Sheet(table.name, table.title, table.note, (*table.columns, *_COLUMNS), lines)
+
+
+def _measured(
+    row: Row,
+    name: str,
+    results: Results,
+    tests: Sequence[Mapping[tuple[Setting, str], float]],
+    seed: int,
+) -> tuple[Value, ...]:
+    """Floor, area, p and corrected p of a row."""
+    floors = cell_values(results[row.cell], FLOORS[name]).numbers
+    area = measure_values(cell_values(results[row.cell], name), seed=seed)
+    p_values = [PValue(found[row.cell, name]) if (row.cell, name) in found else None for found in tests]
+    return float(floors.mean()) if len(floors) else None, area, *p_values
+
+
+def _advantage(first: Sequence[Sequence[ClipResult]], second: Sequence[Sequence[ClipResult]], name: str) -> Values:
+    """By how much the first is better, clip by clip and training by training."""
+    return Values.of(
+        (_SIGNS[name] * (getattr(one, name) - getattr(others[one.clip], name)), number, actor_of(one))
+        for number, (own, other) in enumerate(zip(first, second, strict=True))
+        for others in [{result.clip: result for result in other}]
+        for one in own
+    )
