@@ -85,6 +85,14 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert 'href="options.html#jaxsal.recipes.RiseOptions"' in public
 
 
+def test_the_readme_is_short_and_its_links_lead_somewhere():
+    text = (ROOT / "README.md").read_text()
+    assert text.count("\n") <= 150
+    assert len(text.split()) <= 1500
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if "://" not in link]
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 def test_commands_shown_are_commands():
     for words in (words for page in PAGES for words in commands(page)):
         if words[:1] != ["--tyro-print-completion"]:
