@@ -38,6 +38,7 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["ref.python"]  # annotations as they are written may name one of several classes
 napoleon_use_ivar = True
+napoleon_attr_annotations = False  # they would stand for what annotations mean, not as they are written
 autodoc_member_order = "bysource"
 
 _HELP_WIDTH = "88"  # fits the theme's column
@@ -69,7 +70,9 @@ def signature_as_written(app, what, name, obj, options, signature, return_annota
         annotations = {a.arg: a.annotation for a in arguments if a.annotation}
     else:
         return None
-    texts = {name: _AsWritten(ast.unparse(annotation)) for name, annotation in annotations.items()}
+    texts = {
+        name: _AsWritten(ast.unparse(written_type).replace("' ", "'")) for name, written_type in annotations.items()
+    }
     parameters = [p.replace(annotation=texts.get(p.name, p.annotation)) for p in shown.parameters.values()]
     if what == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
