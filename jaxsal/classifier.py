@@ -36,12 +36,12 @@ Precision = Literal["float32", "bfloat16"]
 
 
 def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] | AnyArray) -> None:
-    """Raises ValueError unless `mean` and `std` are finite numbers per channel, as many, and `std` above 0."""
+    """Raises ValueError unless `mean` and `std` are finite, one value per channel each, and `std` above 0."""
     if any(isinstance(value, jax.core.Tracer) for value in (mean, std)):
         return
     means, stds = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     if means.ndim > 1 or means.shape != stds.shape:
-        raise ValueError(f"`mean` and `std` must be as many, one for each channel; got {mean} and {std}.")
+        raise ValueError(f"`mean` and `std` must have one value for each channel; got {mean} and {std}.")
     if not np.isfinite(means).all():
         raise ValueError(f"`mean` must be finite; got {mean}.")
     if not (np.isfinite(stds).all() and (stds > 0).all()):

@@ -85,7 +85,7 @@ class NoHead(nn.Module):
             r"`model` must have methods features and head; got NoHead without head",
         ),
         (lambda: toys.pooling_classifier(mean=[0.5]), ValueError, "`mean` and `std` must be given together"),
-        (lambda: normalised([0.5, 0.5], [1.0]), ValueError, "`mean` and `std` must be as many, one for each channel"),
+        (lambda: normalised([0.5, 0.5], [1.0]), ValueError, "`mean` and `std` must have one value for each channel"),
         (lambda: normalised([0.5, np.nan], [1.0, 1.0]), ValueError, "`mean` must be finite; got"),
         (lambda: normalised([0.5], [0.0]), ValueError, r"`std` must be finite and above 0; got \[0.0\]"),
         (lambda: normalised([0.5], [np.inf]), ValueError, "`std` must be finite and above 0; got"),

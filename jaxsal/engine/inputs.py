@@ -22,7 +22,7 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
 
     Args:
       clip: The clip.
-      score_fn: The function it is for; where that has a `mean` per channel, the channels must be as many.
+      score_fn: The function it is for; a `mean` of the function must have one value for each channel.
       channels: How many channels it must have; as many as `score_fn` says if None.
 
     Raises:

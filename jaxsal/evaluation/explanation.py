@@ -229,7 +229,7 @@ def _ledger(store: Store, place: Place) -> RiseLedger | None:
         return None
     held = whole_scores(store, series, place.name)
     if (description := store.description(series)) is None:
-        raise ValueError(f"{store.url} lacks what its scores are: run the command that made them again.")
+        raise ValueError(f"{store.url} lacks the description of its scores. Run the command that made them again.")
     identity = description["identity"]
     values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
     return RiseLedger(

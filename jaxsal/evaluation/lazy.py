@@ -48,7 +48,7 @@ class _Series:
         self.description = store.description(series) or {}
 
     def records(self, clip: str) -> list[Record]:
-        """The records of a clip; DamagedError unless all are there that were held."""
+        """The records of a clip; DamagedError if one that was held is missing."""
         records = self.store.read(self.kind, self.series, clip)
         spans: list[Span] = merge_spans(record.span for record in records)
         if spans != self.held[clip]:

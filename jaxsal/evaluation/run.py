@@ -1,4 +1,4 @@
-"""What all clips of a run share, and a clip that is there."""
+"""What all clips of a run share, and one loaded clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ Place = tuple[str, str]
 
 
 class Opened(NamedTuple):
-    """A clip that is there: what is to do on it, the clip, its fingerprint, and what the store has of it."""
+    """A loaded clip: its work, its frames, its fingerprint, and its records in the store."""
 
     task: Task
     clip: AnyArray

@@ -1,7 +1,7 @@
 """The eight actions of the synthetic clips, as poses over time.
 
 The actions are four pairs; the second of a pair is the first one backwards in time. A clip is a loop that begins
-anywhere in its action: from the action's end it goes on at the start. So every pose is as likely in every frame of both
+anywhere in its action: from the action's end it starts again. So every pose is as likely in every frame of both
 actions of a pair, and no single frame, no mean over frames and no linear function of a clip tells which it is.
 """
 
