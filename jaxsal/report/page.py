@@ -69,7 +69,7 @@ def fill(name: str, *, html: Mapping[str, str], **texts: object) -> str:
 
 
 def _read(name: str) -> str:
-    return (files("jaxsal.drawing") / "web" / name).read_text(encoding="utf-8")
+    return (files("jaxsal.report") / "web" / name).read_text(encoding="utf-8")
 
 
 def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:
