@@ -1,10 +1,9 @@
 """Installs the project with what its tests need, and checks it: style, types, tests.
 
-    python tests/check.py          all but the slow tests
-    python tests/check.py --all    also the tests that start processes, play the report in a browser, build the pages,
-                                   run the benchmarks or explain networks of full size
+    python tests/check.py                  everything, as the continuous integration does
+    python tests/check.py -m "not browser" words are for pytest
 
-Further words go to pytest. The README and the continuous integration run this file.
+The README and the continuous integration run this file.
 """
 
 import os
@@ -14,7 +13,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SLOW = "process or docs or browser or bench or network"
 
 
 def run(*words: str) -> None:
@@ -29,13 +27,12 @@ def run(*words: str) -> None:
 
 def main(words: list[str]) -> None:
     """Runs all checks, the quick ones first."""
-    chosen = [] if "--all" in words else ["-m", f"not ({SLOW})"]
     python = [sys.executable, "-m"]
     run(*python, "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "--editable", ".[test]")
     run(*python, "ruff", "check", ".")
     run(*python, "ruff", "format", "--check", ".")
     run(*python, "mypy")
-    run(*python, "pytest", "-n", "2", *chosen, *(word for word in words if word != "--all"))
+    run(*python, "pytest", "-n", "2", *words)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ RISE = MethodGrid(
     options={"num_masks": [11, 29], "grid_shape": [[2, 3, 3], [1, 4, 2]], "estimator": ["mean", "centered"]},
 )
 
+FEW = MethodGrid("rise", options={"num_masks": [5, 9], "grid_shape": [[2, 3, 3]]})
+
 
 def make_checkpoint(folder):
     """Writes a network with random weights to FOLDER/run."""
@@ -46,7 +48,7 @@ def make_recordings(folder):
 
 
 def config(folder, store="store", **changes):
-    """A sweep of RISE alone over three clips of one spectrum; no curves."""
+    """A sweep of RISE alone over three clips of one spectrum, into a folder within `folder` or elsewhere; no curves."""
     fields = dict(
         store=str(folder / store),
         checkpoints=(str(folder / "run"),),

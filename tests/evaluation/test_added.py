@@ -81,10 +81,9 @@ def test_explaining_and_reporting(tmp_path, passes):
     assert len(open_results(folder / "results").rows) == 4 * maps
 
 
-def test_sweeping(tmp_path, passes):
-    sweeps.make_recordings(tmp_path)
+def test_sweeping(inputs, tmp_path, passes):
     grid = MethodGrid("occlusion", options={"blocks": [[1, 2, 2], [2, 2, 4]]}, target=("predicted", 1))
-    config = sweeps.config(tmp_path, methods=(grid,), curve_steps=3)
+    config = sweeps.config(inputs, tmp_path, methods=(grid,), curve_steps=3)
     plan = sweeps.run(config)
     assert plan.passes == sum(passes) == 3 * (1 + 4 + 16 + 4 * (2 + 1) + 2)
     (group,), store = sweeps.toy_groups(config), Store(config.store)

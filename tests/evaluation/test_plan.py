@@ -1,7 +1,5 @@
 """What is left to do, found out from the store's index alone."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -15,18 +13,10 @@ from jaxsal.evaluation.status import status
 from jaxsal.evaluation.store import Store
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
-FEW = MethodGrid("rise", options={"num_masks": [5, 9], "grid_shape": [[2, 3, 3]]})
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    sweeps.make_recordings(folder)
-    return folder
 
 
 def config_of(inputs, tmp_path, **changes):
-    return dataclasses.replace(sweeps.config(inputs, **(dict(methods=(FEW,)) | changes)), store=str(tmp_path / "store"))
+    return sweeps.config(inputs, tmp_path / "store", **(dict(methods=(sweeps.FEW,)) | changes))
 
 
 def files_of(folder):

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.usefixtures("no_shape_checks")
 
 
 @pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    sweeps.make_recordings(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def whole(inputs):
     """What a sweep holds that nothing disturbed, and its store."""
     config = sweep_worker.survivor(inputs, "whole")
@@ -105,9 +98,9 @@ def test_what_is_damaged_is_made_again(inputs, whole, tmp_path, kind, damage, ca
         file.write_bytes(
             {"one bit": bytes(content), "cut off": bytes(content[: place.start + 5]), "empty": b""}[damage]
         )
-    config = dataclasses.replace(sweep_worker.survivor(inputs), store=str(tmp_path / "store"))
+    config = sweep_worker.survivor(inputs, tmp_path / "store")
     plan = sweeps.run(config, verify=True)
-    assert (f"jaxsal: {file}" in capsys.readouterr().err) == (damage != "gone")
+    assert (f" {file}" in capsys.readouterr().err) == (damage != "gone")
     assert (plan.passes > 0) == (kind in ("header", "scores", "part"))
     sweeps.assert_same(sweeps.contents(config.store), whole[1], rtol=1e-6)
     assert sweeps.run(config, verify=True).passes == 0
@@ -115,7 +108,7 @@ def test_what_is_damaged_is_made_again(inputs, whole, tmp_path, kind, damage, ca
 
 
 def test_a_full_disk(inputs, whole, tmp_path, monkeypatch):
-    config = dataclasses.replace(sweep_worker.survivor(inputs), store=str(tmp_path / "store"))
+    config = sweep_worker.survivor(inputs, tmp_path / "store")
     writes, writing = [], Objects.writing
 
     def full(self, key, content):
@@ -135,7 +128,7 @@ def test_a_full_disk(inputs, whole, tmp_path, monkeypatch):
 
 def test_an_interrupted_merge_is_done_again(inputs, whole, tmp_path, monkeypatch):
     """Two machines without a common disk: one ran the first masks, the other all."""
-    first = dataclasses.replace(sweep_worker.survivor(inputs, masks=(37,)), store=str(tmp_path / "first"))
+    first = sweep_worker.survivor(inputs, tmp_path / "first", masks=(37,))
     sweeps.run(first)
     config = dataclasses.replace(first, store=str(tmp_path / "merged"))
     writes, write = [], Store._write

@@ -23,14 +23,6 @@ from jaxsal.evaluation.sweep import run_sweep, share_out
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
 CURVES = dict(methods=(sweeps.RISE, MethodGrid("gradcam", target=("label", 1)), MethodGrid("sidu")), curve_steps=3)
-FEW = MethodGrid("rise", options={"num_masks": [5, 9], "grid_shape": [[2, 3, 3]]})
-
-
-@pytest.fixture(scope="module")
-def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("sweep")
-    sweeps.make_recordings(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +34,6 @@ def done(inputs):
     with shape_checks_off():
         sweeps.run(config)
     return config
-
-
-def in_folder(config, folder, **changes):
-    return dataclasses.replace(config, store=str(folder), **changes)
 
 
 def test_scores_maps_and_curves_are_those_of_the_methods(done):
@@ -82,8 +70,8 @@ def test_a_second_run_has_nothing_to_do(done, passes, capsys):
 
 def test_what_scores_tell_costs_no_pass(inputs, tmp_path, passes):
     """Another class, kernel width, kind of score, estimator, or fewer masks; more masks cost those that are missing."""
-    config = sweeps.config(inputs, methods=(MethodGrid("rise", options={"num_masks": [20]}), MethodGrid("sidu")))
-    config = in_folder(config, tmp_path)
+    methods = (MethodGrid("rise", options={"num_masks": [20]}), MethodGrid("sidu"))
+    config = sweeps.config(inputs, tmp_path, methods=methods)
     sweeps.run(config)
     passes.clear()
     scores = {"scores": ["logits", "probabilities"]}
@@ -101,7 +89,7 @@ def test_what_scores_tell_costs_no_pass(inputs, tmp_path, passes):
 def test_grids_probabilities_and_slices_compile_one_scoring_program(inputs, tmp_path, capsys):
     options = {"num_masks": [13], "keep_prob": [0.2, 0.6], "grid_shape": [[2, 3, 3], [4, 2, 5]]}
     grid = MethodGrid("rise", options=options, frames_per_mask=(1, 2))
-    sweeps.run(in_folder(sweeps.config(inputs, methods=(grid,), chunk_size=3), tmp_path))
+    sweeps.run(sweeps.config(inputs, tmp_path, methods=(grid,), chunk_size=3))
     assert ": 2 programs that score masks" in capsys.readouterr().err.splitlines()[-1]  # masks of 4 and of 2 frames
 
 
@@ -110,18 +98,18 @@ def test_what_is_listed_twice_is_done_once(inputs, tmp_path):
     data = str(inputs / "data")
     choices = (ClipChoice(data, per_spectrum=3), ClipChoice(data + "/", per_spectrum=2, seed=1))
     grid = MethodGrid("rise", options={"num_masks": [9], "grid_shape": [[2, 3, 3]], "keep_prob": [1, 1.0]})
-    config = sweeps.config(inputs, clips=choices, spectra=("IR", "IR"), methods=(grid, grid))
+    config = sweeps.config(inputs, tmp_path, clips=choices, spectra=("IR", "IR"), methods=(grid, grid))
     network = sweeps.toy_network()
-    groups = expand(in_folder(config, tmp_path), [network, network._replace(folder="copy")])
+    groups = expand(config, [network, network._replace(folder="copy")])
     assert [len(group.cases) for group in groups] == [3]
-    plan = run_sweep(in_folder(config, tmp_path), groups)
+    plan = run_sweep(config, groups)
     assert (plan.cells, plan.masks, plan.passes) == (1, 27, 30)
 
 
 def test_clips_that_are_added_later(inputs, tmp_path):
     def config(count):
         clips = (ClipChoice(str(inputs / "data"), per_spectrum=count),)
-        return in_folder(sweeps.config(inputs, clips=clips, methods=(FEW,)), tmp_path)
+        return sweeps.config(inputs, tmp_path, clips=clips, methods=(sweeps.FEW,))
 
     sweeps.run(config(2))
     assert sweeps.run(config(4)).passes == 2 * (9 + 1)
@@ -141,12 +129,12 @@ def test_whatever_a_reader_raises_concerns_its_clip_alone(inputs, tmp_path, caps
     def fail():
         raise OwnError("the tape is torn")
 
-    config = in_folder(sweeps.config(inputs, methods=(FEW,)), tmp_path)
+    config = sweeps.config(inputs, tmp_path, methods=(sweeps.FEW,))
     groups = with_case(sweeps.toy_groups(config), lambda case: case._replace(load=fail))
     run_sweep(config, groups)
     said = capsys.readouterr().err
     assert "is passed over: the tape is torn" in said
-    assert said.splitlines()[-1].startswith("jaxsal: 20 forward passes")
+    assert " 20 forward passes" in said.splitlines()[-1]
     found = status(config, groups)
     assert [cell["done"] for cell in found.data["cells"]] == [2, 2]
     (failure,) = found.data["failures"]
@@ -159,7 +147,7 @@ def test_whatever_a_reader_raises_concerns_its_clip_alone(inputs, tmp_path, caps
 
 def test_another_clip_under_the_same_name_is_passed_over(inputs, tmp_path, capsys):
     """Whichever cell saw the clip first; the other clips go on."""
-    config = in_folder(sweeps.config(inputs, methods=(MethodGrid("gradcam"),)), tmp_path)
+    config = sweeps.config(inputs, tmp_path, methods=(MethodGrid("gradcam"),))
     sweeps.run(config)
     more = dataclasses.replace(config, methods=(MethodGrid("gradcam"), MethodGrid("gradcam", target=(1,))))
     groups = with_case(sweeps.toy_groups(more), lambda case: case._replace(load=lambda: 1 - case.load()))
@@ -177,7 +165,7 @@ def test_scores_that_are_not_finite_concern_their_clip_alone(inputs, tmp_path, m
         return {clip: own._replace(logits=own.logits * (np.nan if clip == 1 else 1)) for clip, own in scores.items()}
 
     monkeypatch.setattr(work, "complete_scores", broken)
-    config = in_folder(sweeps.config(inputs, methods=(FEW,)), tmp_path)
+    config = sweeps.config(inputs, tmp_path, methods=(sweeps.FEW,))
     sweeps.run(config)
     assert "is passed over: `checkpoint` must give finite numbers; got others" in capsys.readouterr().err
     found = status(config, sweeps.toy_groups(config)).data
@@ -191,7 +179,7 @@ def test_clips_are_laid_over_devices(inputs, done, tmp_path, monkeypatch, device
     monkeypatch.setattr(jax, "local_device_count", lambda: 2 * devices)
     sizes, do = [], runner.do_batch
     monkeypatch.setattr(runner, "do_batch", lambda opened, run: sizes.append(run.clips_at_once) or do(opened, run))
-    config = in_folder(done, tmp_path)
+    config = sweeps.config(inputs, tmp_path, **CURVES)
     sweeps.run(dataclasses.replace(config, methods=CURVES["methods"][:1]))
     sweeps.run(config)
     assert sizes == 2 * [2 * devices]
@@ -199,9 +187,9 @@ def test_clips_are_laid_over_devices(inputs, done, tmp_path, monkeypatch, device
 
 
 @pytest.mark.parametrize("stores", [1, 2])
-def test_shards_at_the_same_time_are_the_whole_sweep(done, tmp_path, stores):
+def test_shards_at_the_same_time_are_the_whole_sweep(inputs, done, tmp_path, stores):
     """Into one store, or into two that are merged."""
-    configs = [in_folder(done, tmp_path / str(number % stores)) for number in range(2)]
+    configs = [sweeps.config(inputs, tmp_path / str(number % stores), **CURVES) for number in range(2)]
     threads = [
         threading.Thread(target=sweeps.run, args=(config,), kwargs=dict(shard=(number, 2)))
         for number, config in enumerate(configs)
@@ -230,8 +218,8 @@ def test_every_task_is_done_once(count, processes):
 
 @pytest.mark.parametrize("place", ["memory://sweep", "gs://bucket/sweep"])
 def test_any_store_that_tensorstore_knows(inputs, tmp_path, monkeypatch, place):
-    config = sweeps.config(inputs, methods=(FEW,))
-    sweeps.run(in_folder(config, tmp_path))
+    config = sweeps.config(inputs, tmp_path, methods=(sweeps.FEW,))
+    sweeps.run(config)
     with buckets.serve() as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
@@ -244,8 +232,7 @@ def test_any_store_that_tensorstore_knows(inputs, tmp_path, monkeypatch, place):
 def test_a_large_sweep_leaves_few_files(inputs, tmp_path):
     clips = (ClipChoice(str(inputs / "data"), per_spectrum=6),)
     grid = MethodGrid("rise", options={"num_masks": [2560], "grid_shape": [[2, 3, 3]]})
-    config = sweeps.config(inputs, clips=clips, methods=(grid,), chunk_size=32, masks_per_commit=256)
-    config = in_folder(config, tmp_path)
+    config = sweeps.config(inputs, tmp_path, clips=clips, methods=(grid,), chunk_size=32, masks_per_commit=256)
     (group,) = sweeps.toy_groups(config)
     copies = [case._replace(name=f"{case.name} {copy}") for copy in range(3) for case in group.cases][:16]
     run_sweep(config, [dataclasses.replace(group, cases=tuple(copies))])
