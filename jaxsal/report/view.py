@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import softmax
@@ -15,12 +15,13 @@ from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.curves import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, panel_curves
+from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, panel_curves, scenes_of
 from jaxsal.saliency.ledger import RiseLedger
 
 
@@ -46,8 +47,8 @@ class View(NamedTuple):
 
 
 def view(
-    clip: Clip,
-    saliency: SaliencyMap | RiseLedger | Mapping[str, SaliencyMap | RiseLedger],
+    clip: Clip | Explanation | Sequence[Explanation],
+    saliency: SaliencyMap | RiseLedger | Mapping[str, SaliencyMap | RiseLedger] | None = None,
     *,
     score_fn: ScoreFn | None = None,
     curves: Mapping[str, tuple[Curve, Curve]] | None = None,
@@ -60,7 +61,8 @@ def view(
     """Shows a clip with its maps: play and scrub, compare methods, follow the curves.
 
     Args:
-      clip: The clip, (T, H, W, 3), values in [0, 1].
+      clip: The clip, (T, H, W, 3), values in [0, 1]; or one or several results of `jaxsal.explain`, which
+        bring their maps: then only `classes`, `name` and `scale` apply, and both spectra of a scene stand side by side.
       saliency: A map (T', H, W), or a ledger of RISE, which gives a map of every class with its error; or several of
         these by name, of one classifier or, if `target` is given, of several.
       score_fn: Maps the clip to logits (K,). The page then shows the prediction, and what the network saw at each step
@@ -90,6 +92,13 @@ def view(
       View(a page of 0.05 MB)
     """
     check_choice("scale", scale, SCALES)
+    explanations = _explanations(clip)
+    if explanations:
+        if saliency is not None:
+            raise ValueError(f"`saliency` must be left out with explanations; got {type(saliency).__name__}.")
+        return _view_explained(explanations, classes, name, scale)
+    if saliency is None:
+        raise ValueError("`saliency` must be given with a clip; got None.")
     frames = np.asarray(check_clip(clip, channels=3))
     given = dict(saliency) if isinstance(saliency, Mapping) else {"saliency": saliency}
     if not given:
@@ -120,6 +129,20 @@ def view(
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
     )
     return View(build_page([Scene(name, [panel], scale)], title=name or "jaxsal"))
+
+
+def _explanations(clip: Any) -> list[Explanation]:
+    """The explanations that stand in the place of a clip; none for a clip."""
+    if isinstance(clip, Explanation):
+        return [clip]
+    return list(clip) if isinstance(clip, list | tuple) and all(isinstance(e, Explanation) for e in clip) else []
+
+
+def _view_explained(explanations: list[Explanation], classes: Sequence[str] | None, name: str, scale: str) -> View:
+    first = explanations[0]
+    names = classes or first.classes or [str(k) for k in range(len(first.probabilities))]
+    scenes = scenes_of(explanations, names, num_scenes=len(explanations))
+    return View(build_page([scene._replace(scale=scale) for scene in scenes], title=name or scenes[0].name or "jaxsal"))
 
 
 def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray]) -> np.ndarray | None:

@@ -37,6 +37,19 @@ def test_view_of_maps_ledgers_and_curves(found, tmp_path):
         )
 
 
+def test_view_of_explanations(found):
+    """The scene of `scenes_of`; both spectra of a scene side by side."""
+    (scene,) = page_data(jaxsal.view(found[:2], classes=CLASSES, scale="clip").page)["scenes"]
+    (wanted,) = page_data(build_page(scenes_of(found[:2], CLASSES, num_scenes=1), title=""))["scenes"]
+    assert scene == wanted | dict(scale="clip")
+    assert len(scene["panels"]) == 2
+    assert jaxsal.view(found[0], classes=CLASSES).page == jaxsal.view(found[:1], classes=CLASSES).page
+    with pytest.raises(ValueError, match="`saliency` must be left out with explanations; got ndarray"):
+        jaxsal.view(found[0], SALIENCY)
+    with pytest.raises(ValueError, match="`saliency` must be given with a clip; got None"):
+        jaxsal.view(CLIP)
+
+
 def test_view_of_one_map_alone():
     panel = page_data(jaxsal.view(CLIP, SALIENCY).page)["scenes"][0]["panels"][0]
     assert [m["method"] for m in panel["maps"]] == ["saliency"]
