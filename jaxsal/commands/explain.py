@@ -15,6 +15,7 @@ from jaxsal.evaluation.options import ExplainOptions
 if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
+    from jaxsal.metrics.summary import ClipResult
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -112,6 +113,12 @@ def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:
     raise ValueError(f"`target` must be one of {classes} or a number below {len(classes)}; got {target!r}.")
 
 
+def measures_of(result: "ClipResult") -> dict[str, float]:
+    """The measures of a map, and where its curves end: `floor` of deletion, `start` of insertion."""
+    values = {name: getattr(result, name) for name in ("deletion", "insertion", "floor", "start")}
+    return values | dict(result.measures)
+
+
 def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -> list[dict[str, Any]]:
     """Explanations as data: name, spectrum, label, explained class, probabilities, and every method's measures."""
     return [
@@ -121,7 +128,7 @@ def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -
             label=classes[e.label] if e.label >= 0 else None,
             target=classes[e.target],
             probabilities=dict(zip(classes, map(float, e.probabilities), strict=True)),
-            methods={r.method: dict(deletion=r.deletion, insertion=r.insertion, **r.measures) for r in e.results()},
+            methods={r.method: measures_of(r) for r in e.results()},
         )
         for e in explanations
     ]

@@ -9,6 +9,7 @@ from jaxsal.classifier import Normalization
 from jaxsal.core.checks import check_choice, check_names, check_positive
 from jaxsal.core.controls import Control
 from jaxsal.datasets.records import TRAINING_SPECTRA
+from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import METHODS, RECIPES, BaselineName
 from jaxsal.training.networks import NetworkSpec
@@ -50,6 +51,11 @@ class NetworkConfig:
     def name(self) -> str:
         """Of its folder."""
         return f"{self.arch}-{self.spectra}" + (f"-{self.repeat + 1}" if self.repeat else "")
+
+    def with_classes(self, classes: Sequence[str]) -> "NetworkConfig":
+        """The same training on these classes; clips are shown backwards, too, where both of a pair are among them."""
+        reversals = tuple(pair for pair in self.training.reversals if set(pair) <= set(classes))
+        return dataclasses.replace(self, training=dataclasses.replace(self.training, reversals=reversals))
 
     def spec(self, classes: Sequence[str]) -> NetworkSpec:
         """The network for these classes."""
@@ -169,7 +175,14 @@ def _six(sizes: dict[str, dict[str, int]], trainings: dict[tuple[str, str], Trai
 
 
 def _small(num_steps: int) -> TrainOptions:
-    return TrainOptions(num_steps=num_steps, batch_size=8, learning_rate=3e-3, weight_decay=0.05, save_every=80)
+    return TrainOptions(
+        num_steps=num_steps,
+        batch_size=4,
+        learning_rate=3e-3,
+        weight_decay=0.05,
+        reversals=ACTION_PAIRS,
+        save_every=80,
+    )
 
 
 _SMALL_STEPS = {  # the same number of passes over the clips for every network of an architecture

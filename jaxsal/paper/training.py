@@ -83,7 +83,7 @@ def train_network(
     Raises:
       ValueError: If `directory` holds another training.
     """
-    spec = config.spec(clip_set.classes)
+    config, spec = config.with_classes(clip_set.classes), config.spec(clip_set.classes)
     chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[config.spectra])
     identity = _identity(config, clip_set)
     record = directory / "trained.json"

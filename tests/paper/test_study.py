@@ -214,6 +214,13 @@ def test_the_table_over_baselines(tmp_path):
     assert "## Baselines of the curves" in report
 
 
+def test_clips_are_shown_backwards_where_the_set_has_both_classes():
+    config = PRESETS["small"].networks[0]
+    pair = config.training.reversals[0]
+    assert config.with_classes((*pair, "jump")).training.reversals == (pair,)
+    assert config.with_classes((pair[0], "jump")).training.reversals == ()
+
+
 def test_seeds_reach_the_trainings():
     study = dataclasses.replace(PRESETS["small"], trainings=2).with_seed(3)
     assert [network.training.seed for network in study.trained_networks] == [3] * 6 + [4] * 6
