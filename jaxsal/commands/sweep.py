@@ -40,7 +40,7 @@ class Sweep(Verb):
     resumes: ClassVar[bool] = True
 
     def run(self) -> Output:
-        """Runs the sweep, or exports, merges or reports instead; the progress of every cell."""
+        """Runs the sweep and prints the means of what varies; or exports, merges, or reports every cell instead."""
         from jaxsal.core.processes import is_first, join_processes, wait_for_all
         from jaxsal.evaluation.config import load_config
         from jaxsal.evaluation.grid import open_groups
@@ -70,7 +70,13 @@ class Sweep(Verb):
             merged = merge_stores(config, self.merge)
             return Output(f"{merged['masks']:,} masks and {merged['results']:,} results copied", merged)
         progress = status(config, groups, new=self.dry_run)
-        return Output(progress.text, progress.data)
+        if groups is None:
+            return Output(progress.text, progress.data)
+        from jaxsal.evaluation.means import means_text
+        from jaxsal.evaluation.results import open_results
+
+        means = open_results(config.store).means()
+        return Output(f"{means_text(means)}\n\n{progress.ending}", progress.data | dict(means=means))
 
 
 def parse_shard(text: str) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """Numbers and lists as short texts, for what a notebook or a shell shows of an object."""
 
 from collections.abc import Sequence
+from html import escape
 
 import jax
 import numpy as np
@@ -26,3 +27,17 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 def number_text(value: object) -> str:
     """A number with three digits; what stands for it inside of a program that is traced."""
     return str(value) if isinstance(value, jax.core.Tracer) else f"{float(np.asarray(value)):.3g}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows of texts as lines, the columns below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def html_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of texts, the first with the names of the columns, as a table for notebooks."""
+    head, *body = rows
+    lines = ["".join(f"<td>{escape(text)}</td>" for text in row) for row in body]
+    heads = "".join(f"<th>{escape(text)}</th>" for text in head)
+    return f"<table><tr>{heads}</tr>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"

@@ -83,10 +83,27 @@ def open_dataset(store: Reader, kind: str, series: str, fields: tuple[str, ...])
     opened = _Series(store, kind, series)
     example = opened.records(opened.clips[0])[0].arrays
     variables: dict[str, Any] = {name: opened.variable(name, array) for name, array in example.items()}
-    coordinates: dict[str, Any] = {"clip": opened.clips, "class": opened.description["classes"]}
+    classes = opened.description["classes"]
+    fractions = {name: example[f"{name}_fractions"] for name in MEASURES if f"{name}_fractions" in example}
+    for name in fractions:
+        del variables[f"{name}_fractions"]
     if kind == "result":
-        notes = store.notes(kind, series)
-        values = [[notes[clip].get(field, np.nan) for field in fields] for clip in opened.clips]
-        variables["results"] = ("clip", "field"), np.array(values, float)
-        coordinates["field"] = list(fields)
-    return xarray.Dataset(variables, {name: np.array(texts, object) for name, texts in coordinates.items()})
+        variables |= _of_each_clip(store.notes(kind, series), opened.clips, classes, fields)
+    sizes = xarray.Dataset(variables).sizes
+    coordinates: dict[str, Any] = {str(name): np.arange(sizes[name]) for name in sizes if name not in ("clip", "class")}
+    coordinates |= {"clip": np.array(opened.clips, object), "class": np.array(classes, object)}
+    coordinates |= {f"{name}_fraction": ("step", values) for name, values in fractions.items()}
+    return xarray.Dataset(variables, coordinates)
+
+
+def _of_each_clip(
+    notes: dict[str, dict[str, Any]], clips: list[str], classes: list[str], fields: tuple[str, ...]
+) -> dict[str, Any]:
+    """The values of each clip as a variable each, those that no clip has left out."""
+    targets = [classes[notes[clip]["target"]] for clip in clips]
+    variables: dict[str, Any] = {"target": ("clip", np.array(targets, object))}
+    for field in fields:
+        if any(field in notes[clip] for clip in clips):
+            values = np.array([notes[clip].get(field, np.nan) for clip in clips], float)
+            variables[f"{field}_auc" if field in MEASURES else field] = "clip", values
+    return variables

@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,13 @@ import numpy as np
 from jaxsal.core.checks import check_choice
 from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_text
+from jaxsal.core.shown import html_table
+from jaxsal.evaluation.means import MOST_SHOWN, as_texts, mean_rows, means_text
 from jaxsal.evaluation.reader import Description, Reader
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
 
 _CLIPS_AT_ONCE = 64  # in memory, while a .zarr is written
@@ -42,15 +46,40 @@ class Results:
         self._store = store
 
     def __repr__(self) -> str:
+        return f"Results({self._heading})\n{means_text(self.means())}".rstrip()
+
+    def _repr_html_(self) -> str:
+        texts = as_texts(self.means(), MOST_SHOWN)
+        return f"<p>{escape(self._heading)}</p>{html_table(texts) if texts else ''}"
+
+    @property
+    def _heading(self) -> str:
+        """How much there is."""
         cells = len({row["cell"] for row in self.rows})
-        damage = f", {len(self.damaged)} damaged" if self.damaged else ""
-        return f"Results({self.url}: {len(self.rows)} rows of {cells} cells{damage})"
+        parts = [f"{self.url}: {len(self.rows):,} rows of {cells:,} cells"]
+        parts += [f"{len(self.damaged)} damaged"] if self.damaged else []
+        return ", ".join(parts)
+
+    def means(self) -> list[dict[str, Any]]:
+        """The means over clips, one row for each choice of what varies; see `mean_rows`."""
+        return mean_rows(self.rows)
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """The rows as a table of pandas.
+
+        Raises:
+          MissingPackageError: If xarray, which brings pandas, is not installed.
+        """
+        check_installed("xarray")
+        import pandas
+
+        return pandas.DataFrame(self.rows)
 
     @cached_property
     def rows(self) -> list[dict[str, Any]]:
         """One row per cell and clip that is done; `cell` and `ledger` are names for `dataset`. No array is read.
 
-        Options of the method have a column each, None where the method lacks the option, and are all in `options`.
+        Options of the method have a column each, None where the method lacks the option.
         """
         rows = [
             _row(cell, description, clip, note)
@@ -63,11 +92,13 @@ class Results:
     def dataset(self, name: str) -> "xarray.Dataset":
         """The arrays of a cell or of a ledger, read from the store where they are used.
 
-        A cell has `clip_logits` (clip, class) and `results` (clip, field); where maps are stored, `saliency` (clip,
-        time, row, column); where they were measured, `deletion`, the target's probability, and `deletion_fractions`
-        (clip, step), `deletion_logits` (clip, step, class), NaN where a step is not scored, and `deletion_replaced`
-        (clip, class), of the fully replaced clip; likewise for insertion. A ledger has `logits` (clip, mask, class),
-        NaN where a mask is not scored, and `clip_logits` (clip, class). Clips, classes and fields are chosen by name.
+        A cell has `target` (clip), the explained class by name, `probability` and `seconds` (clip); where maps are
+        stored, `saliency` (clip, time, row, column); where they were measured, `deletion` (clip, step), the target's
+        probability, with the coordinate `deletion_fraction` (step), its area `deletion_auc` (clip), `deletion_logits`
+        (clip, step, class), NaN where a step is not scored, and `deletion_replaced` (clip, class), of the fully
+        replaced clip; likewise for insertion; `floor` and `start` (clip), and further measures by name. A ledger has
+        `logits` (clip, mask, class), NaN where a mask is not scored, and `clip_logits` (clip, class). Clips and classes
+        are chosen by name; time, row, column, step and mask by number.
 
         Args:
           name: `cell` or `ledger` of a row.
@@ -81,7 +112,7 @@ class Results:
 
         for kind in ("result", "scores"):
             if name in self._store.descriptions(kind):
-                return open_dataset(self._store, kind, name, ("target", *_number_fields()))
+                return open_dataset(self._store, kind, name, _number_fields())
         raise ValueError(f"`name` must be a cell or a ledger of {self.url}; got {name!r}.")
 
     def export(self, path: str | Path) -> int:
@@ -168,7 +199,6 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         method=identity["method"],
         recipe=identity["recipe"],
         explained=str(identity["target"]),
-        options=json.dumps(options),
         target=classes[note["target"]],
         **{field: note.get(field, math.nan) for field in _number_fields()},
         **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},

@@ -19,9 +19,16 @@ from jaxsal.recipes import MEASURES, resolve_options
 
 
 class Status(NamedTuple):
-    """How far a sweep is, for people and for machines."""
+    """How far a sweep is.
+
+    Attributes:
+      text: For people: every cell and ledger, then `ending`.
+      ending: What is left, where the store is, and what went wrong.
+      data: For machines.
+    """
 
     text: str
+    ending: str
     data: dict[str, Any]
 
 
@@ -57,12 +64,13 @@ def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: b
     failures = [note for series in store.descriptions("failure") for note in store.notes("failure", series).values()]
     lines = [f"{cell['done']:6,} of {cell['clips']:,} clips  {cell['what']}" for cell in cells]
     lines += [f"{one['held']:,} of {one['masks']:,} masks held in scores {one['scores']}" for one in scores]
-    lines += [str(plan), f"store: {store.url}"]
+    ending = [str(plan), f"store: {store.url}"]
     notes = _floor_notes(groups, store)
-    lines += [*notes, *(f"damaged: {message}" for message in store.damaged)]
-    lines += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
+    ending += [*notes, *(f"damaged: {message}" for message in store.damaged)]
+    ending += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
     data = dict(store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), damaged=store.damaged, notes=notes)
-    return Status("\n".join(lines), data | dict(forward_passes=plan.passes, failures=failures))
+    data |= dict(forward_passes=plan.passes, failures=failures)
+    return Status("\n".join([*lines, *ending]), "\n".join(ending), data)
 
 
 def describe(group: Group, cell: Cell) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.extras import check_installed
+from jaxsal.core.shown import aligned, html_table
 from jaxsal.drawing.figures import draw_frames
 from jaxsal.drawing.pictures import Bar, overlay
 from jaxsal.drawing.plots import CurvePanel
@@ -38,27 +39,23 @@ def heading(e: "Explanation") -> str:
 
 
 def measured(e: "Explanation") -> list[tuple[str, ...]]:
-    """A row of texts for each method: its name, the shape of its map, the areas of its curves, its seconds."""
+    """The names of the columns, then for each method its name, its map's shape, its curves' areas, its seconds."""
     areas = {method: [f"{float(curve.auc):.3f}" for curve in curves] for method, curves in e.curves.items()}
-    return [
+    rows = [
         (method, str(tuple(np.shape(values))), *areas.get(method, ("", "")), f"{e.seconds.get(method, 0.0):.1f}")
         for method, values in e.maps.items()
     ]
+    return [("method", "map", *MEASURES, "seconds"), *rows]
 
 
 def as_text(e: "Explanation") -> str:
     """A few lines: the heading, then a row for each method."""
-    rows = [("method", "map", *MEASURES, "seconds"), *measured(e)]
-    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n  ".join([f"Explanation({heading(e)}", *lines]) + ")"
+    return "\n  ".join([f"Explanation({heading(e)}", *aligned(measured(e))]) + ")"
 
 
 def as_html(e: "Explanation") -> str:
     """The same as a heading and a table."""
-    rows = [("method", "map", *MEASURES, "seconds"), *measured(e)]
-    cells = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f"<p>{escape(heading(e))}</p><table>{cells}</table>"
+    return f"<p>{escape(heading(e))}</p>{html_table(measured(e))}"
 
 
 def frames_figure(e: "Explanation", num_frames: int) -> "Figure":

@@ -93,6 +93,6 @@ class LedgerViews:
         variables = {names[name]: (axes, np.asarray(values)) for name, values in self._maps(number).items()}
         scores = dict(logits=(("mask", "class"), self.logits), clip_logits=(("class",), self.clip_logits))
         coordinates: dict[str, Any] = {axis: np.arange(size) for axis, size in zip(axes, self.shape, strict=True)}
-        classes = [self._class_name(k) for k in range(self.logits.shape[1])] if self.classes else None
-        coordinates |= {"mask": self.ids, "class": np.arange(self.logits.shape[1]) if classes is None else classes}
+        numbers = np.arange(self.logits.shape[1])
+        coordinates |= {"mask": self.ids, "class": np.array(self.classes) if self.classes else numbers}
         return xarray.Dataset(scores | variables, coordinates, attrs={"target": self._class_name(number)})

@@ -40,6 +40,7 @@ def fill(url):
         note |= dict(spectrum="IR")
         measured = note | dict(deletion=0.25, insertion=0.75, floor=0.125, start=0.0625)
         curves = {f"{name}_logits": draw.normal(size=(5, 3)).astype(np.float32) for name in ("deletion", "insertion")}
+        curves |= {f"{name}_fractions": np.linspace(0, 1, 5, dtype=np.float32) for name in ("deletion", "insertion")}
         curves |= {name: softmax(curves[f"{name}_logits"], axis=-1)[:, number] for name in ("deletion", "insertion")}
         store.put("result", RISE, clip, dict(saliency=np.full((2, 4, 6), number, np.float32), **curves), note=measured)
         store.put("result", CAM, clip, dict(saliency=np.full((2, 4, 6), -number, np.float32)), note=note)
@@ -62,7 +63,14 @@ def damage(path, text):
 def test_rows(tmp_path):
     fill(tmp_path)
     results = open_results(tmp_path)
-    assert repr(results) == f"Results({tmp_path}: 6 rows of 2 cells)"
+    first, heads, *lines = repr(results).splitlines()
+    assert first == f"Results({tmp_path}: 6 rows of 2 cells)"
+    assert heads.split() == ["method", "clips", "probability", "deletion", "insertion", "floor"]
+    assert [line.split() for line in lines] == [
+        ["gradcam", "3", "0.5", "nan", "nan", "nan"],
+        ["rise", "3", "0.5", "0.25", "0.75", "0.125"],
+    ]
+    assert "<td>rise</td><td>3</td>" in results._repr_html_()
     assert results.damaged == []
     row = results.rows[0]
     assert row == dict(
@@ -76,7 +84,6 @@ def test_rows(tmp_path):
         method="rise",
         recipe="default",
         explained="predicted",
-        options='{"num_masks": 6, "grid_shape": [1, 2, 2], "frames_per_mask": 1}',
         target="run",
         probability=0.5,
         deletion=0.25,
@@ -84,12 +91,14 @@ def test_rows(tmp_path):
         floor=0.125,
         seconds=0.1,
         start=0.0625,
+        deletion_baseline="",
+        insertion_baseline="",
         num_masks=6,
         grid_shape=(1, 2, 2),
         frames_per_mask=1,
         relu=None,
     )
-    table = pd.DataFrame(results.rows)
+    table = results.to_pandas()
     assert list(table["clip"]) == [*CLIPS, *CLIPS]
     assert list(table["label"][:3]) == ["wave", "wave", ""]
     assert table.groupby("grid_shape")["probability"].count().to_dict() == {(1, 2, 2): 3}
@@ -101,7 +110,12 @@ def test_the_dataset_of_a_cell(tmp_path):
     cell = open_results(tmp_path).dataset(RISE)
     assert cell["saliency"].dims == ("clip", "time", "row", "column")
     assert cell["saliency"].shape == (3, 2, 4, 6)
-    assert cell.results.sel(clip="r2", field="insertion").item() == 0.75
+    assert cell.insertion_auc.sel(clip="r2").item() == 0.75
+    assert cell.target.values.tolist() == ["run", "walk", "wave"]
+    assert cell.seconds.values.tolist() == [0.1, 0.1, 0.1]
+    assert cell.deletion_fraction.values.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert (cell.deletion.sel(step=4) == cell.deletion[:, -1]).all()
+    assert cell.saliency.sel(clip="r2", time=1, row=3, column=5) == 1
     for number, clip in enumerate(CLIPS):
         (record,) = store.read("result", RISE, clip)
         np.testing.assert_array_equal(cell.deletion.sel(clip=clip), record.arrays["deletion"])
@@ -111,7 +125,7 @@ def test_the_dataset_of_a_cell(tmp_path):
     np.testing.assert_array_equal(cell.saliency[[2, 0], 1, ::3, 5], [[2, 2], [0, 0]])
     np.testing.assert_array_equal(cell.saliency[::-2, 0, 0, 0], [2, 0])
     assert cell.saliency[3:].shape == (0, 2, 4, 6)
-    assert set(open_results(tmp_path).dataset(CAM)) == {"saliency", "results"}
+    assert set(open_results(tmp_path).dataset(CAM)) == {"saliency", "target", "probability", "seconds"}
 
 
 def test_the_dataset_of_a_ledger(tmp_path):
@@ -152,7 +166,7 @@ def test_export_to_tables(tmp_path):
     table = pd.read_parquet(tmp_path / "r.parquet").to_dict("records")
     for text, values, row in zip(texts, table, results.rows, strict=True):
         assert list(text) == list(values) == list(row)
-        for name in ("cell", "clip", "options", "target", "label"):
+        for name in ("cell", "clip", "target", "label"):
             assert text[name] == values[name] == row[name]
         np.testing.assert_equal(float(text["deletion"]), row["deletion"])
         np.testing.assert_equal(values["deletion"], row["deletion"])

@@ -259,6 +259,10 @@ def test_as_typed(inputs, tmp_path, monkeypatch, capsys):
     cli.main(["sweep", str(config)])
     printed = capsys.readouterr()
     assert "2 cells on 2 clips: 4 results" in printed.err
-    assert printed.out.count("2 of 2 clips") == 2
+    heads, *rows = printed.out.split("\n\n")[0].splitlines()
+    assert heads.split() == ["method", "num_masks", "clips", "probability"]
+    assert [row.split()[:3] for row in rows] == [["rise", "4", "2"], ["rise", "6", "2"]]
     cli.main(["sweep", str(config), "--status"])
-    assert capsys.readouterr().out == printed.out
+    every_cell = capsys.readouterr().out
+    assert every_cell.count("2 of 2 clips") == 2
+    assert every_cell.endswith(printed.out.split("\n\n")[1])
