@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from jaxsal.core.checks import Options, check_choice, check_integer, check_names, check_positive
+from jaxsal.core.checks import Options, check_choice, check_integer, check_names, check_positive, hint
 
 Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
@@ -194,7 +194,7 @@ def resolve_options(method: str, recipe: str, overrides: dict[str, Any]) -> Any:
     known = [field.name for field in dataclasses.fields(options)]
     unknown = [name for name in overrides if name not in known]
     if unknown:
-        raise TypeError(f"`options` must be out of {known} for {method}; got {unknown[0]!r}.")
+        raise TypeError(f"`options` must be out of {known} for {method}; got {unknown[0]!r}.{hint(unknown[0], known)}")
     if "num_steps" in overrides and getattr(options, "step_size", None) is not None:
         overrides = {"step_size": None} | overrides  # a number of steps takes the place of the recipe's step size
     return dataclasses.replace(options, **overrides)

@@ -55,7 +55,7 @@ def _option_with(verb: Verb | None, quoted: str) -> str:
     """The option whose value, the name of a file or a folder, a text starts with; the longest if several do."""
     values = verb.values() if verb else {}
     named = {field: str(value) for field, value in values.items() if isinstance(value, str | Path) and str(value)}
-    found = [field for field, value in named.items() if quoted.startswith(value)]
+    found = [field for field, value in named.items() if quoted.startswith((value, str(Path(value).absolute())))]
     return verb.option_name(max(found, key=lambda field: len(named[field]))) if verb and found else ""
 
 

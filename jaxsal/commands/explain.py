@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.checks import hint
 from jaxsal.evaluation.options import ExplainOptions
 
 if TYPE_CHECKING:
@@ -110,7 +111,8 @@ def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:
         return classes.index(target)
     if target.isdigit() and int(target) < len(classes):
         return int(target)
-    raise ValueError(f"`target` must be one of {classes} or a number below {len(classes)}; got {target!r}.")
+    rule = f"`target` must be one of {classes} or a number below {len(classes)}"
+    raise ValueError(f"{rule}; got {target!r}.{hint(target, classes)}")
 
 
 def measures_of(result: "ClipResult") -> dict[str, float]:

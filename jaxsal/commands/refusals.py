@@ -7,6 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 from jaxsal.core.checks import hint
 
+_PLACE = " before the options"  # else an option that takes several values takes it, too
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
 
 
@@ -31,14 +32,17 @@ def refusal(event: Any, words: Sequence[str], command: object) -> str | None:
                 return _unrecognized(event.tokens[0], words, command)
             case "MissingArgs":
                 missing = " and ".join(f"`{_spelled(lacking.arg)}`" for lacking in event.missing_arguments)
-                return _unknown_option(words, command) or f"{missing} must be given; see {_help(words)}."
+                positional = event.missing_arguments[0].arg.is_positional()
+                place = _PLACE if positional and any(word.startswith("--") for word in words) else ""
+                return _unknown_option(words, command) or f"{missing} must be given{place}; see {_help(words)}."
             case "BadValue" if event.reason == "too_few_values":
                 count = argument.lowered.nargs
                 rule = f"must have {count} values; got fewer" if count != 1 else "must have a value; got none"
                 return (argument.is_positional() and _unknown_option(words, command)) or f"{name} {rule}."
             case "InvalidChoice":
-                choices = event.choices
-                return f"{name} must be one of {choices}; got {event.value!r}.{hint(event.value, choices)}"
+                choices, swallowed = event.choices, set("./") & set(str(event.value))
+                place = f" A file must be given{_PLACE}." if swallowed else hint(event.value, choices)
+                return f"{name} must be one of {choices}; got {event.value!r}.{place}"
             case "InstantiationFailure" if argument is not None:
                 kind = argument.lowered.metavar
                 return f"{name} must be {_KINDS.get(kind, kind)}; got {_typed(_spelled(argument), words)}."

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsal.core.checks import hint
 from jaxsal.datasets.clips import ARRAY_SUFFIXES, VIDEO_SUFFIXES, ValueRange, read_frames
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 
@@ -140,9 +141,9 @@ def _records(
     cells = row.cells
     recording, label, split = cells["recording"], cells["label"], cells["split"]
     if split not in SPLITS:
-        raise ValueError(f"{_place(row)}: `split` must be one of {SPLITS}; got {split!r}.")
+        raise ValueError(f"{_place(row)}: `split` must be one of {SPLITS}; got {split!r}.{hint(split, SPLITS)}")
     if label not in classes:
-        raise ValueError(f"{_place(row)}: `label` must be one of {classes}; got {label!r}.")
+        raise ValueError(f"{_place(row)}: `label` must be one of {classes}; got {label!r}.{hint(label, classes)}")
     spectra = [s for s in SPECTRA if COLUMNS[s][0] in cells and recording in files[s]]
     if not spectra:
         folders = " or ".join(f"{s}/" for s in SPECTRA if COLUMNS[s][0] in cells)

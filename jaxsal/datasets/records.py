@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from jaxsal.core.checks import hint
+
 SPECTRA = ("IR", "TV")
 TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV")}
 SPLITS = ("train", "test")
@@ -67,11 +69,11 @@ class ClipSet:
           ValueError: If the split or a spectrum is unknown, or the set has no clip of a wanted spectrum.
         """
         if split is not None and split not in SPLITS:
-            raise ValueError(f"`split` must be one of {SPLITS} or None; got {split!r}.")
+            raise ValueError(f"`split` must be one of {SPLITS} or None; got {split!r}.{hint(split, SPLITS)}")
         wanted = SPECTRA if spectra is None else spectra
         unknown = [spectrum for spectrum in wanted if spectrum not in SPECTRA]
         if unknown:
-            raise ValueError(f"`spectra` must be out of {SPECTRA}; got {unknown[0]!r}.")
+            raise ValueError(f"`spectra` must be out of {SPECTRA}; got {unknown[0]!r}.{hint(unknown[0], SPECTRA)}")
         records = tuple(r for r in self.records if split in (None, r.split) and r.spectrum in wanted)
         missing = sorted(set(wanted) - {r.spectrum for r in records})
         if missing and spectra is not None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import Options, check_choice, check_names, check_positive
+from jaxsal.core.checks import Options, check_choice, check_names, check_positive, hint
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, BaselineName, resolve_options
@@ -187,7 +187,9 @@ def _read_table(kind: Any, values: object, place: str) -> Options:
     hints = typing.get_type_hints(kind)
     unknown = [name for name in values if name not in hints]
     if unknown:
-        raise TypeError(f"`{place}` must have fields out of {list(hints)}; got {unknown[0]!r}.")
+        raise TypeError(
+            f"`{place}` must have fields out of {list(hints)}; got {unknown[0]!r}.{hint(unknown[0], hints)}"
+        )
     required = [f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING]
     missing = [name for name in required if name not in values]
     if missing:

@@ -119,7 +119,7 @@ def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: PyTree
         held = NetworkSpec.from_json(meta["spec"])
         if spec is not None and held != spec:
             differences = "; ".join(spec_differences(spec, held))
-            raise ValueError(f"`checkpoint` must be of the network asked for; got {path} with {differences}.")
+            raise ValueError(f"`checkpoint` must be new or of the network asked for; got {path} with {differences}.")
         variables = dict(jax.eval_shape(held.model().init, jax.random.key(0), jnp.zeros((1, *held.clip_shape))))
         trees = {"variables": variables} | ({} if progress is None else {"progress": progress})
         items = {name: ocp.args.StandardRestore(_on_one_device(tree)) for name, tree in trees.items()}

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxsal.core.checks import hint
 from jaxsal.models.torch.files import read_tensors
 from jaxsal.models.torch.names import LAYOUTS, TorchLayout, VariablePath, recognise
 
@@ -121,7 +122,7 @@ def arch_from_torch(state_dict: Mapping[str, Any]) -> str | None:
 
 def _layout(arch: str) -> TorchLayout:
     if arch not in LAYOUTS:
-        raise ValueError(f"`arch` must be one of {', '.join(LAYOUTS)}; got {arch!r}.")
+        raise ValueError(f"`arch` must be one of {', '.join(LAYOUTS)}; got {arch!r}.{hint(arch, LAYOUTS)}")
     return LAYOUTS[arch]
 
 
