@@ -28,7 +28,8 @@ def describe(error: Exception, verb: Verb | None) -> str:
     if isinstance(error, MissingPackageError):
         return text
     if isinstance(error, ValueError | TypeError | OSError):
-        return with_options(text, verb)
+        swallowed = verb is None and re.search(r"got '[^']*[./][^']*'", text)  # by an option that takes several values
+        return with_options(text, verb) + (" A file must be given before the options." if swallowed else "")
     return f"{type(error).__name__}: {text or 'no message'}{_place(error, verb)} (--debug shows the traceback)."
 
 

@@ -40,9 +40,8 @@ def refusal(event: Any, words: Sequence[str], command: object) -> str | None:
                 rule = f"must have {count} values; got fewer" if count != 1 else "must have a value; got none"
                 return (argument.is_positional() and _unknown_option(words, command)) or f"{name} {rule}."
             case "InvalidChoice":
-                choices, swallowed = event.choices, set("./") & set(str(event.value))
-                place = f" A file must be given{_PLACE}." if swallowed else hint(event.value, choices)
-                return f"{name} must be one of {choices}; got {event.value!r}.{place}"
+                choices = event.choices
+                return f"{name} must be one of {choices}; got {event.value!r}.{hint(event.value, choices)}"
             case "InstantiationFailure" if argument is not None:
                 kind = argument.lowered.metavar
                 return f"{name} must be {_KINDS.get(kind, kind)}; got {_typed(_spelled(argument), words)}."

@@ -16,7 +16,6 @@ from jaxsal.commands.verb import Output
         ("sweeps", "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert. Did"),
         ("data prepar", "`prepar` must be one of prepare, list, info. Did you mean 'prepare'?"),
         ("data prepare", "`NAME` must be given; see jaxsal data --help."),
-        ("explain --checkpoint run --method rise c.npy", " before the options"),
         ("explain --checkpoint run", "`CLIP` must be given before the options; see jaxsal explain --help."),
         ("explain", "`CLIP` and `--checkpoint` must be given; see jaxsal explain --help."),
         ("explain --chekpoint run", "`--chekpoint` must be an option of jaxsal explain. Did you mean '--checkpoint'?"),

@@ -36,7 +36,8 @@ def test_a_checkpoint_says_what_it_is(trained_run):
 
 def test_a_checkpoint_of_another_network_and_none(trained_run, tmp_path):
     more = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"))
-    message = r"`checkpoint` must be new or of the network asked for; .*classes: \('down', 'up'\) instead of \('a', 'b', 'c'\)"
+    rule = "`checkpoint` must be new or of the network asked for; "
+    message = rule + r".*classes: \('down', 'up'\) instead of \('a', 'b', 'c'\)"
     with pytest.raises(ValueError, match=message):
         load_checkpoint(trained_run[0] / "checkpoints", spec=more)
     with pytest.raises(FileNotFoundError, match="`checkpoint` must be a folder with a checkpoint; got .*nowhere"):
