@@ -28,8 +28,7 @@ def describe(error: Exception, verb: Verb | None) -> str:
     if isinstance(error, MissingPackageError):
         return text
     if isinstance(error, ValueError | TypeError | OSError):
-        swallowed = verb is None and re.search(r"got '[^']*[./][^']*'", text)  # by an option that takes several values
-        return with_options(text, verb) + (" A file must be given before the options." if swallowed else "")
+        return with_options(text, verb)
     return f"{type(error).__name__}: {text or 'no message'}{_place(error, verb)} (--debug shows the traceback)."
 
 

@@ -68,10 +68,8 @@ def status(config: SweepConfig, groups: Sequence[Group] | None = None, *, new: b
     notes = _floor_notes(groups, store)
     ending += [*notes, *(f"damaged: {message}" for message in store.damaged)]
     ending += [f"not used: {failure['clip']}: {failure['reason']}" for failure in failures]
-    data: dict[str, Any] = dict(
-        store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), damaged=store.damaged, notes=notes
-    )
-    data |= dict(forward_passes=plan.passes, failures=failures)
+    data: dict[str, Any] = dict(store=store.url, cells=cells, ledgers=scores, plan=plan._asdict(), notes=notes)
+    data |= dict(damaged=store.damaged, forward_passes=plan.passes, failures=failures)
     return Status("\n".join([*lines, *ending]), "\n".join(ending), data)
 
 

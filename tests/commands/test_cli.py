@@ -12,9 +12,9 @@ from jaxsal.commands.verb import Output
     ("words", "said"),
     [
         ("", "`jaxsal` must be followed by one of demo, explain, "),
-        ("data", "`jaxsal data` must be followed by one of prepare, list, info."),
+        ("data", "`jaxsal data` must be followed by one of prepare, list, info, probe."),
         ("sweeps", "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert. Did"),
-        ("data prepar", "`prepar` must be one of prepare, list, info. Did you mean 'prepare'?"),
+        ("data prepar", "`prepar` must be one of prepare, list, info, probe. Did you mean 'prepare'?"),
         ("data prepare", "`NAME` must be given; see jaxsal data --help."),
         ("explain --checkpoint run", "`CLIP` must be given before the options; see jaxsal explain --help."),
         ("explain", "`CLIP` and `--checkpoint` must be given; see jaxsal explain --help."),

@@ -52,11 +52,6 @@ def test_files_that_are_missing_or_broken_are_named_with_their_option(run_folder
         assert_one_line(refused(*words), message)
 
 
-def test_a_file_that_an_option_swallowed_is_told_where_it_belongs(refused):
-    answer = refused("explain", "--checkpoint", "run", "--method", "rise", "clip.npy")
-    assert_one_line(answer, "got 'clip.npy'. A file must be given before the options.")
-
-
 def test_a_spectrum_that_the_recordings_lack(refused, tmp_path):
     data = runs.save_recordings(tmp_path / "data")
     shutil.rmtree(data / "IR")
