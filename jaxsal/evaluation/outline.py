@@ -17,7 +17,7 @@ from jaxsal.training.checkpoint import latest_step, load_checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
-FILES = (FOLDER, "results.csv", "table.csv", "table.md", "table.png", "run.json", "overlays")
+FILES = (FOLDER, "results.csv", "table.csv", "table.md", "table.tex", "table.png", "run.json", "overlays")
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,12 @@ def outline_explaining(
     groups = explaining_groups(classifier, spec.clip_shape, cases, options)
     store = Store(str(output / FOLDER), create=True) if variables is not None and (output / FOLDER).is_dir() else None
     plan, _ = make_plan(groups, store, keep_clips=True)
+    several = len(cases) > len({case.spectrum for case in cases})
+    contrasts = ["contrasts.csv"] if several and options.controls else []
     curves = [f"curves-{spectrum}.png" for spectrum in sorted({case.spectrum for case in cases})]
-    return Outline(output, (*files, *FILES, *curves), plan.clips, plan.clips_done, plan.passes, steps, steps_done)
+    return Outline(
+        output, (*files, *FILES, *contrasts, *curves), plan.clips, plan.clips_done, plan.passes, steps, steps_done
+    )
 
 
 def outline_training(

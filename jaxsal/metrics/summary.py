@@ -1,25 +1,23 @@
-"""The measures of a run over its clips: means, intervals and tests against the random map, by spectrum and method."""
+"""The measures of a run over its clips: means, intervals and tests against the controls, by spectrum and method."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from operator import attrgetter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.controls import control_order, is_control
+from jaxsal.core.controls import CONTROLS, control_order, control_title, is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
+from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.intervals import Factor, mean_interval
-from jaxsal.metrics.statistics import paired_test
+from jaxsal.recipes import MEASURES
 
 RANDOM = "random"
 FLOOR = "floor"
 FLOORS = {"deletion": "floor", "insertion": "start"}
 """By measure, the field of `ClipResult` that holds its floor: the target's probability for the fully replaced clip."""
-SIGNIFICANT = 0.05
 
 
 class ClipResult(NamedTuple):
@@ -28,7 +26,7 @@ class ClipResult(NamedTuple):
     Attributes:
       clip: The clip's name.
       spectrum: "IR" or "TV".
-      method: "Grad-CAM", "RISE", "SIDU" or any other; "random" is the map that the others are tested against.
+      method: "Grad-CAM", "RISE", "SIDU" or any other, or the title of a control.
       label: The true class.
       target: The explained class.
       deletion: Area under the deletion curve.
@@ -62,17 +60,14 @@ class Measure(NamedTuple):
       std: Population standard deviation over clips (ddof 0), as in the study; None for a single clip.
       low: Lower end of the 95 % interval of the mean, see `jaxsal.metrics.intervals`; None for a single actor.
       high: Its upper end.
-      difference: Mean of the method minus the random map on the same clips; None without a random map, and for a
-        single clip.
-      p_value: Of that difference, see `jaxsal.metrics.statistics.paired_test`.
+      contrasts: By control, how far the method is from it on the same clips; empty for controls and single clips.
     """
 
     mean: float
     std: float | None = None
     low: float | None = None
     high: float | None = None
-    difference: float | None = None
-    p_value: float | None = None
+    contrasts: Mapping[str, Contrast] = {}
 
     def __str__(self) -> str:
         """Mean ± std with the interval; of a single clip the value alone."""
@@ -81,9 +76,8 @@ class Measure(NamedTuple):
         return text if self.low is None else f"{text} [{self.low:.3f}, {self.high:.3f}]"
 
     def better(self, good_sign: int) -> bool:
-        """Whether the difference from the random map is significant and has the good sign, 1 or -1."""
-        significant = self.p_value is not None and self.p_value <= SIGNIFICANT
-        return significant and (self.difference or 0) * good_sign > 0
+        """Whether the method is better than every control; a good value has the sign 1 or -1."""
+        return bool(self.contrasts) and all(contrast.better(good_sign) for contrast in self.contrasts.values())
 
 
 class SummaryRow(NamedTuple):
@@ -98,27 +92,68 @@ class SummaryRow(NamedTuple):
 
 
 def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRow]:
-    """The table's rows: IR then TV; methods in first-seen order, then the random map, then the floor.
+    """The table's rows: IR then TV; methods in first-seen order, then the controls, then the floor.
 
     Args:
       results: Of any number of spectra, methods and clips, in any order.
       seed: Of the bootstrap and the tests.
 
     Returns:
-      The rows. Without a random map there are no differences and p-values.
+      The rows. Each method is tested against each control; Holm's correction is over all cells of the table against
+      the same control.
 
     Raises:
       ValueError: If there are no results, a spectrum is unknown, a value is not finite, a clip is twice under one
         method, or the methods of a spectrum have not measured the same clips.
     """
     _check_results(results)
+    by_spectrum = {
+        spectrum: _by_method([result for result in results if result.spectrum == spectrum]) for spectrum in SPECTRA
+    }
+    contrasts = corrected(dict(_contrasts(by_spectrum, seed)))
     rows = []
-    for spectrum in SPECTRA:
-        methods = _by_method([result for result in results if result.spectrum == spectrum])
-        rows += [_method_row(method, methods, seed) for method in methods]
+    for spectrum, methods in by_spectrum.items():
+        for method, own in methods.items():
+            cells = {
+                name: _measure(own, name, contrasts.get((spectrum, method, name), {}), seed) for name in _names(own)
+            }
+            both = cells.pop("deletion"), cells.pop("insertion")
+            rows.append(SummaryRow(spectrum, method, len(own), *both, cells))
         if methods:
             rows.append(_floor_row(spectrum, next(iter(methods.values())), seed))
     return rows
+
+
+def _contrasts(
+    by_spectrum: Mapping[str, Mapping[str, list[ClipResult]]], seed: int
+) -> Iterator[tuple[tuple[str, str, str], dict[str, Contrast]]]:
+    """By spectrum, method and measure: the contrasts with each control that was measured beside the method."""
+    for spectrum, methods in by_spectrum.items():
+        for method in (method for method in methods if not is_control(method)):
+            own = methods[method]
+            beside = {name: methods.get(control_title(name, method)) for name in CONTROLS}
+            for name in _names(own):
+                found = {
+                    control: contrast(_values(own, name), _values(other, name), _actors(own), seed=seed)
+                    for control, other in beside.items()
+                    if other is not None
+                }
+                yield (spectrum, method, name), {control: one for control, one in found.items() if one is not None}
+
+
+def _names(results: Sequence[ClipResult]) -> list[str]:
+    """The measures of some results."""
+    return [*MEASURES, *results[0].measures]
+
+
+def _values(results: Sequence[ClipResult], name: str) -> Float[np.ndarray, " n"]:
+    """A measure of each clip."""
+    return np.array([getattr(r, name) if name in MEASURES else r.measures[name] for r in results], np.float64)
+
+
+def _measure(results: Sequence[ClipResult], name: str, contrasts: Mapping[str, Contrast], seed: int) -> Measure:
+    measured = measure_clips(_values(results, name), actors=_actors(results), seed=seed)
+    return measured._replace(contrasts=contrasts)
 
 
 def _floor_row(spectrum: str, results: Sequence[ClipResult], seed: int) -> SummaryRow:
@@ -139,53 +174,27 @@ def _by_method(results: list[ClipResult]) -> dict[str, list[ClipResult]]:
     }
 
 
-def _method_row(method: str, methods: dict[str, list[ClipResult]], seed: int) -> SummaryRow:
-    results = methods[method]
-    chance = None if is_control(method) else methods.get(RANDOM)
-
-    def measure(value_of: Callable[[ClipResult], float]) -> Measure:
-        values = [np.array(list(map(value_of, rows)), float) for rows in (results, chance or [])]
-        return measure_clips(values[0], values[1] if chance else None, actors=_actors(results), seed=seed)
-
-    both = measure(attrgetter("deletion")), measure(attrgetter("insertion"))
-    others = {name: measure(partial(_further, name)) for name in results[0].measures}
-    return SummaryRow(results[0].spectrum, method, len(results), *both, others)
-
-
 def _actors(results: Sequence[ClipResult]) -> list[str]:
     """Who is seen in each clip; the clip itself where that is not known."""
     return [result.actor or result.clip for result in results]
 
 
-def _further(name: str, result: ClipResult) -> float:
-    return result.measures[name]
-
-
-def measure_clips(
-    values: Float[AnyArray, " n"],
-    chance: Float[AnyArray, " n"] | None = None,
-    *,
-    actors: Factor | None = None,
-    seed: int = 0,
-) -> Measure:
+def measure_clips(values: Float[AnyArray, " n"], *, actors: Factor | None = None, seed: int = 0) -> Measure:
     """The mean of values over clips and how sure it is; of a single clip the value alone.
 
     Args:
-      values: Of one method, one per clip.
-      chance: Of the random map on the same clips; nothing is tested if None.
+      values: One per clip.
       actors: Who is seen in each clip; every clip by itself if None.
-      seed: Of the bootstrap and the test.
+      seed: Of the bootstrap.
     """
     if len(values) < 2:
         return Measure(float(values[0]))
-    actors = range(len(values)) if actors is None else actors
-    test = (None, None) if chance is None else paired_test(values, chance, clusters=actors, seed=seed)
-    interval = mean_interval(values, actors, seed=seed) or (None, None)
-    return Measure(float(values.mean()), float(values.std()), *interval, *test)
+    interval = mean_interval(values, range(len(values)) if actors is None else actors, seed=seed)
+    return Measure(float(values.mean()), float(values.std()), *(interval or (None, None)))
 
 
 def measure_finite(values: Sequence[float] | Float[np.ndarray, " n"], *, seed: int = 0) -> Measure | None:
-    """As `measure_clips` of the finite values, without a test; None if there are none."""
+    """As `measure_clips` of the finite values; None if there are none."""
     known = np.asarray(values, np.float64)
     known = known[np.isfinite(known)]
     return measure_clips(known, seed=seed) if len(known) else None

@@ -12,6 +12,7 @@ from jaxsal.paper.baselines import baseline_sheet
 from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study
+from jaxsal.paper.contrasts import study_contrasts
 from jaxsal.paper.published import SOURCE
 from jaxsal.paper.published_cells import published_sheet
 from jaxsal.paper.tables import clips_csv, table_sheet
@@ -84,6 +85,8 @@ def report_sheets(findings: Findings) -> list[Sheet]:
     for table in findings.tables:
         make = baseline_sheet if table.name == BASELINES else table_sheet
         sheets.append(make(table, results, seed=seed))
+    contrasts = study_contrasts(findings.tables, results, seed=seed)
+    sheets += [] if contrasts is None else [contrasts]
     if findings.located:
         sheets += truth_sheets(findings.located, seed=seed)
     sheets.append(published_sheet())
@@ -141,8 +144,9 @@ def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
         f"The last start took: {stages}.\n\n"
         "Cells are mean ± standard deviation over trainings and clips (ddof 0) with the 95 % interval of the mean, of "
         "other actors and, where there are several, of other trainings; n counts clips. The explained class is the "
-        "predicted one. The random map is noise; the constant map leaves the order of voxels to "
-        "one fixed permutation; the floor is the target's probability for the fully replaced clip, where deletion ends "
+        "predicted one. Controls: random is voxel noise, smooth is noise of RISE's grid, a map of another clip is the "
+        "same method's, constant leaves the order of voxels to one fixed permutation. The floor is the target's "
+        "probability for the fully replaced clip, where deletion ends "
         f"and insertion starts. {_floor_line(findings)}{remark}{SOURCE} "
         "The study's data are another set, so its numbers are a background, not a target.\n"
     )

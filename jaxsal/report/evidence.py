@@ -7,9 +7,8 @@ import numpy as np
 
 from jaxsal.core.controls import control_title, is_control
 from jaxsal.evaluation.explanation import Explanation
+from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.localization import Mask, localize
-from jaxsal.metrics.statistics import PairedTest, holm, paired_test
-from jaxsal.metrics.summary import SIGNIFICANT
 from jaxsal.report.table import PValue, Sheet, Value
 from jaxsal.saliency.controls import Subjects, centre
 
@@ -75,6 +74,10 @@ def evidence_sheet(
       actors: By clip, who is seen: clips of one actor are one cluster of a test.
       note: A sentence to begin the footnote with.
     """
+
+    def beside(control: str, key: tuple[str, str]) -> tuple[str, str]:
+        return key[0], control_title(control, key[1])
+
     cells = [(key, measure) for measure in values for key in values[measure] if not is_control(key[1])]
     cells.sort(key=lambda cell: (cell[0][0], list(values).index(cell[1])))  # stable: methods stay in their order
     lines: list[list[Value]] = [
@@ -83,16 +86,20 @@ def evidence_sheet(
         for spectrum, method in [key]
     ]
     footnotes = [note] if note else []
+    found = corrected(
+        {
+            (key, measure): {
+                control: _contrast(values[measure][key], values[measure][beside(control, key)], actors)
+                for control in controls
+            }
+            for key, measure in cells
+        }
+    )
     for control in controls:
-        pairs = [(values[measure], key, (key[0], control_title(control, key[1]))) for key, measure in cells]
-        tests = [_test(measured[own], measured[beside], actors) for measured, own, beside in pairs]
-        adjusted = holm([test.p_value for test in tests])
-        for line, (measured, _, beside), test, p_value in zip(lines, pairs, tests, adjusted, strict=True):
-            line += [_mean(measured, beside), PValue(test.p_value), PValue(p_value)]
-        better = sum(
-            p_value <= SIGNIFICANT and test.mean_difference * good_signs[measure] > 0
-            for (_, measure), test, p_value in zip(cells, tests, adjusted, strict=True)
-        )
+        for line, (key, measure) in zip(lines, cells, strict=True):
+            own = found[key, measure][control]
+            line += [_mean(values[measure], beside(control, key)), PValue(own.p_value), PValue(own.p_holm)]
+        better = sum(found[key, measure][control].better(good_signs[measure]) for key, measure in cells)
         footnotes.append(f"Better than {control} after Holm's correction: {better} of {len(cells)} cells.")
     beside_columns = [column for control in controls for column in (control, f"p vs {control}", "p, Holm")]
     columns = ("spectrum", "measure", "method", "mean", *beside_columns)
@@ -103,8 +110,9 @@ def _mean(measured: Values, key: tuple[str, str]) -> float:
     return float(np.mean(list(measured[key].values())))
 
 
-def _test(own: Mapping[str, float], beside: Mapping[str, float], actors: Mapping[str, str]) -> PairedTest:
-    """Of the clips that have both values."""
+def _contrast(own: Mapping[str, float], beside: Mapping[str, float], actors: Mapping[str, str]) -> Contrast:
+    """Of the clips that have both values; without a test where that is a single one."""
     clips = [clip for clip in own if clip in beside]
-    values = (np.array([measured[clip] for clip in clips]) for measured in (own, beside))
-    return paired_test(*values, clusters=[actors.get(clip) or clip for clip in clips])
+    first, second = (np.array([measured[clip] for clip in clips]) for measured in (own, beside))
+    found = contrast(first, second, [actors.get(clip) or clip for clip in clips])
+    return found or Contrast(float(np.mean(first - second)), None, None, 1.0, 1.0)

@@ -19,8 +19,8 @@ from jaxsal.evaluation.provenance import made_by
 from jaxsal.evaluation.views import curve_panels, map_unit
 from jaxsal.metrics.summary import SummaryRow
 from jaxsal.report.panels import group_by_scene
-from jaxsal.report.run_table import run_table
-from jaxsal.report.table import count_clips, results_csv, summary_csv, to_markdown
+from jaxsal.report.run_table import run_tables, tables_text
+from jaxsal.report.table import count_clips, results_csv, summary_csv, to_csv, to_latex
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint
 
@@ -69,7 +69,7 @@ def explain_to_folder(
     )
     provenance = made_by(command, options, checkpoint, places, **notes)
     rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation)
-    return Written(explanations, rows, to_markdown(run_table(explanations)[1]))
+    return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
 
 
 def write_folder(
@@ -82,7 +82,8 @@ def write_folder(
 ) -> list[SummaryRow]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
-    - results.csv: one row per clip and method; table.md, table.csv and table.png: their summary;
+    - results.csv: one row per clip and method; table.md, table.tex, table.csv and table.png: their summary, and the
+      methods against the controls, contrasts.csv;
     - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
     - overlays/NAME.png and .gif: every clip with its maps; those of a method, class and scene share their steps of
       colour;
@@ -100,10 +101,13 @@ def write_folder(
     """
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
-    summary, sheet = run_table(explanations)
+    summary, sheets = run_tables(explanations)
     write_text(directory / "results.csv", results_csv(results))
     write_text(directory / "table.csv", summary_csv(summary))
-    write_text(directory / "table.md", to_markdown(sheet))
+    write_text(directory / "table.md", tables_text(sheets))
+    write_text(directory / "table.tex", "\n".join(map(to_latex, sheets)))
+    for sheet in sheets[1:]:
+        write_text(directory / f"{sheet.name}.csv", to_csv(sheet))
     save_figure(directory / "table.png", draw_table(summary))
     write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):

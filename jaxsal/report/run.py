@@ -16,7 +16,7 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.store import Store
 from jaxsal.report.page import build_page, fill
 from jaxsal.report.panels import scenes_of
-from jaxsal.report.run_table import run_table
+from jaxsal.report.run_table import run_tables
 from jaxsal.report.table import Sheet, to_html
 
 
@@ -103,16 +103,19 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     check_positive("num_scenes", num_scenes)
     title = f"Report of {run.folder.resolve().name}"
     scenes = scenes_of(run.explanations, run.classes, num_scenes=num_scenes)
-    _, table = run_table(run.explanations)
+    _, (table, *contrasts) = run_tables(run.explanations)
     header = fill(
         "run.html",
         title=title,
         command=run.made_by.get("command", ""),
         footnote=table.footnote,
+        hide_contrasts="" if contrasts else "hidden",
+        contrasts_title=contrasts[0].title if contrasts else "",
+        contrasts_note=" ".join((contrasts[0].note, contrasts[0].footnote)) if contrasts else "",
         note=run.note,
         num_clips=len(run.explanations),
         num_scenes=len(scenes),
-        html=dict(table=to_html(table)),
+        html=dict(table=to_html(table), contrasts=to_html(contrasts[0]) if contrasts else ""),
     )
     made_by = Sheet("made-by", "How this was made", "", ("name", "value"), tuple(_flat("", run.made_by)))
     footer = fill("made_by.html", title=made_by.title, html=dict(table=to_html(made_by)))

@@ -1,4 +1,4 @@
-"""The table of a run, and the line below it if the baselines leave the answer in place."""
+"""The tables of a run: means, methods against controls, and a line if the baselines leave the answer in place."""
 
 from collections.abc import Sequence
 
@@ -6,13 +6,28 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.floor import floor_note, mean_floors
 from jaxsal.metrics.summary import SummaryRow, summarise
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, summary_sheet
+from jaxsal.report.contrast_sheet import Compared, contrast_sheet
+from jaxsal.report.table import Sheet, good_signs, measure_of, summary_sheet, to_markdown
 
 
-def run_table(explanations: Sequence[Explanation]) -> tuple[list[SummaryRow], Sheet]:
-    """The rows of the table of a run, and the table as it is written."""
+def run_tables(explanations: Sequence[Explanation]) -> tuple[list[SummaryRow], list[Sheet]]:
+    """The rows of the table of a run, and its tables as they are written: without controls a single one."""
     results = [row for explanation in explanations for row in explanation.results()]
     rows, options = summarise(results), explanations[0].options
     sheet = summary_sheet(rows)
     note = floor_note(mean_floors(results), {name: options.resolve(name).baseline for name in MEASURES})
-    return rows, sheet._replace(footnote="\n\n".join(filter(None, (sheet.footnote, note))))
+    sheet = sheet._replace(footnote="\n\n".join(filter(None, (sheet.footnote, note))))
+    contrasts = contrast_sheet([_compared(row) for row in rows], ("spectrum", "method"), good_signs(rows))
+    return rows, [sheet] if contrasts is None else [sheet, contrasts]
+
+
+def _compared(row: SummaryRow) -> Compared:
+    found = {name: measure_of(row, name) for name in good_signs([row])}
+    contrasts = {name: measure.contrasts for name, measure in found.items() if measure is not None}
+    return Compared((row.spectrum, row.method), row.num_clips, contrasts)
+
+
+def tables_text(sheets: Sequence[Sheet]) -> str:
+    """The tables of a run as Markdown; all but the first under their headings."""
+    first, *others = sheets
+    return "\n".join([to_markdown(first), *(f"{one.title}. {one.note}\n\n{to_markdown(one)}" for one in others)])

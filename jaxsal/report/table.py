@@ -5,10 +5,13 @@ from html import escape
 from typing import NamedTuple
 
 from jaxsal.core.files import csv_text
-from jaxsal.metrics.summary import SIGNIFICANT, ClipResult, Measure, SummaryRow
+from jaxsal.metrics.contrasts import SIGNIFICANT, Contrast
+from jaxsal.metrics.summary import ClipResult, Measure, SummaryRow
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
 
-_DAGGER = f"† Not better than the random map: the difference has the wrong sign or p > {SIGNIFICANT}."
+_BETTER = (
+    f"Better than: the controls that the method beats on the same clips, p ≤ {SIGNIFICANT} after Holm's correction."
+)
 _LATEX = {"±": r"$\pm$", "≤": r"$\le$", "<": "$<$", "↓": r"$\downarrow$", "↑": r"$\uparrow$"}
 _LATEX |= {sign: rf"\{sign}" for sign in "&%#_"}
 
@@ -27,7 +30,7 @@ class PValue(float):
 
 
 class WeakPValue(PValue):
-    """The p-value of a method that is not better than the random map; tables for people mark it with a dagger."""
+    """The p-value of a difference that is not real or has the wrong sign; tables for people mark it with a dagger."""
 
     mark = " †"
 
@@ -56,45 +59,62 @@ class Sheet(NamedTuple):
 
 
 def summary_sheet(rows: Sequence[SummaryRow]) -> Sheet:
-    """The table of a run; a dagger marks a method that is not better than the random map.
+    """The table of a run, and beside each measure the controls that the method beats.
 
     Args:
       rows: Of `jaxsal.metrics.summary.summarise`.
     """
     spread = " mean ± std [95 %]" if any(row.num_clips > 1 for row in rows) else ""
-    good = dict(deletion=-1, insertion=1) | {name: ADDED_MEASURES.get(name, 1) for name in _further(rows)}
-    titles = [f"{name} {'↑' if sign > 0 else '↓'}{spread}" for name, sign in good.items()]
-    columns = ("spectrum", "method", "n", *(column for title in titles for column in (title, "p vs random")))
+    good = good_signs(rows)
+    titles = [(f"{name} {'↑' if sign > 0 else '↓'}{spread}", f"{name} better than") for name, sign in good.items()]
+    tested = any(getattr(measure_of(row, name), "contrasts", {}) for row in rows for name in good)
+    columns = ("spectrum", "method", "n", *(column for pair in titles for column in pair[: 1 + tested]))
     lines = tuple(
-        (*row[:3], *(part for name, sign in good.items() for part in _tested(_measure(row, name), sign)))
+        (*row[:3], *(part for n, sign in good.items() for part in _beaten(measure_of(row, n), sign)[: 1 + tested]))
         for row in rows
     )
-    marked = any(isinstance(value, WeakPValue) for line in lines for value in line)
-    return Sheet("table", "Results", "", columns, lines, _DAGGER if marked else "")
+    return Sheet("table", "Results", "", columns, lines, _BETTER if tested else "")
 
 
-def _further(rows: Sequence[SummaryRow]) -> list[str]:
-    """The measures beside deletion and insertion."""
-    return list(dict.fromkeys(name for row in rows for name in row.measures))
+def good_signs(rows: Sequence[SummaryRow]) -> dict[str, int]:
+    """The measures of a table, and whether low (-1) or high (1) is good."""
+    further = dict.fromkeys(name for row in rows for name in row.measures)
+    return dict(deletion=-1, insertion=1) | {name: ADDED_MEASURES.get(name, 1) for name in further}
 
 
-def _measure(row: SummaryRow, name: str) -> Measure | None:
+def measure_of(row: SummaryRow, name: str) -> Measure | None:
+    """A measure of a row; None where it has none."""
     return row.measures.get(name) if name not in MEASURES else getattr(row, name)
 
 
-def _tested(measure: Measure | None, good_sign: int) -> tuple[Measure | None, PValue | None]:
-    if measure is None or measure.p_value is None:
+def _beaten(measure: Measure | None, good_sign: int) -> tuple[Measure | None, str | None]:
+    if measure is None or not measure.contrasts:
         return measure, None
-    return measure, (PValue if measure.better(good_sign) else WeakPValue)(measure.p_value)
+    beaten = [control for control, contrast in measure.contrasts.items() if contrast.better(good_sign)]
+    return measure, ", ".join(beaten) or "none"
 
 
 def summary_csv(rows: Sequence[SummaryRow]) -> str:
-    """The table of a run as comma-separated plain numbers, all fields of every measure."""
-    measures = [*MEASURES, *_further(rows)]
-    names = [f"{measure}_{field}" for measure in measures for field in Measure._fields]
-    blank = (None,) * len(Measure._fields)
-    lines = [(*row[:3], *(v for name in measures for v in _measure(row, name) or blank)) for row in rows]
-    return csv_text([("spectrum", "method", "num_clips", *names), *lines])
+    """The table of a run as comma-separated plain numbers, all fields of every measure and contrast."""
+    names = list(good_signs(rows))
+    controls = list(
+        dict.fromkeys(c for row in rows for n in names for c in getattr(measure_of(row, n), "contrasts", ()))
+    )
+    header = [part for name in names for part in _csv_header(name, controls)]
+    lines = [(*row[:3], *(v for name in names for v in _csv_values(measure_of(row, name), controls))) for row in rows]
+    return csv_text([("spectrum", "method", "num_clips", *header), *lines])
+
+
+def _csv_header(name: str, controls: Sequence[str]) -> list[str]:
+    contrasts = [f"{name}_vs_{control}_{field}" for control in controls for field in Contrast._fields]
+    return [f"{name}_{field}" for field in Measure._fields[:-1]] + contrasts
+
+
+def _csv_values(measure: Measure | None, controls: Sequence[str]) -> list[float | None]:
+    blank = (None,) * len(Contrast._fields)
+    contrasts = {} if measure is None else measure.contrasts
+    own = (None,) * (len(Measure._fields) - 1) if measure is None else measure[:-1]
+    return [*own, *(value for control in controls for value in contrasts.get(control, blank))]
 
 
 def to_markdown(sheet: Sheet) -> str:
@@ -177,7 +197,9 @@ def summary_records(rows: Sequence[SummaryRow]) -> list[dict[str, object]]:
 
 
 def _plain(value: Value) -> object:
-    return value._asdict() if isinstance(value, Measure | Spread) else value
+    if isinstance(value, Measure):
+        return value._asdict() | dict(contrasts={name: own._asdict() for name, own in value.contrasts.items()})
+    return value._asdict() if isinstance(value, Spread) else value
 
 
 def _texts(sheet: Sheet) -> list[list[str]]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MEASURES = {"deletion": "deletion, low is good", "insertion": "insertion, high is good"}
 _INK, _REFERENCE = "#0072B2", "#777777"
 _KEY = (
-    (_INK, _INK, "better than the random map, p ≤ 0.05"),
+    (_INK, _INK, "better than every control, p ≤ 0.05 after Holm"),
     (_INK, "white", "not better, or not tested"),
     (_REFERENCE, _REFERENCE, "to compare with"),
 )
@@ -25,8 +25,8 @@ _GAP = 0.04
 def draw_table(rows: Sequence[SummaryRow]) -> "Figure":
     """Draws the table: a point for each mean, a line for its 95 % bootstrap interval, the numbers beside them.
 
-    All panels have the axis from 0 to 1. Filled points are better than the random map on the same clips (p <= 0.05),
-    hollow ones are not, or are not tested; the random map, the constant one and the floor are grey.
+    All panels have the axis from 0 to 1. Filled points are better than every control on the same clips, p <= 0.05 after
+    Holm's correction; hollow ones are not, or are not tested; the controls and the floor are grey.
 
     Args:
       rows: Of `jaxsal.metrics.summary.summarise`; at least one.

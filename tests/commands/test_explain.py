@@ -17,8 +17,8 @@ def test_both_spectra(run_folder, seen, run, dry_run, tmp_path):
     words += ["--output", output, "--method", "gradcam", "rise"]
     plan = dry_run(*words, "--target", "up")
     assert (plan["clips"], plan["clips_done"]) == (2, 0)
-    # Per clip: the clip itself, RISE, what replaces it in two baselines, the middle of two curves of three maps.
-    assert plan["passes"] == 2 * (1 + 8 + 2 + 2 * 3 * 1)
+    # Per clip: the clip itself, RISE, what replaces it in two baselines, the middle of two curves of four maps.
+    assert plan["passes"] == 2 * (1 + 8 + 2 + 2 * 4 * 1)
 
     printed = run(*words, "--target", "up")
 
@@ -26,7 +26,8 @@ def test_both_spectra(run_folder, seen, run, dry_run, tmp_path):
     assert "explained: up" in printed
     assert set(plan["files"]) == {path.name for path in output.iterdir()}
     assert {path.name for path in output.glob("*.*")} == {
-        *("results.csv", "table.md", "table.csv", "table.png", "run.json", "curves-IR.png", "curves-TV.png")
+        *("results.csv", "table.md", "table.tex", "table.csv", "table.png", "run.json"),
+        *("curves-IR.png", "curves-TV.png"),
     }
     assert sorted(path.suffix for path in (output / "overlays").iterdir()) == [".gif", ".gif", ".png", ".png"]
     again = dry_run(*words, "--target", "up")
@@ -39,6 +40,6 @@ def test_json_for_machines(run_folder, seen, run, tmp_path):
     (clip,) = json.loads(run(*words, "--method", "gradcam", "--num-steps", "3", "--json"))["clips"]
     assert clip["name"] == "seen-TV"
     assert sum(clip["probabilities"].values()) == pytest.approx(1)
-    assert set(clip["methods"]) == {"Grad-CAM", "random"}
+    assert set(clip["methods"]) == {"Grad-CAM", "random", "smooth"}
     assert 0 <= clip["methods"]["Grad-CAM"]["deletion"] <= 1
     assert json.loads((tmp_path / "out" / "run.json").read_text())["command"].startswith("jaxsal explain")

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from jaxsal.metrics.contrasts import contrast
 from jaxsal.metrics.intervals import mean_interval
-from jaxsal.metrics.statistics import paired_test
+from jaxsal.metrics.statistics import holm, paired_test
 from jaxsal.metrics.summary import ClipResult, measure_finite, summarise
 
 SHIFTS = {"random": (0.5, 0.5), "RISE": (0.3, 0.7), "SIDU": (0.5, 0.4)}
@@ -39,8 +40,31 @@ def test_cells_are_numpy_and_the_paired_test_on_sorted_clips(method, name):
 
     cell = getattr(row, name)
     assert cell[:4] == (values.mean(), values.std(), *mean_interval(values, seed=3))
-    assert cell[4:] == paired_test(values, chance, seed=3)
-    assert cell.difference == pytest.approx((values - chance).mean())
+    assert list(cell.contrasts) == ["random"]
+    assert cell.contrasts["random"][:4] == contrast(values, chance, range(9), seed=3)[:4]
+
+
+def test_holm_is_over_all_cells_of_the_table_and_other_is_the_methods_own():
+    others = [
+        result._replace(
+            method=f"{result.method} of another clip", deletion=result.deletion + 0.1 * (result.method == "SIDU")
+        )
+        for result in clip_results()
+        if result.method != "random"
+    ]
+    rows = summarise([*clip_results(), *others])
+    assert [row.method for row in rows if row.spectrum == "TV"] == [
+        *("RISE", "SIDU", "random", "RISE of another clip", "SIDU of another clip", "floor")
+    ]
+    cells = [getattr(row, name) for row in rows for name in ("deletion", "insertion") if row.method in ("RISE", "SIDU")]
+    for control in ("random", "other"):
+        found = [cell.contrasts[control] for cell in cells]
+        assert [one.p_holm for one in found] == holm([one.p_value for one in found])
+    against_itself = {
+        row[:2]: row.deletion.contrasts["other"].difference for row in rows if "other" in row.deletion.contrasts
+    }
+    assert against_itself[("IR", "RISE")] == 0
+    assert against_itself[("IR", "SIDU")] == pytest.approx(-0.1)
 
 
 def test_rows_have_an_order_of_their_own():
@@ -54,15 +78,15 @@ def test_rows_have_an_order_of_their_own():
 def test_random_and_floor_rows_have_no_test():
     rows = {row.method: row for row in summarise(clip_results(spectra=["IR"]))}
 
-    assert rows["random"].deletion[4:] == rows["random"].insertion[4:] == (None, None)
+    assert rows["random"].deletion.contrasts == rows["random"].insertion.contrasts == {}
     assert rows["floor"].insertion[:2] == (pytest.approx(0.1), pytest.approx(0.0))
     assert rows["floor"].deletion[:2] == (pytest.approx(0.4), pytest.approx(np.arange(9).std() / 10))
-    assert rows["floor"].deletion[4:] == (None, None)
+    assert rows["floor"].deletion.contrasts == {}
 
 
-def test_nothing_is_tested_without_a_random_map_or_a_second_clip():
+def test_nothing_is_tested_without_a_control_or_a_second_clip():
     for results in ([r for r in clip_results() if r.method != "random"], clip_results(num_clips=1)):
-        assert all(row.deletion.p_value is None for row in summarise(results))
+        assert all(row.deletion.contrasts == {} for row in summarise(results))
 
 
 def test_a_measure_of_what_is_finite():
@@ -92,6 +116,6 @@ def test_clips_of_one_actor_are_one_cluster():
     actors = [n // 3 for n in range(9)]
     row = summarise(results)[0]
     assert row.deletion[2:4] == mean_interval(values, actors)
-    assert row.deletion[4:] == paired_test(values, chance, clusters=actors)
+    assert row.deletion.contrasts["random"].p_value == paired_test(values, chance, clusters=actors).p_value
     alone = summarise([result._replace(actor="one") for result in results])[0].deletion
     assert str(alone) == f"{values.mean():.3f} ± {values.std():.3f}"

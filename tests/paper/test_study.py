@@ -19,7 +19,7 @@ from jaxsal.training.options import TrainOptions
 from studies import SIZES, STUDY, clip_set, patch_run
 
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
-SHEETS += ["baselines", "truth", "truth-agreement", "published", "conclusions", "conclusions-evidence"]
+SHEETS += ["baselines", "contrasts", "truth", "truth-agreement", "published", "conclusions", "conclusions-evidence"]
 
 
 def read_csv(path):
@@ -50,6 +50,7 @@ def test_the_whole_study(tmp_path, monkeypatch):
     assert methods == 4 * methods[: len(rows) // 4]
     assert methods[:4] == ["Grad-CAM", "RISE", "SIDU", "random"]
     assert methods[-2:] == ["constant", "floor"]
+    assert len(read_csv(folder / "tables" / "contrasts.csv")) == 2 * 4 * 3 * 4
     assert {row["n"] for row in rows} == {"2"}
     clips = read_csv(folder / "clips.csv")
     chosen = [

@@ -52,7 +52,7 @@ def test_commands_that_share_a_folder_are_not_pooled(tmp_path, capsys):
 
     run = read_run(tmp_path / "out")
     assert [e.name for e in run.explanations] == ["second-TV"]
-    assert run.note == "2 results of earlier commands in this folder are left out."  # Grad-CAM and the random map
+    assert run.note == "3 results of earlier commands in this folder are left out."  # Grad-CAM and two controls
     capsys.readouterr()
     cli.main(["report", str(tmp_path / "out")])
     assert run.note in capsys.readouterr().out
