@@ -50,29 +50,18 @@ def run_sweep(
         if verify:
             store.verify()
         plan, todo = make_plan(groups, store)
+        if is_first():
+            store.write_about(dict(config=dataclasses.asdict(config), **origin()))
     tasks = _tasks_of_shard(groups, todo, shard)
     rounds = [
         share_out([task for task in tasks if task.later == later], jax.process_index(), jax.process_count())
         for later in (False, True)
     ]
-    alone, together = rounds[0]
-    passes = sum(task.passes for some in rounds for task in itertools.chain(*some))
-    shown = Progress(passes, len(alone) + len(together), show=is_first())
-    shares = [f"{len(alone):,} clips by this process, {len(together):,} shared by {jax.process_count()} processes"]
-    left_out = dict.fromkeys(group.left_out for group in groups if group.left_out)
-    for line in (*str(plan).splitlines(), *left_out, *(shares if jax.process_count() > 1 else ()), *store.damaged):
-        shown.say(line)
+    shown = _progress_of(plan, groups, rounds, store.damaged)
     run = _run_of(config, groups, store, shown)
     try:
-        for number, (alone, together) in enumerate(rounds):
-            store.read_only = False
-            with then_wait_for_all("every process has done its clips"), this_process_alone():
-                if is_first() and number == 0:
-                    store.write_about(dict(config=dataclasses.asdict(config), **origin()))
-                run_tasks(alone, run)
-            store.read_only = not is_first()
-            run_tasks(together, run)
-            wait_for_all("the clips that processes share are done")
+        for alone, together in rounds:
+            _run_round(alone, together, run)
         if is_first():
             store.compact()
     finally:
@@ -82,6 +71,30 @@ def run_sweep(
     if tasks:
         shown.say(shown.summary())
     return plan
+
+
+def _progress_of(
+    plan: Plan, groups: Sequence[Group], rounds: Sequence[tuple[list[Task], list[Task]]], damaged: Sequence[str]
+) -> Progress:
+    """The progress of a sweep, which says first what there is to do, and who does it."""
+    alone, together = rounds[0]
+    passes = sum(task.passes for some in rounds for task in itertools.chain(*some))
+    shown = Progress(passes, len(alone) + len(together), show=is_first())
+    shares = [f"{len(alone):,} clips by this process, {len(together):,} shared by {jax.process_count()} processes"]
+    left_out = dict.fromkeys(group.left_out for group in groups if group.left_out)
+    for line in (*str(plan).splitlines(), *left_out, *(shares if jax.process_count() > 1 else ()), *damaged):
+        shown.say(line)
+    return shown
+
+
+def _run_round(alone: Sequence[Task], together: Sequence[Task], run: Run) -> None:
+    """Does the clips of this process, then with the others those that all share."""
+    run.store.read_only = False
+    with then_wait_for_all("every process has done its clips"), this_process_alone():
+        run_tasks(alone, run)
+    run.store.read_only = not is_first()
+    run_tasks(together, run)
+    wait_for_all("the clips that processes share are done")
 
 
 def _run_of(config: SweepConfig, groups: Sequence[Group], store: Store, shown: Progress) -> Run:
