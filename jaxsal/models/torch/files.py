@@ -148,7 +148,7 @@ class _TensorUnpickler(pickle.Unpickler):
             raise _NotTensorsError(f"names {module}.{name}")
         return allowed[module, name]
 
-    def persistent_load(self, pid: tuple[Any, ...]) -> np.ndarray:
+    def persistent_load(self, pid: Any) -> np.ndarray:
         kind, storage_type, key, _location, size, *view = pid
         if kind != "storage" or any(view):
             raise _NotTensorsError(f"refers to a {kind} in a way that tensors do not")
