@@ -19,12 +19,12 @@ class Convert(Verb):
     """
 
     source: Annotated[Path, tyro.conf.Positional]
-    """A .pth, .pt, .pth.tar or .safetensors file with the tensor names of torchvision or of PAN's authors; or the
-    folder of a run of `jaxsal train`, `demo` or `convert`."""
+    """A .pth, .pt, .pth.tar or .safetensors file with the tensor names of torchvision, of a port of I3D or of PAN's
+    authors; or the folder of a run of `jaxsal train`, `demo` or `convert`."""
     output: Annotated[Path, tyro.conf.Positional]
     """Folder of the new run; if SOURCE is a run, the .safetensors file to write. Options apply to new runs only."""
     arch: Annotated[
-        Literal["resnet3d18", "pan", "pan_rgb", "pan_pa"] | None,
+        Literal["resnet3d18", "i3d", "pan", "pan_rgb", "pan_pa"] | None,
         unset("recognised by the tensors' names; pan with --from-resnet50"),
     ] = None
     """Architecture of the network."""
@@ -39,13 +39,15 @@ class Convert(Verb):
     """Clips that the network was trained on: infrared, visible (TV, the study's name), or both."""
     num_frames: Annotated[int | None, unset("16; pan 32")] = None
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
-    size: Annotated[int | None, unset("256")] = None
+    stride: Annotated[int | None, unset("1; i3d 4")] = None
+    """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
+    size: Annotated[int | None, unset("256; i3d 224")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
     crop: Annotated[int | None, unset("224")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
-    mean: Annotated[Triple | None, unset("0.485 0.456 0.406, ImageNet's, as in the study")] = None
+    mean: Annotated[Triple | None, unset("0.485 0.456 0.406, ImageNet's, as in the study; i3d 0.5")] = None
     """Mean of the training data in the channels R G B, 0 to 1."""
-    std: Annotated[Triple | None, unset("0.229 0.224 0.225")] = None
+    std: Annotated[Triple | None, unset("0.229 0.224 0.225; i3d 0.5")] = None
     """Standard deviation of the training data in the channels R G B, above 0, in the unit of --mean."""
     seed: int = 0
     """Seed of the new parts with --from-resnet50, at least 0."""
@@ -59,7 +61,7 @@ class Convert(Verb):
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))
-        names = ("spectra", "num_frames", "size", "crop", "mean", "std")
+        names = ("spectra", "num_frames", "stride", "size", "crop", "mean", "std")
         given = {name: getattr(self, name) for name in names}
         checkpoint = checkpoint_from_torch(
             self.source,

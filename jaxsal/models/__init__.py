@@ -1,5 +1,6 @@
 """Networks, and their weights from where users have them."""
 
+from jaxsal.models.i3d import I3D
 from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN, ScoreAverage, pan_from_resnet50
 from jaxsal.models.resnet import ResNet50
@@ -7,6 +8,7 @@ from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch.weights import load_torch, variables_from_torch, variables_to_torch
 
 __all__ = [
+    "I3D",
     "PAN",
     "ResNet3D18",
     "ResNet50",

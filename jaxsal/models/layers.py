@@ -33,12 +33,12 @@ class Conv(nn.Module):
         return convolution(inputs, kernel, strides=strides, padding=padding)
 
 
-def batch_norm(name: str | None = None) -> nn.BatchNorm:
+def batch_norm(name: str | None = None, *, epsilon: float = 1e-5) -> nn.BatchNorm:
     """Batch norm that keeps 0.9 of its running statistics at each training step.
 
     The running variance is that of the batch, divided by n; torch divides by n - 1. Nothing differs at inference.
     """
-    return nn.BatchNorm(momentum=0.9, epsilon=1e-5, name=name)
+    return nn.BatchNorm(momentum=0.9, epsilon=epsilon, name=name)
 
 
 def linear(features: int, num_inputs: int) -> nn.Dense:

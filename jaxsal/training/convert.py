@@ -81,7 +81,8 @@ def checkpoint_from_torch(
     stored = "resnet50" if from_resnet50 else arch
     variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
     classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
-    fields = {"num_frames": _num_frames(arch, model)} | noted | {"width": model.width} | dict(spec)
+    usual = {"num_frames": _num_frames(arch, model), **NETWORKS[arch].published}
+    fields = usual | noted | {"width": model.width} | dict(spec)
     network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
         variables = _pan_variables(network, variables, jax.random.key(seed))

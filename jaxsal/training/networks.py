@@ -1,9 +1,10 @@
 """What a trained network is beside its weights: architecture, classes, and how a clip is cut for it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -16,7 +17,7 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.clips import resize_and_crop
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
-from jaxsal.models import PAN, ResNet3D18
+from jaxsal.models import I3D, PAN, ResNet3D18
 from jaxsal.models.pan import Variant
 
 
@@ -25,20 +26,24 @@ class Architecture(NamedTuple):
 
     Attributes:
       build: Makes the Flax module from (classes, width, frames of a clip).
-      sampler: How its clips are chosen, from the frames of a clip.
+      sampler: How its clips are chosen, from the frames of a clip and the steps between them.
       num_frames: T of the published network.
       antialias: Whether the published network's frames are antialiased when they shrink.
       from_resnet50: Whether its training can start from the weights of a ResNet-50.
+      published: Fields of `NetworkSpec` that the published weights need, where they differ from its defaults.
     """
 
     build: Callable[[int, int, int], nn.Module]
-    sampler: Callable[[int], FrameSampler]
+    sampler: Callable[[int, int], FrameSampler]
     num_frames: int
     antialias: bool
-    from_resnet50: bool
+    from_resnet50: bool = False
+    published: Mapping[str, Any] = MappingProxyType({})
 
 
-def _pan_sampler(num_frames: int) -> SegmentSampler:
+def _pan_sampler(num_frames: int, stride: int = 1) -> SegmentSampler:
+    if stride != 1:
+        raise ValueError(f"`stride` must be 1 for pan, whose segments are consecutive frames; got {stride}.")
     num_segments, rest = divmod(num_frames, PAN.frames_per_mask)
     if rest or num_segments < 2 or num_segments.bit_count() != 1:
         fits = f"{PAN.frames_per_mask} times 2, 4, 8 or another power of two"
@@ -54,8 +59,14 @@ def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
     return ResNet3D18(num_classes, width)
 
 
+def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
+    return I3D(num_classes, width)
+
+
+I3D_FIELDS = MappingProxyType(dict(stride=4, size=224, mean=(0.5,) * 3, std=(0.5,) * 3))
 NETWORKS = {
-    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False, from_resnet50=False),
+    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
+    "i3d": Architecture(_i3d, WindowSampler, 16, antialias=True, published=I3D_FIELDS),
     "pan": Architecture(_pan, _pan_sampler, 32, antialias=True, from_resnet50=True),
     "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True, from_resnet50=True),
     "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True, from_resnet50=True),
@@ -71,11 +82,12 @@ class NetworkSpec:
       spectra: What it was trained on: "IR", "TV", or "IRTV" for both.
       arch: Name of the architecture, a key of `NETWORKS`.
       width: Channels of the first layer.
-      num_frames: T, the frames of a clip: a window of consecutive ones, or four of each segment for the PANs.
+      num_frames: T, the frames of a clip: one window, or four of each segment for the PANs.
       size: The shorter side of frames after resizing.
       crop: Height and width of the clip, cut out of the resized frames.
       mean: Of the training data as the weights expect it, per channel, in [0, 1].
       std: Per channel.
+      stride: Steps of the recording from one frame of the window to the next; 1 for the PANs.
     """
 
     classes: tuple[str, ...]
@@ -87,11 +99,12 @@ class NetworkSpec:
     crop: int = 224
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
+    stride: int = 1
 
     def __post_init__(self):
         check_choice("arch", self.arch, tuple(NETWORKS))
         check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
-        for name in ("width", "num_frames", "size", "crop"):
+        for name in ("width", "num_frames", "size", "crop", "stride"):
             check_positive(name, getattr(self, name))
         _ = self.sampler
         if self.crop > self.size:
@@ -119,7 +132,7 @@ class NetworkSpec:
     @property
     def sampler(self) -> FrameSampler:
         """How the frames of a clip are chosen out of a recording."""
-        return NETWORKS[self.arch].sampler(self.num_frames)
+        return NETWORKS[self.arch].sampler(self.num_frames, self.stride)
 
     @property
     def antialias(self) -> bool:

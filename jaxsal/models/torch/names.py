@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import numpy as np
 
+from jaxsal.models.i3d import BRANCHES, I3D, MIXED, STEM
 from jaxsal.models.pan import PAN, Variant
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
@@ -14,6 +15,19 @@ from jaxsal.models.resnet3d import ResNet3D18
 VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
 VariablePaths = dict[str, VariablePath]  # by torch name
 
+OTHER_I3D_NAMES = (  # of the port by Y. Hasson, and those of `_i3d_paths`
+    ("conv3d_0c_1x1.", "logits."),
+    ("conv3d_1a", "Conv3d_1a"),
+    ("conv3d_2", "Conv3d_2"),
+    ("mixed_", "Mixed_"),
+    (".branch_0.", ".b0."),
+    (".branch_1.0.", ".b1a."),
+    (".branch_1.1.", ".b1b."),
+    (".branch_2.0.", ".b2a."),
+    (".branch_2.1.", ".b2b."),
+    (".branch_3.1.", ".b3b."),
+    (".batch3d.", ".bn."),
+)
 RESNET50_BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # by layer
 
 
@@ -47,6 +61,24 @@ def _resnet3d18_paths() -> VariablePaths:
 
 def _resnet50_paths() -> VariablePaths:
     return _backbone_paths() | _linear_paths("fc", "fc")
+
+
+def common_name(name: str) -> str:
+    """A tensor's name in the layouts' own terms, where ports of one network name it in several ways."""
+    for theirs, ours in OTHER_I3D_NAMES:
+        name = name.replace(theirs, ours)
+    return name
+
+
+def _i3d_paths() -> VariablePaths:
+    """Names of the PyTorch port by A. Piergiovanni, `rgb_imagenet.pt`."""
+    units = {name: name for name in STEM}
+    units |= {f"{block}.{branch}": f"{block}/{branch}" for block in MIXED for branch in BRANCHES}
+    paths = _linear_paths("logits.conv3d", "fc")
+    for theirs, ours in units.items():
+        modules = ("backbone", *ours.split("/"))
+        paths |= _conv_paths(f"{theirs}.conv3d", *modules) | _batch_norm_paths(f"{theirs}.bn", *modules, "norm")
+    return paths
 
 
 def _pan_paths(variant: str) -> VariablePaths:
@@ -94,6 +126,11 @@ def _resnet3d18(tensors: Mapping[str, np.ndarray]) -> ResNet3D18:
     return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
 
 
+def _i3d(tensors: Mapping[str, np.ndarray]) -> I3D:
+    width = _length(tensors["Conv3d_1a_7x7.conv3d.weight"])
+    return I3D(num_classes=_length(tensors["logits.conv3d.weight"]), width=width)
+
+
 def _resnet50(tensors: Mapping[str, np.ndarray]) -> ResNet50:
     return ResNet50(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["conv1.weight"]))
 
@@ -125,6 +162,7 @@ def _length(tensor: np.ndarray) -> int:
 
 LAYOUTS = {  # by architecture
     "resnet3d18": TorchLayout(_resnet3d18_paths(), _resnet3d18, lambda model: (1, 8, 16, 16, 3)),
+    "i3d": TorchLayout(_i3d_paths(), _i3d, lambda model: (1, 8, 32, 32, 3)),
     "resnet50": TorchLayout(_resnet50_paths(), _resnet50, lambda model: (1, 32, 32, 3)),
     "pan": TorchLayout(_pan_paths("lite"), partial(_pan, variant="lite"), _clip),
     "pan_rgb": TorchLayout(_pan_paths("rgb"), partial(_pan, variant="rgb"), _clip),

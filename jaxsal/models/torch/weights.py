@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.core.checks import hint
 from jaxsal.models.torch.files import read_tensors
-from jaxsal.models.torch.names import LAYOUTS, TorchLayout, VariablePath, recognise
+from jaxsal.models.torch.names import LAYOUTS, TorchLayout, VariablePath, common_name, recognise
 
 NUM_SHOWN = 4  # tensors that a short message names
 OUTER_KEYS = ("state_dict", "model_state_dict", "model")
@@ -63,8 +63,9 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
     `num_batches_tracked` is not needed.
 
     Args:
-      arch: "resnet3d18", torchvision's `r3d_18`; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa", the Lite,
-        RGB and PA forms of PAN as their authors publish them.
+      arch: "resnet3d18", torchvision's `r3d_18`; "i3d", the ports of I3D by A. Piergiovanni (`rgb_imagenet.pt`) and
+        Y. Hasson; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa", the Lite, RGB and PA forms of PAN as
+        their authors publish them.
       state_dict: Torch name to array, in torch's layout.
 
     Returns:
@@ -133,7 +134,7 @@ def _tensors(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
     for key in OUTER_KEYS:
         if isinstance(state_dict.get(key), Mapping):
             return _tensors(state_dict[key])
-    named = {str(name).removeprefix("module."): value for name, value in state_dict.items()}
+    named = {common_name(str(name).removeprefix("module.")): value for name, value in state_dict.items()}
     return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
 
 
