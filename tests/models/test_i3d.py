@@ -44,8 +44,8 @@ def test_the_head_is_linear_in_pairs_of_frames(variables):
     activations = np.random.default_rng(1).standard_normal((2, 4, 3, 5, 128)).astype(np.float32)
     linear = jax.tree.map(np.asarray, variables["params"]["fc"])
 
-    logits = NARROW.apply(variables, activations, method="head")
-    single = NARROW.apply(variables, activations[:, :1], method="head")
+    logits = NARROW.apply(variables, jnp.asarray(activations), method="head")
+    single = NARROW.apply(variables, jnp.asarray(activations[:, :1]), method="head")
 
     windows = np.stack([activations[:, t : t + 2].mean(axis=(1, 2, 3)) for t in range(3)], axis=1)
     expected = (windows @ linear["kernel"][0, 0, 0] + linear["bias"]).mean(axis=1)
@@ -90,7 +90,7 @@ def test_pickled_arrays_are_read_and_nothing_else(tmp_path):
         pickle.dumps({1: np.zeros(2)}),
         pickle.dumps([np.zeros(2)]),
         whole[:-40],
-        whole.replace(pickle.dumps((2, 3))[2:-1], pickle.dumps((2, 9))[2:-1]),
+        whole.replace(b"K\x02K\x03\x86", b"K\x02K\x09\x86"),  # shape (2, 9)
         b"cos\nsystem\n(S'true'\ntR.",
     ]
     for content in refused:

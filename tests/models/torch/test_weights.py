@@ -236,5 +236,5 @@ def test_names_what_the_networks_on_resnet50_lack(arch, name):
 
 
 def test_refuses_unknown_architectures_by_naming_all():
-    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, resnet50, pan, pan_rgb, pan_pa; got 'vgg'"):
+    with pytest.raises(ValueError, match="`arch` must be one of resnet3d18, i3d, resnet50, pan, pan_rgb, pan_pa; got 'vgg'"):
         variables_from_torch("vgg", {})
