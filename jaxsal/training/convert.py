@@ -36,6 +36,7 @@ class SpecChoices(TypedDict, total=False):
     spectra: str
     width: int
     num_frames: int
+    stride: int
     size: int
     crop: int
     mean: tuple[float, ...]
