@@ -193,13 +193,6 @@ def measure_clips(values: Float[AnyArray, " n"], *, actors: Factor | None = None
     return Measure(float(values.mean()), float(values.std()), *(interval or (None, None)))
 
 
-def measure_finite(values: Sequence[float] | Float[np.ndarray, " n"], *, seed: int = 0) -> Measure | None:
-    """As `measure_clips` of the finite values; None if there are none."""
-    known = np.asarray(values, np.float64)
-    known = known[np.isfinite(known)]
-    return measure_clips(known, seed=seed) if len(known) else None
-
-
 def _check_results(results: Sequence[ClipResult]) -> None:
     if not results:
         raise ValueError("`results` must hold at least one clip; got none.")

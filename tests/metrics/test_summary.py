@@ -8,7 +8,7 @@ import pytest
 from jaxsal.metrics.contrasts import contrast
 from jaxsal.metrics.intervals import mean_interval
 from jaxsal.metrics.statistics import holm, paired_test
-from jaxsal.metrics.summary import ClipResult, measure_finite, summarise
+from jaxsal.metrics.summary import ClipResult, summarise
 
 SHIFTS = {"random": (0.5, 0.5), "RISE": (0.3, 0.7), "SIDU": (0.5, 0.4)}
 
@@ -87,11 +87,6 @@ def test_random_and_floor_rows_have_no_test():
 def test_nothing_is_tested_without_a_control_or_a_second_clip():
     for results in ([r for r in clip_results() if r.method != "random"], clip_results(num_clips=1)):
         assert all(row.deletion.contrasts == {} for row in summarise(results))
-
-
-def test_a_measure_of_what_is_finite():
-    assert measure_finite([1.0, float("nan"), 3.0])[:2] == (2.0, 1.0)
-    assert measure_finite([float("nan")]) is None
 
 
 def test_bad_results():
