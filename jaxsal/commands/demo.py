@@ -15,6 +15,7 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.recipes import BaselineName
 from jaxsal.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ class Preset(NamedTuple):
     explaining: ExplainOptions
 
 
-BASELINES = ("time_mean", "reverse")  # of deletion and of insertion: motion goes; motion runs backwards
+BASELINES: tuple[BaselineName, ...] = ("time_mean", "reverse")
+"""Of deletion and of insertion: motion goes; motion runs backwards."""
 CONTROLS: tuple[ControlChoice, ...] = ("smooth", "other")
 EVIDENCE = "evidence.md"
 QUANTILE = 0.85  # of activations on training clips: SIDU's threshold
@@ -179,7 +181,8 @@ class Demo(Verb):
         ]
         shown = {case.name for case in cases}
         masks = {record.name: actor_pixels(spec, record) for record in clip_set.records if record.name in shown}
-        places = actor_values(written.explanations, masks)
+        known = {name: mask for name, mask in masks.items() if mask is not None}
+        places = actor_values(written.explanations, known)
         title = "Where the actor is: AUC of the actor's pixels within a frame, and the pointing game"
         beside, signs = ("other", "centre"), dict(AUC=1, pointing=1)
         return [*sheets, evidence_sheet("actor", title, places, beside, signs, actors=actors)]

@@ -75,8 +75,8 @@ def probe_set(clip_set: "ClipSet", num_frames: int, *, progress: bool = False) -
             if OUTLINE not in probed:
                 seen[OUTLINE] = {split: thumbnails(centred(mask)) for split, mask in masks.items()}
         for name, pixels in seen.items():
-            clips = [LabelledClips(pixels[split], np.array(labels[split])) for split in ("train", "test")]
-            probed[name] = probe_clips(*clips, pairs)
+            train, test = (LabelledClips(pixels[split], np.array(labels[split])) for split in ("train", "test"))
+            probed[name] = probe_clips(train, test, pairs)
     return [_parts_sheet(probed, len(names), bool(pairs)), *([_cues_sheet(cues)] if cues else [])]
 
 

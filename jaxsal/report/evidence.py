@@ -35,8 +35,9 @@ def actor_values(explanations: Iterable[Explanation], masks: Mapping[str, Mask])
     """
     found: dict[str, dict[tuple[str, str], dict[str, float]]] = {"AUC": {}, "pointing": {}}
     for one in explanations:
-        shape = next(iter(one.maps.values())).shape
-        maps = {**one.maps, "centre": centre(Subjects([one.name], [one.clip], shape, one.options.seed))[0]}
+        slices, height, width = next(iter(one.maps.values())).shape
+        subjects = Subjects([one.name], [one.clip], (slices, height, width), one.options.seed)
+        maps = {**one.maps, "centre": centre(subjects)[0]}
         for method, saliency in maps.items():
             located = localize(np.asarray(saliency), masks[one.name])
             for measure, value in zip(found, (located.space, located.pointing), strict=True):

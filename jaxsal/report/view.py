@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from scipy.special import softmax
@@ -99,7 +99,7 @@ def view(
         return _view_explained(explanations, classes, name, scale)
     if saliency is None:
         raise ValueError("`saliency` must be given with a clip; got None.")
-    frames = np.asarray(check_clip(clip, channels=3))
+    frames = np.asarray(check_clip(cast(Clip, clip), channels=3))
     given = dict(saliency) if isinstance(saliency, Mapping) else {"saliency": saliency}
     if not given:
         raise ValueError("`saliency` must hold at least one map; got none.")
