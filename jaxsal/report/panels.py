@@ -32,7 +32,7 @@ class PanelMap(NamedTuple):
       method: Its name.
       target: The class it explains; None where that is not known.
       values: (T', H, W), raw units.
-      profile_error: Standard error of each frame's mean, (T',), where it is known.
+      profile_error: Standard error of each frame's mean minus the mean over frames, (T',), where it is known.
       unit: Of the values, as words; empty where it is not known.
     """
 
@@ -154,11 +154,11 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
 
 
 def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> list[PanelMap]:
-    """RISE's maps of some classes, with the errors of their profiles, read out of the scores."""
+    """RISE's maps of some classes, with the errors of differences between frames, read out of the scores."""
     maps = []
     for number, name in targets.items():
         known = ledger.options.sampling == "independent"
-        found = np.asarray(ledger.stderr(number, per_frame=True) if known else np.nan)
+        found = np.asarray(ledger.stderr(number, contrast=True) if known else np.nan)
         error = found if np.isfinite(found).all() else None
         maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error, map_unit(method, ledger)))
     return maps

@@ -22,7 +22,7 @@ from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
 from jaxsal.saliency.ledger_views import LedgerViews
-from jaxsal.saliency.readout import read_ledger, rise_map, rise_profile_stderr, rise_stderr
+from jaxsal.saliency.readout import read_ledger, rise_contrast_stderr, rise_map, rise_profile_stderr, rise_stderr
 
 _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
@@ -118,8 +118,12 @@ class RiseLedger(LedgerViews):
         num_masks: int | None = None,
         scores: ScoreKind | None = None,
         per_frame: bool = False,
+        contrast: bool = False,
     ) -> Float[Array, "..."]:
-        """The standard error of `map` at every voxel, or of its mean over each frame; arguments as there.
+        """The standard error of `map` at every voxel; with `per_frame` of each frame's mean, (T',); arguments as there.
+
+        With `contrast` it is of each frame's mean minus the mean over all frames, (T',): how sure differences between
+        frames are. It is far smaller, since the errors of frames are nearly equal.
 
         Raises:
           ValueError: As `map`, and unless the masks were drawn independently of each other.
@@ -129,7 +133,8 @@ class RiseLedger(LedgerViews):
                 f"`sampling` must be 'independent' for a standard error, which takes each mask as drawn by itself; "
                 f"got {self.options.sampling!r}."
             )
-        return self._read(rise_profile_stderr if per_frame else rise_stderr, target, estimator, num_masks, scores)
+        read_out = rise_contrast_stderr if contrast else rise_profile_stderr if per_frame else rise_stderr
+        return self._read(read_out, target, estimator, num_masks, scores)
 
     def _read(
         self,

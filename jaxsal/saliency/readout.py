@@ -133,6 +133,8 @@ def rise_stderr(
 
 rise_profile_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(1, 2)))
 """That of each frame's mean: voxels of a frame share masks, so their errors do not average out as independent ones."""
+rise_contrast_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(1, 2)) - mask.mean())
+"""That of each frame's mean minus the mean over frames: what all frames share, most of their error, drops out."""
 
 
 def _weights(

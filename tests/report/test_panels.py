@@ -44,5 +44,5 @@ def test_rise_has_every_class_with_its_error_and_the_controls_have_no_map(found)
     for found_map in by_method["RISE"]:
         k = CLASSES.index(found_map.target)
         np.testing.assert_allclose(found_map.values, found[0].ledger.map(k), rtol=1e-6)
-        np.testing.assert_allclose(found_map.profile_error, found[0].ledger.stderr(k, per_frame=True), rtol=1e-6)
+        np.testing.assert_allclose(found_map.profile_error, found[0].ledger.stderr(k, contrast=True), rtol=1e-6)
     assert {curve.method for curve in panel.curves} == {"Grad-CAM", "RISE", "SIDU", "random"}

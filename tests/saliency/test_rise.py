@@ -70,6 +70,12 @@ def test_stderr_is_the_spread_over_keys(estimator):
     reported = np.mean([ledger.stderr(0, per_frame=True) for ledger in ledgers], axis=0)
     assert reported.shape == of_frames.shape
     np.testing.assert_allclose(np.mean(reported / of_frames), 1, atol=0.15)
+    profiles = np.array([ledger.map(0).mean(axis=(1, 2)) for ledger in ledgers])
+    apart = np.std(profiles - profiles.mean(axis=1, keepdims=True), axis=0, ddof=1)
+    reported_apart = np.mean([ledger.stderr(0, contrast=True) for ledger in ledgers], axis=0)
+    np.testing.assert_allclose(np.mean(reported_apart / apart), 1, atol=0.15)
+    if estimator == "mean":  # what all frames share is most of its error
+        assert (reported_apart < reported).all()
 
 
 def test_constant_model_gives_a_constant_map():

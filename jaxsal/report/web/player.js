@@ -117,11 +117,12 @@ class Panel {
     }, (x) => pickFrame(Math.round(x)));
   }
 
-  // The line above the profile: the shown frame's mean, and how sure it is.
+  // The line above the profile: the shown frame's mean, and how far it is from the mean over frames, and how sure that is.
   profileText(choice, map) {
     if (!map) return "no map of this class is stored";
     const slice = Math.floor((choice.frame * map.profile.length) / this.data.frames.length);
-    const band = map.error ? ` ± ${shortNumber(1.96 * map.error[slice])} (95 % over draws of the masks, the band)` : "";
+    const apart = map.profile[slice] - map.profile.reduce((sum, y) => sum + y, 0) / map.profile.length;
+    const band = map.error ? `; ${shortNumber(apart)} ± ${shortNumber(1.96 * map.error[slice])} from the mean over frames (95 % over draws of the masks, the band)` : "";
     const unit = map.unit ? `, ${map.unit}` : "";
     return `saliency${unit}, mean of frame ${choice.frame}: ${Number(map.profile[slice].toPrecision(4))}${band}`;
   }
