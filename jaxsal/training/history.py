@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
+from jaxsal.core.extras import check_installed
 from jaxsal.core.files import write_text
 
 Item = TypeVar("Item")
@@ -74,10 +75,29 @@ def write_history(path: Path, entries: Sequence[Entry]) -> None:
     """Appends one line per step; lines of steps that were taken again are cut off first."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if json.loads(line)["step"] < entries[0].step]
-    for step, metrics, times in entries:
-        timed = {} if times is None else {name: round(value, 6) for name, value in times._asdict().items()}
-        kept.append(json.dumps({"step": step, **average([metrics]), **timed}))
+    kept += [json.dumps({"step": entry.step} | _values(entry)) for entry in entries]
     write_text(path, "\n".join(kept) + "\n")
+
+
+def write_tensorboard(folder: Path, entries: Sequence[Entry]) -> None:
+    """Adds the same values for TensorBoard, which hides those of steps that were taken again.
+
+    Raises:
+      MissingPackageError: If tensorboardX is not installed.
+    """
+    check_installed("tensorboardX")
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(folder), purge_step=entries[0].step) as writer:
+        for entry in entries:
+            for name, value in _values(entry).items():
+                writer.add_scalar(name, value, entry.step)
+
+
+def _values(entry: Entry) -> dict[str, float]:
+    """The metrics and the times of a step by name."""
+    times = {} if entry.times is None else {name: round(value, 6) for name, value in entry.times._asdict().items()}
+    return average([entry.metrics]) | times
 
 
 def training_seconds(path: str | Path) -> float:

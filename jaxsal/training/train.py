@@ -15,6 +15,7 @@ import optax
 from jaxtyping import Array, Int, PRNGKeyArray, UInt8
 
 from jaxsal.core.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
+from jaxsal.core.extras import check_installed
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.origin import origin
 from jaxsal.core.processes import asked_to_stop, is_first
@@ -30,7 +31,7 @@ from jaxsal.training.checkpoint import (
     open_manager,
     save_checkpoint,
 )
-from jaxsal.training.history import Entry, Metrics, StepClock, summary, write_history
+from jaxsal.training.history import Entry, Metrics, StepClock, summary, write_history, write_tensorboard
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.optimizer import make_optimizer
 from jaxsal.training.options import TrainOptions
@@ -108,6 +109,7 @@ def train(
     *,
     start: Variables | None = None,
     progress: bool = False,
+    tensorboard: bool = False,
 ) -> Checkpoint:
     """Trains a network, or resumes the training that `directory` holds.
 
@@ -122,6 +124,8 @@ def train(
       start: Variables to start from; random ones if None.
       progress: Whether to show loss and accuracy on standard error: a bar on a terminal, else lines for a log.
 
+      tensorboard: Whether to write the history for TensorBoard too, to "tensorboard/" in `directory`.
+
     Returns:
       The last checkpoint.
 
@@ -131,6 +135,8 @@ def train(
       OSError: If a checkpoint cannot be written, as when the disk is full.
       KeyboardInterrupt: After SIGTERM.
     """
+    if tensorboard:
+        check_installed("tensorboardX")
     directory = Path(directory)
     options = options.on_clips(len(clips.clip_set.records))
     notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
@@ -142,6 +148,8 @@ def train(
         def save(state: TrainState, history: list[Entry]) -> None:
             if is_first():
                 write_history(directory / "history.jsonl", history)
+                if tensorboard:
+                    write_tensorboard(directory / "tensorboard", history)
             progress_made = {"opt_state": state.opt_state}
             save_checkpoint(manager, Checkpoint(spec, state.variables, history[-1].step, progress_made, notes))
 
