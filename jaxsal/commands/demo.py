@@ -90,6 +90,7 @@ class Demo(Verb):
     """Check the inputs and print what would be done; nothing is written or computed."""
 
     resumes: ClassVar[bool] = True
+    packages: ClassVar[tuple[str, ...]] = ("grain", "matplotlib", "av")
 
     def run(self) -> Output:
         """Runs the demo; test accuracy, the tables and seconds by stage."""
