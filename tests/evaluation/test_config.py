@@ -1,6 +1,7 @@
 """Configs of sweeps: as files, and what is wrong with them."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +9,7 @@ import sweeps
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, load_config
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
+SWEEPS = Path(__file__).parents[2] / "experiments" / "sweeps"
 TOML = """
 store = "runs/sweep"
 checkpoints = ["runs/demo"]
@@ -42,6 +44,11 @@ def test_a_file_is_read_as_its_fields_say(tmp_path):
     ]
     source = f"from jaxsal.evaluation.config import *\nCONFIG = {config!r}\n"
     assert load(tmp_path, source, "sweep.py") == config
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.glob("*.toml")), ids=lambda path: path.name)
+def test_configs_of_the_repository_are_read(path):
+    assert load_config(path).store.startswith("runs/")
 
 
 @pytest.mark.parametrize(
