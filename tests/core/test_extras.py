@@ -1,5 +1,6 @@
 """A missing package is named with the extra that brings it, where it is needed; the core needs none of them."""
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -87,9 +88,11 @@ cli.main(["demo"])
 """
 
 
+@pytest.mark.process
 def test_the_core_explains_a_model_of_ones_own_without_any(tmp_path):
     """And `jaxsal demo` says what it lacks before it starts."""
-    done = subprocess.run([sys.executable, "-c", CORE, *OPTIONAL], capture_output=True, text=True, cwd=tmp_path)
+    command, started = [sys.executable, "-c", CORE, *OPTIONAL], os.environ | dict(JAX_NUM_CPU_DEVICES="1")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=started)
     assert done.stdout == "True\n", done.stderr
     assert done.returncode == 1
     assert "The packages grain, matplotlib, av are not installed. Run: pip install" in done.stderr
