@@ -5,7 +5,7 @@ import math
 import pickle
 import zipfile
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import ml_dtypes
 import numpy as np
@@ -132,7 +132,7 @@ class _TensorUnpickler(pickle.Unpickler):
     neither call nor change anything else.
     """
 
-    def __init__(self, file: BinaryIO | IO[bytes], max_bytes: int):
+    def __init__(self, file: Any, max_bytes: int):
         super().__init__(file)
         self.storages: dict[str, np.ndarray] = {}
         self._bytes_left = max_bytes
