@@ -61,7 +61,7 @@ def _set_alone(make: Callable[..., Any], fields: tuple[StructFieldSpec, ...]) ->
 def values_by_recipe(values: Mapping[str, Any]) -> str:
     """The default recipe's value, then those of the recipes that differ: "1000; canonical 6000"."""
     texts = {
-        recipe: "unset" if value is None else " ".join(map(str, value if isinstance(value, tuple) else [value]))
+        recipe: "unset" if value in (None, ()) else " ".join(map(str, value if isinstance(value, tuple) else [value]))
         for recipe, value in values.items()
     }
     others = [f"{recipe} {text}" for recipe, text in texts.items() if text != texts["default"]]
