@@ -27,6 +27,8 @@ class Evaluate(Verb):
     """Folder for the table, the curves and the overlays; the same command resumes an interrupted evaluation."""
     clips_per_spectrum: int = 16
     """Test clips to explain per spectrum, at least 1; all clips if the set has fewer."""
+    outline: bool = False
+    """Draw the actor's outline on the overlays, where the set knows the actor's pixels."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
@@ -54,7 +56,7 @@ class Evaluate(Verb):
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
             return Output(outline.text, outline.data)
         explanations, rows, table = explain_to_folder(
-            self.output, checkpoint, cases, self.options, command=self.command
+            self.output, checkpoint, cases, self.options, command=self.command, outline=self.outline
         )
         text = f"{table}\nTables, curves and overlays: {self.output}"
         return Output(

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 0.8)))
-_GREY, _CONTROL_LINES = "#777777", ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 1, 1, 1)), (0, (2, 3)), "-")
+_GREY, _CONTROL_LINES = (
+    "#777777",
+    ((0, (4, 2)), (0, (1, 1.5)), (0, (6, 1, 1, 1)), (0, (2, 3)), (0, (8, 1.5, 1, 1.5, 1, 1.5))),
+)
 _DOTTED = (0, (1, 1.5))
 
 
@@ -92,7 +95,9 @@ def _meaning_of_bands(panels: Mapping[str, CurvePanel]) -> str:
     counts = sorted({len(scores) for panel in panels.values() for scores in panel.curves.values()})
     clips = f"{counts[0]} clips" if len(counts) == 1 else f"{counts[0]} to {counts[-1]} clips"
     return (
-        "one clip, no bands" if counts == [1] else f"lines: mean over {clips}; bands: its 95 % interval (Student's t)"
+        "one clip, no bands"
+        if counts == [1]
+        else f"lines: mean over {clips}; bands: a method's 95 % interval (Student's t)"
     )
 
 
@@ -102,8 +107,9 @@ def _draw_panel(axis: "Axes", panel: CurvePanel, styles: Mapping[str, dict[str, 
         mean, half = _mean_and_half_width(np.asarray(scores, np.float64))
         label = f"{method}, AUC {np.trapezoid(mean, fractions):.3f}"
         axis.plot(fractions, mean, label=label, **styles[method])
-        alpha = 0.06 if is_control(method) else 0.18
-        axis.fill_between(fractions, mean - half, mean + half, color=styles[method]["color"], alpha=alpha, linewidth=0)
+        if not is_control(method):
+            colour = styles[method]["color"]
+            axis.fill_between(fractions, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
     if panel.floor is not None:
         axis.axhline(panel.floor, color=_GREY, linestyle="-", linewidth=0.8, label=f"floor, {panel.floor:.3f}")
     axis.set(xlim=(0, 1), ylim=(-0.02, 1.02))

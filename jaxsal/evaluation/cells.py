@@ -14,7 +14,7 @@ from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
@@ -35,6 +35,7 @@ class Case(NamedTuple):
       load: Returns the clip, (T, H, W, C) in [0, 1].
       target: The class to explain; the predicted one if None.
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
+      load_mask: Returns the actor's pixels, (T, H, W), in sets that know them.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Case(NamedTuple):
     load: Callable[[], Float[np.ndarray, "T H W C"]]
     target: int | None = None
     actor: str = ""
+    load_mask: Callable[[], Bool[np.ndarray, "T H W"]] | None = None
 
 
 @dataclass(frozen=True)

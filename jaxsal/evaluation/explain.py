@@ -7,10 +7,13 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+from jaxtyping import Bool
+
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
-from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread
+from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread, white_frames
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
 from jaxsal.evaluation.explanation import Explanation, Place, places_of, read_explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
@@ -38,7 +41,14 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
     if clip_set.classes != spec.classes:
         raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
     return [
-        Case(record.name, record.spectrum, record.label, partial(_load_clip, spec, record), actor=record.actor)
+        Case(
+            record.name,
+            record.spectrum,
+            record.label,
+            partial(_load_clip, spec, record),
+            actor=record.actor,
+            load_mask=None if record.load_mask is None else partial(actor_pixels, spec, record),
+        )
         for spectrum in SPECTRA
         for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)
     ]
@@ -46,6 +56,13 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
 
 def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Any:
     return spec.centre_clip(record.load())
+
+
+def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
+    """The pixels of a clip, as the network takes it, that the actor covers by half or more; None if not known."""
+    if record.load_mask is None:
+        return None
+    return spec.centre_clip(white_frames(record.load_mask()))[..., 0] >= 0.5
 
 
 def explaining_groups(

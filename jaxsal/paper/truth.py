@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
 
 from jaxsal.core.controls import is_control
-from jaxsal.datasets.records import ClipRecord, white_frames
+from jaxsal.datasets.records import ClipRecord
+from jaxsal.evaluation.explain import actor_pixels
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import clip_results, read_map
 from jaxsal.evaluation.store import Store
@@ -54,13 +54,6 @@ class Located(NamedTuple):
     insertion: float
     actor: str
     training: int = 0
-
-
-def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
-    """The pixels of a clip, as the network takes it, that the actor covers by half or more; None if not known."""
-    if record.load_mask is None:
-        return None
-    return spec.centre_clip(white_frames(record.load_mask()))[..., 0] >= 0.5
 
 
 def locate(

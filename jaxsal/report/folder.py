@@ -1,14 +1,16 @@
 """A folder that shows what a run found: tables, curves, overlays, and how it was made."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.files import write_text
+from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import Bar, overlay, save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
 from jaxsal.evaluation.cells import Case, file_name
@@ -17,6 +19,7 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
 from jaxsal.evaluation.views import curve_panels, map_unit
+from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
 from jaxsal.report.panels import group_by_scene
 from jaxsal.report.run_table import run_tables, tables_text
@@ -41,6 +44,7 @@ def explain_to_folder(
     *,
     command: str,
     animation: str = "gif",
+    outline: bool = False,
     **notes: Any,
 ) -> Written:
     """Explains clips with a trained network and writes the folder of the run.
@@ -52,6 +56,7 @@ def explain_to_folder(
       options: How they are explained.
       command: What was typed.
       animation: "gif" or "mp4".
+      outline: Whether the actor's outline is drawn on the overlays, where his pixels are known.
       **notes: Further entries of run.json.
 
     Returns:
@@ -68,7 +73,8 @@ def explain_to_folder(
         progress=True,
     )
     provenance = made_by(command, options, checkpoint, places, **notes)
-    rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation)
+    masks = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
+    rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
     return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
 
 
@@ -79,6 +85,7 @@ def write_folder(
     provenance: dict[str, Any],
     *,
     animation: str = "gif",
+    masks: Mapping[str, Mask] = MappingProxyType({}),
 ) -> list[SummaryRow]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
@@ -95,6 +102,7 @@ def write_folder(
       classes: Names of the classes.
       provenance: Command, seed, versions and whatever tells how it was made; goes to run.json.
       animation: "gif" or "mp4".
+      masks: By clip, the actor's pixels, whose outline is drawn on the overlays.
 
     Returns:
       The rows of the table.
@@ -115,12 +123,17 @@ def write_folder(
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
-        draw_overlays(directory / "overlays", scene, classes, animation)
+        draw_overlays(directory / "overlays", scene, classes, animation, masks=masks)
     return summary
 
 
 def draw_overlays(
-    directory: Path, explanations: Sequence[Explanation], classes: Sequence[str], animation: str = "gif"
+    directory: Path,
+    explanations: Sequence[Explanation],
+    classes: Sequence[str],
+    animation: str = "gif",
+    *,
+    masks: Mapping[str, Mask] = MappingProxyType({}),
 ) -> None:
     """Draws the clips of a scene and their maps as strips of frames (PNG) and as animations (GIF or MP4).
 
@@ -131,6 +144,7 @@ def draw_overlays(
       explanations: The clips of a scene and their maps.
       classes: Names of the classes.
       animation: "gif" or "mp4".
+      masks: By clip, the actor's pixels, whose outline is drawn.
     """
     for e in explanations:
         rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
@@ -138,6 +152,8 @@ def draw_overlays(
             limits = colour_limits(e, method, explanations)
             bars[method] = Bar(*limits, map_unit(method, e.ledger))
             rows[method] = overlay(e.clip, e.maps[method], limits=limits)
+        if (mask := masks.get(e.name)) is not None:
+            rows = {name: draw_outline(np.asarray(frames), np.asarray(mask)) for name, frames in rows.items()}
         stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
         title = _title(e, classes)
         save_strip(directory / f"{stem}.png", rows, title=title, bars=bars)

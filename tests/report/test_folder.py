@@ -48,3 +48,16 @@ def test_a_title_says_the_clip_and_whether_the_answer_is_right(found, tmp_path, 
         "RISE": "mean probability",
         "SIDU": "similarity x uniqueness",
     }
+
+
+def test_the_actors_outline_is_drawn_where_his_pixels_are_known(found, tmp_path):
+    mask = np.zeros(np.shape(found[0].clip)[:3], bool)
+    mask[:, 1:4, 2:5] = True
+    draw_overlays(tmp_path / "with", found[:1], CLASSES, masks={found[0].name: mask})
+    draw_overlays(tmp_path / "without", found[:1], CLASSES, masks={"another clip": mask})
+
+    def cyan(folder):
+        (path,) = (tmp_path / folder).glob("*.png")
+        return (np.asarray(Image.open(path).convert("RGB")) == (0, 255, 255)).all(axis=-1).sum()
+
+    assert cyan("with") > 0 == cyan("without")

@@ -1,0 +1,24 @@
+"""The outline is the edge of the mask, one pixel wide, and the picture is left as it is elsewhere."""
+
+import numpy as np
+import pytest
+
+from jaxsal.drawing.outline import draw_outline
+
+
+def test_the_outline_is_the_edge_within_the_mask_but_not_along_the_frame():
+    frames = np.full((2, 5, 6, 3), 7, np.uint8)
+    mask = np.zeros((2, 5, 6), bool)
+    mask[0, 1:4, 1:5] = True
+    mask[1, :, :2] = True
+    edge = mask.copy()
+    edge[0, 2, 2:4] = False
+    edge[1, :, 0] = False
+    drawn = draw_outline(frames, mask)
+    np.testing.assert_array_equal((drawn == (0, 255, 255)).all(axis=-1), edge)
+    np.testing.assert_array_equal(drawn[~edge], 7)
+
+
+def test_a_mask_of_another_size_is_refused(no_shape_checks):
+    with pytest.raises(ValueError, match=r"`mask` must have the frames' shape \(1, 2, 2\); got \(1, 2, 3\)"):
+        draw_outline(np.zeros((1, 2, 2, 3), np.uint8), np.zeros((1, 2, 3), bool))
