@@ -1,6 +1,7 @@
 """The tutorials: stored without outputs, and every cell runs, in order, on tiny networks and clips."""
 
 import ast
+import dataclasses
 import json
 from pathlib import Path
 
@@ -17,7 +18,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 def run_folder(tmp_path_factory):
     """A network that knows nothing, and a recording."""
     folder = tmp_path_factory.mktemp("tutorials")
-    runs.save_untrained(folder / "run")
+    runs.save_untrained(folder / "run", dataclasses.replace(runs.SPEC, arch="resnet3d18"))
     np.save(folder / "recording.npy", runs.moving_bar(1, 5, False))
     return folder
 
@@ -80,7 +81,7 @@ def test_every_cell_runs(path, run_folder, monkeypatch, tmp_path, no_shape_check
         assert set(names["table"]["method"]) == {"rise", "gradcam"}
         assert names["wide"].shape == (2, 2)
         return
-    assert names["_"].startswith("<iframe")
+    assert ("<iframe" in names["_"]) == (path.stem != "infrared_recording")
     if path.stem == "ledger_five_ways":
         assert (len(names["ledger"].ids), len(names["larger"].ids)) == (8, 58)
         assert [row[:2] for row in names["rows"]] == [(e, n) for e in ("mean", "centered") for n in (4, 8)]

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any, get_args, get_type_hints
 
 from jaxsal.core.checks import hint
+from jaxsal.training.options import TrainOptions
 
 _PLACE = " before the options"  # else an option that takes several values takes it, too
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
@@ -69,6 +70,8 @@ def _unknown_option(words: Sequence[str], command: object) -> str | None:
 
 def _options(kind: object) -> Iterator[str]:
     """The options of a verb as they are typed, those of nested dataclasses too."""
+    if kind is TrainOptions:
+        yield "--recipe"  # no field: `jaxsal.commands.recipes` makes the options of it
     for name, of_field in get_type_hints(kind).items():
         nested = [part for part in (of_field, *get_args(of_field)) if dataclasses.is_dataclass(part)]
         for part in nested:

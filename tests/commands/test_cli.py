@@ -21,6 +21,7 @@ from jaxsal.commands.verb import Output
         ("data prepare", "`NAME` must be given; see jaxsal data --help."),
         ("explain --checkpoint run", "`CLIP` must be given before the options; see jaxsal explain --help."),
         ("explain", "`CLIP` and `--checkpoint` must be given; see jaxsal explain --help."),
+        ("train --recipe icpr2022", "`--output` must be given; see jaxsal train --help."),
         ("explain --chekpoint run", "`--chekpoint` must be an option of jaxsal explain. Did you mean '--checkpoint'?"),
         ("explain c.npy --chekpoint run", "`--chekpoint` must be an option of jaxsal explain. Did you mean"),
         (
