@@ -227,6 +227,6 @@ PRESETS = {
 }
 """By name: "full" is the study's scale, for accelerators; "small" is for two processor cores.
 
-The budget of "small" is half an hour: six trainings, 3,680 steps in all, then some 170,000 forward passes, a good half
-of them PAN's.
+The budget of "small" is half an hour: six trainings, 3,680 steps in all, then at most 183,000 forward passes, a good
+half of them PAN's.
 """
