@@ -25,6 +25,7 @@ release = version = _version("jaxsal")
 exclude_patterns = ["_build", "tutorials/runs"]
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.napoleon", "myst_nb", "sphinx_design"]
 nb_execution_mode = "cache" if os.environ.get("JAXSAL_DOCS_RUN") else "off"
+nb_execution_cache_path = os.path.join(os.path.dirname(__file__), "_build", "executed")
 nb_execution_timeout = 1800
 nb_execution_raise_on_error = True
 nb_merge_streams = True
