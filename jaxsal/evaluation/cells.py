@@ -35,7 +35,7 @@ class Case(NamedTuple):
       load: Returns the clip, (T, H, W, C) in [0, 1].
       target: The class to explain; the predicted one if None.
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
-      load_mask: Returns the actor's pixels, (T, H, W), in sets that know them.
+      load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Case(NamedTuple):
     load: Callable[[], Float[np.ndarray, "T H W C"]]
     target: int | None = None
     actor: str = ""
-    load_mask: Callable[[], Bool[np.ndarray, "T H W"]] | None = None
+    load_mask: Callable[[], Bool[np.ndarray, "T H W"] | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def explain_to_folder(
         progress=True,
     )
     provenance = made_by(command, options, checkpoint, places, **notes)
-    masks = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
+    loaded = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
+    masks = {name: mask for name, mask in loaded.items() if mask is not None}
     rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
     return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
 
