@@ -141,7 +141,7 @@ class Demo(Verb):
         with _timed("explain and report", seconds):
             explaining = dataclasses.replace(explaining, threshold=threshold)
             sheets = self._evidence(trained, clip_set, cases, explaining, accuracy)
-            tables = "\n".join(f"**{sheet.title}**\n\n{to_markdown(sheet)}" for sheet in sheets)
+            tables = "\n".join(f"**{one.title}.** {one.note}\n\n{to_markdown(one)}" for one in sheets)
             write_text(self.output / EVIDENCE, tables)
         stages = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
         text = "\n".join([*measured, "", tables, f"{stages}. Tables, curves and overlays: {self.output}"])
@@ -161,8 +161,9 @@ class Demo(Verb):
         """Explains the clips, under one baseline after the other; maps and scores are made once."""
         from jaxsal.evaluation.explain import FOLDER, explain_cases
         from jaxsal.paper.truth import actor_pixels
-        from jaxsal.report.evidence import actor_values, curve_values, evidence_sheet, floor_line
+        from jaxsal.report.actor_sheets import actor_sheets
         from jaxsal.report.folder import explain_to_folder
+        from jaxsal.report.run_table import run_tables
 
         spec, classifier = trained.spec, trained.spec.classifier(trained.variables)
         shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
@@ -172,21 +173,15 @@ class Demo(Verb):
         for baseline in others:
             options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
             explained[baseline] = explain_cases(classifier, cases, options, self.output / FOLDER, **shared).explanations
-        titles = {baseline: f"Deletion and insertion, baseline {baseline}" for baseline in BASELINES}
-        signs, actors = dict(deletion=-1, insertion=1), {case.name: case.actor for case in cases}
         sheets = [
-            evidence_sheet(
-                name, titles[name], curve_values(found), CONTROLS, signs, actors=actors, note=floor_line(found)
-            )
-            for name, found in explained.items()
+            sheet._replace(name=f"{baseline}_{sheet.name}", title=f"{sheet.title}, baseline {baseline}")
+            for baseline, found in explained.items()
+            for sheet in run_tables(found)[1]
         ]
         shown = {case.name for case in cases}
         masks = {record.name: actor_pixels(spec, record) for record in clip_set.records if record.name in shown}
         known = {name: mask for name, mask in masks.items() if mask is not None}
-        places = actor_values(written.explanations, known)
-        title = "Where the actor is: AUC of the actor's pixels within a frame, and the pointing game"
-        beside, signs = ("other", "centre"), dict(AUC=1, pointing=1)
-        return [*sheets, evidence_sheet("actor", title, places, beside, signs, actors=actors)]
+        return [*sheets, *actor_sheets(written.explanations, known, seed=self.seed)]
 
     def _plan(
         self, spec: "NetworkSpec", training: TrainOptions, explaining: ExplainOptions, cases: "list[Case]"

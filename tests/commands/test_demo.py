@@ -36,7 +36,7 @@ def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network
 
     assert set(plan["files"]) == {path.name for path in tmp_path.iterdir()}
     assert len(list((tmp_path / "overlays").glob("*.gif"))) == 4
-    for part in ("Test accuracy IR", "Grad-CAM", "floor", "baseline reverse", "Better than other", "p, Holm"):
+    for part in ("Test accuracy IR", "Grad-CAM", "floor", "baseline reverse", "Where the actor is", "Holm"):
         assert part in printed
     assert (tmp_path / "evidence.md").read_text() in printed
     plan = dry_run(*words)
