@@ -11,9 +11,9 @@ from jaxsal.core.types import AnyArray
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.localization import Mask, localize
-from jaxsal.metrics.summary import measure_clips
+from jaxsal.metrics.summary import Measure, measure_clips
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
-from jaxsal.report.table import Sheet
+from jaxsal.report.table import Sheet, Value
 from jaxsal.saliency.controls import Subjects, centre
 
 MEASURES = {"AUC": "space", "pointing": "pointing"}
@@ -53,28 +53,23 @@ def _maps(one: Explanation) -> dict[str, Float[AnyArray, "Tm H W"]]:
     """The maps of the methods, and the controls beside them."""
     methods = {title: saliency for title, saliency in one.maps.items() if not is_control(title)}
     others = {control_title("other", title) for title in methods} & one.maps.keys()
-    shape = next(iter(methods.values())).shape
-    blob = centre(Subjects([one.name], [one.clip], shape, one.options.seed))[0]
+    num_slices, height, width = next(iter(methods.values())).shape
+    blob = centre(Subjects([one.name], [one.clip], (num_slices, height, width), one.options.seed))[0]
     return methods | {title: one.maps[title] for title in sorted(others)} | {"centre": blob}
 
 
 def _means(values: Values, actors: Mapping[str, str], seed: int) -> Sheet:
+    def measure(found: Mapping[str, float]) -> Measure:
+        return measure_clips(np.array([*found.values()]), actors=[actors[clip] for clip in found], seed=seed)
+
     rows = sorted({key[:2]: len(found) for key, found in values.items()}.items(), key=lambda row: row[0][0])
-    lines = tuple(
-        (
-            spectrum,
-            title,
-            count,
-            *(
-                measure_clips(np.array([*found.values()]), actors=[actors[clip] for clip in found], seed=seed)
-                for found in (values[spectrum, title, name] for name in MEASURES)
-            ),
-        )
+    lines: list[tuple[Value, ...]] = [
+        (spectrum, title, count, *(measure(values[spectrum, title, name]) for name in MEASURES))
         for (spectrum, title), count in rows
-    )
+    ]
     columns = ("spectrum", "map", "n", *(f"{name} ↑ mean ± std [95 %]" for name in MEASURES))
     note = "AUC of the actor's pixels within a frame, and the pointing game: the most salient voxel is on the actor."
-    return Sheet("actor", "Where the actor is", note, columns, lines)
+    return Sheet("actor", "Where the actor is", note, columns, tuple(lines))
 
 
 def _compared(values: Values, actors: Mapping[str, str], seed: int) -> list[Compared]:
@@ -86,8 +81,8 @@ def _compared(values: Values, actors: Mapping[str, str], seed: int) -> list[Comp
         clips = [clip for clip in own if clip in beside]
         if is_control(title) or len(clips) < 2:
             continue
-        both = (np.array([measured[clip] for clip in clips]) for measured in (own, beside))
-        if (tested := contrast(*both, [actors[clip] for clip in clips], seed=seed)) is not None:
+        shown, control_shown = (np.array([measured[clip] for clip in clips]) for measured in (own, beside))
+        if (tested := contrast(shown, control_shown, [actors[clip] for clip in clips], seed=seed)) is not None:
             found.setdefault(key, {})[control] = tested
     tests = corrected(found)
     methods = sorted({key[:2]: len(values[key]) for key in tests}.items(), key=lambda row: row[0][0])
