@@ -98,13 +98,16 @@ class Command:
     """Folder of a network trained on the embedded clips."""
     output: Path = Path("runs/trust")
     """Where results go; those of the same network and config are taken up."""
+    seed: int = 0
+    """Seed that the network's clips were made with."""
 
 
 def main(command: Command) -> None:
     """Computes what is missing, then writes the tables and the figure from the files."""
     use_all_cores()
     keep_programs()
-    results = run(CONFIGS[command.config], command.checkpoint, command.output)
+    config = dataclasses.replace(CONFIGS[command.config], seed=command.seed)
+    results = run(config, command.checkpoint, command.output)
     print(write_tables(results, command.output))
     draw(results, command.output / "baselines.png")
 
