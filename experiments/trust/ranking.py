@@ -122,5 +122,5 @@ def actors_of(results: Sequence[ClipResult]) -> list[str]:
 
 def mean_over(results: Sequence[ClipResult], values: Float[np.ndarray, " clips"]) -> Mean:
     """The mean over clips with an interval over their actors; NaN where there is one actor."""
-    interval = mean_interval(values, actors_of(results))
+    interval = mean_interval(values, actors_of(results), num_resamples=2_000)
     return Mean(float(values.mean()), *((np.nan, np.nan) if interval is None else interval))

@@ -96,7 +96,7 @@ def variants_table(results: Sequence[ClipResult]) -> str:
         best = []
         for measure in MEASURES:
             means = {
-                baseline: mean_over(results, taus(results, variant, baseline, measure)).mean
+                baseline: taus(results, variant, baseline, measure).mean()
                 for baseline in results[0].areas
                 if baseline not in SWAPS
             }
