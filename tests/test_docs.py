@@ -78,7 +78,7 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert re.search(r"<dt><code[^>]*><span[^>]*>--dry-run", page)
     shown = [re.sub(r"<[^>]+>", "", block) for block in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
     helps = [unescape(block).splitlines() for block in shown if block.startswith("usage: ")]
-    assert len(helps) == 11
+    assert len(helps) == 12
     assert max(len(line) for lines in helps for line in lines) <= 88
     public = (tmp_path / "reference" / "api.html").read_text()
     assert all(f'id="jaxsal.{name}"' in public for name in ("Classifier", "RiseLedger", "gradcam", "view"))
@@ -225,12 +225,13 @@ def check_occlusion(names):
     scores = jax.nn.softmax(jaxsal.score_masks(classifier, first.clip, family, baseline="mean"))[:, first.target]
     lost = (first.probabilities[first.target] - scores).reshape(2, 4, 4)
     np.testing.assert_allclose(names["saliency"], np.kron(lost, np.ones((2, 4, 4))), atol=1e-6)
-    assert set(names["values"]) == {"Grad-CAM", "Occlusion", "random"}
+    of_others = {"Grad-CAM of another clip", "Occlusion of another clip"}
+    assert set(names["values"]) == {"Grad-CAM", "Occlusion", "random", "smooth", *of_others}
     assert all(0.1 <= value <= 1 for value in names["values"].values())
 
 
 RUN = ("report runs/demo", "data list", "convert runs/demo", "explain data/samples", "evaluate --checkpoint runs/demo")
-PLANNED = ("demo", "paper --only", "train --spectra", "train --data recordings/")
+PLANNED = ("demo", "paper --only", "train --data synthetic", "train --data recordings/")
 
 
 def starting_with(start):

@@ -127,8 +127,9 @@ def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:
         return classes.index(target)
     if target.isdigit() and int(target) < len(classes):
         return int(target)
-    rule = f"`target` must be one of {classes} or a number below {len(classes)}"
-    raise ValueError(f"{rule}; got {target!r}.{hint(target, classes)}")
+    raise ValueError(
+        f"`target` must be one of {classes} or a number below {len(classes)}; got {target!r}.{hint(target, classes)}"
+    )
 
 
 def measures_of(result: "ClipResult") -> dict[str, float]:

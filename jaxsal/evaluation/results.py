@@ -176,6 +176,11 @@ def open_results(store: str | Path) -> Results:
 
     Raises:
       FileNotFoundError: If there is no store.
+
+    Example:
+      >>> import jaxsal
+      >>> results = jaxsal.open_results("runs/demo/results")  # doctest: +SKIP
+      >>> results.to_pandas().groupby("method").deletion.mean()  # doctest: +SKIP
     """
     return Results(Reader(str(store)))
 

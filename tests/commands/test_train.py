@@ -32,10 +32,13 @@ def test_train_then_evaluate(run, dry_run, tmp_path):
     (row,) = (row for row in found["table"] if (row["spectrum"], row["method"]) == ("IR", "RISE"))
     assert row["num_clips"] == 2
     assert row["deletion"]["low"] <= row["deletion"]["mean"] <= row["deletion"]["high"]
-    assert 0 < row["insertion"]["p_value"] <= 1
+    contrast = row["insertion"]["contrasts"]["random"]
+    assert 0 < contrast["p_value"] <= contrast["p_holm"] <= 1
     results = list(csv.DictReader((table / "results.csv").read_text().splitlines()))
-    assert {row["method"] for row in results} == {"Grad-CAM", "RISE", "SIDU", "random"}
-    assert len(results) == 4 * 4
+    methods = {"Grad-CAM", "RISE", "SIDU"}
+    maps = {*methods, "random", "smooth", *(f"{method} of another clip" for method in methods)}
+    assert {row["method"] for row in results} == maps
+    assert len(results) == 4 * len(maps)
     assert_provenance(json.loads((table / "run.json").read_text()))
 
 

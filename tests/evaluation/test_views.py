@@ -17,7 +17,7 @@ def found():
     options = dict(
         methods=("gradcam", "rise"), num_masks=8, num_steps=5, controls=("random",), name="lawn", spectrum="IR"
     )
-    return explain(CLASSIFIER, CLIP, "walk", label="run", spectrum="IR", **options)
+    return explain(CLASSIFIER, CLIP, "walk", label="run", **options)
 
 
 def test_a_few_lines_say_the_classes_and_the_measures(found):

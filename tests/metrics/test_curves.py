@@ -211,7 +211,7 @@ def test_defaults_differ_between_the_measures():
         (dict(step_size="column"), r"`step_size` must be one of \('row',\); got 'column'"),
         (dict(ties="any"), r"`ties` must be one of .*random.*got 'any'"),
         (dict(blur_factor=0), "`blur_factor` must be at least 1; got 0"),
-        (dict(target="all"), "`target` must be a class or None; got 'all'"),
+        (dict(target="all"), "`target` must be a number or None where the classes have no names; got 'all'"),
     ],
 )
 @pytest.mark.parametrize("measure", [deletion, insertion])
