@@ -4,9 +4,10 @@ import math
 
 import flax.linen as nn
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
-from jaxsal.models.conv import Padding, Strides, convolution
+from jaxsal.models.conv import Strides, convolution
 from jaxsal.models.initialise import kaiming_fan_out, uniform
 from jaxsal.models.layers import batch_norm
 
@@ -159,18 +160,9 @@ class Unit(nn.Module):
         """Runs the unit; `train` as in `I3D.features`."""
         kernel = self.param("kernel", kaiming_fan_out, (*self.size, inputs.shape[-1], self.features))
         inputs, kernel = nn.dtypes.promote_dtype(inputs, kernel)
-        padding = same_padding(inputs.shape[1:-1], self.size, self.strides)
+        padding = tuple(lax.padtype_to_pads(inputs.shape[1:-1], self.size, self.strides, "SAME"))
         outputs = convolution(inputs, kernel, strides=self.strides, padding=padding)
         return nn.relu(batch_norm("norm", epsilon=1e-3)(outputs, use_running_average=not train))
-
-
-def same_padding(sizes: tuple[int, ...], taps: tuple[int, ...], strides: Strides) -> Padding:
-    """The zeros of "SAME": as few as give ceil(size / stride) outputs; an odd one goes behind."""
-    pads = []
-    for size, tap, stride in zip(sizes, taps, strides, strict=True):
-        total = max((math.ceil(size / stride) - 1) * stride + tap - size, 0)
-        pads.append((total // 2, total - total // 2))
-    return tuple(pads)
 
 
 def scaled(channels: int, width: int) -> int:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from jaxsal.models import I3D, init_variables, variables_from_torch, variables_to_torch
-from jaxsal.models.i3d import same_padding
 from jaxsal.models.pickles import read_pickled_arrays
 from jaxsal.models.pretrained import i3d_variables, kinetics400_classes
 
@@ -52,13 +51,6 @@ def test_the_head_is_linear_in_pairs_of_frames(variables):
     np.testing.assert_allclose(logits, expected, atol=1e-5)
     alone = activations[:, 0].mean(axis=(1, 2)) @ linear["kernel"][0, 0, 0] + linear["bias"]
     np.testing.assert_allclose(single, alone, atol=1e-5)
-
-
-@pytest.mark.parametrize("size", [7, 8, 9])
-def test_same_padding_is_xlas(size):
-    expected = jax.lax.padtype_to_pads((size,), (7,), (2,), "SAME")
-
-    assert same_padding((size,), (7,), (2,)) == tuple(expected)
 
 
 def test_names_of_both_pytorch_ports(variables):
