@@ -45,7 +45,7 @@ def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
     return Localization(
         pointing_game(voxels, mask),
         energy_inside(voxels, mask),
-        _mean_where_known(jax.lax.map(lambda frame: localization_auc(*frame), pixels)),
+        frame_auc(*pixels),
         _mean_where_known(jax.vmap(localization_auc, in_axes=1)(*pixels)),
     )
 
@@ -105,6 +105,12 @@ def localization_auc(saliency: Float[AnyArray, " n"], inside: Bool[AnyArray, " n
     num_inside = inside.sum(dtype=jnp.float32)
     wins = jnp.where(inside, (below + up_to).astype(jnp.float32) / 2, 0)
     return wins.sum() / num_inside / (inside.size - num_inside)
+
+
+@jax.jit
+def frame_auc(saliency: Float[AnyArray, "T n"], inside: Bool[AnyArray, "T n"]) -> Float[Array, ""]:
+    """`localization_auc` within each frame, mean over the frames in which it is known."""
+    return _mean_where_known(jax.lax.map(lambda frame: localization_auc(*frame), (saliency, inside)))
 
 
 def _aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], Bool[Array, "T H W"]]:

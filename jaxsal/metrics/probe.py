@@ -7,12 +7,10 @@ which also finds what no single pixel says. A part on which both are at chance h
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
-from jaxsal.metrics.localization import localization_auc
+from jaxsal.metrics.localization import frame_auc
 
 PARTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "first frame": lambda frames: frames[:, :1],
@@ -140,20 +138,10 @@ def actor_cues(grey: Float[np.ndarray, "N T H W"], masks: Bool[np.ndarray, "N T 
     cues = {"brightness": grey, "centre": np.broadcast_to(_nearness(*grey.shape[2:]), grey.shape)}
     found = []
     for name, maps in cues.items():
-        aucs = np.array([frame_auc(*clip) for clip in zip(maps, masks, strict=True)])
+        flat = (array.reshape(*array.shape[:2], -1) for array in (np.asarray(maps, np.float32), masks))
+        aucs = np.array([float(frame_auc(*clip)) for clip in zip(*flat, strict=True)])
         found.append(Cue(name, float(aucs.mean()), float(np.maximum(aucs, 1 - aucs).mean())))
     return found
-
-
-def frame_auc(saliency: Float[np.ndarray, "T H W"], mask: Bool[np.ndarray, "T H W"]) -> float:
-    """ROC AUC of the actor's pixels within a frame, mean over the frames in which he is seen."""
-    flat = (np.asarray(one).reshape(len(one), -1) for one in (saliency, mask))
-    return float(np.nanmean(_frame_aucs(*flat)))
-
-
-@jax.jit
-def _frame_aucs(saliency, mask):
-    return jax.lax.map(lambda frame: localization_auc(*frame), (saliency.astype(jnp.float32), mask))
 
 
 def _nearness(height: int, width: int) -> Float[np.ndarray, "H W"]:
