@@ -18,6 +18,12 @@ ClipTree = Clip | Mapping[str, Float[AnyArray, "T H W _"]]
 SaliencyMap = Float[AnyArray, "Tm H W"]
 """Credit per voxel, raw units; Tm divides the clip's T."""
 
+SaliencyOf = Float[Array, "*K Tm H W"] | dict[str, Float[Array, "*K Tm H W"]]
+"""What a method gives: the map of a class or those of all; of a scene for each spectrum, by name."""
+
+SaliencyTree = SaliencyMap | Mapping[str, SaliencyMap]
+"""The map of a clip; of a scene in several spectra one for each, by name."""
+
 ScoreFn = Callable[..., Any]
 """Maps one clip (T, H, W, C) to class scores (K,): a plain function, or any callable pytree."""
 

@@ -13,7 +13,8 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import Clip, SaliencyMap
 from jaxsal.drawing.canvas import GAP, LINE, Canvas, text_width, write_animation
-from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.engine.inputs import check_clip
+from jaxsal.engine.maps import check_map
 
 COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
 """All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""
@@ -90,7 +91,7 @@ def overlay(
       ((4, 2, 2, 3), [252, 255, 164], [255, 255, 255])
     """
     frames = np.asarray(check_clip(clip, channels=3))
-    values = np.asarray(check_saliency(saliency, frames.shape), np.float32)
+    values = np.asarray(check_map(saliency, frames.shape), np.float32)
     if not np.isfinite(values).all():
         raise ValueError("`saliency` must be finite; got an infinite value.")
     if not 0 <= opacity <= 1:

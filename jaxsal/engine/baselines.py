@@ -1,7 +1,8 @@
 """What stands in for removed voxels, all in the clip's own [0, 1] space."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, get_args
 
@@ -47,23 +48,25 @@ class Baseline:
         "reverse": the clip's frames in reverse order, a clip as real as the first, whose motion runs backwards.
       blur_factor: For "blur".
       blur_time: For "blur": whether the time axis is degraded too.
+      only: The one spectrum of a scene that is replaced, while the others stay as they are; all if empty.
     """
 
     name: str | Given
     blur_factor: int = 4
     blur_time: bool = True
+    only: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, baseline: Any, *, blur_factor: int = 4, blur_time: bool = True) -> "Baseline":
-        """The baseline of that name, or an array as it was given.
+    def of(cls, baseline: Any, *, blur_factor: int = 4, blur_time: bool = True, only: str = "") -> "Baseline":
+        """The baseline of that name, or an array as it was given; of a scene one for all spectra, or one by name.
 
         Raises:
           ValueError: If the name is unknown.
         """
         if not isinstance(baseline, str):
-            return cls(Given(baseline))
+            return cls(Given(baseline), only=only)
         check_choice("baseline", baseline, get_args(BaselineName))
-        return cls(baseline, blur_factor, blur_time) if baseline == "blur" else cls(baseline)
+        return cls(baseline, blur_factor, blur_time, only) if baseline == "blur" else cls(baseline, only=only)
 
 
 def make_baseline(baseline: Baseline, clip: Float[AnyArray, "T H W C"], score_fn: ScoreFn) -> Float[AnyArray, "..."]:
@@ -88,10 +91,22 @@ def stand_ins(baseline: Baseline, clips: Any, score_fn: ScoreFn) -> Any:
     if not isinstance(clips, Mapping):
         return _stand_ins(baseline, clips, mean)
     means = mean if isinstance(mean, Mapping) else dict.fromkeys(clips, mean)
-    return {name: _stand_ins(baseline, part, means[name]) for name, part in clips.items()}
+    found = {}
+    for name, part in clips.items():
+        own = baseline
+        if isinstance(baseline.name, Given) and isinstance(baseline.name.array, Mapping):
+            own = dataclasses.replace(baseline, name=Given(_given_for(name, baseline.name.array)))
+        found[name] = _stand_ins(own, part, means[name]) if baseline.only in ("", name) else part
+    return found
 
 
-def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Any) -> Float[Array, "B T H W C"]:
+def _given_for(spectrum: str, arrays: Mapping[str, AnyArray]) -> AnyArray:
+    if spectrum not in arrays:
+        raise ValueError(f"`baseline` must have an array for each spectrum; got none for {spectrum}.")
+    return arrays[spectrum]
+
+
+def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Any) -> Float[AnyArray, "B T H W C"]:
     if not isinstance(baseline.name, Given):
         colour = _mean(mean, clips)
         if not isinstance(clips, jax.core.Tracer | np.ndarray):

@@ -28,6 +28,7 @@ from jaxsal.engine.inputs import (
     mask_shape,
 )
 from jaxsal.engine.masks import stack_leaves
+from jaxsal.engine.spectra import by_spectrum, spectra_of
 
 UNTOUCHED, REPLACED = 1, 2
 """The two ends of every perturbation: the clip as it is, and a clip of which nothing is left."""
@@ -46,7 +47,8 @@ class Batch:
       size: B.
       num_classes: K.
       clip_shape: (T, H, W, C) of a clip; of a scene, of its first spectrum.
-      shape: (T', H, W) of masks and maps.
+      spectra: Of scenes, in the order of their names; none of clips that are one array.
+      shape: (T', H, W) of masks and maps; of scenes (S, T', H, W).
       count: Called with a number of forward passes when they are made.
     """
 
@@ -57,12 +59,13 @@ class Batch:
         self.num_classes = check_score_fn(score_fn, clips)
         self.size, *clip_shape = jax.tree.leaves(clips)[0].shape
         self.clip_shape = tuple(clip_shape)
-        self.shape = mask_shape(score_fn, self.clip_shape)
+        self.spectra = spectra_of(clips)
+        self.shape = mask_shape(score_fn, self.clip_shape, len(self.spectra))
         self.split = split_callable(score_fn)
         leaves = jax.tree.leaves((clips, self.split.arrays))
         self.traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
         self._placed: dict[Mesh, tuple[list[AnyArray], PyTree]] = {}
-        self._activations: dict[str | None, Array] = {}
+        self._activations: dict[str | None, PyTree] = {}
         self._ends: dict[End, tuple[np.ndarray, AnyArray]] = {}
         self._stand_ins: dict[tuple[Baseline, Mesh], PyTree] = {}
 
@@ -107,8 +110,11 @@ class Batch:
         rows = (clips, *rows)
         return program(weights, *(rows if mesh.size == 1 else split_axis(rows, mesh)), fixed, *static)
 
-    def activations(self, normalization: str | None = None) -> Float[AnyArray, "B t h w d"]:
-        """The activations that enter the head, under the classifier's own normalisation or the one of that name."""
+    def activations(self, normalization: str | None = None) -> PyTree:
+        """The activations that enter the head, (B, t, h, w, d), or one for each spectrum.
+
+        They are those under the classifier's own normalisation, or under the one of that name.
+        """
         if normalization is None and self.parts is None:
             self.learn_parts(*self.each(call_parts_each))
         elif normalization not in self._activations:
@@ -119,11 +125,11 @@ class Batch:
         return self._activations[normalization]
 
     @property
-    def parts(self) -> Float[AnyArray, "B t h w d"] | None:
+    def parts(self) -> PyTree | None:
         """The activations under the classifier's own normalisation, if they are known already."""
         return self._activations.get(None)
 
-    def learn_parts(self, activations: Float[Array, "B t h w d"], logits: Float[Array, "B K"]) -> None:
+    def learn_parts(self, activations: PyTree, logits: Float[Array, "B K"]) -> None:
         """Keeps what a pass of all clips gave."""
         self._activations[None] = activations
         self.count(len(self.originals))
@@ -181,6 +187,10 @@ class Batch:
             made = stand_ins(baseline, clips, join_callable(weights, self.split.static))
             self._stand_ins[baseline, mesh] = made if self.traced else on_every_device(made, mesh)
         return self._stand_ins[baseline, mesh]
+
+    def by_spectrum(self, maps: AnyArray) -> Any:
+        """Maps of one clip as users get them: of a scene one for each spectrum, by name."""
+        return by_spectrum(maps, self.spectra)
 
     def target(self, target: Target, *, all_classes: bool = True) -> int | Int[AnyArray, ""] | Literal["all"] | None:
         """A class by number or name as a number, see `check_target`."""

@@ -3,7 +3,6 @@
 Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
@@ -14,7 +13,8 @@ from jaxtyping import Int, PyTree
 
 from jaxsal.core.callables import call_each, call_parts_each, shape_of
 from jaxsal.core.checks import check_choice, check_positive
-from jaxsal.core.types import AnyArray, Clip, ClipTree, SaliencyMap, ScoreFn, Target
+from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn, Target
+from jaxsal.engine.spectra import spectra_of
 
 
 def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> AnyArray:
@@ -132,7 +132,7 @@ def has_parts(function: ScoreFn) -> bool:
 
 
 def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
-    """Checks that `head(features(clip))` is (K,), with activations (t, h, w, d).
+    """Checks that `head(features(clip))` is (K,), with activations (t, h, w, d); of a scene also one for each spectrum.
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
@@ -143,8 +143,13 @@ def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
         found = f"{type(classifier).__name__} without {' and '.join(missing)}"
         raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
     activations, logits = shape_of(call_parts_each, classifier, clips)
-    if activations.ndim != 5:
-        raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {activations.shape[1:]}.")
+    if isinstance(activations, Mapping) and spectra_of(activations) != spectra_of(clips):
+        raise ValueError(
+            f"`classifier.features` must return activations of {spectra_of(clips)}; got {tuple(activations)}."
+        )
+    for one in jax.tree.leaves(activations):
+        if one.ndim != 5:
+            raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {one.shape[1:]}.")
     _num_classes(logits, "classifier")
 
 
@@ -193,8 +198,10 @@ def _named_target(target: str, classes: Sequence[str], all_classes: bool) -> int
     raise ValueError(f"`target` must be {allowed} where the classes have no names; got {target!r}.")
 
 
-def mask_shape(score_fn: ScoreFn, clip_shape: tuple[int, ...]) -> tuple[int, int, int]:
+def mask_shape(score_fn: ScoreFn, clip_shape: tuple[int, ...], num_spectra: int = 0) -> tuple[int, ...]:
     """(T', H, W) of a classifier's masks and maps: T' = T / `frames_per_mask`, 1 where it has none.
+
+    Of scenes in several spectra (S, T', H, W).
 
     Raises:
       ValueError: If the frames of a mask do not divide the clip's.
@@ -203,7 +210,8 @@ def mask_shape(score_fn: ScoreFn, clip_shape: tuple[int, ...]) -> tuple[int, int
     num_frames, height, width, _ = clip_shape
     if num_frames % frames_per_mask:
         raise ValueError(f"`clip` must have a multiple of {frames_per_mask} frames; got {num_frames}.")
-    return num_frames // frames_per_mask, height, width
+    own = num_frames // frames_per_mask, height, width
+    return (num_spectra, *own) if num_spectra else own
 
 
 def check_frames(num_frames: int, num_slices: int, name: str) -> None:
@@ -253,24 +261,6 @@ def check_ids(
     if ids.min() < 0 or ids.max() > limit:
         raise ValueError(f"`ids` must be from 0 to {limit}; got numbers from {ids.min()} to {ids.max()}.")
     return ids.astype(np.int32)
-
-
-def check_saliency(saliency: SaliencyMap, clip_shape: tuple[int, ...]) -> AnyArray:
-    """The saliency map, where it was, after checking its shape against the clip and its values.
-
-    Raises:
-      TypeError: If it does not hold floating-point numbers.
-      ValueError: If it is not (Tm, H, W) with Tm dividing T, or holds NaN.
-    """
-    if not hasattr(saliency, "ndim") or not jnp.issubdtype(saliency.dtype, jnp.floating):
-        raise TypeError(f"`saliency` must be an array of floats; got {getattr(saliency, 'dtype', type(saliency))}.")
-    num_frames, height, width = clip_shape[:3]
-    if saliency.ndim != 3 or saliency.shape[1:] != (height, width):
-        raise ValueError(f"`saliency` must have shape (T', {height}, {width}); got {tuple(saliency.shape)}.")
-    check_frames(num_frames, saliency.shape[0], "saliency")
-    if math.isnan(value_range(saliency)[0]):
-        raise ValueError("`saliency` must be free of NaN; got NaN.")
-    return saliency
 
 
 def check_key(key: object) -> jax.Array:

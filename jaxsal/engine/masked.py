@@ -1,6 +1,6 @@
 """Scores of one clip under masks of any kind, after checking every argument."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import jax
@@ -12,20 +12,21 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import prepare
+from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_batches, check_frames, check_ids, check_masks
 from jaxsal.engine.masks import DenseMasks, MaskFamily
 from jaxsal.engine.scoring import even_chunk, score
+from jaxsal.engine.spectra import beside, spectra_of
 from jaxsal.recipes import FrameSlices
 
 
 def score_masks(
     score_fn: ScoreFn,
     clip: ClipTree,
-    masks: MaskFamily | AnyArray,
+    masks: MaskFamily | AnyArray | Mapping[str, AnyArray],
     *,
     ids: Sequence[int] | Int[np.ndarray, " N"] | None = None,
-    baseline: str | AnyArray = "zero",
+    baseline: str | AnyArray | Mapping[str, AnyArray] = "zero",
     frame_slices: FrameSlices = "aligned",
     batch_size: int | None = None,
     chunk_size: int = 16,
@@ -35,10 +36,12 @@ def score_masks(
 
     Args:
       score_fn: Maps one clip (T, H, W, C) to logits (K,): any callable pytree, or a plain function.
-      clip: The clip, values in [0, 1].
-      masks: A family of `jaxsal.engine.masks`, or an array (N, T', H, W) in [0, 1]; T' divides T.
+      clip: The clip, values in [0, 1]; or a scene, one clip for each spectrum by name.
+      masks: A family of `jaxsal.engine.masks`, or an array (N, T', H, W) in [0, 1]; T' divides T. Of a scene an array
+        that all spectra share, or one for each by name.
       ids: The numbers of the masks to score; all if None.
-      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
+      baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array; of a scene also an
+        array for each spectrum.
       frame_slices: Which slice of a mask a frame gets, see `jaxsal.engine.masks.expand_mask`.
       batch_size: Masked clips that `score_fn.score_batch` gets at once, counted from the first of `ids`, where
         their scores depend on each other; takes the place of `chunk_size`. None scores each clip by itself.
@@ -63,7 +66,7 @@ def score_masks(
     check_choice("frame_slices", frame_slices, get_args(FrameSlices))
     check_batches(score_fn, batch_size)
     batch = prepare(score_fn, [clip])
-    family = _as_family(masks, batch.clip_shape)
+    family = _as_family(masks, batch)
     ids = check_ids(ids, family.num_masks, endless=getattr(family, "endless", False))
     logits = score(
         batch,
@@ -79,22 +82,43 @@ def score_masks(
     return logits if isinstance(logits, jax.core.Tracer) else jax.device_put(logits)
 
 
-def _as_family(masks: MaskFamily | AnyArray, clip_shape: tuple[int, ...]) -> MaskFamily:
+def _as_family(masks: MaskFamily | AnyArray | Mapping[str, AnyArray], batch: Batch) -> MaskFamily:
     """The masks as a family, after checking their values, and their shape against the clip."""
+    num_frames, height, width, _ = batch.clip_shape
+    if isinstance(masks, Mapping):
+        masks = _of_each_spectrum(masks, batch)
+    elif isinstance(masks, jax.Array | np.ndarray):
+        masks = _dense(masks, batch)
     check_masks(masks)
-    num_frames, height, width = clip_shape[:3]
-    if isinstance(masks, jax.Array | np.ndarray):
-        if masks.ndim != 4 or masks.shape[2:] != (height, width):
-            raise ValueError(f"`masks` must have shape (N, T', {height}, {width}); got {tuple(masks.shape)}.")
-        masks = DenseMasks(jnp.asarray(masks, jnp.float32))
     if masks.num_masks < 1:
         raise ValueError(f"`masks` must hold at least one mask; got {masks.num_masks}.")
     mask = _mask.eval_shape(masks, jax.ShapeDtypeStruct((), jnp.int32))
-    if mask.ndim == 3:
-        check_frames(num_frames, mask.shape[0], "masks")
-    if mask.shape[1:3] != (height, width):
-        raise ValueError(f"`masks` must fit a clip of {clip_shape}; got masks of {mask.shape}.")
+    of_scene = mask.ndim == 4 and bool(batch.spectra)
+    if mask.ndim == 3 or of_scene:
+        check_frames(num_frames, mask.shape[-3], "masks")
+    if (mask.shape[2:] if of_scene else mask.shape[1:3]) != (height, width):
+        raise ValueError(f"`masks` must fit a clip of {batch.clip_shape}; got masks of {mask.shape}.")
+    if of_scene and len(mask) != len(batch.spectra):
+        raise ValueError(f"`masks` must be of the spectra {batch.spectra}; got masks of {mask.shape}.")
     return masks
+
+
+def _of_each_spectrum(masks: Mapping[str, AnyArray], batch: Batch) -> DenseMasks:
+    if spectra_of(masks) != batch.spectra:
+        raise ValueError(f"`masks` must be of the spectra {batch.spectra}; got masks of {tuple(masks)}.")
+    dense = {name: _dense(own, batch).masks for name, own in masks.items()}
+    shapes = {name: own.shape for name, own in dense.items()}
+    if len(set(shapes.values())) > 1:
+        raise ValueError(f"`masks` must be of one shape for all spectra; got {shapes}.")
+    return DenseMasks(beside(dense))
+
+
+def _dense(masks: AnyArray, batch: Batch) -> DenseMasks:
+    check_masks(masks)
+    height, width = batch.clip_shape[1:3]
+    if masks.ndim != 4 or masks.shape[2:] != (height, width):
+        raise ValueError(f"`masks` must have shape (N, T', {height}, {width}); got {tuple(masks.shape)}.")
+    return DenseMasks(jnp.asarray(masks, jnp.float32))
 
 
 @jax.jit

@@ -22,7 +22,7 @@ from jaxsal.recipes import Alignment, FrameSlices
 
 @runtime_checkable
 class MaskFamily(Protocol):
-    """Masks by number: `num_masks` of them, each (Tm, H, W) or (T, H, W, C)."""
+    """Masks by number: `num_masks` of them, each (Tm, H, W) or (T, H, W, C); of a scene in S spectra (S, Tm, H, W)."""
 
     @property
     def num_masks(self) -> Any:
@@ -35,16 +35,16 @@ class MaskFamily(Protocol):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class DenseMasks:
-    """Masks that exist already, (N, Tm, H, W)."""
+    """Masks that exist already, (N, Tm, H, W), or (N, S, Tm, H, W) of a scene in S spectra."""
 
-    masks: Float[Array, "N Tm H W"]
+    masks: Float[Array, "N *S Tm H W"]
 
     @property
     def num_masks(self) -> int:
         """N."""
         return self.masks.shape[0]
 
-    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
+    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "*S Tm H W"]:
         """Mask `mask_id` of the array."""
         return self.masks[mask_id]
 
@@ -54,10 +54,11 @@ class DenseMasks:
 class ActivationMasks:
     """SIDU's masks: one per channel of the last features, thresholded, then stretched to the clip.
 
-    M_k = up(1[A_k > threshold]); edges stay soft, since the stretch comes after the threshold.
+    M_k = up(1[A_k > threshold]); edges stay soft, since the stretch comes after the threshold. Of a scene, the
+    activations are a tuple, one for each spectrum, and M_k is of all spectra side by side.
     """
 
-    activations: Float[AnyArray, "t h w d"]
+    activations: Float[AnyArray, "t h w d"] | tuple[Float[AnyArray, "t h w d"], ...]
     threshold: float | Float[AnyArray, ""]
     shape: tuple[int, int, int] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
@@ -69,21 +70,33 @@ class ActivationMasks:
     @property
     def num_masks(self) -> int:
         """One mask per channel."""
-        return self.activations.shape[-1]
+        return jax.tree.leaves(self.activations)[0].shape[-1]
 
-    def binary(self) -> Float[Array, "t h w d"]:
-        """1 where a channel is above the threshold."""
-        return (jnp.asarray(self.activations) > self.threshold).astype(jnp.float32)
+    def binary(self) -> Any:
+        """1 where a channel is above the threshold, shaped like the activations."""
+        return jax.tree.map(lambda one: (jnp.asarray(one) > self.threshold).astype(jnp.float32), self.activations)
 
-    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
+    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "*S Tm H W"]:
         """The mask of channel `mask_id`."""
-        channel = jnp.asarray(self.activations)[..., mask_id] > self.threshold
-        return resample(channel.astype(jnp.float32), self.shape, self.alignment)
 
-    def weighted_sum(self, weights: Float[Array, "d K"]) -> Float[Array, "K Tm H W"]:
+        def mask(activations: AnyArray) -> Array:
+            channel = jnp.asarray(activations)[..., mask_id] > self.threshold
+            return resample(channel.astype(jnp.float32), self.shape, self.alignment)
+
+        return _beside(jax.tree.map(mask, self.activations), axis=0)
+
+    def weighted_sum(self, weights: Float[Array, "d K"]) -> Float[Array, "K *S Tm H W"]:
         """sum_k weights[k] M_k, summed over the small binary maps and stretched once."""
-        sums = jnp.tensordot(self.binary(), weights, axes=1, precision=jax.lax.Precision.HIGHEST)
-        return jnp.moveaxis(resample(sums, self.shape, self.alignment), -1, 0)
+
+        def weighted(binary: Array) -> Array:
+            sums = jnp.tensordot(binary, weights, axes=1, precision=jax.lax.Precision.HIGHEST)
+            return jnp.moveaxis(resample(sums, self.shape, self.alignment), -1, 0)
+
+        return _beside(jax.tree.map(weighted, self.binary()), axis=1)
+
+
+def _beside(masks: Array | tuple[Array, ...], axis: int) -> Array:
+    return jnp.stack(masks, axis=axis) if isinstance(masks, tuple) else masks
 
 
 @jax.tree_util.register_dataclass
@@ -92,7 +105,7 @@ class RankMasks:
     """Masks of deletion and insertion: mask s concerns the `counts[s]` elements of lowest rank.
 
     Attributes:
-      ranks: 0 for the most salient element, (Tm, H, W) or (T, H, W, C).
+      ranks: 0 for the most salient element, (Tm, H, W) or (T, H, W, C); of a scene (S, Tm, H, W).
       counts: How many elements each step concerns, (S,).
       keep: True keeps those elements and replaces the rest (insertion), False replaces them (deletion).
     """

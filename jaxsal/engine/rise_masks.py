@@ -9,7 +9,7 @@ from typing import NamedTuple, get_args
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from jaxsal.core.checks import check_choice, check_shape
 from jaxsal.core.types import AnyArray
@@ -52,10 +52,11 @@ class RiseMasks:
     M_n = window of up(G_n) of size (Tm, H, W) at offset o_n; G_n has independent entries, 1 with probability
     `keep_prob`; o_n is uniform in [0, cell) per axis. Grid and offset n depend on (key, n) alone.
 
-    Sizes of the grid are data, so families of other grids share a program where they are padded alike.
+    Sizes of the grid are data, so families of other grids share a program where they are padded alike. Of a scene in S
+    spectra there are S keys, and mask n is that of every key side by side, (S, Tm, H, W): independent of each other.
 
     Attributes:
-      key: A threefry key; other generators depend on the batch they are drawn in.
+      key: A threefry key; other generators depend on the batch they are drawn in. Of a scene S keys.
       num_masks: N; any mask number is valid, N is how many a run takes.
       keep_prob: Chance of keeping a cell, in (0, 1].
       grid_shape: Cells per axis, (s_t, s_h, s_w).
@@ -69,7 +70,7 @@ class RiseMasks:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
 
-    key: PRNGKeyArray
+    key: Key[Array, "*S"]
     num_masks: Int[AnyArray, ""]
     keep_prob: Float[AnyArray, ""]
     grid_shape: Int[AnyArray, "3"]
@@ -83,7 +84,7 @@ class RiseMasks:
     @classmethod
     def draw(
         cls,
-        key: PRNGKeyArray,
+        key: Key[Array, "*S"],
         num_masks: int,
         keep_prob: float,
         shape: tuple[int, int, int],
@@ -95,7 +96,7 @@ class RiseMasks:
         """The family of a key.
 
         Args:
-          key: A threefry key.
+          key: A threefry key, or one for each spectrum of a scene, (S,).
           num_masks: N.
           keep_prob: Chance of keeping a cell, in (0, 1].
           shape: (Tm, H, W) of a mask.
@@ -152,17 +153,22 @@ class RiseMasks:
         precision = jax.lax.Precision.HIGHEST
         return jnp.einsum("ta,hb,wc,abc->thw", *windows, grid.astype(jnp.float32), precision=precision)
 
-    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "Tm H W"]:
+    def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "*S Tm H W"]:
         """Mask `mask_id`."""
+        if self.key.ndim:
+            return jax.vmap(lambda key: dataclasses.replace(self, key=key)(mask_id))(self.key)
         return self.window(*self.grid_and_offset(mask_id))
 
-    def weighted_sum(self, weights: Float[Array, "N K"], ids: Int[Array, " N"]) -> Float[Array, "K Tm H W"]:
+    def weighted_sum(self, weights: Float[Array, "N K"], ids: Int[Array, " N"]) -> Float[Array, "K *S Tm H W"]:
         """sum_n weights[n] M_n, gathered per offset in grid space and stretched once.
 
         Voxel v of mask n reads row v + o_n of the stretch matrix. Summing the weighted grids per offset first
         leaves (cells x offsets) numbers per axis, which one matrix per axis takes to voxels. The cost does not
         depend on the clip's size but for that last step.
         """
+        if self.key.ndim:
+            of_each = jax.lax.map(lambda key: dataclasses.replace(self, key=key).weighted_sum(weights, ids), self.key)
+            return jnp.moveaxis(of_each, 0, 1)
         num_classes = weights.shape[1]
         cells, most, _ = self.padding
         padding = -len(ids) % SUM_CHUNK

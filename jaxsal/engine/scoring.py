@@ -22,6 +22,7 @@ from jaxsal.core.types import AnyArray, Progress
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, End
 from jaxsal.engine.masks import Families, MaskFamily, expand_mask
+from jaxsal.engine.spectra import mask_of_each
 from jaxsal.recipes import FrameSlices
 
 CHUNKS_PER_PROGRAM = 8
@@ -236,13 +237,13 @@ def score_chunks(
 
     def masked_clip(pair, mask_id):
         place = 0 if single else pair[0]  # known while compiling, so that no clip is copied
-        mask = families[pair[1]](mask_id)
+        masks = mask_of_each(families[pair[1]](mask_id), clips)
 
-        def blend(clip, stand_in):
+        def blend(mask, clip, stand_in):
             kept = expand_mask(mask, clip.shape[1], program.frame_slices)
             return kept * clip[place] + (1 - kept) * stand_in[place]
 
-        return jax.tree.map(blend, clips, stand_ins)
+        return jax.tree.map(blend, masks, clips, stand_ins)
 
     def score_chunk(chunk, scores):
         mask_ids, owners = jnp.asarray(ids)[chunk], jnp.asarray(pairs)[chunk]

@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.progress import as_progress
-from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyMap, ScoreFn, Target
+from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyTree, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
-from jaxsal.engine.inputs import check_saliency
+from jaxsal.engine.maps import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
 from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
@@ -26,14 +26,14 @@ from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, Ties, 
 def deletion(
     score_fn: ScoreFn,
     clip: ClipTree,
-    saliency: SaliencyMap,
+    saliency: SaliencyTree,
     target: Target = None,
     *,
     recipe: RecipeName = "default",
     num_steps: int | None = None,
     step_size: int | Literal["row"] | None = None,
     step_rounding: Literal["exact", "float32"] | None = None,
-    baseline: str | AnyArray | None = None,
+    baseline: str | AnyArray | Mapping[str, AnyArray] | None = None,
     blur_factor: int | None = None,
     blur_time: bool | None = None,
     unit: Literal["voxel", "scalar", "auto"] | None = None,
@@ -52,8 +52,9 @@ def deletion(
 
     Args:
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
-      clip: The clip, (T, H, W, C), values in [0, 1].
-      saliency: Its map, (T', H, W), T' divides T.
+      clip: The clip, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
+      saliency: Its map, (T', H, W), T' divides T. Of a scene one for each spectrum by name, whose voxels go side by
+        side; one for a single spectrum by name, which alone changes; or one array, whose voxels go in all spectra.
       target: The class whose probability is followed, by number or name; the predicted class of the clip if None.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
@@ -61,7 +62,8 @@ def deletion(
         official code's 224 of 224 x 224 pixels.
       step_rounding: Step s changes floor(s n / (S - 1)) elements ("exact"), or the truncated float32 linspace of
         the study's code ("float32"), one more at a few steps.
-      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.engine.baselines` or an array.
+      baseline: What deletion puts in and insertion starts from, a name of `jaxsal.engine.baselines` or an array;
+        of a scene also an array for each spectrum.
       blur_factor: For the baseline "blur": how much smaller the clip is in between.
       blur_time: For the baseline "blur": whether time is degraded too; by default where every frame has its own mask.
       unit: What is ranked: a "voxel" of the map with all its frames and channels, or every "scalar" of the clip;
@@ -109,14 +111,14 @@ def deletion(
 def insertion(
     score_fn: ScoreFn,
     clip: ClipTree,
-    saliency: SaliencyMap,
+    saliency: SaliencyTree,
     target: Target = None,
     *,
     recipe: RecipeName = "default",
     num_steps: int | None = None,
     step_size: int | Literal["row"] | None = None,
     step_rounding: Literal["exact", "float32"] | None = None,
-    baseline: str | AnyArray | None = None,
+    baseline: str | AnyArray | Mapping[str, AnyArray] | None = None,
     blur_factor: int | None = None,
     blur_time: bool | None = None,
     unit: Literal["voxel", "scalar", "auto"] | None = None,
@@ -150,7 +152,7 @@ def insertion(
 def _curve(
     score_fn: ScoreFn,
     clip: ClipTree,
-    saliency: SaliencyMap,
+    saliency: SaliencyTree,
     target: Target,
     options: CurveOptions,
     keep: bool,
@@ -159,32 +161,33 @@ def _curve(
 ) -> Curve:
     batch, report = prepare(score_fn, [clip]), as_progress(progress, "insertion" if keep else "deletion", "steps")
     target = batch.target(target, all_classes=False)
-    saliency = check_saliency(saliency, batch.clip_shape)
-    traced = batch.traced or isinstance(saliency, jax.core.Tracer)
+    ranked, only = check_saliency(saliency, batch.clip_shape, batch.spectra)
+    traced = batch.traced or isinstance(ranked, jax.core.Tracer)
     if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):
         raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
     chunk_size = even_chunk(options.num_steps, chunk_size) if options.approximation == "none" else chunk_size
     (scores,) = curve_scores(
-        batch, [0], saliency[None], [target], options, keep, chunk_size=chunk_size, progress=report
+        batch, [0], ranked[None], [target], options, keep, only=only, chunk_size=chunk_size, progress=report
     )
     curve = read_curve(scores, target, options)
     return curve if traced else jax.device_put(curve)
 
 
-def curve_baseline(options: CurveOptions, *, segmented: bool) -> Baseline:
+def curve_baseline(options: CurveOptions, *, segmented: bool, only: str = "") -> Baseline:
     """What a curve's removed voxels become; `segmented` where several frames share a frame of the map."""
     blur_time = not segmented if options.blur_time is None else options.blur_time
-    return Baseline.of(options.baseline, blur_factor=options.blur_factor, blur_time=blur_time)
+    return Baseline.of(options.baseline, blur_factor=options.blur_factor, blur_time=blur_time, only=only)
 
 
 def curve_scores(
     batch: Batch,
     owners: Sequence[int],
-    saliency: Float[AnyArray, "F Tm H W"],
+    saliency: Float[AnyArray, "F *S Tm H W"],
     targets: Sequence[Target],
     options: CurveOptions,
     keep: bool,
     *,
+    only: str = "",
     chunk_size: int = 16,
     progress: Progress | None = None,
 ) -> list[Scores]:
@@ -195,10 +198,11 @@ def curve_scores(
     Args:
       batch: The clips.
       owners: The clip that each map is of; maps beyond fill up the program's shape.
-      saliency: F maps.
+      saliency: F maps; of scenes (F, S, T', H, W) where every spectrum has its own.
       targets: Of each map, the class whose probability decides where a refined curve is scored; predicted if None.
       options: Of the measure.
       keep: True for insertion, False for deletion.
+      only: The one spectrum of scenes that changes; all if empty.
       chunk_size: Steps in memory at once.
       progress: Called with (steps done, steps in all) now and then.
     """
@@ -208,12 +212,12 @@ def curve_scores(
     steps = np.tile(counts.astype(np.int32), (len(saliency), 1))
     like = RankMasks(ranks[0], steps[0], keep)
     families = Families.like(like, [ranks, steps, np.full(len(saliency), keep)])
-    segmented = saliency.shape[1] < batch.clip_shape[0]
+    segmented = saliency.shape[-3] < batch.clip_shape[0]
     run = partial(
         score_requests,
         batch,
         families,
-        baseline=curve_baseline(options, segmented=segmented),
+        baseline=curve_baseline(options, segmented=segmented, only=only),
         chunk_size=chunk_size,
         progress=progress,
     )

@@ -15,10 +15,13 @@ _TIES_SEED = 20220821
 
 
 def rank_maps(
-    saliency: Float[AnyArray, "F Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
+    saliency: Float[AnyArray, "F *S Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
 ) -> tuple[Int[Array, "F ..."], Int[np.ndarray, " S"]]:
-    """Of each map the rank of every element, (T', H, W) or (T, H, W, C); and how many elements each step changes."""
-    scalars = _ranks_scalars(clip_shape, saliency.shape[1], options)
+    """Of each map the rank of every element, (T', H, W) or (T, H, W, C); and how many elements each step changes.
+
+    Elements of all spectra of a scene are ranked together, (S, T', H, W).
+    """
+    scalars = _ranks_scalars(clip_shape, saliency.shape[-3], options)
     ranks = _rank_each(jax.device_put(saliency), clip_shape if scalars else None, options.ties)
     size = math.prod(ranks.shape[1:])
     return ranks, step_counts(size, options, row=size // clip_shape[1])
@@ -26,7 +29,7 @@ def rank_maps(
 
 @partial(jax.jit, static_argnums=(1, 2))
 def _rank_each(
-    saliency: Float[Array, "F Tm H W"], clip_shape: tuple[int, ...] | None, ties: Ties
+    saliency: Float[Array, "F *S Tm H W"], clip_shape: tuple[int, ...] | None, ties: Ties
 ) -> Int[Array, "F ..."]:
     """One map after the other, since a sort takes several times its memory."""
     spread = (lambda one: one) if clip_shape is None else partial(_each_scalar, clip_shape=clip_shape)

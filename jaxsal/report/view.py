@@ -14,7 +14,8 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
-from jaxsal.engine.inputs import check_clip, check_saliency
+from jaxsal.engine.inputs import check_clip
+from jaxsal.engine.maps import check_map
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
@@ -169,7 +170,7 @@ def _maps(
     method: str, value: SaliencyMap | RiseLedger, clip: np.ndarray, names: list[str], explained: str | None
 ) -> list[PanelMap]:
     if not isinstance(value, RiseLedger):
-        values = np.asarray(check_saliency(value, clip.shape))
+        values = np.asarray(check_map(value, clip.shape))
         if not np.isfinite(values).all():
             raise ValueError("`saliency` must be finite; got an infinite value.")
         return [PanelMap(method, explained, values, unit=map_unit(method.split(",")[0]))]

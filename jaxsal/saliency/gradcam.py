@@ -1,6 +1,6 @@
 """Grad-CAM: the last activations, weighted by the gradient of the target's logit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal
 
@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, join_callable
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.resample import resample
+from jaxsal.engine.spectra import beside
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, chosen_options
 
 
@@ -26,7 +27,7 @@ def gradcam(
     gradient_pool: Literal["sum", "mean"] | None = None,
     weights_per: Literal["auto", "clip", "frame"] | None = None,
     alignment: Alignment | None = None,
-) -> Float[Array, "*K Tm H W"]:
+) -> SaliencyOf:
     """Explains one clip by its last activations (Grad-CAM).
 
     S = up(ReLU(sum_k alpha_k A_k)), alpha_k = sum_{t,y,x} dF_c / dA_k, with A the activations that enter the head
@@ -34,7 +35,7 @@ def gradcam(
 
     Args:
       classifier: Anything with methods `features(clip)` and `head(activations)`; a `jaxsal.Classifier`.
-      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
       target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
@@ -45,7 +46,8 @@ def gradcam(
       alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
 
     Returns:
-      The saliency map (T', H, W), at least 0, in logits; (K, T', H, W) for "all".
+      The saliency map (T', H, W), at least 0, in logits; (K, T', H, W) for "all". Of a scene one for each spectrum by
+      name, from the activations of that spectrum; the same for all where the activations are of all.
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
@@ -73,14 +75,14 @@ def gradcam(
     batch.check_parts("gradcam")
     target = batch.target(target)
     maps = gradcam_maps(batch, target if target is None or isinstance(target, str) else [target], options)
-    return maps.reshape(maps.shape[1:])
+    return batch.by_spectrum(maps.reshape(maps.shape[1:]))
 
 
 def gradcam_maps(
     batch: Batch, targets: Sequence[int | Int[AnyArray, ""]] | Literal["all"] | None, options: GradCamOptions
-) -> Float[Array, "B *K Tm H W"]:
+) -> Float[Array, "B *K_S Tm H W"]:
     """The maps of all clips of a batch: of the class of each, of the predicted ones if None, or of every class."""
-    segmented = batch.shape[0] < batch.clip_shape[0]
+    segmented = batch.shape[-3] < batch.clip_shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
     labels: AnyArray = np.zeros(batch.size, np.int32)
     if isinstance(targets, list):
@@ -99,30 +101,36 @@ def gradcam_maps(
 def _maps_each(
     weights: list[AnyArray],
     clips: PyTree,
-    activations: Float[Array, "B t h w d"] | None,
+    activations: PyTree | None,
     labels: Int[AnyArray, " B"],
     static: Static,
-    shape: tuple[int, int, int],
+    shape: tuple[int, ...],
     per_frame: bool,
     targets: Literal["given", "all"] | None,
     options: GradCamOptions,
-) -> tuple[Float[Array, "B *K Tm H W"], tuple[Float[Array, "B t h w d"], Float[Array, "B K"]] | None]:
+) -> tuple[Float[Array, "B *K_S Tm H W"], tuple[PyTree, Float[Array, "B K"]] | None]:
     """The maps, and the activations and logits of the clips where the activations were not given."""
     classifier = join_callable(weights, static)
     positions = (1, 2) if per_frame else (0, 1, 2)
 
-    def explain(clip: ClipTree, known: Array | None, label: Array) -> tuple[Array, tuple[Array, Array] | None]:
+    def explain(clip: ClipTree, known: PyTree | None, label: Array) -> tuple[Array, tuple[PyTree, Array] | None]:
         activations = classifier.features(clip) if known is None else known
         logits, pull_back = jax.vjp(classifier.head, activations)
         parts = (activations, logits) if known is None else None
 
         def explain_class(label: Array) -> Array:
             (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
+            maps = jax.tree.map(explain_part, gradient, activations)
+            if isinstance(maps, Mapping):
+                return beside(maps)
+            return jnp.broadcast_to(maps, shape)
+
+        def explain_part(gradient: Array, activations: Array) -> Array:
             pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
             evidence = pool(gradient, axis=positions, keepdims=True) * activations
             if options.relu == "channels":
                 evidence = jax.nn.relu(evidence)
-            return resample(jax.nn.relu(evidence.sum(axis=-1)), shape, options.alignment)
+            return resample(jax.nn.relu(evidence.sum(axis=-1)), shape[-3:], options.alignment)
 
         if targets == "all":
             return jax.vmap(explain_class)(jnp.arange(logits.shape[0])), parts

@@ -13,11 +13,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 from jaxsal.core.checks import check_choice
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.progress import as_progress
-from jaxsal.core.types import ClipTree, Progress, ScoreFn, Target
+from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_target
 from jaxsal.engine.requests import Scores, join_logits
 from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.spectra import by_spectrum
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
@@ -28,13 +29,22 @@ _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
 
 
-def rise_family(key: PRNGKeyArray, shape: tuple[int, int, int], options: RiseOptions) -> RiseMasks:
-    """The masks (T', H, W) that RISE draws with a key under some options."""
+def rise_family(key: PRNGKeyArray, shape: tuple[int, ...], options: RiseOptions) -> RiseMasks:
+    """The masks (T', H, W), or (S, T', H, W) of a scene, that RISE draws with a key under some options.
+
+    Raises:
+      ValueError: If `sampling` is "sobol" for a scene, whose spectra would share the points of one sequence.
+    """
+    of_scene = len(shape) == 4
+    if of_scene and options.sampling == "sobol":
+        raise ValueError(
+            "`sampling` must be 'independent' or 'stratified' for a scene in several spectra; got 'sobol'."
+        )
     return RiseMasks.draw(
-        key,
+        jax.random.split(key, shape[0]) if of_scene else key,
         options.num_masks,
         float(options.keep_prob),
-        shape,
+        shape[-3:],
         options.grid_shape,
         alignment=options.alignment,
         temporal_cell=options.temporal_cell,
@@ -48,7 +58,7 @@ class RiseLedger(LedgerViews):
 
     Attributes:
       key_data: The raw random key, (2,).
-      shape: (T', H, W) of masks and maps.
+      shape: (T', H, W) of masks and maps; of a scene (S, T', H, W).
       options: What the masks were drawn and scored with; `estimator` and `scores` are read-out defaults.
       clip_fingerprint: SHA-256 of the clip.
       clip_logits: Logits of the untouched clip, (K,).
@@ -58,6 +68,7 @@ class RiseLedger(LedgerViews):
       weights: What tells the classifier's weights from others; None where there are none, as in a plain function,
         and in files of before this was kept.
       classes: Names of the classes, as far as the classifier knows them.
+      spectra: Of a scene, in the order of `shape`; none of a clip that is one array.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxsal, tempfile
@@ -73,7 +84,7 @@ class RiseLedger(LedgerViews):
     """
 
     key_data: UInt32[np.ndarray, "2"]
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     options: RiseOptions
     clip_fingerprint: str
     clip_logits: Float[np.ndarray, " K"]
@@ -82,6 +93,7 @@ class RiseLedger(LedgerViews):
     precision: str | None = None
     weights: str | None = None
     classes: tuple[str, ...] = ()
+    spectra: tuple[str, ...] = ()
 
     @property
     def masks(self) -> RiseMasks:
@@ -96,8 +108,8 @@ class RiseLedger(LedgerViews):
         estimator: Estimator | None = None,
         num_masks: int | None = None,
         scores: ScoreKind | None = None,
-    ) -> Float[Array, "*K Tm H W"]:
-        """The RISE map of a class, from the first `num_masks` masks.
+    ) -> SaliencyOf:
+        """The RISE map of a class, from the first `num_masks` masks; of a scene one for each spectrum, by name.
 
         Args:
           target: The class, by number or name; the predicted class if None; "all" for one map per class.
@@ -108,7 +120,7 @@ class RiseLedger(LedgerViews):
         Raises:
           ValueError: If an argument is not allowed, or the ledger does not hold the wanted masks.
         """
-        return self._read(rise_map, target, estimator, num_masks, scores)
+        return by_spectrum(self._read(rise_map, target, estimator, num_masks, scores), self.spectra)
 
     def stderr(
         self,
@@ -119,7 +131,7 @@ class RiseLedger(LedgerViews):
         scores: ScoreKind | None = None,
         per_frame: bool = False,
         contrast: bool = False,
-    ) -> Float[Array, "..."]:
+    ) -> Float[Array, "..."] | dict[str, Float[Array, "..."]]:
         """The standard error of `map` at every voxel; with `per_frame` of each frame's mean, (T',); arguments as there.
 
         With `contrast` it is of each frame's mean minus the mean over all frames, (T',): how sure differences between
@@ -134,7 +146,8 @@ class RiseLedger(LedgerViews):
                 f"got {self.options.sampling!r}."
             )
         read_out = rise_contrast_stderr if contrast else rise_profile_stderr if per_frame else rise_stderr
-        return self._read(read_out, target, estimator, num_masks, scores)
+        axis = -2 if contrast or per_frame else -4
+        return by_spectrum(self._read(read_out, target, estimator, num_masks, scores), self.spectra, axis)
 
     def _read(
         self,
@@ -244,6 +257,7 @@ class RiseLedger(LedgerViews):
             precision=getattr(batch.score_fn, "precision", None),
             weights=batch.weights,
             classes=tuple(getattr(batch.score_fn, "classes", ())),
+            spectra=batch.spectra,
         )
 
     def save(self, path: str | Path) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxsal.saliency.ledger import RiseLedger
 
 _ARRAYS = ("key_data", "clip_logits", "ids", "logits")
-_TEXTS = ("shape", "clip_fingerprint", "precision", "weights", "classes")
+_TEXTS = ("shape", "clip_fingerprint", "precision", "weights", "classes", "spectra")
 
 
 def write_ledger(path: str | Path, ledger: "RiseLedger") -> None:
@@ -52,6 +52,7 @@ def read_fields(path: str | Path) -> dict[str, Any]:
             precision=header.get("precision"),  # files of before these were kept lack them
             weights=header.get("weights"),
             classes=tuple(header.get("classes", ())),
+            spectra=tuple(header.get("spectra", ())),
         )
     except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
         raise ValueError(f"`path` must be a whole ledger; got {path} ({error}).") from error

@@ -10,6 +10,7 @@ from jaxsal.core.shown import listed, number_text
 from jaxsal.core.types import Target
 from jaxsal.drawing.figures import draw_frames, map_rows
 from jaxsal.engine.inputs import check_target
+from jaxsal.engine.spectra import beside
 
 if TYPE_CHECKING:
     import xarray
@@ -20,12 +21,13 @@ class LedgerViews:
     """The views of a `RiseLedger`, which are read-outs of its fields."""
 
     if TYPE_CHECKING:
-        shape: tuple[int, int, int]
+        shape: tuple[int, ...]
         options: Any
         clip_logits: np.ndarray
         ids: np.ndarray
         logits: np.ndarray
         classes: tuple[str, ...]
+        spectra: tuple[str, ...]
         map: Any
         stderr: Any
 
@@ -60,7 +62,10 @@ class LedgerViews:
         """
         number = self._number(target)
         unit = "mean probability" if self.options.scores == "probabilities" else "mean logit"
-        maps = {name: np.asarray(values) for name, values in self._maps(number).items()}
+        maps: dict[str, np.ndarray] = {}
+        for name, values in self._maps(number).items():
+            parts = values.items() if isinstance(values, Mapping) else [("", values)]
+            maps |= {f"{spectrum} {name}".strip(): np.asarray(own) for spectrum, own in parts}
         rows, bars = map_rows(maps, dict.fromkeys(maps, unit))
         title = f"RISE, {self._class_name(number)}, {len(self.ids):,} masks"
         return draw_frames(rows, num_frames=num_frames, bars=bars, title=title)
@@ -78,7 +83,7 @@ class LedgerViews:
 
         Returns:
           `logits` (mask, class), `clip_logits` (class), `saliency` (time, row, column) and, for masks that were drawn
-          independently, `stderr`; time is the number of the map's slice.
+          independently, `stderr`; time is the number of the map's slice. Of a scene both have the axis `spectrum`.
 
         Raises:
           MissingPackageError: If xarray is not installed.
@@ -88,11 +93,13 @@ class LedgerViews:
         import xarray
 
         number = self._number(target)
-        axes = ("time", "row", "column")
+        axes = (*["spectrum"] * bool(self.spectra), "time", "row", "column")
         names = {"map": "saliency", "standard error": "stderr"}
-        variables = {names[name]: (axes, np.asarray(values)) for name, values in self._maps(number).items()}
+        maps = {name: beside(own) if isinstance(own, Mapping) else own for name, own in self._maps(number).items()}
+        variables = {names[name]: (axes, np.asarray(own)) for name, own in maps.items()}
         scores = dict(logits=(("mask", "class"), self.logits), clip_logits=(("class",), self.clip_logits))
         coordinates: dict[str, Any] = {axis: np.arange(size) for axis, size in zip(axes, self.shape, strict=True)}
         numbers = np.arange(self.logits.shape[1])
+        coordinates |= {"spectrum": list(self.spectra)} if self.spectra else {}
         coordinates |= {"mask": self.ids, "class": np.array(self.classes) if self.classes else numbers}
         return xarray.Dataset(scores | variables, coordinates, attrs={"target": self._class_name(number)})

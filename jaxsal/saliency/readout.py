@@ -76,8 +76,8 @@ def rise_map(
     scores: Float[Array, "N K"],
     used: Bool[Array, " N"],
     estimator: Estimator,
-) -> Float[Array, "K Tm H W"]:
-    """The RISE maps of all classes.
+) -> Float[Array, "K *S Tm H W"]:
+    """The RISE maps of all classes; of a scene those of every spectrum.
 
     "mean": S_c = 1 / (N p) sum_n w_nc M_n. "centered": S_c = m_c + 1 / ((N - 1) p) sum_n (w_nc - m_c) M_n with m_c
     the mean score. Both have expectation E[w_c | a voxel is kept] for binary masks; "centered" leaves out the
@@ -94,7 +94,7 @@ def rise_map(
     weights, mean = _weights(scores, used, estimator)
     divisor = num_used if estimator == "mean" else jnp.maximum(num_used - 1, 1)
     sums = masks.weighted_sum(weights, ids)
-    return mean[:, None, None, None] + sums / (divisor * masks.keep_prob)
+    return mean.reshape(-1, *(1,) * (sums.ndim - 1)) + sums / (divisor * masks.keep_prob)
 
 
 def rise_stderr(
@@ -131,9 +131,11 @@ def rise_stderr(
     return jnp.sqrt(variance / num_used) / masks.keep_prob
 
 
-rise_profile_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(1, 2)))
+rise_profile_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(-2, -1)))
 """That of each frame's mean: voxels of a frame share masks, so their errors do not average out as independent ones."""
-rise_contrast_stderr = partial(rise_stderr, reduce=lambda mask: mask.mean(axis=(1, 2)) - mask.mean())
+rise_contrast_stderr = partial(
+    rise_stderr, reduce=lambda mask: mask.mean(axis=(-2, -1)) - mask.mean(axis=(-3, -2, -1))[..., None]
+)
 """That of each frame's mean minus the mean over frames: what all frames share, most of their error, drops out."""
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.progress import as_progress
-from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn, Target
+from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.inputs import check_batches, check_key
 from jaxsal.engine.requests import Request, Scores
@@ -54,7 +54,7 @@ def rise(
     sampling: Sampling | None = None,
     chunk_size: int = 16,
     progress: Progress | bool | None = None,
-) -> Float[Array, "*K Tm H W"]:
+) -> SaliencyOf:
     """Explains one clip by its scores under random masks (RISE).
 
     S_c = 1 / (N p) sum_n w_c(M_n * clip + (1 - M_n) * baseline) M_n, with w_c the probability (or logit) of c.
@@ -62,7 +62,8 @@ def rise(
     Args:
       key: Random key; mask n depends on (key, n) alone. One key gives all clips the same masks.
       score_fn: Maps one clip (T, H, W, C) to logits (K,); its `frames_per_mask`, if any, sets T' = T / that.
-      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name, whose
+        masks M_n are independent of each other.
       target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_masks: N; the standard error of the map falls as 1 / sqrt(N).
@@ -85,7 +86,8 @@ def rise(
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
-      The saliency map (T', H, W), in scores; (K, T', H, W) for "all".
+      The saliency map (T', H, W), in scores; (K, T', H, W) for "all". Of a scene one for each spectrum by name, in the
+      same unit.
 
     Raises:
       TypeError: If an argument is of the wrong kind.
@@ -137,7 +139,7 @@ def rise_ledger(
     Args:
       key: Random key; mask n depends on (key, n) alone.
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
-      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_masks: N; the standard error of the map falls as 1 / sqrt(N).
       grid_shape: Cells of the random grid in time, height and width.
@@ -205,20 +207,18 @@ def _ledger(
     return grow(ledger, batch, count, path=path, chunk_size=chunk_size, progress=report).first(count)
 
 
-def masks(batch: Batch, options: RiseOptions, shape: tuple[int, int, int], seed: int) -> tuple[Any, list[Request]]:
+def masks(batch: Batch, options: RiseOptions, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Request]]:
     """The masks of all clips, the same for each, and their numbers."""
     ids = np.arange(options.num_masks, dtype=np.int32)
     return [restored({}, options, shape, seed)], [Request(number, 0, ids) for number in range(len(batch.originals))]
 
 
-def restored(
-    arrays: Mapping[str, np.ndarray], options: RiseOptions, shape: tuple[int, int, int], seed: int
-) -> RiseMasks:
+def restored(arrays: Mapping[str, np.ndarray], options: RiseOptions, shape: tuple[int, ...], seed: int) -> RiseMasks:
     """The masks, which options and seed determine."""
     return rise_family(jax.random.key(seed, impl="threefry2x32"), shape, options)
 
 
-def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Array, "*K Tm H W"]:
+def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Array, "*K_S Tm H W"]:
     """The map of a class, the predicted one if None, or of every class for "all", from the first N masks."""
     used = min(options.num_masks, len(scores.ids))
     return read_ledger(rise_map, scores, used, target, options.estimator, options.scores)

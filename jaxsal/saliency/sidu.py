@@ -7,14 +7,15 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int, PyTree, UInt8
 
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, SaliencyOf, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
 from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
+from jaxsal.engine.spectra import in_all_channels
 from jaxsal.recipes import Alignment, RecipeName, ScoreKind, SiduOptions, chosen_options
 
 READ_OUT = ("kernel_width", "scores")
@@ -36,7 +37,7 @@ def sidu(
     batch_size: int | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
-) -> Float[Array, "*K Tm H W"]:
+) -> SaliencyOf:
     """Explains one clip by what its last channels see (SIDU).
 
     S_c = 1 / (0.5 d) sum_k SD_kc U_k M_k, with M_k = up(1[A_k > threshold]) the mask of channel k of d; P_k the
@@ -45,7 +46,7 @@ def sidu(
 
     Args:
       classifier: A callable pytree with methods `features(clip)` and `head(activations)`.
-      clip: The clip to explain, (T, H, W, C), values in [0, 1].
+      clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
       target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
@@ -62,7 +63,9 @@ def sidu(
       progress: Called with (masks done, masks in all) now and then.
 
     Returns:
-      The saliency map (T', H, W), values in [0, 2]; 0 everywhere where all masks are alike.
+      The saliency map (T', H, W), values in [0, 2]; 0 everywhere where all masks are alike. Of a scene one for each
+      spectrum by name: the mask of a channel of one spectrum keeps nothing of the others, and a channel of all of them
+      keeps the same of each.
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
@@ -88,7 +91,7 @@ def sidu(
     batch.check_parts("sidu")
     target = batch.target(target)
     (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
-    return sidu_map(found, target, options)
+    return batch.by_spectrum(sidu_map(found, target, options))
 
 
 def sidu_scores(
@@ -105,14 +108,13 @@ def sidu_scores(
     )
 
 
-def masks(
-    batch: Batch, options: SiduOptions, shape: tuple[int, int, int], seed: int = 0
-) -> tuple[Families, list[Request]]:
+def masks(batch: Batch, options: SiduOptions, shape: tuple[int, ...], seed: int = 0) -> tuple[Families, list[Request]]:
     """The masks of the channels of every clip, a family each, and which of them to score."""
-    activations = batch.activations("minmax" if options.feature_normalization == "minmax" else None)
-    threshold = float(options.threshold)
-    like = ActivationMasks(activations[0], threshold, shape, options.alignment)
-    families = Families.like(like, [activations, np.full(batch.size, threshold, activations.dtype)])
+    found = batch.activations("minmax" if options.feature_normalization == "minmax" else None)
+    activations = in_all_channels(found, batch.spectra)
+    leaves, threshold = jax.tree.leaves(activations), float(options.threshold)
+    like = ActivationMasks(jax.tree.map(lambda one: one[0], activations), threshold, shape[-3:], options.alignment)
+    families = Families.like(like, [*leaves, np.full(batch.size, threshold, leaves[0].dtype)])
     numbers = range(len(batch.originals))
     if batch.traced or options.batch_size is not None:  # not known yet, or scores depend on their batch: all masks
         every = np.arange(like.num_masks, dtype=np.int32)
@@ -122,26 +124,36 @@ def masks(
 
 
 def stored(family: ActivationMasks) -> dict[str, np.ndarray]:
-    """The thresholded activations in bits, (d, n), and their (t, h, w), from which `restored` makes the masks."""
-    bits = np.asarray(pack_masks(family.activations[None], family.threshold))[0]
-    return {"masks": bits, "positions": np.array(family.activations.shape[:3], np.int32)}
+    """The thresholded activations in bits, (d, n), and their (t, h, w), from which `restored` makes the masks.
+
+    Of a scene the bits are those of one spectrum after the other, and there is a row of positions for each.
+    """
+    parts = jax.tree.map(lambda one: one[None], family.activations)
+    bits = np.asarray(pack_masks(parts, family.threshold))[0]
+    shapes = jax.tree.map(lambda one: np.array(one.shape[:3], np.int32), family.activations)
+    return {"masks": bits, "positions": np.stack(shapes) if isinstance(shapes, tuple) else shapes}
 
 
 def restored(
-    arrays: Mapping[str, np.ndarray], options: SiduOptions, shape: tuple[int, int, int], seed: int
+    arrays: Mapping[str, np.ndarray], options: SiduOptions, shape: tuple[int, ...], seed: int
 ) -> ActivationMasks:
     """The masks from what `stored` gave."""
-    positions = arrays["positions"].tolist()
-    binary = np.unpackbits(arrays["masks"], axis=1, count=int(np.prod(positions))).reshape(-1, *positions)
-    activations = jax.device_put(np.moveaxis(binary, 0, -1).astype(np.float32))
-    return ActivationMasks(activations, 0.5, shape, options.alignment)
+    positions = np.atleast_2d(arrays["positions"])
+    sizes = positions.prod(axis=1)
+    bits = np.unpackbits(arrays["masks"], axis=1, count=int(sizes.sum())).astype(np.float32)
+    columns = np.split(bits.T, np.cumsum(sizes)[:-1])
+    parts = tuple(jax.device_put(own.reshape(*at, -1)) for own, at in zip(columns, positions.tolist(), strict=True))
+    return ActivationMasks(parts if len(shape) == 4 else parts[0], 0.5, shape[-3:], options.alignment)
 
 
 @jax.jit
-def pack_masks(activations: Float[Array, "B t h w d"], threshold: float | Float[Array, ""]) -> UInt8[Array, "B d n"]:
-    """The thresholded activations of each channel, eight to a byte, which tell masks apart on the host."""
-    binary = (activations > threshold).reshape(*activations.shape[:1], -1, activations.shape[-1])
-    return jnp.packbits(jnp.moveaxis(binary, -1, 1), axis=-1)
+def pack_masks(activations: PyTree, threshold: float | Float[Array, ""]) -> UInt8[Array, "B d n"]:
+    """The thresholded activations (B, t, h, w, d) of each channel, eight to a byte, which tell masks apart on the host.
+
+    Of scenes those of one spectrum after the other.
+    """
+    binary = [(one > threshold).reshape(len(one), -1, one.shape[-1]) for one in jax.tree.leaves(activations)]
+    return jnp.packbits(jnp.moveaxis(jnp.concatenate(binary, axis=1), -1, 1), axis=-1)
 
 
 def _distinct(
@@ -156,7 +168,7 @@ def _distinct(
     return first.astype(np.int32), ends, places.ravel()
 
 
-def sidu_map(scores: Scores, target: Target, options: SiduOptions) -> Float[Array, "*K Tm H W"]:
+def sidu_map(scores: Scores, target: Target, options: SiduOptions) -> Float[Array, "*K_S Tm H W"]:
     """The map of a class, the predicted one if None, or of every class for "all", from the scores of all channels."""
     every_class = isinstance(target, str)
     label = None if isinstance(target, str) else target
@@ -187,13 +199,13 @@ def _read_out(
     target: int | Int[Array, ""] | None,
     probabilities: bool,
     every_class: bool,
-) -> Float[Array, "*K Tm H W"]:
+) -> Float[Array, "*K_S Tm H W"]:
     label = jnp.argmax(logits) if target is None else target
     if probabilities:
         logits, masked_logits = jax.nn.softmax(logits), jax.nn.softmax(masked_logits)
-    binary = masks.binary()
     # Masks that are all alike are told apart by rounding noise alone, which min-max would blow up.
-    unique = jnp.where((binary == binary[..., :1]).all(), 0.0, uniqueness(masked_logits))
+    alike = jnp.stack([(binary == binary[..., :1]).all() for binary in jax.tree.leaves(masks.binary())]).all()
+    unique = jnp.where(alike, 0.0, uniqueness(masked_logits))
     weights = similarity_difference(logits, masked_logits, kernel_width) * unique[:, None]
     if not every_class:
         weights = jax.lax.dynamic_slice_in_dim(weights, label, 1, axis=1)

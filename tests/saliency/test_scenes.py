@@ -1,4 +1,4 @@
-"""One scene in two spectra, for a network that takes both, through everything: a mask is one for all spectra."""
+"""One scene in two spectra, for a network that takes both, through everything: every spectrum has its own map."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,8 @@ import pytest
 
 from jaxsal import deletion, gradcam, insertion, rise_ledger, score_masks, sidu
 from jaxsal.engine.batch import prepare
+from jaxsal.metrics.curves import curve_scores
+from jaxsal.recipes import resolve_options
 
 SHAPE = (4, 5, 6)
 RNG = np.random.default_rng(0)
@@ -41,7 +43,8 @@ class Both:
 
 
 BOTH = Both({name: RNG.normal(size=part.shape).astype(np.float32) / 8 for name, part in SCENE.items()}, MEAN)
-EVIDENCE = sum((BOTH.weights[name] * SCENE[name]).sum(axis=-1) for name in SCENE)
+OF = {name: (BOTH.weights[name] * SCENE[name]).sum(axis=-1) for name in SCENE}
+EVIDENCE = OF["IR"] + OF["TV"]
 
 
 def probability(evidence):
@@ -70,7 +73,10 @@ def test_each_spectrum_is_blurred_by_itself(baseline):
 def test_gradcam_in_closed_form():
     """The gradient is 1/2 everywhere, so each channel weighs T H W / 2, and together they are twice the evidence."""
     expected = EVIDENCE.size * np.maximum(EVIDENCE, 0)
-    np.testing.assert_allclose(gradcam(BOTH, SCENE, 0), expected, rtol=1e-4, atol=1e-4)
+    saliency = gradcam(BOTH, SCENE, 0)
+    assert list(saliency) == ["IR", "TV"]
+    for own in saliency.values():  # whose activations are of both spectra
+        np.testing.assert_allclose(own, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_rise_in_closed_form():
@@ -78,9 +84,15 @@ def test_rise_in_closed_form():
         jax.random.key(0), BOTH, SCENE, num_masks=50, grid_shape=(2, 3, 3), keep_prob=0.4, baseline="zero"
     )
     masks = np.asarray(jax.vmap(ledger.masks)(jnp.arange(50)), np.float64)
-    scores = probability((masks * EVIDENCE).sum(axis=(1, 2, 3)))
-    expected = np.einsum("n,nthw->thw", scores, masks) / (50 * 0.4)
-    np.testing.assert_allclose(ledger.map(0), expected, rtol=1e-4, atol=1e-5)
+    assert masks.shape == (50, 2, *SHAPE)
+    assert np.abs(np.corrcoef(masks.mean(axis=(2, 3, 4)).T)[0, 1]) < 0.5  # those of the spectra are independent
+    scores = probability((masks * np.stack([OF["IR"], OF["TV"]])).sum(axis=(1, 2, 3, 4)))
+    expected = np.einsum("n,nsthw->sthw", scores, masks) / (50 * 0.4)
+    maps = ledger.map(0)
+    np.testing.assert_allclose(maps["IR"], expected[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(maps["TV"], expected[1], rtol=1e-4, atol=1e-5)
+    assert {name: own.shape for name, own in ledger.map("all").items()} == dict.fromkeys(SCENE, (2, *SHAPE))
+    assert {name: own.shape for name, own in ledger.stderr(0, per_frame=True).items()} == dict.fromkeys(SCENE, (4,))
     grown = ledger.extend(BOTH, SCENE, 60)
     assert len(grown.ids) == 60
     with pytest.raises(ValueError, match="This ledger was computed for a different `clip`"):
@@ -97,7 +109,8 @@ def test_sidu_in_closed_form():
     expected = np.einsum("k,kthw->thw", similarity * unique, binary) / (0.5 * 3)
     saliency = sidu(BOTH, SCENE, 0, threshold=0.02, baseline="zero")
     assert expected.max() > 0.1
-    np.testing.assert_allclose(saliency, expected, rtol=1e-3, atol=1e-4)
+    for own in saliency.values():
+        np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("measure", [deletion, insertion])
@@ -109,6 +122,104 @@ def test_curves_in_closed_form(measure):
     np.testing.assert_allclose(curve.scores, probability(evidence), rtol=1e-4)
     of_predicted = measure(BOTH, SCENE, SALIENCY, num_steps=13, baseline="zero")
     assert float(of_predicted.auc) in (pytest.approx(float(curve.auc)), pytest.approx(1 - float(curve.auc)))
+
+
+@dataclass(frozen=True)
+class Streams:
+    """A network of two streams, whose activations are those of every spectrum by itself."""
+
+    def features(self, scene):
+        """The evidence of a spectrum, and its negative, (T, H, W, 2)."""
+        found = {name: (BOTH.weights[name] * scene[name]).sum(axis=-1) for name in scene}
+        return {name: jnp.stack([own, -own], axis=-1) for name, own in found.items()}
+
+    def head(self, activations):
+        evidence = sum(own[..., 0].sum() for own in activations.values())
+        return jnp.stack([evidence, -evidence])
+
+    def __call__(self, scene):
+        return self.head(self.features(scene))
+
+
+def test_gradcam_of_streams_is_of_each_spectrum():
+    """Only the first channel counts, by T H W: each spectrum's map is its own evidence, rectified."""
+    saliency = gradcam(Streams(), SCENE, 0)
+    for name, own in saliency.items():
+        np.testing.assert_allclose(own, EVIDENCE.size * np.maximum(OF[name], 0), rtol=1e-4, atol=1e-4)
+
+
+def test_sidu_of_streams_masks_one_spectrum_with_each_channel():
+    """Four channels, two of each spectrum; the mask of a channel keeps nothing of the other spectrum."""
+    masks = np.zeros((4, 2, *SHAPE))
+    for number, name in enumerate(("IR", "TV")):
+        masks[2 * number, number], masks[2 * number + 1, number] = OF[name] > 0.02, -OF[name] > 0.02
+    first = probability((masks * np.stack([OF["IR"], OF["TV"]])).sum(axis=(1, 2, 3, 4)))
+    scores = np.stack([first, 1 - first], axis=-1)
+    similarity = np.exp(-((probability(EVIDENCE.sum()) - first) ** 2) / (2 * 0.25**2))
+    distances = np.array([np.linalg.norm(row - scores, axis=-1).sum() for row in scores])
+    unique = (distances - distances.min()) / np.ptp(distances)
+    expected = np.einsum("k,ksthw->sthw", similarity * unique, masks) / (0.5 * 4)
+    saliency = sidu(Streams(), SCENE, 0, threshold=0.02, baseline="zero")
+    assert expected[0].max() != expected[1].max()
+    for number, name in enumerate(("IR", "TV")):
+        np.testing.assert_allclose(saliency[name], expected[number], rtol=1e-3, atol=1e-4)
+
+
+def test_a_network_of_one_spectrum_has_no_evidence_in_the_other():
+    """Grad-CAM and the expectation of "centered" RISE are 0 there, and the curve of that spectrum alone is flat."""
+
+    class Infrared(Streams):
+        def head(self, activations):
+            evidence = activations["IR"][..., 0].sum()
+            return jnp.stack([evidence, -evidence])
+
+    assert gradcam(Infrared(), SCENE, 0)["TV"].max() == 0
+    options = dict(num_masks=4_000, grid_shape=(1, 2, 2), keep_prob=0.5, estimator="centered", baseline="zero")
+    ledger = rise_ledger(jax.random.key(1), Infrared(), SCENE, **options)
+    maps, errors = ledger.map(0), ledger.stderr(0)
+    spread = {name: np.ptp(own) for name, own in maps.items()}
+    assert spread["TV"] < 5 * errors["TV"].max()
+    assert spread["IR"] > 10 * errors["IR"].max()
+    flat = deletion(Infrared(), SCENE, {"TV": SALIENCY}, 0, num_steps=5)
+    np.testing.assert_allclose(flat.scores, probability(OF["IR"].sum()), rtol=1e-5)
+
+
+@pytest.mark.parametrize("measure", [deletion, insertion])
+def test_curves_over_both_spectra_in_closed_form(measure):
+    """Voxels of both spectra go in the order of their saliency, side by side; those of one alone leave the other."""
+    maps = {"TV": SALIENCY, "IR": RNG.permuted(SALIENCY.ravel()).reshape(SHAPE) + np.float32(1e-3)}
+    joint, evidence = np.stack([maps["IR"], maps["TV"]]), np.stack([OF["IR"], OF["TV"]])
+
+    def expected(saliency, own, kept):
+        changed = np.append(0, np.cumsum(own.ravel()[np.argsort(-saliency, axis=None)]))
+        along = changed[np.arange(13) * own.size // 12]
+        return probability(kept + (along if measure is insertion else changed[-1] - along))
+
+    curve = measure(BOTH, SCENE, maps, 0, num_steps=13, baseline="zero")
+    np.testing.assert_allclose(curve.scores, expected(joint, evidence, 0), rtol=1e-4)
+    alone = measure(BOTH, SCENE, {"IR": maps["IR"]}, 0, num_steps=13, baseline="zero")
+    np.testing.assert_allclose(alone.scores, expected(maps["IR"], OF["IR"], OF["TV"].sum()), rtol=1e-4)
+
+
+def test_masks_and_baselines_of_each_spectrum():
+    masks = {name: RNG.random((3, *SHAPE), np.float32) for name in SCENE}
+    fill = {name: np.full(part.shape[-1], 0.25, np.float32) for name, part in SCENE.items()}
+    given = {name: 0.25 * BOTH.weights[name].sum(axis=-1) for name in SCENE}
+    expected = sum((m * OF[n] + (1 - m) * given[n]).sum(axis=(1, 2, 3)) for n, m in masks.items())
+    scores = score_masks(BOTH, SCENE, masks, baseline=fill)
+    np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_no_pass_of_an_end_is_made_twice():
+    """Ends of a curve over all and over one spectrum: the clip is scored once, and each replaced one once."""
+    passes = []
+    batch = prepare(BOTH, [SCENE], count=passes.append)
+    options = resolve_options("deletion", "default", dict(num_steps=5, baseline="zero"))
+    both = np.stack([SALIENCY, SALIENCY])[None]
+    for keep in (False, True):
+        curve_scores(batch, [0], both, [0], options, keep)
+        curve_scores(batch, [0], SALIENCY[None], [0], options, keep, only="IR")
+    assert sum(passes) == 4 * 3 + 1 + 2
 
 
 def test_several_scenes_are_one_batch():
@@ -126,6 +237,22 @@ def test_several_scenes_are_one_batch():
             "`clip` must have spectra of the same frames and pixels",
         ),
         (lambda: gradcam(BOTH, SCENE | {"IR": SCENE["IR"] + 1}), r"`clip` must have values in \[0, 1\]"),
+        (
+            lambda: deletion(BOTH, SCENE, {"UV": SALIENCY}),
+            r"`saliency` must have a map for every spectrum of \('IR', 'TV'\), or for one of them; got",
+        ),
+        (
+            lambda: score_masks(BOTH, SCENE, {"IR": MASKS}),
+            r"`masks` must be of the spectra \('IR', 'TV'\); got masks of \('IR',\)",
+        ),
+        (
+            lambda: score_masks(BOTH, SCENE, MASKS, baseline={"IR": np.zeros(1, np.float32)}),
+            "`baseline` must have an array for each spectrum; got none for TV",
+        ),
+        (
+            lambda: rise_ledger(jax.random.key(0), BOTH, SCENE, num_masks=4, sampling="sobol"),
+            "`sampling` must be 'independent' or 'stratified' for a scene in several spectra; got 'sobol'",
+        ),
         (
             lambda: deletion(BOTH, SCENE, SALIENCY, unit="scalar"),
             "`unit` must be 'voxel' or 'auto' for a scene in several spectra; got 'scalar'",

@@ -1,0 +1,62 @@
+"""Scenes in several spectra: how masks and maps of each lie beside each other.
+
+Inside the package a mask or a map of a scene is one array (S, Tm, H, W), the S spectra in the order of their names, so
+that everything that holds for the voxels of a clip holds for the voxels of all spectra together.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from jaxsal.core.types import AnyArray
+
+
+def spectra_of(clip: object) -> tuple[str, ...]:
+    """The spectra of a scene, or of several, in the order of their names; none of a clip that is one array."""
+    return tuple(sorted(clip)) if isinstance(clip, Mapping) else ()
+
+
+def by_spectrum(maps: Any, spectra: Sequence[str], axis: int = -4) -> Any:
+    """Maps (..., S, Tm, H, W) as users get them: of scenes one for each spectrum by name, else as they are."""
+    if not spectra:
+        return maps
+    take = np.take if isinstance(maps, np.ndarray) else jnp.take
+    return {name: take(maps, number, axis=axis) for number, name in enumerate(spectra)}
+
+
+def beside(parts: Mapping[str, AnyArray], axis: int = -4) -> Any:
+    """Arrays of each spectrum as one with an axis of spectra, which maps (..., Tm, H, W) get before their own."""
+    stack = jnp.stack if any(isinstance(part, jax.Array) for part in parts.values()) else np.stack
+    return stack([parts[name] for name in sorted(parts)], axis=axis)
+
+
+def mask_of_each(mask: Float[Array, "..."], clips: PyTree) -> PyTree:
+    """A mask for every spectrum: its own of (S, Tm, H, W), the same for all of (Tm, H, W); of clips as it is."""
+    spectra = spectra_of(clips)
+    if not spectra:
+        return mask
+    return {name: mask if mask.ndim == 3 else mask[number] for number, name in enumerate(spectra)}
+
+
+def in_all_channels(activations: PyTree, spectra: Sequence[str]) -> PyTree:
+    """The activations behind the masks of every spectrum, a tuple of S arrays of as many channels.
+
+    Of clips they are as they were. A channel of one spectrum sees nothing of the others, so there it is minus infinity.
+    Channels that see all spectra are the same for each.
+    """
+    if not spectra:
+        return activations
+    if not isinstance(activations, Mapping):
+        return (activations,) * len(spectra)
+    parts = [activations[name] for name in spectra]
+    sizes = [part.shape[-1] for part in parts]
+
+    def pad(number: int, part: Array) -> Array:
+        others = (sum(sizes[:number]), sum(sizes[number + 1 :]))
+        return jnp.pad(part, [*[(0, 0)] * (part.ndim - 1), others], constant_values=-np.inf)
+
+    return tuple(pad(number, part) for number, part in enumerate(parts))
