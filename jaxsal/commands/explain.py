@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -97,7 +96,8 @@ class Explain(Verb):
 
     def _cases(self, spec: "NetworkSpec") -> "list[Case]":
         """The recordings as clips to explain; frames are read here, clips are cut later."""
-        from jaxsal.datasets.clips import read_frames
+        from jaxsal.datasets.recordings.opening import open_recording
+        from jaxsal.datasets.recordings.recording import Reading
         from jaxsal.datasets.records import TRAINING_SPECTRA
         from jaxsal.evaluation.cells import Case
 
@@ -110,8 +110,9 @@ class Explain(Verb):
             if spectrum not in TRAINING_SPECTRA[spec.spectra]:
                 print(f"jaxsal: note: the network was trained on {spec.spectra}, not on {spectrum}.", file=sys.stderr)
             value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
-            frames = read_frames(path, start=self.start, stop=self.stop, value_range=value_range)
-            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, partial(spec.centre_clip, frames), target))
+            reading = Reading(value_range)
+            excerpt = spec.excerpt(open_recording(path, reading), reading, self.start, self.stop)
+            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, excerpt.clip, target, excerpt=excerpt))
         return cases
 
 

@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 
 EXTRAS = {
-    "video": ("av",),
+    "video": ("av", "tifffile"),
     "train": ("grain",),
     "data": ("grain", "tensorflow_datasets"),
     "sweep": ("pandas", "pyarrow", "xarray", "zarr"),

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxsal.datasets.clips import ValueRange, read_frames
+from jaxsal.datasets.clips import read_frames
 from jaxsal.datasets.paired import stored_value_ranges
+from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 
 FRAME_NAME = "{:04d}.png"
@@ -58,7 +59,7 @@ def multispectral_folder(root: str | Path) -> ClipSet:
     return ClipSet(classes, tuple(records.values()))
 
 
-def read_numbered_frames(folder: Path, *, value_range: ValueRange | None = None) -> UInt8[np.ndarray, "L H W 3"]:
+def read_numbered_frames(folder: Path, *, value_range: RangeChoice = None) -> UInt8[np.ndarray, "L H W 3"]:
     """All frames of a clip's folder, 0000.png to the last.
 
     Args:

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.core.checks import hint
-from jaxsal.datasets.clips import ARRAY_SUFFIXES, VIDEO_SUFFIXES, ValueRange, read_frames
+from jaxsal.datasets.clips import read_frames
+from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 
 SEGMENTS_FILE = "segments.csv"
+_NO_RECORDINGS = (".txt", ".csv", ".json", ".md", ".xml", ".log", ".srt", ".yaml", ".yml", ".pdf", ".html", ".ini")
 SPECTRA_FILE = "spectra.json"
 COLUMNS = {spectrum: (f"{spectrum.lower()}_start", f"{spectrum.lower()}_end") for spectrum in SPECTRA}
 
@@ -36,7 +38,7 @@ def paired_actions(
     root: str | Path,
     *,
     classes: Sequence[str] | None = None,
-    value_ranges: Mapping[str, ValueRange] | None = None,
+    value_ranges: Mapping[str, RangeChoice] | None = None,
 ) -> ClipSet:
     """Lists the labelled segments of a folder of recordings; frames are read when a record is loaded.
 
@@ -101,7 +103,7 @@ def _check_columns(present: Sequence[str]) -> None:
         raise ValueError(f"`{SEGMENTS_FILE}` must have the columns {missing}; got {list(present)}.")
 
 
-def stored_value_ranges(root: Path) -> dict[str, ValueRange | None]:
+def stored_value_ranges(root: Path) -> dict[str, RangeChoice]:
     """By spectrum, the raw values that are black and white as a folder's spectra.json says; None where it does not.
 
     Raises:
@@ -126,7 +128,7 @@ def _recordings(folder: Path) -> dict[str, list[Path]]:
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir():
             found.setdefault(path.name, []).append(path)
-        elif path.suffix.lower() in VIDEO_SUFFIXES + ARRAY_SUFFIXES:
+        elif path.suffix.lower() not in _NO_RECORDINGS and path.name[0] != ".":
             found.setdefault(path.stem, []).append(path)
     return found
 
@@ -135,7 +137,7 @@ def _records(
     row: _Row,
     classes: tuple[str, ...],
     files: Mapping[str, Mapping[str, list[Path]]],
-    ranges: Mapping[str, ValueRange | None],
+    ranges: Mapping[str, RangeChoice],
 ) -> Iterator[ClipRecord]:
     """The clips of one row, one per spectrum that it has."""
     cells = row.cells

@@ -20,6 +20,7 @@ from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
+from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.engine.inputs import mask_shape
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.saliency.methods import METHODS, Method
@@ -36,6 +37,7 @@ class Case(NamedTuple):
       target: The class to explain; the predicted one if None.
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
       load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none.
+      excerpt: Which frames of which recording the clip consists of; None where it is of no recording.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Case(NamedTuple):
     target: int | None = None
     actor: str = ""
     load_mask: Callable[[], Bool[np.ndarray, "T H W"] | None] | None = None
+    excerpt: Excerpt | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from jaxtyping import Float, Int
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_positive
-from jaxsal.datasets.clips import ValueRange, frame_rate, read_frames, resize_and_crop
+from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
+from jaxsal.datasets.recordings.opening import open_recording
+from jaxsal.datasets.recordings.recording import Reading
+from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import centre_window
 from jaxsal.training.checkpoint import open_checkpoint
@@ -58,10 +61,13 @@ class RecordedClip(np.ndarray):
     Attributes:
       frames: The frames of the recording that the clip consists of, counted from 0, (T,).
       times: When they were taken, in seconds from the start of the recording, (T,); None where its file does not say.
+      excerpt: The recording and the part of its frames that the clip shows; `.excerpt.read()` gives the whole frames in
+        colour, `.excerpt.notes` says what was decided in reading them.
     """
 
     frames: Int[np.ndarray, " T"] | None = None
     times: Float[np.ndarray, " T"] | None = None
+    excerpt: Excerpt | None = None
 
 
 def read_clip(
@@ -71,8 +77,10 @@ def read_clip(
     spectrum: Literal["TV", "IR"] | None = None,
     start: int = 0,
     stop: int | None = None,
-    value_range: ValueRange | None = None,
+    value_range: RangeChoice = None,
     fps: float | None = None,
+    pattern: str | None = None,
+    stream: int | None = None,
     num_frames: int | None = None,
     size: int | None = None,
     crop: int | None = None,
@@ -81,15 +89,17 @@ def read_clip(
     """Reads a recording as the clip that a classifier takes: frames chosen, resized, centre square, in [0, 1].
 
     Args:
-      path: A video file, a folder of numbered images, or an array file (.npy, .npz).
+      path: A video file, a folder of numbered images, a TIFF of several pages, or an array file (.npy, .npz).
       classifier: Of `jaxsal.load`; it says which frames are taken and at which size. For a model of your own leave it
         out, and give `num_frames`, `size` and `crop`.
       spectrum: "IR" or "TV" (visible); a classifier that was not trained on it gives a warning.
       start: First frame of the recording to use, counted from 0.
       stop: Frame before which to stop; None for the end.
-      value_range: Raw values of black and white, such as counts of a thermal camera; must be given for frames that are
-        neither 8 nor 16 bits without sign.
-      fps: Frames per second of the recording, for `.times`; as a video file says if None.
+      value_range: Raw values of black and white, such as counts of a thermal camera, or "auto": the 1st and the 99th
+        percentile of the clip's frames. Must be given for signed, wider and floating-point values.
+      fps: Frames per second of the recording, for `.times`; as its file says if None.
+      pattern: Which files of a folder are the frames, such as "*_T.JPG"; which array of an .npz file.
+      stream: Number of the video stream, counted from 0; the first if None.
       num_frames: T, consecutive frames from the middle; all frames if None.
       size: Shorter side of the resized frames, in pixels; the frames' own size, and no square, if None.
       crop: Side of the square that is cut out, in pixels; `size` if None.
@@ -117,25 +127,20 @@ def read_clip(
     for name, value in dict(num_frames=num_frames, size=size, crop=crop).items():
         if value is not None:
             check_positive(name, value)
-    if fps is not None and not 0 < fps < np.inf:
-        raise ValueError(f"`fps` must be above 0; got {fps}.")
     if crop is not None and size is None:
         raise ValueError(f"`crop` must come with `size`; got {crop} alone.")
-    recording = read_frames(path, start=start, stop=stop, value_range=value_range)
+    reading = Reading(value_range, pattern, stream, fps)
+    recording = open_recording(path, reading)
+    first, last = recording.part(start, stop)
     if spec is not None:
-        indices = spec.sampler.test_indices(len(recording))
-        size, crop, antialias = spec.size, spec.crop, spec.antialias
+        excerpt = spec.excerpt(recording, reading, first, last)
     else:
-        indices = centre_window(len(recording), len(recording) if num_frames is None else num_frames)
-    chosen = recording[indices]
-    if size is None:
-        clip = chosen.astype(np.float32) / 255
-    else:
-        clip = resize_and_crop(chosen, short_side=size, crop=size if crop is None else crop, antialias=antialias)
-    rate = frame_rate(path) if fps is None else fps
-    recorded = clip.view(RecordedClip)
-    recorded.frames = start + indices
-    recorded.times = None if rate is None else recorded.frames / rate
+        indices = first + centre_window(last - first, last - first if num_frames is None else num_frames)
+        cut = None if size is None else Cut(size, size if crop is None else crop, antialias)
+        excerpt = take(recording, indices, reading, cut)
+    recorded = excerpt.clip().view(RecordedClip)
+    recorded.excerpt, recorded.frames = excerpt, np.array(excerpt.frames)
+    recorded.times = None if excerpt.times is None else np.array(excerpt.times)
     return recorded
 
 

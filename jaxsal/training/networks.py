@@ -15,6 +15,8 @@ from jaxtyping import Float, PyTree, UInt8
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.datasets.clips import resize_and_crop
+from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
+from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
 from jaxsal.models import I3D, PAN, ResNet3D18
@@ -161,6 +163,26 @@ class NetworkSpec:
         """
         chosen = frames[self.sampler.test_indices(len(frames))]
         return resize_and_crop(chosen, short_side=self.size, crop=self.crop, antialias=self.antialias)
+
+    def excerpt(
+        self, recording: Recording, reading: Reading | None = None, start: int = 0, stop: int | None = None
+    ) -> Excerpt:
+        """The frames `start` to `stop` (exclusive) of a recording that the network is tested on; its `clip` cuts them.
+
+        Frames of a short recording are repeated, with a warning.
+
+        Args:
+          recording: Of `open_recording`.
+          reading: As the recording was opened.
+          start: First frame.
+          stop: One past the last frame; None for the end.
+
+        Raises:
+          ValueError: If the recording has no such part.
+        """
+        first, last = recording.part(start, stop)
+        frames = first + self.sampler.test_indices(last - first)
+        return take(recording, frames, reading, Cut(self.size, self.crop, self.antialias))
 
 
 def spec_differences(mine: NetworkSpec, theirs: NetworkSpec) -> list[str]:

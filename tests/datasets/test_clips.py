@@ -79,7 +79,7 @@ def test_sample_video():
 
 def test_images_are_read_in_the_order_of_their_numbers(tmp_path):
     frames = moving_square(4)
-    folder = write_images(tmp_path / "a", frames, ["f_2.png", "f_010.png", "f_9.png", "f_100.bmp"])
+    folder = write_images(tmp_path / "a", frames, ["f_2.png", "f_010.png", "f_9.png", "f_100.PNG"])
     (folder / "notes.txt").write_text("not an image")
     (folder / "._f_2.png").write_text("not an image either")
     np.testing.assert_array_equal(read_frames(folder), frames[[0, 2, 1, 3]])
@@ -169,16 +169,16 @@ def test_wide_values_need_a_value_range(tmp_path):
 
 def test_not_a_number_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.full((2, 4, 4), np.nan))
-    with pytest.raises(ValueError, match="`path` must hold numbers; got NaN"):
+    with pytest.raises(ValueError, match=r"`path` must hold numbers; got .*, where frame 0 has NaN in row 0, column 0"):
         read_frames(tmp_path / "a.npy", value_range=(0, 1))
 
 
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((4, 4)), r"`path` must hold \(L, H, W\) or \(L, H, W, 3\) values; got \(4, 4\)"),
-        (np.zeros((2, 4, 4, 5)), r"got \(2, 4, 4, 5\)"),
-        (np.zeros((2, 4, 4), complex), "`path` must hold real numbers; got complex128"),
+        (np.zeros((4, 4)), r"`path` must hold \(L, H, W\) or \(L, H, W, 3\) values; got .*, with \(4, 4\)"),
+        (np.zeros((2, 4, 4, 5)), r"got .*, with \(2, 4, 4, 5\)"),
+        (np.zeros((2, 4, 4), complex), "`path` must hold real numbers; got .*, with complex128"),
     ],
 )
 def test_arrays_that_are_no_frames(tmp_path, array, message):
@@ -189,7 +189,7 @@ def test_arrays_that_are_no_frames(tmp_path, array, message):
 
 def test_archive_of_two_recordings_is_ambiguous(tmp_path):
     np.savez(tmp_path / "a.npz", one=np.zeros((2, 4, 4)), two=np.zeros((2, 4, 4)))
-    with pytest.raises(ValueError, match=r"`path` must hold one array of 3 or 4 axes; got \['one', 'two'\]"):
+    with pytest.raises(ValueError, match=r"`path` must hold one array of 3 or 4 axes; got .*, with \['one', 'two'\]"):
         read_frames(tmp_path / "a.npz")
 
 
@@ -208,7 +208,7 @@ def test_missing_path(tmp_path):
 
 def test_unknown_type_lists_the_known_ones(tmp_path):
     (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(ValueError, match=r"`path` must be a video \(.mp4 .*\.npz\).*\.png.*got .*a\.txt"):
+    with pytest.raises(ValueError, match=r"got .*a\.txt.* A recording is a video .*\.npz.* folder of images \(\.png"):
         read_frames(tmp_path / "a.txt")
 
 
@@ -238,9 +238,7 @@ def test_video_cut_between_two_frames(tmp_path):
     with av.open(path) as container:
         positions = [packet.pos for packet in container.demux(video=0) if packet.pos]
     path.write_bytes(path.read_bytes()[: positions[12]])
-    message = (
-        r"`path` must be a whole video; got .*a\.avi, which announces 20 frames and holds 12 \(stop=12 reads those"
-    )
+    message = r"`path` must be a whole, readable video; got .*a\.avi, where .* after 12 frames: .*\(stop=12 reads those"
     with pytest.raises(ValueError, match=message):
         read_frames(path)
     assert len(read_frames(path, stop=12)) == 12
@@ -272,7 +270,7 @@ def test_broken_image_is_named(tmp_path):
 def test_images_of_different_sizes(tmp_path):
     frames = [np.zeros((4, 6), np.uint8), np.zeros((4, 6), np.uint8), np.zeros((5, 6), np.uint8)]
     folder = write_images(tmp_path / "a", frames, ["1.png", "2.png", "3.png"])
-    with pytest.raises(ValueError, match=r"frames of one size; got \(5, 6\) for frame 2 after \(4, 6\)"):
+    with pytest.raises(ValueError, match=r"one size; got .*, where frame 2 has \(5, 6\) and the first \(4, 6\)"):
         read_frames(folder)
 
 

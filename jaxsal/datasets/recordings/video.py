@@ -1,0 +1,241 @@
+"""Videos: whatever PyAV opens; which frames a file shows, and the decoding of some of them alone."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxsal.core.extras import check_installed
+from jaxsal.datasets.recordings.orientation import Orientation, of_display_matrix
+from jaxsal.datasets.recordings.recording import RawFrame, Recording
+from jaxsal.datasets.recordings.samples import SampleFormat, sample_format, samples_of
+
+_NO_VIDEO = ("tty",)  # FFmpeg shows text files as pictures of the text
+_HIDDEN_FRAMES = ("vp8", "vp6", "vp6f", "vp6a")  # codecs with packets that give no frame
+
+
+class _Frame(NamedTuple):
+    """What the first frame says of all."""
+
+    size: tuple[int, int]
+    samples: SampleFormat
+    orientation: Orientation
+
+
+class _Index(NamedTuple):
+    """The frames that a stream shows, in the order of their times.
+
+    Attributes:
+      stamps: Timestamp of each, in units of the stream; by number where the container has none.
+      keys: Timestamps of the frames at which decoding can begin; empty where it must begin at the first.
+      unit: Seconds of a unit of the timestamps; None where frames have no times.
+      first: The first frame.
+      end: Why the file ends early; empty if it is whole.
+      notes: Sentences on what was chosen.
+    """
+
+    stamps: np.ndarray
+    keys: np.ndarray
+    unit: float | None
+    first: _Frame
+    end: str
+    notes: tuple[str, ...]
+
+
+def open_video(path: Path, stream: int | None = None) -> Recording:
+    """Opens a video file; its packets are read, one frame is decoded.
+
+    Raises:
+      ValueError: If PyAV cannot read it, or it has no such stream.
+    """
+    check_installed("av")
+    status = path.stat()
+    index = _index(path, stream, status.st_size, status.st_mtime_ns)
+    times = None if index.unit is None else (index.stamps - index.stamps[0]) * index.unit
+    size = index.first.size[::-1] if index.first.orientation.swapped else index.first.size
+    return Recording(
+        path,
+        size,
+        len(index.stamps),
+        partial(_decode, path, stream, index),
+        times,
+        index.first.samples.full_range,
+        index.first.samples.is_converted,
+        index.notes,
+        index.end,
+    )
+
+
+@contextmanager
+def _opened(path: Path, number: int | None) -> Iterator[tuple[Any, Any]]:
+    """The container and its video stream of a number, pictures of covers left out."""
+    import av
+
+    with av.open(path) as container:
+        streams = [stream for stream in container.streams.video if not stream.disposition & _covers()]
+        if not streams or container.format.name in _NO_VIDEO:
+            raise ValueError(f"`path` must hold a video stream; got {path}.")
+        if number is not None and number >= len(streams):
+            raise ValueError(f"`stream` must be below {len(streams)}, the video streams of {path}; got {number}.")
+        streams[number or 0].thread_type = "AUTO"
+        yield container, streams[number or 0]
+
+
+def _covers() -> Any:
+    from av.stream import Disposition
+
+    return Disposition.attached_pic | Disposition.timed_thumbnails
+
+
+@lru_cache(maxsize=64)
+def _index(path: Path, number: int | None, file_size: int, modified: int) -> _Index:
+    """Reads the packets of a stream; decodes all of it only where packets do not tell which frames it shows."""
+    import av
+
+    num_read = 0
+    try:
+        with _opened(path, number) as (container, stream):
+            notes = _notes(path, number, container, stream)
+            unit: float | None = float(stream.time_base)
+            announced, can_skip = stream.frames, "mov" in container.format.name
+            first = _first_frame(stream, container)
+        with _opened(path, number) as (container, stream):
+            stamps, keys, end = _packets(container, stream, file_size)
+            num_read = len(stamps or ())
+        if stamps is None or stream.codec_context.name in _HIDDEN_FRAMES:
+            stamps, keys, end = _count_frames(path, number)
+            num_read = len(stamps)
+            rate = stream.average_rate
+            unit = unit if _are_times(stamps) else (float(1 / rate) if rate else None)
+            stamps = stamps if _are_times(stamps) else list(range(num_read))
+    except av.FFmpegError as error:
+        raise ValueError(
+            f"`path` must be a whole, readable video; got {path}, "
+            f"where decoding failed after {num_read} frames ({error.strerror})."
+        ) from error
+    if not end and num_read < announced and not can_skip:
+        end = f"which announces {announced} frames and holds {num_read} (stop={num_read} reads those)"
+    turned = first.orientation.text
+    notes += (f"Frames of {path} are {turned}, as the file says.",) if turned else ()
+    return _Index(np.sort(np.asarray(stamps)), np.sort(np.asarray(keys)), unit, first, end, notes)
+
+
+def _first_frame(stream: Any, container: Any) -> _Frame:
+    frame = next(container.decode(stream), None)
+    if frame is None:
+        raise ValueError(f"`path` must hold at least one frame; got {container.name}.")
+    matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
+    return _Frame((frame.height, frame.width), sample_format(frame), of_display_matrix(matrix))
+
+
+def _packets(container: Any, stream: Any, file_size: int) -> tuple[list[int] | None, list[int], str]:
+    """Timestamps of the shown frames and of the key frames, and why the file ends early; no timestamps if doubtful."""
+    import av
+
+    stamps: list[int] = []
+    keys: list[int] = []
+    end = ""
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0:
+                continue
+            if packet.pts is None or (not keys and not packet.is_keyframe):
+                return None, [], ""
+            if packet.is_corrupt:
+                end = "is cut"
+                break
+            if packet.is_keyframe:
+                keys.append(packet.pts)
+            if not packet.is_discard:
+                stamps.append(packet.pts)
+    except av.FFmpegError:
+        end = "is cut"
+    if len(set(stamps)) < len(stamps) or not stamps:
+        return None, [], ""
+    beyond = any(entry.pos + entry.size > file_size for entry in stream.index_entries)
+    if end or beyond:
+        end = f"where decoding failed after {len(stamps)} frames: the file is cut off (stop={len(stamps)} reads those)"
+    return stamps, keys, end
+
+
+def _count_frames(path: Path, number: int | None) -> tuple[list[Any], list[int], str]:
+    """Decodes a whole stream for the timestamps of its frames."""
+    import av
+
+    stamps: list[Any] = []
+    try:
+        with _opened(path, number) as (container, stream):
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise av.error.InvalidDataError(0, "corrupt frame", str(path))
+                stamps.append(frame.pts)
+    except av.FFmpegError:
+        if not stamps:
+            raise
+        end = f"where decoding failed after {len(stamps)} frames (stop={len(stamps)} reads those)"
+        return stamps, [], end
+    return stamps, [], ""
+
+
+def _are_times(stamps: list[Any]) -> bool:
+    return None not in stamps and all(early < late for early, late in pairwise(stamps))
+
+
+def _notes(path: Path, number: int | None, container: Any, stream: Any) -> tuple[str, ...]:
+    notes = []
+    count = sum(not other.disposition & _covers() for other in container.streams.video)
+    if count > 1 and number is None:
+        notes.append(f"{path} has {count} video streams; stream 0 is read, `stream` picks another.")
+    ratio = stream.sample_aspect_ratio
+    if ratio and ratio != 1:
+        notes.append(f"Pixels of {path} are {ratio} times as wide as high; they are used as squares.")
+    return tuple(notes)
+
+
+def _decode(path: Path, number: int | None, index: _Index, indices: Sequence[int]) -> Iterator[RawFrame]:
+    """Decodes from the nearest key frame before the first wanted frame to the last wanted one."""
+    import av
+
+    wanted = list(indices)
+    if not wanted:
+        return
+    place = 0
+    try:
+        with _opened(path, number) as (container, stream):
+            at = _seek(container, stream, index, wanted[0])
+            for frame in container.decode(stream):
+                if frame.is_corrupt:
+                    raise av.error.InvalidDataError(0, "corrupt frame", str(path))
+                if len(index.keys):
+                    if frame.pts < index.stamps[at]:
+                        continue  # before the key frame; may lack what it refers to
+                    if frame.pts != index.stamps[at]:
+                        break
+                if at == wanted[place]:
+                    yield np.ascontiguousarray(index.first.orientation.apply(samples_of(frame)))
+                    place += 1
+                    if place == len(wanted):
+                        return
+                at += 1
+    except av.FFmpegError as error:
+        reason = error.strerror
+    else:
+        reason = "no such frame came out of the decoder"
+    raise ValueError(
+        f"`path` must be a whole, readable video; got {path}, where decoding failed at frame {wanted[place]} "
+        f"({reason})."
+    )
+
+
+def _seek(container: Any, stream: Any, index: _Index, first: int) -> int:
+    """Goes to the last key frame up to the first wanted one; the number of the first frame to come."""
+    keys = index.keys[index.keys <= index.stamps[first]]
+    shown = keys[keys >= index.stamps[0]]
+    if len(shown) == 0 or shown[-1] == index.stamps[0]:
+        return 0
+    container.seek(int(shown[-1]), stream=stream)
+    return int(np.searchsorted(index.stamps, shown[-1]))
