@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxsal.core.extras import check_installed
+from jaxsal.drawing.colours import Bar
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -47,25 +48,23 @@ class Canvas:
 
         self.image.paste(Image.fromarray(picture).resize(size, Image.Resampling.NEAREST), position)
 
-    def draw_bar(
-        self,
-        position: tuple[int, int],
-        length: int,
-        colours: UInt8[np.ndarray, "2 256 3"],
-        ends: tuple[str, str],
-        *,
-        upright: bool,
-    ) -> None:
-        """Draws the colours over black and over white beside each other, and the values of the first and the last."""
-        (x, y), (low, high) = position, ends
+    def draw_bar(self, position: tuple[int, int], length: int, bar: Bar, *, upright: bool) -> None:
+        """Draws the colours over black and over white beside each other, their limits, an arrow for more."""
+        (x, y), (low, high), colours = position, bar.ends, bar.colours()
+        arrow = _BAR // 2 if bar.beyond else 0
         if upright:
-            self.paste(colours.transpose(1, 0, 2)[::-1], position, (_BAR, length))
+            self.paste(colours.transpose(1, 0, 2)[::-1], (x, y + arrow), (_BAR, length - arrow))
+            tip = [(x, y + arrow), (x + _BAR - 1, y + arrow), (x + _BAR // 2, y)]
             self.write((x + LINE - GAP, y + length), low, anchor="lb")
             self.write((x + LINE - GAP, y), high, anchor="lt")
         else:
-            self.paste(colours, position, (length, _BAR))
+            self.paste(colours, position, (length - arrow, _BAR))
+            right = x + length - arrow
+            tip = [(right, y), (right, y + _BAR - 1), (right + arrow, y + _BAR // 2)]
             self.write((x, y + LINE + GAP), low, anchor="lm")
             self.write((x + length, y + LINE + GAP), high, anchor="rm")
+        if bar.beyond:
+            self._pen.polygon(tip, fill=tuple(colours[0, -1].tolist()))
 
 
 def text_width(texts: Iterable[str]) -> int:

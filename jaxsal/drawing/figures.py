@@ -8,7 +8,8 @@ import numpy as np
 from jaxsal.core.checks import check_positive
 from jaxsal.core.extras import check_installed
 from jaxsal.core.types import SaliencyMap
-from jaxsal.drawing.pictures import Bar, Pictures, overlay
+from jaxsal.drawing.colours import Bar, map_bar
+from jaxsal.drawing.pictures import Pictures, overlay
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def draw_frames(
     check_positive("num_frames", num_frames)
     check_installed("matplotlib")
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
+    from matplotlib.colors import ListedColormap, Normalize
     from matplotlib.figure import Figure
 
     length, height, width, _ = next(iter(rows.values())).shape
@@ -54,8 +55,11 @@ def draw_frames(
             axis.set(xticks=[], yticks=[])
         row[0].set_ylabel(label, fontsize=9)
         if bar := (bars or {}).get(label):
-            colours = ScalarMappable(Normalize(bar.low, bar.high), bar.colormap)
-            figure.colorbar(colours, cax=last).set_label(bar.unit, fontsize=7)
+            over_white = ListedColormap(bar.colours()[1] / 255)
+            colours = ScalarMappable(Normalize(bar.low, bar.high), over_white)
+            figure.colorbar(colours, cax=last, extend="max" if bar.beyond else "neither").set_label(
+                bar.unit, fontsize=7
+            )
             last.tick_params(labelsize=7)
         else:
             last.set_axis_off()
@@ -66,11 +70,10 @@ def draw_frames(
 
 
 def map_rows(maps: Mapping[str, SaliencyMap], units: Mapping[str, str]) -> tuple[dict[str, Pictures], dict[str, Bar]]:
-    """Maps as colours alone, without a clip below them, and their bars; each from its least to its greatest value."""
+    """Maps as colours alone, without a clip below them, and their bars; limits as those of `overlay`."""
     rows, bars = {}, {}
     for label, values in maps.items():
         values = np.asarray(values, np.float32)
-        limits = float(values.min()), float(values.max())
-        rows[label] = overlay(np.zeros((*values.shape, 3), np.float32), values, limits=limits, opacity=1.0)
-        bars[label] = Bar(*limits, units[label], opacity=1.0)
+        rows[label] = overlay(np.zeros((*values.shape, 3), np.float32), values, opacity=1.0, fade=False)
+        bars[label] = map_bar(values, units[label], fade=False)._replace(opacity=1.0)
     return rows, bars

@@ -1,58 +1,22 @@
 """Saliency maps as pictures: coloured over the clip, as a strip of frames or as an animation."""
 
 from collections.abc import Mapping
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.files import write_atomically
 from jaxsal.core.types import Clip, SaliencyMap
 from jaxsal.drawing.canvas import GAP, LINE, Canvas, text_width, write_animation
+from jaxsal.drawing.colours import COLORMAPS, DEFAULT_COLORMAP, DEFAULT_OPACITY, Bar, map_bar, to_bytes
 from jaxsal.engine.inputs import check_clip
 from jaxsal.engine.maps import check_map
 
-COLORMAPS = ("inferno", "magma", "plasma", "viridis", "cividis")
-"""All perceptually uniform: equal differences of saliency look equal, in grey and to colour-blind readers too."""
-
 Pictures = UInt8[np.ndarray, "T H W 3"]
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _LEGIBLE_HEIGHT = 144
-
-
-class Bar(NamedTuple):
-    """The colour bar of an overlay.
-
-    Attributes:
-      low: Saliency of the first colour.
-      high: Saliency of the last colour.
-      unit: Unit of both, as words.
-      opacity: As of `overlay`.
-      colormap: As of `overlay`.
-      fade: As of `overlay`.
-    """
-
-    low: float
-    high: float
-    unit: str = ""
-    opacity: float = 0.6
-    colormap: str = "inferno"
-    fade: bool = False
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """Both limits as text."""
-        return f"{self.low:.3g}", f"{self.high:.3g}"
-
-    def colours(self) -> UInt8[np.ndarray, "2 256 3"]:
-        """The colours as they come out over black and over white."""
-        ground = np.array([0.0, 1.0])[:, None, None]
-        return _to_bytes(_blend(np.linspace(0, 1, 256)[None], ground, self.opacity, self.colormap, self.fade))
 
 
 def overlay(
@@ -60,20 +24,25 @@ def overlay(
     saliency: SaliencyMap,
     *,
     limits: tuple[float, float] | None = None,
-    opacity: float = 0.6,
-    colormap: str = "inferno",
-    fade: bool = False,
+    opacity: float = DEFAULT_OPACITY,
+    colormap: str = DEFAULT_COLORMAP,
+    fade: bool = True,
 ) -> Pictures:
-    """Draws a saliency map over a clip: opacity * colour of the saliency + (1 - opacity) * grey of the clip.
+    """Draws a saliency map over a clip: a * colour of the saliency + (1 - a) * clip.
+
+    With s from 0 to 1 between the limits, a is `opacity` * s, and the clip turns grey by the share s: it keeps its look
+    where saliency is low, and its own colours are not taken for the map's where saliency is high.
 
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1].
       saliency: Its map, (T', H, W), T' divides T; a slice is drawn on each of its T / T' frames.
-      limits: The saliencies that get the first and the last colour, as do those beyond; by default the least and the
-        greatest of the map. A constant map is drawn in the first colour.
-      opacity: Of the colours, from 0 to 1.
+      limits: The saliencies that get the first and the last colour, as do those beyond; by default the median and the
+        99.5th percentile of the map, without `fade` its least value and that percentile. A constant map is drawn in
+        the first colour.
+      opacity: Of the last colour, from 0 to 1.
       colormap: One of `COLORMAPS`.
-      fade: Whether opacity falls with saliency, to 0 for the first colour, so that a bright clip does not look salient.
+      fade: Whether opacity falls with saliency, to 0 for the first colour; if False, a is `opacity` everywhere and the
+        clip grey.
 
     Returns:
       The coloured frames, (T, H, W, 3) uint8.
@@ -86,9 +55,9 @@ def overlay(
       >>> import jax.numpy as jnp
       >>> from jaxsal.drawing.pictures import overlay
       >>> clip, saliency = jnp.ones((4, 2, 2, 3)), jnp.zeros((2, 2, 2)).at[0, 0, 0].set(1.0)
-      >>> frames = overlay(clip, saliency, fade=True, opacity=1.0)
+      >>> frames = overlay(clip, saliency, limits=(0, 1), opacity=1.0)
       >>> frames.shape, frames[0, 0, 0].tolist(), frames[0, 1, 1].tolist()
-      ((4, 2, 2, 3), [252, 255, 164], [255, 255, 255])
+      ((4, 2, 2, 3), [240, 249, 33], [255, 255, 255])
     """
     frames = np.asarray(check_clip(clip, channels=3))
     values = np.asarray(check_map(saliency, frames.shape), np.float32)
@@ -97,24 +66,10 @@ def overlay(
     if not 0 <= opacity <= 1:
         raise ValueError(f"`opacity` must be in [0, 1]; got {opacity}.")
     check_choice("colormap", colormap, COLORMAPS)
-    low, high = (float(values.min()), float(values.max())) if limits is None else limits
-    if not (np.isfinite([low, high]).all() and low <= high):
+    if limits is not None and not (np.isfinite(limits).all() and limits[0] <= limits[1]):
         raise ValueError(f"`limits` must be two finite numbers, low <= high; got {limits}.")
-    scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    scaled = np.repeat(scaled, len(frames) // len(values), axis=0)
-    return _to_bytes(_blend(scaled, (frames @ _LUMA)[..., None], opacity, colormap, fade))
-
-
-def _blend(
-    scaled: Float[np.ndarray, "..."], grey: Float[np.ndarray, "..."], opacity: float, colormap: str, fade: bool
-) -> Float[np.ndarray, "... 3"]:
-    """The colours of values from 0 to 1 over a grey."""
-    alpha = opacity * (np.clip(scaled, 0, 1)[..., None] if fade else 1.0)
-    return alpha * _colour(scaled, colormap) + (1 - alpha) * grey
-
-
-def _to_bytes(colours: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
-    return np.rint(255 * colours).clip(0, 255).astype(np.uint8)
+    bar = map_bar(values, limits=limits, fade=fade)._replace(opacity=opacity, colormap=colormap)
+    return to_bytes(bar.blend(np.repeat(values, len(frames) // len(values), axis=0), frames))
 
 
 def save_strip(
@@ -168,7 +123,7 @@ def save_strip(
         for x, number in zip(places, numbers, strict=True):
             canvas.paste(frames[number], (x, y), size)
         if bar:
-            canvas.draw_bar((right, y), size[1], bar.colours(), bar.ends, upright=True)
+            canvas.draw_bar((right, y), size[1], bar, upright=True)
     with write_atomically(path) as file:
         canvas.image.save(file, format="PNG")
 
@@ -214,29 +169,11 @@ def save_animation(
             canvas.write((x + column // 2, top - LINE // 2), name, anchor="mm")
             canvas.paste(frames[number], (x + (column - size[0]) // 2, top), size)
             if bar := bars.get(name):
-                canvas.draw_bar((x, bottom), column, bar.colours(), bar.ends, upright=False)
+                canvas.draw_bar((x, bottom), column, bar, upright=False)
                 canvas.write((x + column // 2, bottom + 2 * LINE), bar.unit, anchor="mm")
         images.append(canvas.image)
     with write_atomically(path) as file:
         write_animation(file, images, fps, suffix[1:])
-
-
-def _colour(values: Float[np.ndarray, "*shape"], colormap: str) -> Float[np.ndarray, "*shape 3"]:
-    """The colours, in [0, 1], of values from 0 to 1; values beyond have the first or the last colour."""
-    places = np.clip(256 * values, 0, 255).astype(int)
-    return _colour_maps()[COLORMAPS.index(colormap)][places]
-
-
-def colour_table(colormap: str) -> UInt8[np.ndarray, "256 3"]:
-    """The 256 colours of a colour map."""
-    return _to_bytes(_colour(np.linspace(0, 1, 256), colormap))
-
-
-@cache
-def _colour_maps() -> Float[np.ndarray, "5 256 3"]:
-    """Matplotlib's colours of `COLORMAPS`, so that pictures and the player need no Matplotlib."""
-    with files("jaxsal.drawing").joinpath("colours.npy").open("rb") as file:
-        return np.load(file)
 
 
 def _check_suffix(path: str | Path, known: tuple[str, ...]) -> str:

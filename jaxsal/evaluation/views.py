@@ -9,8 +9,9 @@ import numpy as np
 from jaxsal.core.controls import is_control
 from jaxsal.core.extras import check_installed
 from jaxsal.core.shown import aligned, html_table
+from jaxsal.drawing.colours import map_bar
 from jaxsal.drawing.figures import draw_frames
-from jaxsal.drawing.pictures import Bar, overlay
+from jaxsal.drawing.pictures import overlay
 from jaxsal.drawing.plots import CurvePanel
 from jaxsal.recipes import MEASURES, METHODS
 from jaxsal.saliency.ledger import RiseLedger
@@ -59,13 +60,12 @@ def as_html(e: "Explanation") -> str:
 
 
 def frames_figure(e: "Explanation", num_frames: int) -> "Figure":
-    """The clip, and every map over it from its least to its greatest value."""
+    """The clip, and every map over it in colours of its own limits."""
     rows, bars = {"clip": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
     for method, values in e.maps.items():
         if not is_control(method):
-            limits = float(np.min(values)), float(np.max(values))
-            rows[method] = overlay(e.clip, values, limits=limits)
-            bars[method] = Bar(*limits, map_unit(method, e.ledger))
+            rows[method] = overlay(e.clip, values)
+            bars[method] = map_bar(values, map_unit(method, e.ledger))
     titles = None if e.times is None else [f"{time:.2f} s" for time in e.times]
     return draw_frames(rows, num_frames=num_frames, titles=titles, bars=bars, title=heading(e))
 

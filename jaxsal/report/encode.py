@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt, UInt8
 
 from jaxsal.core.types import AnyArray
+from jaxsal.drawing.colours import map_limits
 
 _MAX_SIDE = 224
 
@@ -42,11 +43,12 @@ def encode_baseline(baseline: Float[AnyArray, "..."], clip: Float[AnyArray, "T H
 
 
 def encode_map(values: Float[AnyArray, "Tm H W"], *, every: int = 1) -> dict[str, Any]:
-    """A map in 256 steps from its least to its greatest value, at every n-th row and column."""
+    """A map in 256 steps from its least to its greatest value, at every n-th row and column, and limits of colours."""
     values = np.asarray(values, np.float32)
     low, high = float(values.min()), float(values.max())
     scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
-    return {"low": low, "high": high} | _encode_volume(_thin(np.rint(255 * scaled).astype(np.uint8), every))
+    limits = {"faded": list(map_limits(values)), "plain": list(map_limits(values, fade=False))}
+    return {"low": low, "high": high} | limits | _encode_volume(_thin(np.rint(255 * scaled).astype(np.uint8), every))
 
 
 def encode_order(changed_at: Int[AnyArray, "..."], *, every: int = 1) -> dict[str, Any]:

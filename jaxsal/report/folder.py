@@ -10,8 +10,9 @@ import numpy as np
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.files import write_text
+from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
-from jaxsal.drawing.pictures import Bar, overlay, save_animation, save_strip
+from jaxsal.drawing.pictures import overlay, save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
 from jaxsal.evaluation.cells import Case, file_name
 from jaxsal.evaluation.explain import FOLDER, explain_cases
@@ -151,7 +152,7 @@ def draw_overlays(
         rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
         for method in (method for method in e.maps if not is_control(method)):
             limits = colour_limits(e, method, explanations)
-            bars[method] = Bar(*limits, map_unit(method, e.ledger))
+            bars[method] = map_bar(e.maps[method], map_unit(method, e.ledger), limits=limits)
             rows[method] = overlay(e.clip, e.maps[method], limits=limits)
         if (mask := masks.get(e.name)) is not None:
             rows = {name: draw_outline(np.asarray(frames), np.asarray(mask)) for name, frames in rows.items()}
@@ -162,13 +163,14 @@ def draw_overlays(
 
 
 def colour_limits(explanation: Explanation, method: str, scene: Sequence[Explanation]) -> tuple[float, float]:
-    """The least value of a map, and the value a span above it: the widest of the scene's maps of its method and class.
+    """The median of a map, and the value a span above it: the widest of the scene's maps of its method and class.
 
-    A step of colour then is the same amount in the maps that are compared, whatever their levels.
+    A map's span is from its median to its 99.5th percentile. A step of colour then is the same amount in the maps that
+    are compared, whatever their levels.
     """
-    compared = [e.maps[method] for e in scene if method in e.maps and e.target == explanation.target]
-    low = float(np.min(explanation.maps[method]))
-    return low, low + max(float(np.max(values)) - float(np.min(values)) for values in compared)
+    limits = [map_limits(e.maps[method]) for e in scene if method in e.maps and e.target == explanation.target]
+    low, _ = map_limits(explanation.maps[method])
+    return low, low + max(high - low for low, high in limits)
 
 
 def _title(e: Explanation, classes: Sequence[str]) -> str:

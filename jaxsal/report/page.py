@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jaxsal.core.controls import is_control
-from jaxsal.drawing.pictures import colour_table
+from jaxsal.drawing.colours import DEFAULT_COLORMAP, colour_table
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 
@@ -73,7 +73,7 @@ def _read(name: str) -> str:
 
 
 def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:
-    colours = base64.b64encode(colour_table("inferno").tobytes()).decode()
+    colours = base64.b64encode(colour_table(DEFAULT_COLORMAP).tobytes()).decode()
     data = json.dumps({"colours": colours, "scenes": scenes}, allow_nan=False, separators=(",", ":"))
     return fill(
         "page.html",

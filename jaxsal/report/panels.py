@@ -20,7 +20,7 @@ from jaxsal.saliency.ledger import RiseLedger
 SCALES = ("steps", "limits", "clip", "map")
 """Colour scales. Maps of one method and class in both spectra are compared, as are those of `jaxsal.view` whose names
 are alike up to the first comma. "steps": a step of colour is the same amount in all of them, and each starts at its
-least value; "limits": they have the same limits; "clip": so have all methods' maps of a clip; "map": each its own."""
+median; "limits": they have the same limits; "clip": so have all methods' maps of a clip; "map": each its own."""
 
 _MAX_CLASSES = 8
 

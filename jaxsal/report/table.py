@@ -1,12 +1,13 @@
 """A table, and its one writer: as Markdown, comma-separated numbers, LaTeX, HTML and records for JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
+from jaxsal.core.controls import is_control
 from jaxsal.core.files import csv_text
 from jaxsal.metrics.contrasts import SIGNIFICANT, Contrast
-from jaxsal.metrics.summary import ClipResult, Measure, SummaryRow
+from jaxsal.metrics.summary import FLOOR, ClipResult, Measure, SummaryRow
 from jaxsal.recipes import ADDED_MEASURES, MEASURES
 
 _BETTER = (
@@ -48,6 +49,8 @@ class Sheet(NamedTuple):
       columns: The names of the columns.
       lines: One value a column; None is an empty cell.
       footnote: A sentence below the table; may be empty.
+      best: The (line, column) of each value that is the best of those it is compared with; tables for people show it
+        in bold.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Sheet(NamedTuple):
     columns: tuple[str, ...]
     lines: tuple[tuple[Value, ...], ...]
     footnote: str = ""
+    best: frozenset[tuple[int, int]] = frozenset()
 
 
 def summary_sheet(rows: Sequence[SummaryRow]) -> Sheet:
@@ -73,7 +77,24 @@ def summary_sheet(rows: Sequence[SummaryRow]) -> Sheet:
         (*row[:3], *(part for n, sign in good.items() for part in _beaten(measure_of(row, n), sign)[: 1 + tested]))
         for row in rows
     )
-    return Sheet("table", "Results", "", columns, lines, _BETTER if tested else "")
+    places = [3 + number * (1 + tested) for number in range(len(good))]
+    best = frozenset(
+        (line, place)
+        for (name, sign), place in zip(good.items(), places, strict=True)
+        for line in _best_rows(rows, name, sign)
+    )
+    return Sheet("table", "Results", "", columns, lines, _BETTER if tested else "", best)
+
+
+def _best_rows(rows: Sequence[SummaryRow], name: str, sign: int) -> list[int]:
+    """In every spectrum whose methods differ, the rows whose printed mean is the best; controls do not compete."""
+    means: dict[str, dict[int, float]] = {}
+    for number, row in enumerate(rows):
+        measure = measure_of(row, name)
+        if measure is not None and row.method != FLOOR and not is_control(row.method):
+            means.setdefault(row.spectrum, {})[number] = round(sign * measure.mean, 3)
+    best = {spectrum: max(own.values()) for spectrum, own in means.items() if len(set(own.values())) > 1}
+    return [number for spectrum, most in best.items() for number, mean in means[spectrum].items() if mean == most]
 
 
 def good_signs(rows: Sequence[SummaryRow]) -> dict[str, int]:
@@ -120,14 +141,16 @@ def _csv_values(measure: Measure | None, controls: Sequence[str]) -> list[float 
 def to_markdown(sheet: Sheet) -> str:
     """The sheet as a Markdown table, its footnote below; ends with a line break."""
     rule = ["---" if isinstance(value, str) else "--:" for value in sheet.lines[0]]
-    table = "".join(f"| {' | '.join(line)} |\n" for line in [sheet.columns, rule, *_texts(sheet)])
+    lines = [sheet.columns, rule, *_texts(sheet, bold="**{}**")]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     return f"{table}\n{sheet.footnote}\n" if sheet.footnote else table
 
 
 def to_latex(sheet: Sheet) -> str:
     """The sheet as a LaTeX table that needs the package booktabs."""
     layout = "".join("l" if isinstance(value, str) else "r" for value in sheet.lines[0])
-    head, *lines = [" & ".join(map(_latex, line)) + r" \\" for line in [sheet.columns, *_texts(sheet)]]
+    texts = _texts(sheet, escaped=_latex, bold=r"\textbf{{{}}}")
+    head, *lines = [" & ".join(line) + r" \\" for line in [[*map(_latex, sheet.columns)], *texts]]
     return "\n".join(
         [
             r"\begin{table}",
@@ -149,7 +172,7 @@ def to_latex(sheet: Sheet) -> str:
 def to_html(sheet: Sheet) -> str:
     """The heading and the lines of the sheet as the inside of an HTML table."""
     heading = "".join(f'<th scope="col">{escape(name)}</th>' for name in sheet.columns)
-    lines = ["".join(f"<td>{escape(text)}</td>" for text in line) for line in _texts(sheet)]
+    lines = ["".join(f"<td>{text}</td>" for text in line) for line in _texts(sheet, escaped=escape, bold="<b>{}</b>")]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f"<thead><tr>{heading}</tr></thead><tbody>{body}</tbody>"
 
@@ -202,9 +225,15 @@ def _plain(value: Value) -> object:
     return value._asdict() if isinstance(value, Spread) else value
 
 
-def _texts(sheet: Sheet) -> list[list[str]]:
-    """The lines as people read them."""
-    return [[_text(value) for value in line] for line in sheet.lines]
+def _texts(sheet: Sheet, *, escaped: Callable[[str], str] = str, bold: str) -> list[list[str]]:
+    """The lines as people read them, the best values as `bold` says."""
+    return [
+        [
+            (bold if (number, column) in sheet.best else "{}").format(escaped(_text(value)))
+            for column, value in enumerate(line)
+        ]
+        for number, line in enumerate(sheet.lines)
+    ]
 
 
 def _text(value: Value) -> str:

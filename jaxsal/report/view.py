@@ -75,7 +75,7 @@ def view(
       name: Heading of the page.
       scale: Colour scale at the start. Maps whose names are alike up to the first comma are compared, such as
         "RISE, trained on IR" and "RISE, trained on TV". "steps": a step of colour is the same amount in compared maps,
-        and each map starts at its least value; "limits": compared maps have the same limits; "clip": all maps have
+        and each map starts at its median; "limits": compared maps have the same limits; "clip": all maps have
         the same limits; "map": each map has its own.
 
     Returns:

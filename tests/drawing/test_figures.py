@@ -25,8 +25,8 @@ def test_evenly_spaced_frames_of_every_row_with_their_bar():
 
 def test_maps_alone_go_from_the_first_colour_to_the_last():
     rows, bars = map_rows({"map": np.array([[[2.0, 4.0]]])}, {"map": "logits"})
-    assert rows["map"][0, 0].tolist() == [[0, 0, 4], [252, 255, 164]]
-    assert bars["map"][:3] == (2.0, 4.0, "logits")
+    assert rows["map"][0, 0].tolist() == [[13, 8, 135], [240, 249, 33]]
+    assert bars["map"][:3] == (2.0, pytest.approx(3.99), "logits")
 
 
 def test_no_frames_are_no_figure():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxsal.drawing.canvas import Canvas
+from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.pictures import COLORMAPS, Bar, overlay, save_animation, save_strip
 
 CLIP = np.random.default_rng(0).random((4, 5, 6, 3)).astype(np.float32)
@@ -25,27 +27,29 @@ def mean_colour(picture, box):
 @pytest.mark.parametrize("colormap", COLORMAPS)
 @pytest.mark.parametrize("limits", [None, (-0.5, 1.0)])
 def test_overlay_is_colour_over_grey(colormap, limits):
-    low, high = limits or (SALIENCY.min(), SALIENCY.max())
+    low, high = limits or (SALIENCY.min(), np.quantile(SALIENCY, 0.995))
     scaled = np.clip((SALIENCY - low) / (high - low), 0, 1).repeat(2, axis=0)
     grey = CLIP @ np.array([0.299, 0.587, 0.114])
     expected = 0.3 * matplotlib.colormaps[colormap](scaled)[..., :3] + 0.7 * grey[..., None]
 
-    frames = overlay(CLIP, SALIENCY, limits=limits, opacity=0.3, colormap=colormap)
+    frames = overlay(CLIP, SALIENCY, limits=limits, opacity=0.3, colormap=colormap, fade=False)
 
     assert frames.dtype == np.uint8
     np.testing.assert_allclose(frames, 255 * expected, atol=0.51)
 
 
 def test_overlay_at_the_limits_of_opacity():
-    grey = overlay(CLIP, SALIENCY, opacity=0)
+    grey, *opaque = (
+        overlay(clip, SALIENCY, opacity=o, fade=False) for clip, o in ((CLIP, 0), (CLIP, 1), (1 - CLIP, 1))
+    )
     assert (grey == grey[..., :1]).all()
-    np.testing.assert_array_equal(overlay(CLIP, SALIENCY, opacity=1), overlay(1 - CLIP, SALIENCY, opacity=1))
+    np.testing.assert_array_equal(*opaque)
 
 
 @pytest.mark.parametrize("limits", [None, (3.0, 3.0), (5.0, 7.0)])
 def test_constant_map_is_drawn_low_everywhere(limits):
-    frames = overlay(np.zeros_like(CLIP), np.full((4, 5, 6), 3.0), limits=limits, opacity=1)
-    lowest = np.rint(255 * np.array(matplotlib.colormaps["inferno"](0.0)[:3]))
+    frames = overlay(np.zeros_like(CLIP), np.full((4, 5, 6), 3.0), limits=limits, opacity=1, fade=False)
+    lowest = np.rint(255 * np.array(matplotlib.colormaps["plasma"](0.0)[:3]))
     np.testing.assert_array_equal(frames, np.broadcast_to(lowest, frames.shape))
 
 
@@ -91,7 +95,7 @@ def test_strip_of_one_narrow_frame_has_room_for_its_words_and_the_colour_bar(tmp
     """The bar holds the first and the last colour as they come out over black and over white."""
     name = "a label wider than the frames"
     rows = {name: solid([RED], height=60, width=4)}
-    bars = {name: Bar(-1234567.0, 0.25, "a unit", opacity=0.5, colormap="viridis")}
+    bars = {name: Bar(-1234567.0, 0.25, "a unit", opacity=0.5, colormap="viridis", fade=False)}
     save_strip(tmp_path / "plain.png", rows, scale=1, title=title)
     save_strip(tmp_path / "bar.png", rows, scale=1, title=title, bars=bars)
 
@@ -107,12 +111,45 @@ def test_strip_of_one_narrow_frame_has_room_for_its_words_and_the_colour_bar(tmp
 
 
 def test_faint_parts_fade():
-    """Opacity in proportion to saliency: nothing over the least, all of it over the greatest."""
+    """Below the median the clip as it is; then opacity and greyness rise, up to the 99.5th percentile."""
     saliency = np.linspace(0, 1, 4 * 5 * 6, dtype=np.float32).reshape(4, 5, 6)
-    grey = 255 * CLIP @ np.array([0.299, 0.587, 0.114])
-    alpha = 0.8 * saliency[..., None]
-    expected = alpha * 255 * matplotlib.colormaps["inferno"](saliency)[..., :3] + (1 - alpha) * grey[..., None]
-    np.testing.assert_allclose(overlay(CLIP, saliency, opacity=0.8, fade=True), expected, atol=0.51)
+    share = np.clip((saliency - 0.5) / 0.495, 0, 1)
+    grey, alpha, part = (CLIP @ np.array([0.299, 0.587, 0.114]))[..., None], 0.7 * share[..., None], share[..., None]
+    ground = part * grey + (1 - part) * CLIP
+    expected = alpha * matplotlib.colormaps["viridis"](share)[..., :3] + (1 - alpha) * ground
+    frames = overlay(CLIP, saliency, opacity=0.7, colormap="viridis")
+    np.testing.assert_allclose(frames, 255 * expected, atol=0.51)
+    np.testing.assert_array_equal(frames[:2], np.rint(255 * CLIP[:2]))
+
+
+@pytest.mark.parametrize(
+    ("values", "faded", "plain"),
+    [
+        (np.arange(1001.0), (500, 995), (0, 995)),
+        (np.eye(1, 1000)[0], (0, 1), (0, 1)),  # a single salient voxel
+        (np.repeat([0.0, 1.0], [400, 600]), (0, 1), (0, 1)),  # the median is the greatest value
+        (np.full(10, 7.0), (7, 7), (7, 7)),
+    ],
+)
+def test_limits_of_a_map(values, faded, plain):
+    volume = values.reshape(1, 1, -1)
+    assert map_limits(volume) == pytest.approx(faded)
+    assert map_limits(volume, fade=False) == pytest.approx(plain)
+    assert map_bar(volume).beyond == (values.max() > faded[1])
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_an_arrow_on_the_bar_says_that_values_exceed_it(upright):
+    """A bar of one colour ends in an edge of its full width, or in a tip."""
+    ends = []
+    for beyond in (False, True):
+        canvas = Canvas(100, 100)
+        canvas.draw_bar((20, 20), 60, Bar(0.0, 0.0, opacity=1.0, fade=False, beyond=beyond), upright=upright)
+        drawn = (np.asarray(canvas.image) == (13, 8, 135)).all(axis=-1)
+        lines = drawn.sum(axis=1) if upright else drawn.sum(axis=0)[::-1]
+        ends.append(lines[lines > 0][0])
+    assert ends[0] == 14
+    assert 1 <= ends[1] <= 2
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -19,11 +19,12 @@ pytestmark = pytest.mark.browser
 T, H, W = 6, 12, 16
 MAP = np.arange(T * H * W, dtype=np.float32).reshape(T, H, W)
 MOST = MAP.max()
+MIDDLE, HIGH = np.quantile(MAP, [0.5, 0.995])
 ORDER = np.repeat(np.arange(1, 5), T * H * W // 4).reshape(T, H, W)
 FRACTIONS = np.linspace(0, 1, 5)
 GREYS = np.arange(T) / 8
 CLIP = np.broadcast_to(GREYS[:, None, None, None], (T, H, W, 3)).astype(np.float32)
-INFERNO = np.rint(255 * matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3])
+COLOURS = np.rint(255 * matplotlib.colormaps["plasma"](np.linspace(0, 1, 256))[:, :3])
 
 
 def panel(caption, scale, lowest=0):
@@ -85,7 +86,7 @@ def pixels(canvas):
 
 
 def colours(values, low, high):
-    return INFERNO[np.rint(255 * (values - low) / (high - low)).astype(int)]
+    return COLOURS[np.rint(255 * (values - low) / (high - low)).clip(0, 255).astype(int)]
 
 
 def limits(scene):
@@ -155,15 +156,15 @@ def test_the_keyboard_alone_plays_and_steps(open_page, path):
 
 
 def test_maps_have_the_colours_of_their_scale(scene):
-    """IR's map goes from 0 to max, TV's from 500 to 500 + 2 max, SIDU's from 0 to far above both."""
+    """IR's map goes from 0 to high, TV's from 500 to 500 + 2 high, SIDU's from 0 to far above both."""
     part(scene, "opacity").fill("100")
     part(scene, "frame").fill("5")
-    top, of_sidu = 500 + 2 * MOST, 10 * MAP[4].max()
+    top, of_sidu = 500 + 2 * HIGH, 10 * np.quantile(MAP[::2], 0.995)
     scales = {
-        "steps": [(0, 2 * MOST), (500, top)],
+        "steps": [(0, 2 * HIGH), (500, top)],
         "limits": [(0, top)] * 2,
         "clip": [(0, of_sidu)] * 2,
-        "map": [(0, MOST), (500, top)],
+        "map": [(0, HIGH), (500, top)],
     }
     options = part(scene, "scale").locator("option")
     assert part(scene, "scale").input_value() == "steps"
@@ -189,7 +190,7 @@ def test_no_map_is_hidden_by_what_is_not_shown(scene):
         for number in range(2):
             used = int(re.search(r"\d+", part(scene, "used-text").nth(number).inner_text())[0])
             assert used >= 50
-    np.testing.assert_allclose(limits(scene), [(0, MOST / 1000)] * 2, rtol=0.01)
+    np.testing.assert_allclose(limits(scene), [(0, HIGH / 1000)] * 2, rtol=0.01)
     assert "uses" not in part(scene, "status").inner_text()
     part(scene, "class").select_option("a")
     part(scene, "scale").select_option("clip")
@@ -202,28 +203,32 @@ def test_switches_method_class_and_opacity(scene):
     part(scene, "opacity").fill("100")
     part(scene, "scale").select_option("map")
     part(scene, "class").select_option("b")
-    np.testing.assert_allclose(pixels(over), colours(MAP[0], 0, MOST), atol=6)
+    np.testing.assert_allclose(pixels(over), colours(MAP[0], 0, HIGH), atol=6)
     assert "explained class" in part(scene, "status").inner_text()
     part(scene, "method").select_option("SIDU")  # has class a alone, half as many slices as frames
     part(scene, "frame").fill("5")
-    np.testing.assert_allclose(pixels(over), colours(10 * MAP[4], 0, 10 * MAP[::2].max()), atol=6)
+    np.testing.assert_allclose(pixels(over), colours(10 * MAP[4], 0, 10 * np.quantile(MAP[::2], 0.995)), atol=6)
     assert part(scene, "over-text").nth(1).inner_text() == "SIDU, a"
     part(scene, "opacity").fill("0")
     np.testing.assert_allclose(pixels(over), 255 * GREYS[5], atol=3)
 
 
-def test_faint_parts_can_fade_and_the_bar_shows_it(scene):
-    """Opacity in proportion to saliency: the least salient voxel shows the clip, the most salient one its colour."""
+def test_faint_parts_fade_and_the_bar_shows_it(scene):
+    """From the median up opacity is in proportion to saliency; an arrow says that voxels exceed the bar."""
     part(scene, "opacity").fill("100")
     part(scene, "fade").check()
-    part(scene, "frame").fill("5")
-    alpha = (MAP[5] / (2 * MOST))[..., None]
-    expected = alpha * colours(MAP[5], 0, 2 * MOST) + (1 - alpha) * 255 * GREYS[5]
-    np.testing.assert_allclose(pixels(part(scene, "over").first), expected, atol=6)
+    part(scene, "scale").select_option("map")
+    np.testing.assert_allclose(limits(scene), [(MIDDLE, HIGH), (500 + 2 * MIDDLE, 500 + 2 * HIGH)], rtol=0.01)
+    for frame in (0, 5):
+        part(scene, "frame").fill(str(frame))
+        alpha = np.clip((MAP[frame] - MIDDLE) / (HIGH - MIDDLE), 0, 1)[..., None]
+        expected = alpha * colours(MAP[frame], MIDDLE, HIGH) + (1 - alpha) * 255 * GREYS[frame]
+        np.testing.assert_allclose(pixels(part(scene, "over").first), expected, atol=8)
     alpha = np.linspace(0, 1, 256)[:, None]
     bar = pixels(part(scene, "bar").first)
-    np.testing.assert_allclose(bar[0], alpha * INFERNO, atol=1)
-    np.testing.assert_allclose(bar[1], alpha * INFERNO + (1 - alpha) * 255, atol=1)
+    np.testing.assert_allclose(bar[0], alpha * COLOURS, atol=1)
+    np.testing.assert_allclose(bar[1], alpha * COLOURS + (1 - alpha) * 255, atol=1)
+    assert "and more" in part(scene, "bar").first.get_attribute("aria-label")
 
 
 def test_the_cursor_shows_what_the_network_saw(scene):
@@ -368,13 +373,14 @@ def test_maps_that_are_compared_share_a_scale_in_view(open_page, tmp_path):
     maps = {"RISE, trained on IR": MAP, "RISE, trained on TV": 100 + 3 * MAP, "Grad-CAM": 1000 * MAP}
     jaxsal.view(CLIP, maps, scale="limits").save(tmp_path / "view.html")
     scene = open_page(tmp_path / "view.html").locator(".scene")
-    top = 100 + 3 * MOST
-    scales = dict(limits=[(0, top)] * 2, steps=[(0, 3 * MOST), (100, top)], map=[(0, MOST), (100, top)])
+    part(scene, "fade").uncheck()
+    top = 100 + 3 * HIGH
+    scales = dict(limits=[(0, top)] * 2, steps=[(0, 3 * HIGH), (100, top)], map=[(0, HIGH), (100, top)])
     assert part(scene, "scale").input_value() == "limits"
     for scale, expected in scales.items():
         part(scene, "method").select_option("RISE, trained on IR")
         part(scene, "scale").select_option(scale)
-        for name, ends in zip(maps, [*expected, (0, 1000 * MOST)], strict=True):
+        for name, ends in zip(maps, [*expected, (0, 1000 * HIGH)], strict=True):
             part(scene, "method").select_option(name)
             found = [float(part(scene, end).inner_text()) for end in ("low", "high")]
             np.testing.assert_allclose(found, ends, rtol=0.01)

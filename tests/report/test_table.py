@@ -95,7 +95,7 @@ def test_the_table_of_a_run():
         "| spectrum | method | n | deletion ↓ mean ± std [95 %] | deletion better than "
         "| insertion ↑ mean ± std [95 %] | insertion better than |\n"
         "| --- | --- | --: | --: | --- | --: | --- |\n"
-        "| IR | RISE | 9 | 0.250 ± 0.000 [0.250, 0.250] | random | 0.750 ± 0.000 [0.750, 0.750] | random |\n"
+        "| IR | RISE | 9 | 0.250 ± 0.000 [0.250, 0.250] | random | **0.750 ± 0.000 [0.750, 0.750]** | random |\n"
         "| IR | SIDU | 9 | 0.250 ± 0.000 [0.250, 0.250] | random | 0.250 ± 0.000 [0.250, 0.250] | none |\n"
         "| IR | random | 9 | 0.500 ± 0.000 [0.500, 0.500] |  | 0.500 ± 0.000 [0.500, 0.500] |  |\n"
         "| IR | floor | 9 | 0.125 ± 0.000 [0.125, 0.125] |  | 0.100 ± 0.000 [0.100, 0.100] |  |\n"
@@ -107,8 +107,16 @@ def test_the_table_of_a_run():
 def test_the_table_of_a_single_clip_has_no_interval_and_no_test():
     text = to_markdown(summary_sheet(summary(1)))
     assert not set("†±[]") & set(text)
-    assert "| IR | RISE | 1 | 0.250 | 0.750 |" in text
+    assert "| IR | RISE | 1 | 0.250 | **0.750** |" in text
     assert summary_csv(summary(1)).splitlines()[1].startswith("IR,RISE,1,0.25,,")
+
+
+def test_the_best_method_is_bold_where_methods_differ():
+    """RISE and SIDU are alike in deletion; RISE is better in insertion; a control that were better would not count."""
+    sheet = summary_sheet(summary(1))
+    assert sheet.best == {(0, 4)}
+    assert "<td><b>0.750</b></td>" in to_html(sheet)
+    assert r"& \textbf{0.750} \\" in to_latex(sheet)
 
 
 def test_csv_and_records_of_a_run_hold_every_number():

@@ -4,7 +4,7 @@ Object.assign(Panel.prototype, {
   drawFrame(choice, panels) {
     const { part, data } = this, frame = data.frames[choice.frame], map = this.map(choice);
     this.paint("clip", (out) => out.set(frame), `${data.caption} clip, frame ${choice.frame}`);
-    const limits = map && colourLimits(choice.scale, map, this, panels);
+    const limits = map && colourLimits(choice, map, this, panels);
     this.paint("over", (out) => (map ? this.mix(out, frame, map, limits, choice) : out.set(frame)),
       map ? `${choice.method} map of class ${map.target ?? ""} over ${data.caption} frame ${choice.frame}` : "no map stored");
     part["over-text"].textContent = map ? [choice.method, map.target].filter(Boolean).join(", ") : "no such map stored";
@@ -20,7 +20,7 @@ Object.assign(Panel.prototype, {
       const value = map.low + step * map.volume.values[place];
       const shade = Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low || 1))));
       const grey = 0.299 * frame[pixel] + 0.587 * frame[pixel + 1] + 0.114 * frame[pixel + 2];
-      for (let c = 0; c < 3; c++) out[pixel + c] = mixed(this.colours, shade, choice, grey, c);
+      for (let c = 0; c < 3; c++) out[pixel + c] = mixed(this.colours, shade, choice, frame[pixel + c], grey, c);
       out[pixel + 3] = 255;
     });
   },
@@ -29,14 +29,16 @@ Object.assign(Panel.prototype, {
     const { part } = this;
     part.bar.parentElement.hidden = !map;
     if (!map) return;
-    const used = usedShare(map, limits), start = (map.low - limits[0]) / (limits[1] - limits[0] || 1);
+    const used = usedShare(map, limits, choice), start = (ownLimits(map, choice)[0] - limits[0]) / (limits[1] - limits[0] || 1);
+    const beyond = map.high > limits[1];
     part["bar-title"].textContent = scaleTitle(choice.scale, map, this, panels);
     part.low.textContent = shortNumber(limits[0]);
     part.high.textContent = shortNumber(limits[1]);
+    part.bar.classList.toggle("beyond", beyond);
     part["used-text"].textContent = `this map uses ${(100 * used).toFixed(0)} %`;
     Object.assign(part.used.style, { marginLeft: `${100 * start}%`, width: `max(3px, ${100 * used}%)` });
     paintBar(part.bar, this.colours, choice);
-    part.bar.setAttribute("aria-label", `Colours from ${part.low.textContent} to ${part.high.textContent}, over black and over white`);
+    part.bar.setAttribute("aria-label", `Colours from ${part.low.textContent} to ${part.high.textContent}${beyond ? " and more" : ""}, over black and over white`);
   },
 
   drawSeen(choice) {

@@ -69,7 +69,7 @@ class Panel {
 
   numbers() {
     const rows = [...new Set(this.data.curves.map((c) => c.method))].map((method) => {
-      const cells = MEASURES.map((m) => this.curve(m, method)).map((c) => `<td>${c ? c.auc.toFixed(3) : ""}</td>`);
+      const cells = MEASURES.map((m) => `<td>${this.areaText(m, method)}</td>`);
       const swatch = `<svg class="swatch" viewBox="0 0 30 8" aria-hidden="true"><line ${lineStyle(this.kind(method), true)}
         x1="0" x2="30" y1="4" y2="4"/></svg>`;
       return `<tr data-method="${escapeText(method)}"><th scope="row">${swatch}${escapeText(method)}</th>${cells.join("")}</tr>`;
@@ -78,6 +78,15 @@ class Panel {
     const target = this.data.target === null ? "" : `, class ${escapeText(this.data.target)}`;
     return `<table><caption>area under the curve${target}; this clip alone</caption><thead><tr><th scope="col">map</th>
       <th scope="col">deletion ↓</th><th scope="col">insertion ↑</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  }
+
+  // An area under a curve; the best one in bold where methods differ, controls aside.
+  areaText(measure, method) {
+    const curve = this.curve(measure, method);
+    if (!curve) return "";
+    const own = this.data.curves.filter((c) => c.measure === measure && this.kind(c.method) !== null).map((c) => c.auc.toFixed(3));
+    const text = curve.auc.toFixed(3), best = Math[measure === "deletion" ? "min" : "max"](...own).toFixed(3);
+    return new Set(own).size > 1 && text === best && this.kind(method) !== null ? `<b>${text}</b>` : text;
   }
 
   // Everything that depends on method or class, but not on frame, step or colours.

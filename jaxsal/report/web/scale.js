@@ -16,14 +16,20 @@ function mapsOfClass(shown, panel) {
   return panel.data.maps.filter((map) => map.target === shown.target);
 }
 
-// "steps": one step of colour is the same amount in all compared maps, and each starts at its least value.
+// The values of the first and the last colour of a map by itself: the few above the 99.5th percentile share the last.
+function ownLimits(map, choice) {
+  return choice.fade ? map.faded : map.plain;
+}
+
+// "steps": one step of colour is the same amount in all compared maps, and each starts at its own first value.
 // "limits": all compared maps have the same limits. "clip": so have all methods' maps of the clip. "map": its own.
-function colourLimits(scale, shown, panel, panels) {
-  const compared = comparedWith(shown, panels).map((entry) => entry.map);
-  if (scale === "map") return [shown.low, shown.high];
-  if (scale === "steps") return [shown.low, shown.low + Math.max(...compared.map((map) => map.high - map.low))];
-  const pooled = scale === "limits" ? compared : mapsOfClass(shown, panel);
-  return [Math.min(...pooled.map((map) => map.low)), Math.max(...pooled.map((map) => map.high))];
+function colourLimits(choice, shown, panel, panels) {
+  const [first, last] = ownLimits(shown, choice);
+  if (choice.scale === "map") return [first, last];
+  const pooled = choice.scale === "clip" ? mapsOfClass(shown, panel) : comparedWith(shown, panels).map((entry) => entry.map);
+  const limits = pooled.map((map) => ownLimits(map, choice));
+  if (choice.scale === "steps") return [first, first + Math.max(...limits.map(([low, high]) => high - low))];
+  return [Math.min(...limits.map(([low]) => low)), Math.max(...limits.map(([, high]) => high))];
 }
 
 function listed(names) {
@@ -61,20 +67,23 @@ function scaleTitle(scale, shown, panel, panels) {
 }
 
 // The share of the colours that a map uses.
-function usedShare(map, [low, high]) {
-  return high > low ? (map.high - map.low) / (high - low) : 0;
+function usedShare(map, [low, high], choice) {
+  const [first, last] = ownLimits(map, choice);
+  return high > low ? (last - first) / (high - low) : 0;
 }
 
-function mixed(colours, shade, choice, grey, channel) {
-  const alpha = choice.opacity * (choice.fade ? shade / 255 : 1);
-  return alpha * colours[3 * shade + channel] + (1 - alpha) * grey;
+// A colour over a pixel, which turns grey as the colour grows opaque, so that its own colours are not taken for the map's.
+function mixed(colours, shade, choice, value, grey, channel) {
+  const share = choice.fade ? shade / 255 : 1, alpha = choice.opacity * share;
+  return alpha * colours[3 * shade + channel] + (1 - alpha) * (share * grey + (1 - share) * value);
 }
 
 // The colours as they come out over black, upper half, and over white, lower half.
 function paintBar(canvas, colours, choice) {
   const pen = canvas.getContext("2d"), picture = pen.createImageData(256, 2);
   for (let i = 0; i < 512; i++) {
-    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = mixed(colours, i % 256, choice, i < 256 ? 0 : 255, c);
+    const ground = i < 256 ? 0 : 255;
+    for (let c = 0; c < 3; c++) picture.data[4 * i + c] = mixed(colours, i % 256, choice, ground, ground, c);
     picture.data[4 * i + 3] = 255;
   }
   pen.putImageData(picture, 0, 0);

@@ -33,7 +33,7 @@ class Scene {
     const methods = [...new Set(panels.flatMap((p) => [...p.maps, ...p.curves].map((entry) => entry.method)))];
     this.panels = panels.map((panel) => new Panel(panel, methods, this.colours));
     this.length = panels[0].frames.length;
-    this.choice = { frame: 0, opacity: 0.6, fade: false, step: 0, measure: "deletion", method: "", class: "" };
+    this.choice = { frame: 0, opacity: 0.8, fade: true, step: 0, measure: "deletion", method: "", class: "" };
     this.wantedScale = this.data.scale;
     part.panels.append(...this.panels.map((panel) => panel.root));
     part.panels.classList.toggle("pair", panels.length > 1);
@@ -173,7 +173,7 @@ class Scene {
     const { choice, panels } = this, notes = [];
     if (!maps.length) notes.push("No map of this method is stored.");
     for (const panel of panels) {
-      const map = panel.map(choice), share = map && usedShare(map, colourLimits(choice.scale, map, panel, panels));
+      const map = panel.map(choice), share = map && usedShare(map, colourLimits(choice, map, panel, panels), choice);
       if (map && share < 0.2 && map.high > map.low)
         notes.push(`${panel.data.caption || "The map"} uses ${(100 * share).toFixed(0)} % of this scale; “each map its own limits” shows it in full.`);
     }
