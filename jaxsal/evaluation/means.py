@@ -47,14 +47,14 @@ def as_texts(rows: Sequence[Mapping[str, Any]], most: int) -> list[list[str]]:
     return [list(rows[0]), *lines] if rows else []
 
 
-def _order(value: Any) -> tuple[str, Any]:
+def _order(value: object) -> tuple[str, object]:
     """Numbers by size, texts by letters, what a method lacks first."""
     if value is None:
         return "", 0
     return ("number", value) if isinstance(value, int | float) else (type(value).__name__, value)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):

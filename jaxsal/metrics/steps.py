@@ -57,7 +57,7 @@ def rank(saliency: Float[Array, "..."], ties: Ties = "random") -> Int[Array, "..
     """The place of every element in descending order of saliency, 0 for the most salient.
 
     Args:
-      saliency: Any shape.
+      saliency: Of any shape.
       ties: Order of equal elements: "random" is one fixed permutation for each size, "first" and "last" are
         raster order and its reverse.
     """

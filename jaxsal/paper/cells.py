@@ -154,6 +154,6 @@ def _read_value(text: str, like: Any) -> Any:
     return tuple(map(int, text.split("x"))) if isinstance(like, tuple) else type(like)(text)
 
 
-def value_name(value: Any) -> str:
+def value_name(value: object) -> str:
     """An option's value in a table: 2x8x8, 0.25, 1000."""
     return "x".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"

@@ -2,31 +2,19 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 from jaxsal.datasets.catalog import open_clips
-from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
+from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.evaluation.explain import FOLDER
 from jaxsal.evaluation.outline import Outline, steps_taken
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.store import Store
 from jaxsal.paper.config import NetworkConfig, Study
-from jaxsal.paper.run import as_explained, chosen_tables, study_parts
+from jaxsal.paper.run import chosen_tables, study_parts
+from jaxsal.paper.training import OpenedNetwork
 from jaxsal.training.checkpoint import load_checkpoint
-from jaxsal.training.networks import NetworkSpec
 
 _REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", FOLDER)
-
-
-class _Network(NamedTuple):
-    """A network of the study, trained or not."""
-
-    config: NetworkConfig
-    spec: NetworkSpec
-    clip_set: ClipSet
-    classifier: Any
-    steps: int
-    steps_taken: int
 
 
 def plan_study(
@@ -46,8 +34,7 @@ def plan_study(
     networks = [_open(study, config, data, output / "networks") for config in study.trained_networks]
     clips = done = passes = 0
     for recipe, chosen in tables.items():
-        explained = [as_explained(network, study, recipe) for network in networks]
-        groups = [part.group for part in study_parts(study, chosen, explained)]
+        groups = [part.group for part in study_parts(study, recipe, chosen, networks)]
         folder = output / study.run_name(recipe) / FOLDER
         plan, _ = make_plan(groups, Store(str(folder), create=True) if folder.is_dir() else None)
         clips, done, passes = clips + plan.clips, done + plan.clips_done, passes + plan.passes
@@ -65,7 +52,7 @@ def plan_study(
     )
 
 
-def _open(study: Study, config: NetworkConfig, data: str, directory: Path) -> _Network:
+def _open(study: Study, config: NetworkConfig, data: str, directory: Path) -> OpenedNetwork:
     clip_set = open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
     spec, folder = config.spec(clip_set.classes), directory / config.name
     chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[config.spectra])
@@ -74,4 +61,4 @@ def _open(study: Study, config: NetworkConfig, data: str, directory: Path) -> _N
     classifier = spec.untrained()
     if taken == steps:
         classifier = spec.classifier(load_checkpoint(folder / "checkpoints", spec=spec).variables)
-    return _Network(config, spec, clip_set, classifier, steps, taken)
+    return OpenedNetwork(config, spec, clip_set, classifier, steps, taken)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_choice
 from jaxsal.core.origin import origin
 from jaxsal.datasets.catalog import open_clips
@@ -20,7 +21,7 @@ from jaxsal.paper.baselines import baseline_table
 from jaxsal.paper.cells import Setting, Table, study_tables
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.report import Findings, Report, write_report, write_side_by_side
-from jaxsal.paper.training import TrainedNetwork, train_networks
+from jaxsal.paper.training import OpenedNetwork, TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
 from jaxsal.paper.values import Results
 
@@ -66,8 +67,7 @@ def run_study(
     for recipe in tables:
         start = time.perf_counter()
         folder = output / study.run_name(recipe)
-        explaining = [as_explained(network, study, recipe) for network in networks]
-        results, located = explain_cells(study, tables[recipe], explaining, folder)
+        results, located = explain_cells(study, recipe, tables[recipe], networks, folder)
         seconds["explaining"] = time.perf_counter() - start
         made_by: dict[str, Any] = dict(
             command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
@@ -90,15 +90,8 @@ def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table
     return tuple(table for table in tables if not only or table.name in only)
 
 
-def as_explained(network: Any, study: Study, recipe: str) -> Any:
-    """The network with its input normalised as it is while its clips are explained."""
-    if (normalization := study.normalization(recipe, network.config.arch)) == "standardize":
-        return network
-    return network._replace(classifier=network.classifier.with_normalization(normalization))
-
-
 def explain_cells(
-    study: Study, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
+    study: Study, recipe: str, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
 ) -> tuple[Results, list[Located]]:
     """Explains and measures the clips of every setting by every training; what `directory` holds is not done again.
 
@@ -106,7 +99,7 @@ def explain_cells(
       The values of every setting, and every map of the main tables against the actor's pixels where those are known.
     """
     store = Store(str(directory / FOLDER), create=True)
-    parts = study_parts(study, tables, networks)
+    parts = study_parts(study, recipe, tables, networks)
     groups = [part.group for part in parts]
     chunk_size = study.chunk_size
 
@@ -126,49 +119,61 @@ class Part(NamedTuple):
     """What a study asks of one network on the clips of one spectrum.
 
     Attributes:
-      network: Anything with `config`, `spec`, `classifier` and `clip_set`.
+      network: The network.
       group: The cells and clips.
       cells: By setting, the number of its cell.
       main: Numbers of the cells of the main tables, which run all methods by the recipe's baselines.
     """
 
-    network: Any
+    network: TrainedNetwork | OpenedNetwork
     group: Group
     cells: dict[Setting, int]
     main: list[int]
 
 
-def study_parts(study: Study, tables: Sequence[Table], networks: Sequence[Any]) -> list[Part]:
+def study_parts(
+    study: Study, recipe: str, tables: Sequence[Table], networks: Sequence[TrainedNetwork | OpenedNetwork]
+) -> list[Part]:
     """The plan of a study, by network and spectrum.
 
     Args:
       study: Its scale.
+      recipe: By which the methods run.
       tables: Those to fill.
-      networks: Anything as `Part` has it.
+      networks: Of the study, trained or not.
     """
     settings = dict.fromkeys(row.cell for table in tables for row in table.rows if row.is_run)
     parts = []
     for network in networks:
         cases = select_cases(network.spec, network.clip_set.select(split="test"), study.clips_per_spectrum)
         name = (network.config.arch, network.config.spectra)
+        normalization = study.normalization(recipe, network.config.arch)
+        classifier = network.classifier.with_normalization(normalization)
         for spectrum in SPECTRA:
             wanted = [s for s in settings if (s.arch, s.spectra, s.spectrum) == (*name, spectrum)]
             if wanted:  # without clips where the set lacks the spectrum
-                parts.append(_part(network, spectrum, [case for case in cases if case.spectrum == spectrum], wanted))
+                own = [case for case in cases if case.spectrum == spectrum]
+                parts.append(_part(network, classifier, spectrum, own, wanted))
     return parts
 
 
-def _part(network: Any, spectrum: str, cases: Sequence[Case], settings: Sequence[Setting]) -> Part:
+def _part(
+    network: TrainedNetwork | OpenedNetwork,
+    classifier: Classifier,
+    spectrum: str,
+    cases: Sequence[Case],
+    settings: Sequence[Setting],
+) -> Part:
     spec, cells, chosen, main = network.spec, dict[str, Cell](), dict[Setting, str](), set[str]()
     for setting in settings:
-        found = cells_of(setting.options, network.classifier, spec.clip_shape)
+        found = cells_of(setting.options, classifier, spec.clip_shape)
         cells |= {cell.text: cell for cell in found}
         if len(setting.options.method) > 1 and setting.options.deletion_baseline is None:
             main |= {cell.text for cell in found}
         chosen[setting] = next(cell.text for cell in found if cell.method == setting.method)
     group = Group(
-        classifier_identity(network.classifier) | dict(spectrum=spectrum),
-        network.classifier,
+        classifier_identity(classifier) | dict(spectrum=spectrum),
+        classifier,
         spec.classes,
         spec.clip_shape,
         tuple(cases),

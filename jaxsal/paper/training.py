@@ -22,6 +22,26 @@ from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.train import accuracy_by_spectrum, train
 
 
+class OpenedNetwork(NamedTuple):
+    """A network of the study before its training.
+
+    Attributes:
+      config: Its configuration.
+      spec: What it is.
+      clip_set: What it will be trained and tested on.
+      classifier: With the weights of the last step taken, or without any.
+      steps: Gradient steps to take.
+      steps_taken: Those taken already.
+    """
+
+    config: NetworkConfig
+    spec: NetworkSpec
+    clip_set: ClipSet
+    classifier: Classifier
+    steps: int
+    steps_taken: int
+
+
 class TrainedNetwork(NamedTuple):
     """A network of the study.
 

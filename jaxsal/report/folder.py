@@ -46,7 +46,7 @@ def explain_to_folder(
     command: str,
     animation: str = "gif",
     outline: bool = False,
-    **notes: Any,
+    **notes: object,
 ) -> Written:
     """Explains clips with a trained network and writes the folder of the run.
 

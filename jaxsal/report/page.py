@@ -128,6 +128,6 @@ def _encode_curve(panel_curve: PanelCurve, orders: list[np.ndarray]) -> dict[str
     return {"method": method, "measure": measure, "order": places[0]} | values
 
 
-def _floats(values: Any) -> list[float] | None:
+def _floats(values: object) -> list[float] | None:
     """Numbers with six digits, None for None."""
     return None if values is None else [float(f"{value:.6g}") for value in np.asarray(values).tolist()]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from scipy.special import softmax
@@ -132,7 +132,7 @@ def view(
     return View(build_page([Scene(name, [panel], scale)], title=name or "jaxsal"))
 
 
-def _explanations(clip: Any) -> list[Explanation]:
+def _explanations(clip: object) -> list[Explanation]:
     """The explanations that stand in the place of a clip; none for a clip."""
     if isinstance(clip, Explanation):
         return [clip]
