@@ -1,4 +1,4 @@
-"""Settings of every test: shape checks on, strict type promotion, programs compiled fast and kept between runs."""
+"""Settings of every test: checks of shapes on, strict type promotion, programs compiled fast and kept between runs."""
 
 import os
 from contextlib import contextmanager
@@ -9,7 +9,12 @@ import jaxtyping
 import platformdirs
 import pytest
 
-_hook = jaxtyping.install_import_hook("jaxsal", "typecheck.checked")
+ROOT = Path(__file__).parents[1]
+SHAPED = [file for file in (ROOT / "jaxsal").rglob("*.py") if "from jaxtyping import" in file.read_text()]
+"""The files whose signatures have shapes; what the others could err in, mypy finds without taking their time."""
+_hook = jaxtyping.install_import_hook(
+    [".".join(file.relative_to(ROOT).with_suffix("").parts) for file in SHAPED], "typecheck.checked"
+)
 
 # Programs of tests run for less time than LLVM takes to make them fast: no optimisation, and the emitters of jaxlib
 # 0.10 that compile a network's gradient in a third of the time. With its newer ones a gradient of PAN's pooling was

@@ -39,9 +39,8 @@ def run():
     jax.eval_shape(
         partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
     )
-    for spec in (runs.RESNET, PAN):
-        for precision in ("float32", "bfloat16"):
-            explain_by_shapes(spec, precision)
+    for spec, precision in ((runs.RESNET, "float32"), (runs.RESNET, "bfloat16"), (PAN, "float32")):
+        explain_by_shapes(spec, precision)
     train_by_shapes()
 
 

@@ -33,7 +33,10 @@ def tiny(monkeypatch):
 
 @pytest.mark.usefixtures("tiny")
 def test_the_whole_study(tmp_path, monkeypatch):
-    ((folder, report, tables, _),) = run_study(STUDY, tmp_path, command="jaxsal paper")
+    """By two recipes, side by side; what is there is not done again."""
+    *single, both = run_study(STUDY, tmp_path, recipes=["default", "icpr2022"], command="jaxsal paper")
+    folder, report, tables, _ = single[0]
+    check_side_by_side(single, both)
 
     assert list(tables) == SHEETS
     assert folder == tmp_path / "default"
@@ -86,11 +89,10 @@ def test_one_table_alone_and_the_other_recipe(tmp_path):
         run_study(STUDY, tmp_path, recipes=["default", "canonical"])
 
 
-@pytest.mark.usefixtures("tiny")
-def test_two_recipes_stand_side_by_side(tmp_path):
-    *single, both = run_study(STUDY, tmp_path, recipes=["default", "icpr2022"])
+def check_side_by_side(single, both):
+    """Two recipes' tables in one."""
     assert [report.folder.name for report in single] == ["default", "icpr2022"]
-    assert both.folder == tmp_path / "side-by-side"
+    assert both.folder == single[0].folder.parent / "side-by-side"
     assert (both.folder / "report.md").read_text() == both.report
     assert list(both.tables) == ["results-ir", "results-tv", "conclusions"]
     for number, row in enumerate(both.tables["results-ir"]):
@@ -137,6 +139,7 @@ def test_rows_share_cells():
 
 
 def test_a_network_is_trained_once(tmp_path, monkeypatch):
+    monkeypatch.setitem(runs.NETWORKS, "resnet3d18", runs.NETWORKS["tiny"])
     config = NetworkConfig("resnet3d18", "IR", **SIZES, training=TrainOptions(num_steps=2, batch_size=4, save_every=2))
     clips = clip_set()
     first = train_network(config, clips, decoder(config.spec(clips.classes), clips), tmp_path)
