@@ -1,4 +1,4 @@
-"""`jaxsal demo` on fewer, smaller clips of the embedded set; and dry runs, which compute nothing."""
+"""`jaxsal demo` of a tiny network on fewer, smaller clips of the embedded set; and dry runs, which compute nothing."""
 
 import dataclasses
 
@@ -12,7 +12,6 @@ METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
 SIZES = {"resnet3d18": dict(num_frames=4, size=20, crop=16), "pan": dict(num_frames=8, size=36, crop=32)}
 
 
-@pytest.mark.network
 @pytest.mark.parametrize("network", SIZES)
 def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network):
     preset, whole = demo.PRESETS[network], catalog.open_clips
@@ -22,6 +21,7 @@ def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network
         dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
     )
     monkeypatch.setitem(demo.PRESETS, network, smaller)
+    monkeypatch.setitem(runs.NETWORKS, network, runs.NETWORKS["tiny"])
 
     def fewer(*arguments, **options):
         clip_set = whole(*arguments, **options)
