@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -152,8 +152,7 @@ class NetworkSpec:
 
     def untrained(self) -> Classifier:
         """The network with weights that are all 0 and take no memory, for what depends on shapes alone."""
-        clips = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
-        shapes = jax.eval_shape(self.model().init, jax.random.key(0), clips)
+        shapes = _shapes(self.model(), self.clip_shape)
         return self.classifier(jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes))
 
     def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S 3"]:
@@ -183,6 +182,12 @@ class NetworkSpec:
         first, last = recording.part(start, stop)
         frames = first + self.sampler.test_indices(last - first)
         return take(recording, frames, reading, Cut(self.size, self.crop, self.antialias))
+
+
+@cache
+def _shapes(model: nn.Module, clip_shape: tuple[int, ...]) -> PyTree:
+    """Of a network's variables; the networks of a study, trained on other spectra, are alike."""
+    return jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *clip_shape), np.float32))
 
 
 def spec_differences(mine: NetworkSpec, theirs: NetworkSpec) -> list[str]:
