@@ -8,8 +8,6 @@ import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
 
-Triple = tuple[float, float, float]
-
 
 @dataclass(frozen=True)
 class Convert(Verb):
@@ -19,8 +17,8 @@ class Convert(Verb):
     """
 
     source: Annotated[Path, tyro.conf.Positional]
-    """A .pth, .pt, .pth.tar or .safetensors file with the tensor names of torchvision, of a port of I3D or of PAN's
-    authors; or the folder of a run of `jaxsal train`, `demo` or `convert`."""
+    """A .pth, .pt, .pth.tar, .ckpt or .safetensors file with the tensor names of torchvision, of a port of I3D or of
+    PAN's authors; or the folder of a run of `jaxsal train`, `demo` or `convert`."""
     output: Annotated[Path, tyro.conf.Positional]
     """Folder of the new run; if SOURCE is a run, the .safetensors file to write. Options apply to new runs only."""
     arch: Annotated[
@@ -28,6 +26,8 @@ class Convert(Verb):
         unset("recognised by the tensors' names; pan with --from-resnet50"),
     ] = None
     """Architecture of the network."""
+    entry: Annotated[str | None, unset("the only network of the file, or its moving average")] = None
+    """Where in the file the network is, such as state_dict_ema or teacher, if the file holds several."""
     from_resnet50: bool = False
     """SOURCE is a ResNet-50: make a PAN of it, whose head and PA module are new and must be trained."""
     classes: Annotated[tuple[str, ...], unset("class-0 class-1 ..")] = ()
@@ -45,10 +45,10 @@ class Convert(Verb):
     """Shorter side of the resized frames, in pixels, at least 1."""
     crop: Annotated[int | None, unset("224")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
-    mean: Annotated[Triple | None, unset("0.485 0.456 0.406, ImageNet's, as in the study; i3d 0.5")] = None
-    """Mean of the training data in the channels R G B, 0 to 1."""
-    std: Annotated[Triple | None, unset("0.229 0.224 0.225; i3d 0.5")] = None
-    """Standard deviation of the training data in the channels R G B, above 0, in the unit of --mean."""
+    mean: Annotated[tuple[float, ...] | None, unset("0.485 0.456 0.406, ImageNet's, as in the study; i3d 0.5")] = None
+    """Mean of the training data, one value for each channel (R G B), 0 to 1."""
+    std: Annotated[tuple[float, ...] | None, unset("0.229 0.224 0.225; i3d 0.5")] = None
+    """Standard deviation of the training data, one value for each channel, above 0, in the unit of --mean."""
     seed: int = 0
     """Seed of the new parts with --from-resnet50, at least 0."""
 
@@ -66,6 +66,7 @@ class Convert(Verb):
         checkpoint = checkpoint_from_torch(
             self.source,
             arch=self.arch,
+            entry=self.entry,
             classes=self.class_names(),
             from_resnet50=self.from_resnet50,
             seed=self.seed,
@@ -73,12 +74,14 @@ class Convert(Verb):
         )
         save_as_run(checkpoint, self.output)
         spec = checkpoint.spec
-        text = (
+        taken = checkpoint.origin["taken"]
+        text = "".join(f"{note}\n" for note in taken) + (
             f"{spec.arch}, width {spec.width}, {len(spec.classes)} classes ({', '.join(spec.classes[:3])}, ..).\n"
-            f"Clips: {spec.num_frames} frames of {spec.crop}x{spec.crop}, mean {spec.mean}, std {spec.std}.\n"
+            f"Clips: {spec.num_frames} frames of {spec.crop}x{spec.crop}, {len(spec.mean)} "
+            f"{'channel' if len(spec.mean) == 1 else 'channels'}, mean {spec.mean}, std {spec.std}.\n"
             f"Checkpoint: {self.output}"
         )
-        return Output(text, dict(network=asdict(spec), output=str(self.output)))
+        return Output(text, dict(network=asdict(spec), taken=taken, output=str(self.output)))
 
     def class_names(self) -> tuple[str, ...] | None:
         """The names that were given, None if none were."""

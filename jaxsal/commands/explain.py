@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
@@ -112,7 +113,8 @@ class Explain(Verb):
             value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
             reading = Reading(value_range)
             excerpt = spec.excerpt(open_recording(path, reading), reading, self.start, self.stop)
-            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, excerpt.clip, target, excerpt=excerpt))
+            clip = partial(spec.clip, excerpt)
+            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, clip, target, excerpt=excerpt))
         return cases
 
 

@@ -68,11 +68,11 @@ class I3D(nn.Module):
         start = uniform(1 / math.sqrt(scaled(1024, self.width)))
         self.fc = nn.Conv(self.num_classes, (1, 1, 1), kernel_init=start, bias_init=start)
 
-    def __call__(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B K"]:
+    def __call__(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B K"]:
         """Class logits of clips whose values lie in [-1, 1]."""
         return self.head(self.features(clips, train))
 
-    def features(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B t h w d"]:
+    def features(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B t h w d"]:
         """Activations of Mixed_5c.
 
         Args:

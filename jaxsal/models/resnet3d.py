@@ -38,11 +38,11 @@ class ResNet3D18(nn.Module):
         self.layer4 = _layer(8 * self.width, stride=2)
         self.fc = linear(self.num_classes, 8 * self.width)
 
-    def __call__(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B K"]:
+    def __call__(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B K"]:
         """Class logits of normalised clips."""
         return self.head(self.features(clips, train))
 
-    def features(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B t h w d"]:
+    def features(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B t h w d"]:
         """Activations of the last layer.
 
         Args:

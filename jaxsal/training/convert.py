@@ -16,7 +16,8 @@ from jaxsal.core.files import write_atomically
 from jaxsal.core.origin import origin
 from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
 from jaxsal.models.torch.files import read_metadata, read_tensors
-from jaxsal.models.torch.weights import arch_from_torch, model_from_torch
+from jaxsal.models.torch.state_dict import bare_state_dict
+from jaxsal.models.torch.weights import model_from_torch, network_variables
 from jaxsal.training.checkpoint import (
     Checkpoint,
     Variables,
@@ -25,7 +26,7 @@ from jaxsal.training.checkpoint import (
     open_manager,
     save_checkpoint,
 )
-from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.networks import NETWORKS, NetworkSpec, usual_normalization
 
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 
@@ -47,6 +48,7 @@ def checkpoint_from_torch(
     source: str | Path,
     *,
     arch: str | None = None,
+    entry: str | None = None,
     classes: tuple[str, ...] | None = None,
     from_resnet50: bool = False,
     seed: int = 0,
@@ -57,6 +59,7 @@ def checkpoint_from_torch(
     Args:
       source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
       arch: What the network is, a key of `jaxsal.training.networks.NETWORKS`; told by the tensors' names if None.
+      entry: Where in the file the network is, such as "teacher", if the file holds several.
       classes: Names of the classes, in the order of the logits. If None, the names that `write_for_torch` noted in the
         file, or "class-0" and so on.
       from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
@@ -66,23 +69,28 @@ def checkpoint_from_torch(
         as `write_for_torch` noted it in the file, or `NetworkSpec`'s default.
 
     Returns:
-      The network at step 0.
+      The network at step 0. Its origin says under "taken" what was taken off the names or left out.
 
     Raises:
       FileNotFoundError: If there is no such file.
-      ValueError: If the file is damaged or holds more than tensors, if tensors are missing, surplus or of a wrong
-        shape (the message names them), or if the classes or another field do not fit the network.
+      ValueError: If the file is damaged or holds more than tensors, if a weight is NaN or infinite, if tensors are
+        missing, surplus or of a wrong shape (the message names them), or if the classes or another field do not fit
+        the network.
     """
-    tensors, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
-    found = "pan" if from_resnet50 else arch_from_torch(tensors)
-    arch = arch or noted.get("arch") or (found if found in NETWORKS else "resnet3d18")  # what errors are told against
-    check_choice("arch", arch, tuple(NETWORKS))
+    saved, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
+    if arch is not None:
+        check_choice("arch", arch, tuple(NETWORKS))
+    stored = "resnet50" if from_resnet50 else arch or noted.get("arch")
+    held = bare_state_dict(saved, stored, entry)
+    told = held.arch if held.arch in NETWORKS else "resnet3d18"  # what errors are told against
+    arch = arch or ("pan" if from_resnet50 else noted.get("arch") or told)
     if from_resnet50 and not (NETWORKS[arch].from_resnet50 and classes):
         raise ValueError(f"`from_resnet50` must come with a PAN and its classes; got {arch} and {classes}.")
-    stored = "resnet50" if from_resnet50 else arch
-    variables, model = variables_from_torch(stored, tensors), model_from_torch(stored, tensors)
+    stored = stored or arch
+    variables = network_variables(stored, held)
+    model, channels = model_from_torch(stored, held)
     classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
-    usual = {"num_frames": _num_frames(arch, model), **NETWORKS[arch].published}
+    usual = {"num_frames": _num_frames(arch, model), **usual_normalization(channels), **NETWORKS[arch].published}
     fields = usual | noted | {"width": model.width} | dict(spec)
     network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
@@ -91,7 +99,9 @@ def checkpoint_from_torch(
         raise ValueError(f"`classes` must be {model.num_classes}, one for each logit; got {len(classes)}: {classes}.")
     elif model != network.model():
         raise ValueError(f"`source` must hold the network {network.model()}; got {model}.")
-    return Checkpoint(network, variables, 0, None, origin(converted_from=Path(source).name))
+    elif len(network.mean) != channels:
+        raise ValueError(f"`mean` must have {channels} values, one for each channel of a clip; got {network.mean}.")
+    return Checkpoint(network, variables, 0, None, origin(converted_from=Path(source).name, taken=list(held.notes)))
 
 
 def _num_frames(arch: str, model: nn.Module) -> int:
@@ -139,10 +149,10 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
 
 
 def _variables_from_torch(spec: NetworkSpec, path: Path, key: PRNGKeyArray) -> Variables:
-    tensors = read_tensors(path)
-    if NETWORKS[spec.arch].from_resnet50 and arch_from_torch(tensors) == "resnet50":
-        return _pan_variables(spec, variables_from_torch("resnet50", tensors), key)
-    return variables_from_torch(spec.arch, tensors)
+    saved = read_tensors(path)
+    if NETWORKS[spec.arch].from_resnet50 and bare_state_dict(saved).arch == "resnet50":
+        return _pan_variables(spec, variables_from_torch("resnet50", saved), key)
+    return variables_from_torch(spec.arch, saved)
 
 
 def _pan_variables(spec: NetworkSpec, resnet50: Variables, key: PRNGKeyArray) -> Variables:

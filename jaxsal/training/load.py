@@ -138,7 +138,7 @@ def read_clip(
         indices = first + centre_window(last - first, last - first if num_frames is None else num_frames)
         cut = None if size is None else Cut(size, size if crop is None else crop, antialias)
         excerpt = take(recording, indices, reading, cut)
-    recorded = excerpt.clip().view(RecordedClip)
+    recorded = (excerpt.clip() if spec is None else spec.clip(excerpt)).view(RecordedClip)
     recorded.excerpt, recorded.frames = excerpt, np.array(excerpt.frames)
     recorded.times = None if excerpt.times is None else np.array(excerpt.times)
     return recorded

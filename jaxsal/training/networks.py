@@ -65,6 +65,7 @@ def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
     return I3D(num_classes, width)
 
 
+BRIGHTNESS = (0.2989, 0.587, 0.1141)  # of red, green and blue
 I3D_FIELDS = MappingProxyType(dict(stride=4, size=224, mean=(0.5,) * 3, std=(0.5,) * 3))
 NETWORKS = {
     "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
@@ -155,13 +156,14 @@ class NetworkSpec:
         shapes = _shapes(self.model(), self.clip_shape)
         return self.classifier(jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes))
 
-    def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S 3"]:
+    def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S C"]:
         """A recording as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
 
         Frames of a short recording are repeated, with a warning.
         """
         chosen = frames[self.sampler.test_indices(len(frames))]
-        return resize_and_crop(chosen, short_side=self.size, crop=self.crop, antialias=self.antialias)
+        clip = resize_and_crop(chosen, short_side=self.size, crop=self.crop, antialias=self.antialias)
+        return with_channels(clip, len(self.mean))
 
     def excerpt(
         self, recording: Recording, reading: Reading | None = None, start: int = 0, stop: int | None = None
@@ -182,6 +184,38 @@ class NetworkSpec:
         first, last = recording.part(start, stop)
         frames = first + self.sampler.test_indices(last - first)
         return take(recording, frames, reading, Cut(self.size, self.crop, self.antialias))
+
+    def clip(self, excerpt: Excerpt) -> Float[np.ndarray, "T S S C"]:
+        """The clip of an excerpt, in the channels of the network; errors as `with_channels`."""
+        return with_channels(excerpt.clip(), len(self.mean))
+
+
+def with_channels(clip: Float[np.ndarray, "T S S 3"], num_channels: int) -> Float[np.ndarray, "T S S C"]:
+    """A clip of a recording in the channels of a network: as it is for 3, its brightness for 1.
+
+    The brightness is that of ITU-R 601, which `torchvision.transforms.Grayscale` uses; of a grey clip its own value.
+
+    Raises:
+      ValueError: If the network takes another number of channels, which no single recording has.
+    """
+    if num_channels == 1:
+        return clip @ np.array(BRIGHTNESS, np.float32)[:, None]
+    if num_channels != 3:
+        raise ValueError(
+            f"`clip` must be an array of {num_channels} channels, (T, H, W, {num_channels}); got one recording. Stack "
+            "the recordings of your sensors, and call jaxsal.explain(classifier, clip)."
+        )
+    return clip
+
+
+def usual_normalization(num_channels: int) -> dict[str, tuple[float, ...]]:
+    """Mean and deviation of the channels where nobody says them: ImageNet's of RGB, their average of any other."""
+
+    def values(rgb: tuple[float, ...]) -> tuple[float, ...]:
+        colours = rgb if num_channels >= 3 else ()
+        return colours + (sum(rgb) / 3,) * (num_channels - len(colours))
+
+    return {"mean": values(IMAGENET_MEAN), "std": values(IMAGENET_STD)}
 
 
 @cache

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 import golden
 from golden.seeded import seeded_state_dict
 from jaxsal.models import load_torch, variables_to_torch
-from jaxsal.models.torch.names import LAYOUTS
+from jaxsal.models.torch.layouts import LAYOUTS
 from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
 from jaxsal.training.networks import NETWORKS, NetworkSpec
@@ -113,7 +113,7 @@ def test_a_file_of_another_network_says_so_first(tmp_path):
     with pytest.raises(ValueError, match=message) as error:
         checkpoint_from_torch(tmp_path / "resnet50.safetensors")
     assert str(error.value).count(";") > 300
-    assert re.search(message + r".*; and \d+ more\.$", error.value.short)
+    assert re.search(message + r".*; \d+ more missing; surplus .*; \d+ more surplus\.$", error.value.short)
     assert len(error.value.short) < 400
 
 

@@ -1,6 +1,7 @@
 """A trained classifier out of its folder, and recordings as it takes them."""
 
 import copy
+import dataclasses
 
 import jax
 import numpy as np
@@ -127,3 +128,14 @@ def test_a_folder_without_a_checkpoint_says_how_to_get_one(trained_run, tmp_path
     folder = trained_run[0]
     with pytest.raises(FileNotFoundError, match=f"got {folder.parent}. There is one in "):
         load(folder.parent)
+
+
+def test_a_network_of_one_channel_gets_the_brightness(recording):
+    spec = dataclasses.replace(runs.SPEC, mean=(0.5,), std=(0.5,))
+    classifier, colour = spec.untrained(), read_clip(recording, runs.SPEC.untrained())
+    clip = read_clip(recording, classifier)
+    assert clip.shape == (4, 16, 16, 1)
+    np.testing.assert_allclose(clip[..., 0], colour @ np.float32([0.2989, 0.587, 0.1141]), atol=1e-6)
+    many = dataclasses.replace(runs.SPEC, mean=(0.5,) * 4, std=(0.5,) * 4).untrained()
+    with pytest.raises(ValueError, match=r"`clip` must be an array of 4 channels, \(T, H, W, 4\); got one recording"):
+        read_clip(recording, many)

@@ -1,46 +1,35 @@
 """Reads tensors from torch's own files and from safetensors files, without torch, running no foreign code."""
 
-import collections
-import math
-import pickle
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import ml_dtypes
 import numpy as np
 from safetensors import safe_open
 
+from jaxsal.models.torch.unpickler import TensorUnpickler, Unread
+
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
-STORAGE_DTYPES = {
-    "DoubleStorage": np.dtype(np.float64),
-    "FloatStorage": np.dtype(np.float32),
-    "HalfStorage": np.dtype(np.float16),
-    "BFloat16Storage": np.dtype(ml_dtypes.bfloat16),
-    "LongStorage": np.dtype(np.int64),
-    "IntStorage": np.dtype(np.int32),
-    "ShortStorage": np.dtype(np.int16),
-    "CharStorage": np.dtype(np.int8),
-    "ByteStorage": np.dtype(np.uint8),
-    "BoolStorage": np.dtype(np.bool_),
-}
+NUM_SHOWN = 3  # names that a message shows of one kind
 
 
 def read_tensors(path: str | Path) -> Any:
     """Reads a checkpoint: torch's zip files, its older files (before torch 1.6), or safetensors.
 
-    The kind is told from the content, not from the name. Pickles are read by an unpickler that builds
-    dictionaries, lists, numbers, strings and tensors, and refuses every other name.
+    The kind is told from the content, not from the name. Pickles may hold what `torch.load(weights_only=True)`
+    reads; nothing of them is run. What describes tensors (a size, a type, a device) comes back as a tuple or a text.
 
     Args:
-      path: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file.
+      path: A `.pth`, `.pt`, `.pth.tar`, `.ckpt` or `.safetensors` file.
 
     Returns:
       The saved object, mostly a (nested) dictionary, with NumPy arrays for tensors (bfloat16 by ml_dtypes).
 
     Raises:
       FileNotFoundError: If there is no such file.
-      ValueError: If the file is damaged, cut short, of another kind, or names anything else than tensors.
+      ValueError: If the file is damaged, cut short or of another kind, or names what torch does not allow beside
+        weights; the message then has the line of Python that saves the weights alone.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -54,10 +43,34 @@ def read_tensors(path: str | Path) -> Any:
                     return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
             return _read_legacy(file, path.stat().st_size)
         except _NotTensorsError as error:
-            raise ValueError(f"`path` must hold tensors only; got {path}, which {error}.") from error
+            names, line = ", ".join(error.names[:NUM_SHOWN]), error.way_out(path.name)
+            raise ValueError(
+                f"`path` must hold tensors only; got {path}, which names {names}. This line of Python, for a file that "
+                f"you trust, saves the weights alone: {line}"
+            ) from error
         except Exception as error:  # a damaged pickle can raise nearly anything
             reason = f"{type(error).__name__}: {error}"
             raise ValueError(f"`path` must be a whole torch or safetensors file; got {path} ({reason}).") from error
+
+
+Tensors = Mapping[str, np.ndarray]
+
+
+def mappings_of_tensors(saved: object) -> dict[tuple[str, ...], Tensors]:
+    """All mappings in a saved object that hold tensors by name, each under the keys that lead to it."""
+    found: dict[tuple[str, ...], Tensors] = {}
+    waiting: list[tuple[tuple[str, ...], object]] = [((), saved)]
+    seen: set[int] = set()
+    while waiting:
+        keys, value = waiting.pop(0)
+        if not isinstance(value, Mapping) or id(value) in seen:
+            continue
+        seen.add(id(value))
+        tensors = {str(name): np.asarray(tensor) for name, tensor in value.items() if hasattr(tensor, "__array__")}
+        if tensors:
+            found[keys] = tensors
+        waiting += [((*keys, str(name)), inner) for name, inner in value.items()]
+    return found
 
 
 def read_metadata(path: str | Path) -> dict[str, str]:
@@ -89,8 +102,8 @@ def _read_zip(file: BinaryIO) -> Any:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("byte order must be little")
         with archive.open(f"{root}data.pkl") as pickled:
-            unpickler = _TensorUnpickler(pickled, sum(entry.file_size for entry in archive.infolist()))
-            saved = unpickler.load()
+            unpickler = TensorUnpickler(pickled, sum(entry.file_size for entry in archive.infolist()))
+            saved = _unpickle(unpickler)
         for key, storage in unpickler.storages.items():
             content = archive.read(f"{root}data/{key}")
             if len(content) != storage.nbytes:
@@ -101,15 +114,15 @@ def _read_zip(file: BinaryIO) -> Any:
 
 def _read_legacy(file: BinaryIO, file_size: int) -> Any:
     """Five pickles (magic number, version, system, the object, the storages' keys), then the storages."""
-    if _TensorUnpickler(file, file_size).load() != LEGACY_MAGIC:
+    if _unpickle(TensorUnpickler(file, file_size)) != LEGACY_MAGIC:
         raise ValueError("no magic number")
-    _TensorUnpickler(file, file_size).load()
-    system = _TensorUnpickler(file, file_size).load()
+    _unpickle(TensorUnpickler(file, file_size))
+    system = _unpickle(TensorUnpickler(file, file_size))
     if not system["little_endian"]:
         raise ValueError("byte order must be little")
-    unpickler = _TensorUnpickler(file, file_size)
-    saved = unpickler.load()
-    keys = _TensorUnpickler(file, file_size).load()
+    unpickler = TensorUnpickler(file, file_size)
+    saved = _unpickle(unpickler)
+    keys = _unpickle(TensorUnpickler(file, file_size))
     if set(keys) != set(unpickler.storages):
         raise ValueError("the storages are not those of the tensors")
     for key in keys:
@@ -121,59 +134,35 @@ def _read_legacy(file: BinaryIO, file_size: int) -> Any:
     return saved
 
 
-class _NotTensorsError(pickle.UnpicklingError):
-    """A pickle names something that a file of tensors has no need of."""
+def _unpickle(unpickler: TensorUnpickler) -> Any:
+    saved = unpickler.load()
+    if unpickler.refused:
+        raise _NotTensorsError(unpickler.refused, saved)
+    return saved
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Builds plain values and tensors; tensors are views of `storages`, which are filled after loading.
+class _NotTensorsError(Exception):
+    """A pickle names something that torch does not allow in a file of weights.
 
-    What a pickle can reach are strings (immutable), the class OrderedDict and two bound methods, so that it can
-    neither call nor change anything else.
+    Attributes:
+      names: What it names.
+      saved: What the file holds, with stand-ins for what it names.
     """
 
-    def __init__(self, file: Any, max_bytes: int):
-        super().__init__(file)
-        self.storages: dict[str, np.ndarray] = {}
-        self._bytes_left = max_bytes
+    def __init__(self, names: list[str], saved: object):
+        super().__init__(names)
+        self.names, self.saved = names, saved
 
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = {
-            ("collections", "OrderedDict"): collections.OrderedDict,
-            ("torch._utils", "_rebuild_tensor"): self._rebuild_tensor,
-            ("torch._utils", "_rebuild_tensor_v2"): self._rebuild_tensor,
-            ("torch._utils", "_rebuild_parameter"): self._rebuild_parameter,
-        } | {("torch", storage): storage for storage in STORAGE_DTYPES}
-        if (module, name) not in allowed:
-            raise _NotTensorsError(f"names {module}.{name}")
-        return allowed[module, name]
-
-    def persistent_load(self, pid: Any) -> np.ndarray:
-        kind, storage_type, key, _location, size, *view = pid
-        if kind != "storage" or any(view):
-            raise _NotTensorsError(f"refers to a {kind} in a way that tensors do not")
-        dtype = STORAGE_DTYPES[storage_type]
-        if key not in self.storages:
-            self._bytes_left -= size * dtype.itemsize
-            if size < 0 or self._bytes_left < 0:
-                raise ValueError(f"storage {key} of {size} values does not fit into the file")
-            self.storages[key] = np.zeros(size, dtype)
-        if self.storages[key].size != size or self.storages[key].dtype != dtype:
-            raise ValueError(f"storage {key} is described in two ways")
-        return self.storages[key]
-
-    def _rebuild_tensor(
-        self, storage: np.ndarray, offset: int, shape: tuple, stride: tuple, *_autograd: object
-    ) -> np.ndarray:
-        numbers = (offset, *shape, *stride)
-        if len(shape) != len(stride) or any(type(n) is not int or n < 0 for n in numbers):
-            raise ValueError(f"no tensor has shape {shape}, stride {stride}, offset {offset}")
-        last = offset + sum((length - 1) * step for length, step in zip(shape, stride, strict=True))
-        num_values = math.prod(shape)
-        if num_values > storage.size or (num_values and last >= storage.size):
-            raise ValueError(f"a tensor of shape {shape} reaches beyond its storage of {storage.size} values")
-        strides = [step * storage.itemsize for step in stride]
-        return np.ndarray(shape, storage.dtype, storage, offset * storage.itemsize, strides)
-
-    def _rebuild_parameter(self, tensor: np.ndarray, *_autograd: object) -> np.ndarray:
-        return tensor
+    def way_out(self, name: str) -> str:
+        """The line of Python that saves the weights of a file alone."""
+        mappings = mappings_of_tensors(self.saved)
+        keys = max(mappings, key=lambda keys: len(mappings[keys]), default=())
+        if mappings:
+            weights = "".join(f"[{key!r}]" for key in keys)
+        else:  # a whole module, or one under a key
+            modules = self.saved.items() if isinstance(self.saved, Mapping) else ()
+            weights = next((f"[{key!r}]" for key, value in modules if isinstance(value, Unread)), "")
+            weights += ".state_dict()"
+        if any(name.startswith("__torch__.") for name in self.names):
+            return f"import torch; torch.save(torch.jit.load({name!r}).state_dict(), 'weights.pth')"
+        return f"import torch; torch.save(torch.load({name!r}, weights_only=False){weights}, 'weights.pth')"

@@ -1,16 +1,6 @@
 """Names of published torch checkpoints: where each tensor of a network lies in this project's variables."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, NamedTuple
-
-import flax.linen as nn
-import numpy as np
-
-from jaxsal.models.i3d import BRANCHES, I3D, MIXED, STEM
-from jaxsal.models.pan import PAN, Variant
-from jaxsal.models.resnet import ResNet50
-from jaxsal.models.resnet3d import ResNet3D18
+from jaxsal.models.i3d import BRANCHES, MIXED, STEM
 
 VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
 VariablePaths = dict[str, VariablePath]  # by torch name
@@ -31,21 +21,8 @@ OTHER_I3D_NAMES = (  # of the port by Y. Hasson, and those of `_i3d_paths`
 RESNET50_BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # by layer
 
 
-class TorchLayout(NamedTuple):
-    """How the tensors of a network's torch checkpoints lie in its variables.
-
-    Attributes:
-      paths: Torch name to path in the variables.
-      model: Makes the network that fits a state dict's shapes; KeyError if one is missing.
-      input_shape: Of a small batch of inputs of that network, to know the shapes of its variables.
-    """
-
-    paths: VariablePaths
-    model: Callable[[Mapping[str, np.ndarray]], nn.Module]
-    input_shape: Callable[[Any], tuple[int, ...]]
-
-
-def _resnet3d18_paths() -> VariablePaths:
+def resnet3d18_paths() -> VariablePaths:
+    """Names of torchvision's `r3d_18`."""
     paths = _conv_paths("stem.0", "stem_conv") | _batch_norm_paths("stem.1", "stem_norm")
     for layer in (1, 2, 3, 4):
         for block in (0, 1):
@@ -59,7 +36,8 @@ def _resnet3d18_paths() -> VariablePaths:
     return paths | _linear_paths("fc", "fc")
 
 
-def _resnet50_paths() -> VariablePaths:
+def resnet50_paths() -> VariablePaths:
+    """Names of torchvision's `resnet50`."""
     return _backbone_paths() | _linear_paths("fc", "fc")
 
 
@@ -70,7 +48,7 @@ def common_name(name: str) -> str:
     return name
 
 
-def _i3d_paths() -> VariablePaths:
+def i3d_paths() -> VariablePaths:
     """Names of the PyTorch port by A. Piergiovanni, `rgb_imagenet.pt`."""
     units = {name: name for name in STEM}
     units |= {f"{block}.{branch}": f"{block}/{branch}" for block in MIXED for branch in BRANCHES}
@@ -81,7 +59,8 @@ def _i3d_paths() -> VariablePaths:
     return paths
 
 
-def _pan_paths(variant: str) -> VariablePaths:
+def pan_paths(variant: str) -> VariablePaths:
+    """Names of PAN's authors, for "lite", "rgb" or "pa"."""
     paths = _backbone_paths("base_model.", first_conv="conv1.net")  # .net: the shift wraps the convolution
     if variant != "rgb":
         paths["PA.shallow_conv.weight"] = ("params", "pa", "conv", "kernel")
@@ -120,68 +99,3 @@ def _batch_norm_paths(torch_name: str, *modules: str) -> VariablePaths:
         f"{torch_name}.running_mean": ("batch_stats", *modules, "mean"),
         f"{torch_name}.running_var": ("batch_stats", *modules, "var"),
     }
-
-
-def _resnet3d18(tensors: Mapping[str, np.ndarray]) -> ResNet3D18:
-    return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
-
-
-def _i3d(tensors: Mapping[str, np.ndarray]) -> I3D:
-    width = _length(tensors["Conv3d_1a_7x7.conv3d.weight"])
-    return I3D(num_classes=_length(tensors["logits.conv3d.weight"]), width=width)
-
-
-def _resnet50(tensors: Mapping[str, np.ndarray]) -> ResNet50:
-    return ResNet50(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["conv1.weight"]))
-
-
-def _pan(tensors: Mapping[str, np.ndarray], variant: Variant) -> PAN:
-    """The PAN whose segments' images have the channels that the first convolution takes; S - 1 vectors are pooled.
-
-    What no network has is left at the published network's value, and then is reported for its shape.
-    """
-    kernel, pooling = tensors["base_model.conv1.weight"], tensors["base_model.fc.TES.0.weight"]
-    num_segments, frames = PAN.num_segments, PAN.frames_per_mask
-    if pooling.ndim == 2 and pooling.shape[1] > 0 and (pooling.shape[1] + 1).bit_count() == 1:
-        num_segments = pooling.shape[1] + 1
-    if kernel.ndim == 4 and variant != "rgb":
-        maps = kernel.shape[1] - (3 if variant == "lite" else 0)  # one between each frame and the next
-        frames = maps + 1 if maps > 0 else frames
-    num_classes = _length(tensors["base_model.fc.pred.weight"])
-    return PAN(num_classes, _length(kernel), num_segments, frames, variant=variant)
-
-
-def _clip(model: PAN) -> tuple[int, ...]:
-    return (1, model.num_segments * model.frames_per_mask, 32, 32, 3)
-
-
-def _length(tensor: np.ndarray) -> int:
-    """Its first axis; 1 for a tensor without values, which then is reported for its shape."""
-    return tensor.shape[0] if tensor.ndim and tensor.size else 1
-
-
-LAYOUTS = {  # by architecture
-    "resnet3d18": TorchLayout(_resnet3d18_paths(), _resnet3d18, lambda model: (1, 8, 16, 16, 3)),
-    "i3d": TorchLayout(_i3d_paths(), _i3d, lambda model: (1, 8, 32, 32, 3)),
-    "resnet50": TorchLayout(_resnet50_paths(), _resnet50, lambda model: (1, 32, 32, 3)),
-    "pan": TorchLayout(_pan_paths("lite"), partial(_pan, variant="lite"), _clip),
-    "pan_rgb": TorchLayout(_pan_paths("rgb"), partial(_pan, variant="rgb"), _clip),
-    "pan_pa": TorchLayout(_pan_paths("pa"), partial(_pan, variant="pa"), _clip),
-}
-
-
-def recognise(tensors: Mapping[str, np.ndarray]) -> str | None:
-    """The architecture that a state dict is of, as far as the tensors' names tell; None if they are of none.
-
-    PAN-Lite and PAN-PA have the same names: three channels, the maps of four frames, are PAN-PA's.
-    """
-
-    def share(arch: str) -> float:
-        names = LAYOUTS[arch].paths.keys()
-        return len(names & tensors.keys()) / len(names | tensors.keys())
-
-    best = max(LAYOUTS, key=share)
-    kernel = tensors.get("base_model.conv1.weight")
-    if best == "pan" and kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 3:
-        return "pan_pa"
-    return best if share(best) > 0.5 else None

@@ -12,11 +12,12 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.core.checks import hint
-from jaxsal.models.torch.files import read_tensors
-from jaxsal.models.torch.names import LAYOUTS, TorchLayout, VariablePath, common_name, recognise
+from jaxsal.models.torch.files import NUM_SHOWN, Tensors, read_tensors
+from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout
+from jaxsal.models.torch.names import VariablePath
+from jaxsal.models.torch.state_dict import StateDict, bare_state_dict
 
-NUM_SHOWN = 4  # tensors that a short message names
-OUTER_KEYS = ("state_dict", "model_state_dict", "model")
+SAVES_WEIGHTS = "torch.save(model.state_dict(), 'weights.pth')"
 
 # Axes of torch's tensors in our order, by their number: 3-D kernel (D, C, t, h, w), 2-D kernel (D, C, h, w),
 # linear (D, C), vector.
@@ -24,26 +25,37 @@ AXES = {5: (2, 3, 4, 1, 0), 4: (2, 3, 1, 0), 2: (1, 0), 1: (0,)}
 
 
 class StateDictError(ValueError):
-    """Tensors are not those of a network; `short` is the message with the first few of them."""
+    """Tensors are not those of a network; `short` is the message with the first few of each kind.
 
-    def __init__(self, arch: str, found: str | None, problems: list[str]):
-        self.short = self._message(arch, found, problems[:NUM_SHOWN], len(problems) - NUM_SHOWN)
-        super().__init__(self._message(arch, found, problems))
+    Args:
+      arch: The network that was asked for.
+      other: The network that they are of instead, if of a known one.
+      problems: By kind, "missing", "surplus" and "shape": what is said of each tensor.
+    """
+
+    def __init__(self, arch: str, other: str | None, problems: Mapping[str, list[str]]):
+        self.short = self._message(arch, other, [kind[:NUM_SHOWN] for kind in problems.values()], problems)
+        super().__init__(self._message(arch, other, list(problems.values()), problems))
 
     @staticmethod
-    def _message(arch: str, found: str | None, problems: list[str], num_more: int = 0) -> str:
-        hint = " (a PAN starts from it with --from-resnet50)" if found == "resnet50" else ""
-        other = f"the names of {found}{hint}: " if found not in (arch, None) else ""
-        more = f"; and {num_more} more" if num_more > 0 else ""
-        return f"`state_dict` must be a checkpoint of {arch}; got {other}{'; '.join(problems)}{more}."
+    def _message(arch: str, other: str | None, shown: list[list[str]], problems: Mapping[str, list[str]]) -> str:
+        hint = " (a PAN starts from it with --from-resnet50)" if other == "resnet50" else ""
+        of_other = f"the names of {other}{hint}: " if other not in (arch, None) else ""
+        parts = []
+        for (kind, every), few in zip(problems.items(), shown, strict=True):
+            more = f"{len(every) - len(few)} more {kind}" if len(every) > len(few) else ""
+            parts += [*few, more] if more else few
+        line = "" if other else " This line of Python saves a network's weights alone: " + SAVES_WEIGHTS
+        return f"`state_dict` must be a checkpoint of {arch}; got {of_other}{'; '.join(parts)}.{line}"
 
 
-def load_torch(arch: str, path: str | Path) -> dict:
+def load_torch(arch: str, path: str | Path, *, entry: str | None = None) -> dict:
     """Reads a network's variables from a torch or safetensors file; torch is not needed.
 
     Args:
       arch: As in `variables_from_torch`.
-      path: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file.
+      path: A `.pth`, `.pt`, `.pth.tar`, `.ckpt` or `.safetensors` file.
+      entry: As in `variables_from_torch`.
 
     Returns:
       {"params": ..., "batch_stats": ...}.
@@ -52,37 +64,52 @@ def load_torch(arch: str, path: str | Path) -> dict:
       ValueError: As `read_tensors` and `variables_from_torch`.
     """
     _layout(arch)
-    return variables_from_torch(arch, read_tensors(path))
+    return variables_from_torch(arch, read_tensors(path), entry=entry)
 
 
-def variables_from_torch(arch: str, state_dict: Mapping[str, Any]) -> dict:
+def variables_from_torch(arch: str, state_dict: Mapping[str, Any], *, entry: str | None = None) -> dict:
     """Turns a torch state dict into the variables of this project's network.
 
-    Width, number of classes, segments and frames of a segment follow from the shapes. The state dict may lie under
-    an outer key ("state_dict", "model_state_dict", "model"), its names may start with "module.", and
-    `num_batches_tracked` is not needed.
+    Width, number of classes, channels, segments and frames of a segment follow from the shapes. The state dict may
+    lie under keys of a checkpoint and its names may share a prefix, such as Lightning's; its head may be the one
+    linear layer of another name, such as "fc.1" after dropout; and counters such as `num_batches_tracked` are not
+    needed.
 
     Args:
       arch: "resnet3d18", torchvision's `r3d_18`; "i3d", the ports of I3D by A. Piergiovanni (`rgb_imagenet.pt`) and
         Y. Hasson; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa", the Lite, RGB and PA forms of PAN as
         their authors publish them.
-      state_dict: Torch name to array, in torch's layout.
+      state_dict: Torch name to array, in torch's layout; or what a checkpoint holds it in.
+      entry: Where in the checkpoint the network is, such as "teacher", if it holds several. Of a network and its
+        moving average, the average is taken if None.
 
     Returns:
       {"params": ..., "batch_stats": ...}, float32.
 
     Raises:
-      ValueError: If `arch` is unknown, or tensors are missing, surplus or of another shape than the network's
-        (`StateDictError`); the message says which network they are of, if of another, and names them all.
+      ValueError: If `arch` is unknown, there are several networks, a weight is NaN or infinite, or tensors are
+        missing, surplus or of another shape than the network's (`StateDictError`); the message says which network
+        they are of, if of another, and names them all.
     """
-    layout = _layout(arch)
-    tensors = _tensors(state_dict)
-    problems = [f"missing {name}" for name in layout.paths if name not in tensors]
-    problems += [f"surplus {name}" for name in tensors if name not in layout.paths]
-    problems += _shape_problems(layout, tensors)
-    if problems:
-        raise StateDictError(arch, recognise(tensors), problems)
+    _layout(arch)
+    return network_variables(arch, bare_state_dict(state_dict, arch, entry))
+
+
+def network_variables(arch: str, found: StateDict) -> dict:
+    """As `variables_from_torch`, of a state dict that was found; errors as there, of its tensors."""
+    layout, tensors = _layout(arch), found.tensors
+    problems = {
+        "missing": [f"missing {name}" for name in layout.paths if name not in tensors],
+        "surplus": [f"surplus {name}" for name in tensors if name not in layout.paths],
+        "of another shape": _shape_problems(layout, tensors),
+    }
+    if any(problems.values()):
+        raise StateDictError(arch, found.arch or bare_state_dict(tensors).arch, problems)
     arrays = {path: _from_torch(tensors[name]).astype(np.float32) for name, path in layout.paths.items()}
+    for name, path in layout.paths.items():
+        if not np.isfinite(arrays[path]).all():
+            count, size = int((~np.isfinite(arrays[path])).sum()), arrays[path].size
+            raise ValueError(f"`state_dict` must hold finite weights; got {count} NaN or infinite of {size} in {name}.")
     return unflatten_dict(jax.device_put(arrays))
 
 
@@ -106,19 +133,15 @@ def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.
     return {name: _to_torch(np.asarray(flat[path])) for name, path in paths.items()}
 
 
-def model_from_torch(arch: str, state_dict: Mapping[str, Any]) -> nn.Module:
-    """The network that a state dict is of; width, number of classes and form are told by the tensors' shapes.
+def model_from_torch(arch: str, found: StateDict) -> tuple[nn.Module, int]:
+    """The network that a state dict is of, and the channels of its clips; both are told by the tensors' shapes.
 
     Args:
       arch: As in `variables_from_torch`.
-      state_dict: One that `variables_from_torch` takes.
+      found: One that `network_variables` takes.
     """
-    return _layout(arch).model(_tensors(state_dict))
-
-
-def arch_from_torch(state_dict: Mapping[str, Any]) -> str | None:
-    """The architecture that a state dict is of, by its tensors' names; None if they are of none."""
-    return recognise(_tensors(state_dict))
+    layout = _layout(arch)
+    return layout.model(found.tensors), layout.num_channels(found.tensors)
 
 
 def _layout(arch: str) -> TorchLayout:
@@ -127,23 +150,12 @@ def _layout(arch: str) -> TorchLayout:
     return LAYOUTS[arch]
 
 
-def _tensors(state_dict: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The bare state dict: without outer key, prefix and step counters."""
-    if not isinstance(state_dict, Mapping):
-        raise TypeError(f"`state_dict` must map names to arrays; got {type(state_dict).__name__}.")
-    for key in OUTER_KEYS:
-        if isinstance(state_dict.get(key), Mapping):
-            return _tensors(state_dict[key])
-    named = {common_name(str(name).removeprefix("module.")): value for name, value in state_dict.items()}
-    return {name: np.asarray(value) for name, value in named.items() if not name.endswith("num_batches_tracked")}
-
-
-def _shape_problems(layout: TorchLayout, tensors: Mapping[str, np.ndarray]) -> list[str]:
+def _shape_problems(layout: TorchLayout, tensors: Tensors) -> list[str]:
     try:
-        model = layout.model(tensors)
+        model, channels = layout.model(tensors), layout.num_channels(tensors)
     except KeyError:
         return []  # a tensor that tells the width is missing, and is named for that
-    expected = _shapes(model, layout.input_shape(model))
+    expected = _shapes(model, layout.input_shape(model, channels))
     problems = []
     for name, path in layout.paths.items():
         shape = _torch_shape(expected[path])

@@ -1,6 +1,6 @@
 """Writes this folder's files; needs torch and safetensors, which the tests do not. See README.md."""
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +39,22 @@ def main():
     torch.save(checkpoint, FOLDER / "nested_legacy.pth.tar", _use_new_zipfile_serialization=False)
     plain = {name: tensor.detach().clone().contiguous() for name, tensor in tensors().items()}
     save_file(plain, FOLDER / "plain.safetensors")
+    beside = dict(
+        weight=torch.arange(6.0).reshape(2, 3),
+        weight_uint16=torch.arange(3).to(torch.uint16),  # of an untyped storage
+        milestones=Counter({30: 1, 60: 2}),  # of the scheduler MultiStepLR
+        classes={"wave", "walk"},
+        size=torch.Size([2, 3]),
+        dtype=torch.bfloat16,
+        device=torch.device("cuda", 1),
+        layout=torch.strided,
+        buffer=bytearray(b"ab"),
+        raw=b"cd",
+        number=1 + 2j,
+        quantised=torch.quantize_per_tensor(torch.arange(3.0), 0.1, 0, torch.qint8),
+    )
+    torch.save(beside, FOLDER / "beside.pt")
+    torch.load(FOLDER / "beside.pt", weights_only=True)
     np.savez(FOLDER / "expected.npz", **{name: tensor.float().numpy() for name, tensor in plain.items()})
 
 

@@ -1,12 +1,15 @@
 import os
 import pickle
+import tracemalloc
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jaxsal.models.torch.files import read_tensors
+from jaxsal.models.torch.unpickler import MAKERS
 
 FOLDER = Path(__file__).parents[2] / "golden" / "torch_files"
 PLAIN = ["zip.pt", "legacy.pth", "plain.safetensors"]
@@ -40,6 +43,26 @@ def test_reads_what_lies_beside_the_tensors(name, expected):
     tensors = checkpoint.pop("state_dict")
     assert checkpoint == {"epoch": 12, "arch": "toy", "best": 0.5}
     assert_tensors({key.removeprefix("module."): tensor for key, tensor in tensors.items()}, expected)
+
+
+def test_reads_what_torch_allows_beside_weights():
+    found = read_tensors(FOLDER / "beside.pt")
+
+    np.testing.assert_array_equal(found.pop("weight"), np.arange(6, dtype=np.float32).reshape(2, 3))
+    np.testing.assert_array_equal(found["weight_uint16"], np.arange(3))
+    assert found.pop("weight_uint16").dtype == np.uint16
+    assert type(found.pop("quantised")).__name__ == "Unread"
+    assert found == {
+        "milestones": {30: 1, 60: 2},
+        "classes": {"wave", "walk"},
+        "size": (2, 3),
+        "dtype": "torch.bfloat16",
+        "device": "cuda:1",
+        "layout": "torch.strided",
+        "buffer": b"ab",
+        "raw": b"cd",
+        "number": 1 + 2j,
+    }
 
 
 @pytest.mark.parametrize("name", [*PLAIN, *NESTED])
@@ -104,6 +127,42 @@ def test_refuses_a_pickle_that_calls_anything(function, kind, tmp_path):
     with pytest.raises(ValueError, match=rf"`path` must hold tensors only; .* names .*{function.__name__}"):
         read_tensors(path)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("saved", "line"),
+    [
+        ({"model": {"w": "TENSOR"}, "args": Namespace(lr=1)}, r"load\('w.pth', weights_only=False\)\['model'\], '"),
+        ({"net": Namespace(), "epoch": 3}, r"load\('w.pth', weights_only=False\)\['net'\].state_dict\(\), '"),
+        (Namespace(), r"torch.save\(torch.load\('w.pth', weights_only=False\).state_dict\(\), 'weights.pth'\)"),
+    ],
+)
+def test_a_refusal_has_the_line_that_saves_the_weights_alone(saved, line, tmp_path):
+    path, tensor = tmp_path / "w.pth", tensor_pickle()[2:-1]
+    pickled = pickle.dumps(saved, protocol=2).replace(b"X\x06\x00\x00\x00TENSOR", tensor)
+    write_zip(path, pickled, [("0", np.arange(6, dtype=np.float32).tobytes())])
+
+    with pytest.raises(ValueError, match=rf"which names argparse.Namespace. .*: import torch; .*{line}"):
+        read_tensors(path)
+
+
+def test_a_pickle_changes_nothing_outside_of_itself(tmp_path):
+    """BUILD sets attributes of whatever it is given, here of a function that makes tensors."""
+    path = tmp_path / "weights.pth"
+    write_zip(path, b"\x80\x02ctorch._utils\n_rebuild_parameter\n}X\x01\x00\x00\x00aK\x01sb.")
+    with pytest.raises(ValueError, match="`path` must be a whole torch"):
+        read_tensors(path)
+    assert not any(hasattr(make, "a") for make in MAKERS.values())
+
+
+def test_a_number_in_a_pickle_takes_no_memory(tmp_path):
+    """An entry of the memo with a large number; the standard library's unpickler would reserve 1 GB for it."""
+    path = tmp_path / "weights.pth"
+    write_zip(path, b"\x80\x02}r" + (2**26).to_bytes(4, "little") + b".")
+    tracemalloc.start()
+    assert read_tensors(path) == {}
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
 
 
 def tensor_pickle(*, num_stored=6, offset=0, shape=(2, 3), stride=(3, 1)):

@@ -12,13 +12,8 @@ from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
-from jaxsal.models.torch.weights import (
-    arch_from_torch,
-    load_torch,
-    model_from_torch,
-    variables_from_torch,
-    variables_to_torch,
-)
+from jaxsal.models.torch.state_dict import bare_state_dict
+from jaxsal.models.torch.weights import load_torch, model_from_torch, variables_from_torch, variables_to_torch
 
 TORCH_FILES = Path(golden.__file__).parent / "torch_files"
 
@@ -189,16 +184,17 @@ def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
         "base_model.fc.TES.0.weight": np.zeros((12, 3), np.float32),
         "base_model.fc.TES.2.weight": np.zeros((3, 12), np.float32),
     }
-    assert model_from_torch(arch, state_dict) == PAN(3, 8, 4, 8, variant="lite" if arch == "pan" else "pa")
+    variant = "lite" if arch == "pan" else "pa"
+    assert model_from_torch(arch, bare_state_dict(state_dict, arch))[0] == PAN(3, 8, 4, 8, variant=variant)
     back = variables_to_torch(arch, variables_from_torch(arch, state_dict))
     jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_architectures_are_recognised_by_their_names(name, state_dict):
-    assert arch_from_torch({"state_dict": narrow_backbone(name)}) == name
-    assert arch_from_torch(state_dict) == "resnet3d18"
-    assert arch_from_torch({"head.weight": np.zeros(3)}) is None
+    assert bare_state_dict({"state_dict": narrow_backbone(name)}).arch == name
+    assert bare_state_dict(state_dict).arch == "resnet3d18"
+    assert bare_state_dict({"head.weight": np.zeros(3)}).arch is None
 
 
 @pytest.mark.parametrize(
