@@ -1,7 +1,7 @@
 """A classifier of one clip: weights, normalisation, last features and head, as one pytree."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
@@ -12,14 +12,12 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, Colours, as_colours
 from jaxsal.core.shown import count_text, listed
-from jaxsal.core.types import AnyArray, Clip
+from jaxsal.core.types import ClipTree
 
 if TYPE_CHECKING:
     from jaxsal.training.networks import NetworkSpec
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @runtime_checkable
@@ -35,17 +33,8 @@ Normalization = Literal["standardize", "minmax"]
 Precision = Literal["float32", "bfloat16"]
 
 
-def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] | AnyArray) -> None:
-    """Raises ValueError unless `mean` and `std` are finite, one value per channel each, and `std` above 0."""
-    if any(isinstance(value, jax.core.Tracer) for value in (mean, std)):
-        return
-    means, stds = np.asarray(mean, np.float64), np.asarray(std, np.float64)
-    if means.ndim > 1 or means.shape != stds.shape:
-        raise ValueError(f"`mean` and `std` must have one value for each channel; got {mean} and {std}.")
-    if not np.isfinite(means).all():
-        raise ValueError(f"`mean` must be finite; got {mean}.")
-    if not (np.isfinite(stds).all() and (stds > 0).all()):
-        raise ValueError(f"`std` must be finite and above 0; got {std}.")
+def _cast(tree: PyTree, precision: str) -> PyTree:
+    return jax.tree.map(lambda leaf: leaf.astype(precision), tree)
 
 
 @dataclass(frozen=True)
@@ -55,14 +44,15 @@ class _ModelMethod:
     model: Model
     method: str
 
-    def __call__(self, variables: PyTree, inputs: Array) -> Array:
+    def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
         return _apply(self, variables, inputs)
 
 
 @partial(jax.jit, static_argnums=(0,))
-def _apply(bound: _ModelMethod, variables: PyTree, inputs: Array) -> Array:
+def _apply(bound: _ModelMethod, variables: PyTree, inputs: PyTree) -> PyTree:
     """Compiled so that a network is traced once for all programs that it is a part of."""
-    return bound.model.apply(variables, inputs[None], method=bound.method)[0]
+    outputs = bound.model.apply(variables, jax.tree.map(lambda part: part[None], inputs), method=bound.method)
+    return jax.tree.map(lambda part: part[0], outputs)
 
 
 _ARRAYS = ("params", "mean", "std")
@@ -72,15 +62,15 @@ _STATIC = ("features_fn", "head_fn", "frames_per_mask", "normalization", "precis
 @jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True, repr=False)
 class Classifier:
-    """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,).
+    """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,); or one scene, a clip for each spectrum by name.
 
     A pytree whose leaves are the weights and the normalisation, so it enters compiled functions as an argument:
     another checkpoint of the same network compiles nothing.
 
     Attributes:
       params: The weights, any pytree.
-      mean: Per channel, or None for no standardisation.
-      std: Per channel, or None.
+      mean: Per channel, or None for no standardisation; of scenes by spectrum.
+      std: Per channel, or None; of scenes by spectrum.
       features_fn: (params, normalised clip) -> activations (t, h, w, d) that enter the head.
       head_fn: (params, activations) -> logits (K,).
       frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
@@ -106,8 +96,8 @@ class Classifier:
     """
 
     params: PyTree
-    mean: Float[Array, " C"] | None
-    std: Float[Array, " C"] | None
+    mean: Any
+    std: Any
     features_fn: Callable[[Any, Array], Array]
     head_fn: Callable[[Any, Array], Array]
     frames_per_mask: int = 1
@@ -122,8 +112,8 @@ class Classifier:
         model: Model,
         variables: PyTree,
         *,
-        mean: Sequence[float] | AnyArray | None = IMAGENET_MEAN,
-        std: Sequence[float] | AnyArray | None = IMAGENET_STD,
+        mean: Colours | None = IMAGENET_MEAN,
+        std: Colours | None = IMAGENET_STD,
         classes: Sequence[str] = (),
     ) -> "Classifier":
         """A classifier from a Flax module with methods `features(clips)` and `head(activations)`.
@@ -131,7 +121,8 @@ class Classifier:
         Args:
           model: The module; a field or attribute `frames_per_mask` is honoured.
           variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}.
-          mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation.
+          mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation. Of
+            scenes in several spectra for each, by name.
           std: Per channel; ImageNet's by default.
           classes: Names of the classes, in the order of the logits.
 
@@ -160,8 +151,8 @@ class Classifier:
         head: Callable[[Any, Array], Array],
         params: PyTree,
         *,
-        mean: Sequence[float] | AnyArray | None = None,
-        std: Sequence[float] | AnyArray | None = None,
+        mean: Colours | None = None,
+        std: Colours | None = None,
         frames_per_mask: int = 1,
         classes: Sequence[str] = (),
     ) -> "Classifier":
@@ -171,8 +162,8 @@ class Classifier:
           features: Maps (params, normalised clip (T, H, W, C)) to activations (t, h, w, d).
           head: Maps (params, activations) to logits (K,).
           params: The weights, any pytree of arrays.
-          mean: Per channel, in [0, 1], or None for no standardisation.
-          std: Per channel.
+          mean: Per channel, in [0, 1], or None for no standardisation; of scenes in several spectra for each, by name.
+          std: Per channel, likewise.
           frames_per_mask: Frames that share one mask frame.
           classes: Names of the classes, in the order of the logits.
 
@@ -188,15 +179,11 @@ class Classifier:
           >>> classifier(jnp.ones((2, 4, 4, 3))).tolist()
           [0.75, 0.75, 0.75]
         """
-        if (mean is None) != (std is None):
-            raise ValueError(f"`mean` and `std` must be given together; got {mean} and {std}.")
         check_positive("frames_per_mask", frames_per_mask)
         if isinstance(classes, str) or len(set(classes)) < len(classes):
             raise ValueError(f"`classes` must be a list of different names; got {classes!r}.")
-        if mean is not None and std is not None:
-            check_normalization(mean, std)
-        mean, std = (None if value is None else jnp.asarray(value, jnp.float32) for value in (mean, std))
-        return cls(params, mean, std, features, head, frames_per_mask, classes=tuple(classes))
+        means, stds = as_colours(mean, std)
+        return cls(params, means, stds, features, head, frames_per_mask, classes=tuple(classes))
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         """The arrays under their names, and what programs depend on; names of classes are neither."""
@@ -250,34 +237,43 @@ class Classifier:
         params = jax.tree_util.tree_map_with_path(cast, self.params)
         return dataclasses.replace(self, params=params, precision=precision)
 
-    def normalize(self, clip: Float[AnyArray, "*B T H W C"]) -> Float[Array, "*B T H W C"]:
-        """The clip as the network takes it; "minmax" takes several clips as one."""
+    def normalize(self, clip: Any) -> Any:
+        """The clip (*B, T, H, W, C) as the network takes it; "minmax" takes several clips as one.
+
+        Each spectrum of a scene is normalised by itself.
+        """
+        if isinstance(clip, Mapping):
+            by_name = {name: [None if of is None else of[name] for of in (self.mean, self.std)] for name in clip}
+            return {
+                name: dataclasses.replace(self, mean=mean, std=std).normalize(clip[name])
+                for name, (mean, std) in by_name.items()
+            }
         clip = jnp.asarray(clip)
         if self.normalization == "minmax":
             return (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
         return clip if self.mean is None or self.std is None else (clip - self.mean) / self.std
 
-    def features(self, clip: Clip) -> Float[Array, "t h w d"]:
-        """The activations that enter the head, of a clip in [0, 1]."""
+    def features(self, clip: ClipTree) -> Any:
+        """The activations (t, h, w, d) that enter the head, of a clip in [0, 1]; of two streams by spectrum."""
         return self._features(self.normalize(clip))
 
-    def _features(self, normalized: Float[Array, "T H W C"]) -> Float[Array, "t h w d"]:
+    def _features(self, normalized: PyTree) -> PyTree:
         if self.precision == "float32":
             return self.features_fn(self.params, normalized)
         with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
-            return self.features_fn(self.params, normalized.astype(self.precision)).astype(jnp.float32)
+            return _cast(self.features_fn(self.params, _cast(normalized, self.precision)), "float32")
 
-    def head(self, activations: Float[Array, "t h w d"]) -> Float[Array, " K"]:
+    def head(self, activations: PyTree) -> Float[Array, " K"]:
         """Logits from activations."""
         if self.precision == "float32":
             return self.head_fn(self.params, activations)
         with jax.numpy_dtype_promotion("standard"):
-            return self.head_fn(self.params, activations.astype(self.precision)).astype(jnp.float32)
+            return self.head_fn(self.params, _cast(activations, self.precision)).astype(jnp.float32)
 
-    def __call__(self, clip: Clip) -> Float[Array, " K"]:
+    def __call__(self, clip: ClipTree) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""
         return self.head(self.features(clip))
 
-    def score_batch(self, clips: Float[Array, "B T H W C"]) -> Float[Array, "B K"]:
+    def score_batch(self, clips: PyTree) -> Float[Array, "B K"]:
         """Logits of several clips that are normalised as one, so that with "minmax" each depends on all of them."""
         return jax.vmap(lambda clip: self.head(self._features(clip)))(self.normalize(clips))

@@ -55,12 +55,12 @@ def read_frames(
 
 
 def resize_and_crop(
-    frames: UInt8[np.ndarray, "L H W 3"],
+    frames: UInt8[np.ndarray, "L H W C"],
     *,
     short_side: int = 256,
     crop: int = 224,
     antialias: bool = False,
-) -> Float[np.ndarray, "L S S 3"]:
+) -> Float[np.ndarray, "L S S C"]:
     """Resizes frames by their shorter side, cuts the centre square out and scales values to [0, 1].
 
     Bilinear with half-pixel centres; the longer side becomes int(short_side * long / short). A pixel of
@@ -106,8 +106,8 @@ def cut_box(size: tuple[int, int], *, short_side: int, crop: int) -> tuple[float
 
 
 def square_frames(
-    frames: UInt8[np.ndarray, "L H W 3"], size: int, *, antialias: bool = False
-) -> UInt8[np.ndarray, "L S S 3"]:
+    frames: UInt8[np.ndarray, "L H W C"], size: int, *, antialias: bool = False
+) -> UInt8[np.ndarray, "L S S C"]:
     """Resizes frames by their shorter side and cuts the middle square out, rounded to bytes; see `resize_and_crop`."""
     if frames.shape[1:3] == (size, size):
         return frames

@@ -4,18 +4,19 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, PRNGKeyArray, UInt8
+from jaxtyping import Int, PRNGKeyArray
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.devices import host_device, num_cores
 from jaxsal.core.extras import check_installed
 from jaxsal.core.progress import counted
 from jaxsal.datasets.clips import square_frames
+from jaxsal.datasets.fused import map_frames, take_frames
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import FrameSampler, choose_frames
 
@@ -26,9 +27,9 @@ Loaded = TypeVar("Loaded")
 
 
 class Batch(NamedTuple):
-    """Clips with their labels and the numbers of their records."""
+    """Clips with their labels and the numbers of their records; scenes have clips by spectrum."""
 
-    clips: UInt8[np.ndarray, "B T S S 3"]
+    clips: Any
     labels: Int[np.ndarray, " B"]
     records: Int[np.ndarray, " B"]
 
@@ -52,11 +53,14 @@ class ClipSource(NamedTuple):
     num_threads: int = 1
     num_workers: int = 0
 
-    def clip(self, number: int, key: PRNGKeyArray | None = None) -> UInt8[np.ndarray, "T S S 3"]:
-        """The clip of one record: frames drawn by the key, or those for testing without one."""
+    def clip(self, number: int, key: PRNGKeyArray | None = None) -> Any:
+        """The clip (T, S, S, C) of one record, uint8: frames drawn by the key, or those for testing without one.
+
+        Of a scene one for each spectrum, of the same moments.
+        """
         frames = self.clip_set.records[number].load()
-        chosen = frames[choose_frames(self.sampler, len(frames), key)]
-        return square_frames(chosen, self.size, antialias=self.antialias)
+        chosen = take_frames(frames, lambda length: choose_frames(self.sampler, length, key))
+        return map_frames(partial(square_frames, size=self.size, antialias=self.antialias), chosen)
 
 
 def load_clips(
@@ -77,7 +81,7 @@ def load_clips(
     _check(clip_set, size)
 
     def load(record: ClipRecord) -> ClipRecord:
-        frames = square_frames(record.load(), size, antialias=antialias)
+        frames = map_frames(partial(square_frames, size=size, antialias=antialias), record.load())
         return dataclasses.replace(record, load=lambda: frames)
 
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -173,7 +177,8 @@ def ordered_batches(clips: ClipSource, batch_size: int) -> Iterator[Batch]:
 
 
 def _batch(clips: ClipSource, numbers: Sequence[int], keys: Sequence[PRNGKeyArray] | None = None) -> Batch:
-    stacked = np.stack([clips.clip(number, None if keys is None else keys[i]) for i, number in enumerate(numbers)])
+    made = [clips.clip(number, None if keys is None else keys[i]) for i, number in enumerate(numbers)]
+    stacked = jax.tree.map(lambda *parts: np.stack(parts), *made)
     labels = [clips.clip_set.records[number].label for number in numbers]
     return Batch(stacked, np.array(labels, np.int32), np.array(numbers, np.int32))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -9,7 +10,9 @@ from jaxtyping import Bool, UInt8
 from jaxsal.core.checks import hint
 
 SPECTRA = ("IR", "TV")
-TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV")}
+FUSED = "FUSED"
+"""Of a network that takes both spectra of a scene at once, and of such a scene."""
+TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV"), FUSED: (FUSED,)}
 SPLITS = ("train", "test")
 
 Frames = UInt8[np.ndarray, "L H W 3"]
@@ -22,9 +25,10 @@ class ClipRecord:
     Attributes:
       name: Unique within its set.
       label: Index into the set's classes.
-      spectrum: "IR" or "TV".
+      spectrum: "IR" or "TV"; "FUSED" for a scene in both, see `jaxsal.datasets.fused`.
       split: "train" or "test".
-      load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels.
+      load: Returns all frames of the clip, (L, H, W, 3) uint8; grey frames repeated to three channels. Of a scene in
+        both spectra by name.
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
       scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
       actor: Who is seen: clips of one actor are no independent samples; the scene if left out.
@@ -34,8 +38,8 @@ class ClipRecord:
     label: int
     spectrum: str
     split: str
-    load: Callable[[], Frames]
-    load_mask: Callable[[], Bool[np.ndarray, "L H W"]] | None = None
+    load: Callable[[], Any]
+    load_mask: Callable[[], Any] | None = None
     scene: str = ""
     actor: str = ""
 

@@ -1,5 +1,6 @@
 """Networks, and their weights from where users have them."""
 
+from jaxsal.models.fused import StackedChannels, TwoStream
 from jaxsal.models.i3d import I3D
 from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN, ScoreAverage, pan_from_resnet50
@@ -13,6 +14,8 @@ __all__ = [
     "ResNet3D18",
     "ResNet50",
     "ScoreAverage",
+    "StackedChannels",
+    "TwoStream",
     "init_variables",
     "load_torch",
     "pan_from_resnet50",

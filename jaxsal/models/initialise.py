@@ -8,6 +8,7 @@ instead of 2.7 (6.8 s with keys of the kind "rbg").
 import math
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -15,22 +16,32 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+BatchShape = tuple[int, ...] | tuple[tuple[str, tuple[int, ...]], ...]
+"""Of clips, or of scenes for each spectrum."""
+
 Initialiser = Callable[..., Float[Array, "..."]]  # of a key and a shape
 
 
 @partial(jax.jit, static_argnums=(0, 2))
-def init_variables(model: nn.Module, key: PRNGKeyArray, clip_shape: tuple[int, ...]) -> dict:
+def init_variables(model: nn.Module, key: PRNGKeyArray, clip_shape: BatchShape) -> dict:
     """Starting variables of a network; its forward pass is traced for the shapes, neither compiled nor run.
 
     Args:
       model: A network whose initialisers are those of this module (others work and are slower).
       key: Random key; the same key gives the same variables.
-      clip_shape: Shape of one batch of inputs, such as (1, 16, 112, 112, 3).
+      clip_shape: Shape of one batch of inputs, such as (1, 16, 112, 112, 3); of scenes one for each spectrum, as pairs
+        (("IR", shape), ("TV", shape)).
 
     Returns:
       {"params": ..., "batch_stats": ...}.
     """
-    return dict(model.init(key, jnp.zeros(clip_shape)))
+    return dict(model.init(key, zeros(clip_shape)))
+
+
+def zeros(clip_shape: BatchShape) -> Any:
+    """One batch of inputs that are all 0; shapes as of `init_variables`."""
+    parts = {part[0]: jnp.zeros(part[1]) for part in clip_shape if isinstance(part, tuple)}
+    return parts or jnp.zeros(clip_shape)
 
 
 def kaiming_fan_out(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float[Array, "..."]:

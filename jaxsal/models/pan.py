@@ -70,11 +70,11 @@ class PAN(nn.Module):
         self.drop = nn.Dropout(self.dropout)
         self.fc = nn.Dense(self.num_classes, kernel_init=_small)
 
-    def __call__(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B K"]:
+    def __call__(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B K"]:
         """Class logits of normalised clips; `train` needs the random stream "dropout"."""
         return self.head(self.features(clips, train), train)
 
-    def features(self, clips: Float[Array, "B T H W 3"], train: bool = False) -> Float[Array, "B S h w d"]:
+    def features(self, clips: Float[Array, "B T H W C"], train: bool = False) -> Float[Array, "B S h w d"]:
         """Activations of the last layer, which enter the global mean.
 
         Args:
@@ -93,7 +93,7 @@ class PAN(nn.Module):
         activations = self.backbone(self.segment_images(clips), train)
         return activations.reshape(-1, self.num_segments, *activations.shape[1:])
 
-    def segment_images(self, clips: Float[Array, "B T H W 3"]) -> Float[Array, "N H W C"]:
+    def segment_images(self, clips: Float[Array, "B T H W C"]) -> Float[Array, "N H W D"]:
         """The N = B S images that the backbone sees: RGB of each segment's first frame, PA maps, or both."""
         segments = clips.reshape(-1, self.frames_per_mask, *clips.shape[2:])
         if self.variant == "rgb":

@@ -21,7 +21,7 @@ class PersistenceOfAppearance(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, segments: Float[Array, "N m H W 3"]) -> Float[Array, "N H W pairs"]:
+    def __call__(self, segments: Float[Array, "N m H W C"]) -> Float[Array, "N H W pairs"]:
         """The m - 1 maps of each segment, computed in float32."""
         frames = segments.astype(jnp.float32)
         differences = frames[:, :-1] - frames[:, 1:]

@@ -1,11 +1,11 @@
 """Random crops, mirroring and reversal of training clips, on the device: one draw for all frames of a clip."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree, UInt8
 
 from jaxsal.core.resize import linear_weights
 from jaxsal.training.options import TrainOptions
@@ -16,23 +16,44 @@ MAX_DISTORT = 1  # steps in `SCALES` between the height and the width of a crop
 POSITIONS = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2), (1, 1), (1, 3), (3, 1), (3, 3))
 
 
-def augment(
-    key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int, options: TrainOptions
-) -> Float[Array, "T crop crop 3"]:
-    """A random crop as `options.cropping` says, mirrored with the chance `options.flip_prob`; in [0, 1]."""
+def augment(key: PRNGKeyArray, clip: PyTree, crop: int, options: TrainOptions) -> PyTree:
+    """A random crop as `options.cropping` says, mirrored with the chance `options.flip_prob`; in [0, 1].
+
+    Both spectra of a scene get the same crop and the same mirroring, so that they stay one scene.
+    """
     crop_key, flip_key = jax.random.split(key)
-    clip = CROPS[options.cropping](crop_key, clip, crop)
-    return jnp.where(jax.random.bernoulli(flip_key, options.flip_prob), clip[:, :, ::-1], clip)
+
+    def augment_part(part: UInt8[Array, "T S S C"]) -> Float[Array, "T crop crop C"]:
+        part = CROPS[options.cropping](crop_key, part, crop)
+        return jnp.where(jax.random.bernoulli(flip_key, options.flip_prob), part[:, :, ::-1], part)
+
+    return jax.tree.map(augment_part, clip)
 
 
-def random_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int) -> Float[Array, "T crop crop 3"]:
+def with_dropped_spectra(
+    key: PRNGKeyArray, scenes: Mapping[str, Float[Array, "B T H W _"]], drop_prob: float
+) -> dict[str, Float[Array, "B T H W _"]]:
+    """Normalised scenes, of some of which one spectrum is 0, its mean colour: a network must not need both.
+
+    Args:
+      key: Random key.
+      scenes: The scenes of a batch, by spectrum.
+      drop_prob: Chance of a scene to lose a spectrum; each is as likely.
+    """
+    names = sorted(scenes)
+    draws = jax.random.uniform(key, (len(scenes[names[0]]),)) * len(names)  # [n, n + drop_prob) loses spectrum n
+    lost = {name: (draws >= number) & (draws < number + drop_prob) for number, name in enumerate(names)}
+    return {name: jnp.where(lost[name][:, None, None, None, None], 0, scenes[name]) for name in names}
+
+
+def random_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S C"], crop: int) -> Float[Array, "T crop crop C"]:
     """A square of the wanted size from anywhere."""
     row, column = jax.random.randint(key, (2,), 0, clip.shape[1] - crop + 1)
-    clip = jax.lax.dynamic_slice(clip, (0, row, column, 0), (clip.shape[0], crop, crop, 3))
+    clip = jax.lax.dynamic_slice(clip, (0, row, column, 0), (clip.shape[0], crop, crop, clip.shape[3]))
     return clip.astype(jnp.float32) / 255
 
 
-def multi_scale_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S 3"], crop: int) -> Float[Array, "T crop crop 3"]:
+def multi_scale_crop(key: PRNGKeyArray, clip: UInt8[Array, "T S S C"], crop: int) -> Float[Array, "T crop crop C"]:
     """One of several sizes from one of 13 positions, resized to the wanted size with antialiasing.
 
     Height and width are two of S times `SCALES`, at most one step apart; a side within 2 pixels of `crop` is `crop`.
@@ -68,24 +89,24 @@ def _resize_part(
     return linear_weights(centres, size, support=jnp.maximum(scale, 1), start=first, length=part)
 
 
-CROPS: dict[str, Callable[..., Float[Array, "T crop crop 3"]]] = {
+CROPS: dict[str, Callable[..., Float[Array, "T crop crop C"]]] = {
     "random": random_crop,
     "multiscale": multi_scale_crop,
 }
 
 
 def with_reversals(
-    clips: Float[Array, "B T H W C"],
+    clips: PyTree,
     labels: Int[Array, " B"],
     classes: Sequence[str],
     reversals: Sequence[tuple[str, str]],
-) -> tuple[Float[Array, "N T H W C"], Int[Array, " N"]]:
+) -> tuple[PyTree, Int[Array, " N"]]:
     """The clips, and each of them again: backwards, as the other class of its pair; as it is where it has no pair.
 
     Whatever tells a clip from others but not from its reversal is then the same in two classes of every batch.
 
     Args:
-      clips: The clips of a batch.
+      clips: The clips of a batch, (B, T, H, W, C); of scenes by spectrum.
       labels: Their classes.
       classes: Names of all classes.
       reversals: Pairs of names; without any, the clips are returned as they are.
@@ -107,5 +128,8 @@ def with_reversals(
         partner[[first, second]] = second, first
     partners = jnp.asarray(partner, labels.dtype)[labels]
     has_partner = (partners != labels)[:, None, None, None, None]
-    again = jnp.where(has_partner, clips[:, ::-1], clips)
-    return jnp.concatenate([clips, again]), jnp.concatenate([labels, partners])
+
+    def with_again(part: Float[Array, "B T H W C"]) -> Float[Array, "N T H W C"]:
+        return jnp.concatenate([part, jnp.where(has_partner, part[:, ::-1], part)])
+
+    return jax.tree.map(with_again, clips), jnp.concatenate([labels, partners])

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.models.initialise import zeros
 from jaxsal.training.networks import NetworkSpec, spec_differences
 
 Variables = dict[str, Any]
@@ -120,7 +120,7 @@ def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: PyTree
         if spec is not None and held != spec:
             differences = "; ".join(spec_differences(spec, held))
             raise ValueError(f"`checkpoint` must be new or of the network asked for; got {path} with {differences}.")
-        variables = dict(jax.eval_shape(held.model().init, jax.random.key(0), jnp.zeros((1, *held.clip_shape))))
+        variables = dict(jax.eval_shape(held.model().init, jax.random.key(0), zeros(held.batch_shape)))
         trees = {"variables": variables} | ({} if progress is None else {"progress": progress})
         items = {name: ocp.args.StandardRestore(_on_one_device(tree)) for name, tree in trees.items()}
         restored = _restore(manager, step, **items)

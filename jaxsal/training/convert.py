@@ -14,6 +14,7 @@ from jaxtyping import PRNGKeyArray
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_atomically
 from jaxsal.core.origin import origin
+from jaxsal.datasets.channels import usual_normalization
 from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
 from jaxsal.models.torch.files import read_metadata, read_tensors
 from jaxsal.models.torch.state_dict import bare_state_dict
@@ -26,7 +27,7 @@ from jaxsal.training.checkpoint import (
     open_manager,
     save_checkpoint,
 )
-from jaxsal.training.networks import NETWORKS, NetworkSpec, usual_normalization
+from jaxsal.training.networks import NETWORKS, NetworkSpec
 
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 
@@ -133,7 +134,7 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
     """
     path, key = Path(path), jax.random.fold_in(jax.random.key(seed), 0)
     read = open_checkpoint(path).variables if path.is_dir() else _variables_from_torch(spec, path, key)
-    fresh = flatten_dict(init_variables(spec.model(), key, (1, *spec.clip_shape)))
+    fresh = flatten_dict(init_variables(spec.model(), key, spec.batch_shape))
     given = flatten_dict(read)
     if any(given[name].shape != fresh[name].shape for name in fresh if name[:2] == HEAD and name in given):
         given = {name: fresh[name] if name[:2] == HEAD else value for name, value in given.items()}

@@ -5,21 +5,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree, UInt8
+from jaxtyping import PyTree
 
-from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD, Classifier, check_normalization
+from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, check_normalization
+from jaxsal.datasets.channels import with_channels
 from jaxsal.datasets.clips import resize_and_crop
+from jaxsal.datasets.fused import map_frames, same_moments, take_frames
 from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
 from jaxsal.datasets.recordings.recording import Reading, Recording
-from jaxsal.datasets.records import TRAINING_SPECTRA
+from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
-from jaxsal.models import I3D, PAN, ResNet3D18
+from jaxsal.models import I3D, PAN, ResNet3D18, StackedChannels, TwoStream
+from jaxsal.models.initialise import BatchShape, zeros
 from jaxsal.models.pan import Variant
 
 
@@ -65,7 +70,8 @@ def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
     return I3D(num_classes, width)
 
 
-BRIGHTNESS = (0.2989, 0.587, 0.1141)  # of red, green and blue
+Fusion = Literal["streams", "channels"]
+FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
 I3D_FIELDS = MappingProxyType(dict(stride=4, size=224, mean=(0.5,) * 3, std=(0.5,) * 3))
 NETWORKS = {
     "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
@@ -82,15 +88,17 @@ class NetworkSpec:
 
     Attributes:
       classes: Names of the classes, in the order of the logits.
-      spectra: What it was trained on: "IR", "TV", or "IRTV" for both.
+      spectra: What it was trained on: "IR", "TV", "IRTV" for both, or "FUSED" for scenes in both at once.
       arch: Name of the architecture, a key of `NETWORKS`.
       width: Channels of the first layer.
       num_frames: T, the frames of a clip: one window, or four of each segment for the PANs.
       size: The shorter side of frames after resizing.
       crop: Height and width of the clip, cut out of the resized frames.
-      mean: Of the training data as the weights expect it, per channel, in [0, 1].
+      mean: Of the training data as the weights expect it, per channel, in [0, 1]; of scenes red, green, blue, infrared.
       std: Per channel.
       stride: Steps of the recording from one frame of the window to the next; 1 for the PANs.
+      fusion: How a network takes scenes in both spectra: "streams", one network for each, joined before the head; or
+        "channels", one network of four channels.
     """
 
     classes: tuple[str, ...]
@@ -103,9 +111,15 @@ class NetworkSpec:
     mean: tuple[float, ...] = IMAGENET_MEAN
     std: tuple[float, ...] = IMAGENET_STD
     stride: int = 1
+    fusion: Fusion = "streams"
 
     def __post_init__(self):
         check_choice("arch", self.arch, tuple(NETWORKS))
+        check_choice("fusion", self.fusion, tuple(FUSIONS))
+        for name in ("mean", "std"):
+            values = tuple(getattr(self, name))
+            if self.spectra == FUSED and len(values) == 3:  # infrared has the mean of the colours
+                object.__setattr__(self, name, (*values, sum(values) / 3))
         check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
         for name in ("width", "num_frames", "size", "crop", "stride"):
             check_positive(name, getattr(self, name))
@@ -124,8 +138,24 @@ class NetworkSpec:
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """(T, H, W, C) of a clip."""
-        return self.num_frames, self.crop, self.crop, len(self.mean)
+        """(T, H, W, C) of a clip; of a scene of its infrared one."""
+        return *self._size, self.channels["IR"] if self.channels else len(self.mean)
+
+    @property
+    def _size(self) -> tuple[int, int, int]:
+        return self.num_frames, self.crop, self.crop
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """Of scenes, the channels of every spectrum; empty where a clip is of one."""
+        return {"IR": len(self.mean) - 3, "TV": 3} if self.spectra == FUSED else {}
+
+    @property
+    def batch_shape(self) -> BatchShape:
+        """The shape of a batch of one clip, as `init_variables` takes it."""
+        if not self.channels:
+            return 1, *self.clip_shape
+        return tuple((name, (1, *self._size, count)) for name, count in self.channels.items())
 
     @property
     def num_slices(self) -> int:
@@ -144,26 +174,46 @@ class NetworkSpec:
 
     def model(self) -> nn.Module:
         """The network as a Flax module."""
-        return NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
+        network = NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
+        return FUSIONS[self.fusion](network) if self.channels else network
 
     def classifier(self, variables: PyTree) -> Classifier:
         """The network with weights, on clips in [0, 1]; it knows its classes and this spec."""
-        classifier = Classifier.from_model(self.model(), variables, mean=self.mean, std=self.std, classes=self.classes)
+        mean, std = (self.by_spectrum(values) for values in (self.mean, self.std))
+        classifier = Classifier.from_model(self.model(), variables, mean=mean, std=std, classes=self.classes)
         return dataclasses.replace(classifier, spec=self)
+
+    def normalize(self, clips: PyTree) -> PyTree:
+        """Clips in [0, 1] as the network is trained on them."""
+        mean, std = (self.by_spectrum(values) for values in (self.mean, self.std))
+        clips = self.in_channels(clips)
+        if not self.channels:
+            return (clips - jnp.asarray(mean)) / jnp.asarray(std)
+        return {name: (part - jnp.asarray(mean[name])) / jnp.asarray(std[name]) for name, part in clips.items()}
+
+    def by_spectrum(self, values: tuple[float, ...]) -> Any:
+        """Values of each channel; of scenes those of every spectrum."""
+        return {"IR": values[3:], "TV": values[:3]} if self.channels else values
 
     def untrained(self) -> Classifier:
         """The network with weights that are all 0 and take no memory, for what depends on shapes alone."""
-        shapes = _shapes(self.model(), self.clip_shape)
+        shapes = _shapes(self.model(), self.batch_shape)
         return self.classifier(jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes))
 
-    def centre_clip(self, frames: UInt8[np.ndarray, "L H W 3"]) -> Float[np.ndarray, "T S S C"]:
-        """A recording as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
+    def centre_clip(self, frames: Any) -> Any:
+        """A recording (L, H, W, 3) as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
 
-        Frames of a short recording are repeated, with a warning.
+        Of a scene in both spectra one of each, by name. Frames of a short recording are repeated, with a warning.
+
+        Raises:
+          ValueError: If the network takes both spectra at once and the recording is of one, or the other way round.
         """
-        chosen = frames[self.sampler.test_indices(len(frames))]
-        clip = resize_and_crop(chosen, short_side=self.size, crop=self.crop, antialias=self.antialias)
-        return with_channels(clip, len(self.mean))
+        found = tuple(frames) if isinstance(frames, Mapping) else ()
+        if sorted(found) != sorted(self.channels):
+            wanted = f"the spectra {tuple(self.channels)}" if self.channels else "one spectrum"
+            raise ValueError(f"`clip` must be in {wanted} for a network of {self.spectra}; got {found or 'one'}.")
+        cut = partial(resize_and_crop, short_side=self.size, crop=self.crop, antialias=self.antialias)
+        return self.in_channels(map_frames(cut, take_frames(frames, self.sampler.test_indices)))
 
     def excerpt(
         self, recording: Recording, reading: Reading | None = None, start: int = 0, stop: int | None = None
@@ -183,45 +233,43 @@ class NetworkSpec:
         """
         first, last = recording.part(start, stop)
         frames = first + self.sampler.test_indices(last - first)
-        return take(recording, frames, reading, Cut(self.size, self.crop, self.antialias))
+        return take(recording, frames, reading, self._cut)
 
-    def clip(self, excerpt: Excerpt) -> Float[np.ndarray, "T S S C"]:
-        """The clip of an excerpt, in the channels of the network; errors as `with_channels`."""
-        return with_channels(excerpt.clip(), len(self.mean))
+    def scene_excerpts(
+        self,
+        recordings: Mapping[str, Recording],
+        readings: Mapping[str, Reading],
+        start: int = 0,
+        stop: int | None = None,
+    ) -> dict[str, Excerpt]:
+        """As `excerpt`, of both recordings of a scene: frames of the same moments, by spectrum."""
+        parts = {name: recording.part(start, stop) for name, recording in recordings.items()}
+        lengths = {name: last - first for name, (first, last) in parts.items()}
+        chosen = same_moments(lengths, self.sampler.test_indices)
+        return {
+            name: take(recording, parts[name][0] + chosen[name], readings[name], self._cut)
+            for name, recording in recordings.items()
+        }
 
+    @property
+    def _cut(self) -> Cut:
+        return Cut(self.size, self.crop, self.antialias)
 
-def with_channels(clip: Float[np.ndarray, "T S S 3"], num_channels: int) -> Float[np.ndarray, "T S S C"]:
-    """A clip of a recording in the channels of a network: as it is for 3, its brightness for 1.
+    def clip(self, excerpt: Excerpt | Mapping[str, Excerpt]) -> Any:
+        """The clip of an excerpt, or of one for each spectrum, in the network's channels; errors as `with_channels`."""
+        if isinstance(excerpt, Excerpt):
+            return self.in_channels(excerpt.clip())
+        return map_frames(lambda one: one.clip(), excerpt)
 
-    The brightness is that of ITU-R 601, which `torchvision.transforms.Grayscale` uses; of a grey clip its own value.
-
-    Raises:
-      ValueError: If the network takes another number of channels, which no single recording has.
-    """
-    if num_channels == 1:
-        return clip @ np.array(BRIGHTNESS, np.float32)[:, None]
-    if num_channels != 3:
-        raise ValueError(
-            f"`clip` must be an array of {num_channels} channels, (T, H, W, {num_channels}); got one recording. Stack "
-            "the recordings of your sensors, and call jaxsal.explain(classifier, clip)."
-        )
-    return clip
-
-
-def usual_normalization(num_channels: int) -> dict[str, tuple[float, ...]]:
-    """Mean and deviation of the channels where nobody says them: ImageNet's of RGB, their average of any other."""
-
-    def values(rgb: tuple[float, ...]) -> tuple[float, ...]:
-        colours = rgb if num_channels >= 3 else ()
-        return colours + (sum(rgb) / 3,) * (num_channels - len(colours))
-
-    return {"mean": values(IMAGENET_MEAN), "std": values(IMAGENET_STD)}
+    def in_channels(self, clips: Any) -> Any:
+        """Clips of recordings (..., 3) in the channels of the network; scenes have them. Errors as `with_channels`."""
+        return clips if self.channels else with_channels(clips, len(self.mean))
 
 
 @cache
-def _shapes(model: nn.Module, clip_shape: tuple[int, ...]) -> PyTree:
+def _shapes(model: nn.Module, batch_shape: BatchShape) -> PyTree:
     """Of a network's variables; the networks of a study, trained on other spectra, are alike."""
-    return jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *clip_shape), np.float32))
+    return jax.eval_shape(lambda key: model.init(key, zeros(batch_shape)), jax.random.key(0))
 
 
 def spec_differences(mine: NetworkSpec, theirs: NetworkSpec) -> list[str]:

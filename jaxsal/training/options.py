@@ -29,6 +29,8 @@ class TrainOptions:
       flip_prob: Probability of mirroring a clip from left to right, 0 to 1.
       reversals: Pairs of classes that are each other backwards in time: every clip of one is also shown backwards, in
         the same batch, as a clip of the other. Doubles the clips of a step.
+      drop_spectrum: Networks that take both spectra at once: probability that a clip is shown in one spectrum alone,
+        either as likely, 0 to 1.
       seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; at
         least 0.
       save_every: Steps between checkpoints, at least 1.
@@ -43,6 +45,7 @@ class TrainOptions:
     cropping: Cropping = "random"
     flip_prob: float = 0.5
     reversals: tuple[tuple[str, str], ...] = ()
+    drop_spectrum: float = 0.1
     seed: int = 0
     save_every: int = 200
 
@@ -56,8 +59,9 @@ class TrainOptions:
             raise ValueError(f"`learning_rate` must be above 0; got {self.learning_rate}.")
         if not self.weight_decay >= 0:
             raise ValueError(f"`weight_decay` must be at least 0; got {self.weight_decay}.")
-        if not 0 <= self.flip_prob <= 1:
-            raise ValueError(f"`flip_prob` must be in [0, 1]; got {self.flip_prob}.")
+        for name in ("flip_prob", "drop_spectrum"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"`{name}` must be in [0, 1]; got {getattr(self, name)}.")
         check_seed(self.seed)
 
     def on_clips(self, num_clips: int) -> "TrainOptions":
@@ -92,6 +96,7 @@ class TrainChoices(TypedDict, total=False):
     weight_decay: float
     cropping: Cropping
     flip_prob: float
+    drop_spectrum: float
     seed: int
     save_every: int
 

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Int, PRNGKeyArray, UInt8
+from jaxtyping import Array, Int, PRNGKeyArray, PyTree
 
 from jaxsal.core.devices import device_mesh, join_parts, on_every_device, on_one_device, own_part
 from jaxsal.core.extras import check_installed
@@ -22,7 +22,7 @@ from jaxsal.core.processes import asked_to_stop, is_first
 from jaxsal.core.progress import Bar
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
-from jaxsal.training.augment import augment, with_reversals
+from jaxsal.training.augment import augment, with_dropped_spectra, with_reversals
 from jaxsal.training.checkpoint import (
     Checkpoint,
     Variables,
@@ -49,7 +49,7 @@ def init_state(spec: NetworkSpec, options: TrainOptions, start: Variables | None
     """The state before the first step, with the weights of `start`, or random ones."""
     if start is None:
         key = jax.random.fold_in(jax.random.key(options.seed), 0)
-        variables = init_variables(spec.model(), key, (1, *spec.clip_shape))
+        variables = init_variables(spec.model(), key, spec.batch_shape)
     else:
         variables = jax.tree.map(jnp.array, start)  # copies: a training step gives its buffers up
     return TrainState(jnp.zeros((), jnp.int32), variables, make_optimizer(options).init(variables["params"]))
@@ -59,7 +59,7 @@ def init_state(spec: NetworkSpec, options: TrainOptions, start: Variables | None
 def train_step(
     state: TrainState,
     key: PRNGKeyArray,
-    clips: UInt8[Array, "B T S S 3"] | UInt8[np.ndarray, "B T S S 3"],
+    clips: PyTree,
     labels: Int[Array, " B"] | Int[np.ndarray, " B"],
     spec: NetworkSpec,
     options: TrainOptions,
@@ -69,7 +69,7 @@ def train_step(
     Args:
       state: The state; its buffers are given up.
       key: The run's key; the step's own number is folded in.
-      clips: Frames as they are stored.
+      clips: Frames as they are stored, (B, T, S, S, C) uint8; of scenes by spectrum.
       labels: Classes.
       spec: What is trained.
       options: How.
@@ -78,10 +78,12 @@ def train_step(
       The next state, and the batch's loss and accuracy as (sum, count).
     """
     model, optimizer = spec.model(), make_optimizer(options)
-    keys = jax.random.split(jax.random.fold_in(key, state.step), len(clips) + 1)
-    inputs = jax.vmap(partial(augment, crop=spec.crop, options=options))(keys[:-1], jnp.asarray(clips))
+    keys = jax.random.split(jax.random.fold_in(key, state.step), len(labels) + 1)
+    inputs = jax.vmap(partial(augment, crop=spec.crop, options=options))(keys[:-1], jax.tree.map(jnp.asarray, clips))
     inputs, labels = with_reversals(inputs, jnp.asarray(labels), spec.classes, options.reversals)
-    inputs = (inputs - jnp.asarray(spec.mean)) / jnp.asarray(spec.std)
+    inputs = spec.normalize(inputs)
+    if spec.channels:
+        inputs = with_dropped_spectra(jax.random.fold_in(keys[-1], 1), inputs, options.drop_spectrum)
 
     def loss_fn(params):
         variables = {**state.variables, "params": params}
@@ -95,7 +97,7 @@ def train_step(
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
         change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
         params = optax.apply_updates(state.variables["params"], change)
-    count = jnp.float32(len(inputs))
+    count = jnp.float32(len(labels))
     hits = (logits.argmax(axis=-1) == labels).sum().astype(jnp.float32)
     metrics = {"loss": (losses.sum(), count), "accuracy": (hits, count)}
     return TrainState(state.step + 1, {"params": params, **updates}, opt_state), metrics
@@ -233,7 +235,8 @@ def accuracy_by_spectrum(
     predict = _predictor(spec)
     right: dict[str, list[bool]] = {}
     for batch in ordered_batches(clips, batch_size):
-        padded = np.pad(batch.clips, [(0, batch_size - len(batch.clips))] + [(0, 0)] * 4)
+        pad = partial(np.pad, pad_width=[(0, batch_size - len(batch.labels))] + [(0, 0)] * 4)
+        padded = jax.tree.map(pad, batch.clips)
         predicted = np.asarray(predict(variables, padded))[: len(batch.labels)]
         for record, hit in zip(batch.records, predicted == batch.labels, strict=True):
             right.setdefault(clips.clip_set.records[record].spectrum, []).append(bool(hit))
@@ -245,7 +248,8 @@ def _predictor(spec: NetworkSpec) -> Callable[..., Int[Array, " B"]]:
 
     @jax.jit
     def predict(variables, clips):
-        cut = clips[:, :, start : start + spec.crop, start : start + spec.crop].astype(jnp.float32) / 255
-        return jax.vmap(spec.classifier(variables))(cut).argmax(axis=-1)
+        window = slice(start, start + spec.crop)
+        cut = jax.tree.map(lambda part: part[:, :, window, window].astype(jnp.float32) / 255, clips)
+        return jax.vmap(spec.classifier(variables))(spec.in_channels(cut)).argmax(axis=-1)
 
     return predict

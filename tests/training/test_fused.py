@@ -1,0 +1,52 @@
+"""Networks of both spectra are trained, saved, opened again, and take scenes alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import runs
+from jaxsal import load
+from jaxsal.core.fingerprints import fingerprint
+from jaxsal.datasets.fused import clips_for
+from jaxsal.datasets.pipeline import load_clips
+from jaxsal.models import StackedChannels, TwoStream
+from jaxsal.training.checkpoint import open_checkpoint
+from jaxsal.training.train import accuracy_by_spectrum, train
+
+STREAMS = dataclasses.replace(runs.SPEC, spectra="FUSED")
+CHANNELS = dataclasses.replace(STREAMS, fusion="channels")
+OPTIONS = dataclasses.replace(runs.OPTIONS, reversals=(("down", "up"),), drop_spectrum=0.5)
+
+
+def scenes(split):
+    return load_clips(clips_for(runs.clip_set(), "FUSED", split=split), size=18, sampler=STREAMS.sampler)
+
+
+@pytest.mark.parametrize(("spec", "kind"), [(STREAMS, TwoStream), (CHANNELS, StackedChannels)])
+def test_a_fused_network_is_trained_and_opened_again(spec, kind, tmp_path):
+    options = dataclasses.replace(OPTIONS, num_steps=2)
+    trained = train(spec, options, scenes("train"), tmp_path)
+    assert isinstance(spec.model(), kind)
+    assert fingerprint(open_checkpoint(tmp_path).variables) == fingerprint(trained.variables)
+    again = train(spec, options, scenes("train"), tmp_path)  # there is no step left
+    assert fingerprint(again.variables) == fingerprint(trained.variables)
+    accuracy = accuracy_by_spectrum(spec, trained.variables, scenes("test"))
+    assert list(accuracy) == ["FUSED"]
+    assert accuracy["FUSED"][1] == 4
+    classifier = load(tmp_path)
+    scene = spec.centre_clip(scenes("test").clip_set.records[0].load())
+    assert {name: part.shape for name, part in scene.items()} == {"IR": (4, 16, 16, 1), "TV": (4, 16, 16, 3)}
+    assert classifier(scene).shape == (2,)
+    assert np.abs(classifier(scene) - classifier(scene | {"IR": 1 - scene["IR"]})).max() > 1e-6
+    assert spec.untrained()(scene).tolist() == [0, 0]
+
+
+def test_recordings_must_be_of_the_spectra_of_the_network():
+    frames = runs.moving_bar(0, 0, False)
+    with pytest.raises(
+        ValueError, match=r"`clip` must be in the spectra \('IR', 'TV'\) for a network of FUSED; got one"
+    ):
+        STREAMS.centre_clip(frames)
+    with pytest.raises(ValueError, match="`clip` must be in one spectrum for a network of IRTV; got"):
+        runs.SPEC.centre_clip({"IR": frames, "TV": frames})
