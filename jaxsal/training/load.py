@@ -85,7 +85,7 @@ def read_clip(
     size: int | None = None,
     crop: int | None = None,
     antialias: bool = False,
-) -> Float[RecordedClip, "T H W 3"]:
+) -> Float[RecordedClip, "T H W C"]:
     """Reads a recording as the clip that a classifier takes: frames chosen, resized, centre square, in [0, 1].
 
     Args:
