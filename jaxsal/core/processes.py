@@ -9,13 +9,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxsal.core.devices import device_mesh
+from jaxsal.core.files import remove_leftovers
+from jaxsal.core.locks import hold_folder
 
 _GIVEN = {
     "coordinator_address": "JAX_COORDINATOR_ADDRESS",
@@ -147,6 +150,20 @@ def then_wait_for_all(place: str) -> Iterator[None]:
     except Exception as error:
         failure = error
     wait_for_all(place, failure)
+
+
+@contextmanager
+def held_by_first(folder: str | Path, job: str, *, part: str = "") -> Iterator[None]:
+    """Holds a folder for all processes that JAX joined, the first of which locks it, and sweeps up what kills left.
+
+    Arguments and errors are those of `jaxsal.core.locks.hold_folder`; what fails in the first is raised in all.
+    """
+    with ExitStack() as held:
+        with then_wait_for_all(f"{folder} is locked"):
+            if is_first():
+                held.enter_context(hold_folder(folder, job, part=part))
+                remove_leftovers(folder)
+        yield
 
 
 def from_first(make: Callable[[], Any]) -> Any:

@@ -10,6 +10,7 @@ examples, so that a set is listed without reading a frame.
 
 import contextlib
 import dataclasses
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.extras import check_installed
+from jaxsal.core.locks import hold_folder
 from jaxsal.core.progress import counted
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
@@ -191,7 +193,9 @@ def prepare_clips(
     config = config or "-".join(parts + ["antialias"] * antialias) or FULL
     chosen = ClipConfig(name=config, size=size, antialias=antialias, num_frames=num_frames or RENDERED_FRAMES)
     root = Path(data_dir or default_data_dir()).absolute()
-    with contextlib.redirect_stdout(sys.stderr):
+    with hold_folder(root / name, "data prepare"), contextlib.redirect_stdout(sys.stderr):
+        for leftover in (root / name).glob("*/incomplete.*"):
+            shutil.rmtree(leftover, ignore_errors=True)  # of a run that was killed, for none holds the folder
         builder = BUILDERS[name](data_dir=root, config=FULL if config == FULL else chosen)
         builder.show_progress = progress
         tfds.disable_progress_bar()  # which writes carriage returns, also to a log

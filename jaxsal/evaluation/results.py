@@ -7,8 +7,6 @@ cell that reads a ledger also by `scores`, the ledger's name. The note of a resu
 
 import json
 import math
-import os
-import shutil
 from collections.abc import Sequence
 from functools import cached_property
 from html import escape
@@ -19,7 +17,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.extras import check_installed
-from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_text
+from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_folder_atomically, write_text
 from jaxsal.core.shown import html_table
 from jaxsal.evaluation.means import MOST_SHOWN, as_texts, mean_rows, means_text
 from jaxsal.evaluation.reader import Description, Reader
@@ -141,7 +139,7 @@ class Results:
         import pyarrow.parquet
 
         with write_atomically(path) as file:
-            pyarrow.parquet.write_table(pyarrow.table(columns), file)
+            pyarrow.parquet.write_table(pyarrow.table(columns), file, write_page_checksum=True)
         return len(self.rows)
 
     def _write_zarr(self, path: Path, columns: dict[str, list[Any]]) -> None:
@@ -149,8 +147,7 @@ class Results:
         import xarray
 
         table = {name: ("result", _numbers_or_texts(values)) for name, values in columns.items()}
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
+        with write_folder_atomically(path) as aside:
             xarray.Dataset(table).to_zarr(aside, mode="w", zarr_format=2)
             for folder, kind in (("cells", "result"), ("ledgers", "scores")):
                 for name in self._store.descriptions(kind):
@@ -159,10 +156,6 @@ class Results:
                         block = whole.isel(clip=slice(start, start + _CLIPS_AT_ONCE))
                         more: dict[str, Any] = dict(append_dim="clip") if start else {}
                         block.to_zarr(aside, group=f"{folder}/{name}", mode="a", zarr_format=2, **more)
-            shutil.rmtree(path, ignore_errors=True)
-            os.replace(aside, path)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def open_results(store: str | Path) -> Results:

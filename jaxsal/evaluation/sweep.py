@@ -3,13 +3,13 @@
 import dataclasses
 import itertools
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
 import jax
 
 from jaxsal.core.devices import this_process_alone
 from jaxsal.core.origin import origin
-from jaxsal.core.processes import from_first, is_first, then_wait_for_all, wait_for_all
+from jaxsal.core.processes import from_first, held_by_first, is_first, then_wait_for_all, wait_for_all
 from jaxsal.evaluation.config import SweepConfig
 from jaxsal.evaluation.grid import open_groups
 from jaxsal.evaluation.groups import Group
@@ -42,35 +42,38 @@ def run_sweep(
     Raises:
       FileNotFoundError: If a checkpoint or a set of clips is missing.
       ValueError: If the config does not fit the checkpoints or the clips.
-      OSError: If the store cannot be written, as when the disk is full; in every process, if one of several failed.
+      OSError: If the store cannot be written, as when the disk is full, or another run works in it that is no shard
+        of the same sweep; in every process, if one of several failed. Stores on a URL have no lock.
     """
-    with then_wait_for_all("the store is opened"):
-        groups = open_groups(config) if groups is None else groups
-        store = Store(config.store, create=True)
-        if verify:
-            store.verify()
-        plan, todo = make_plan(groups, store)
-        if is_first():
-            store.write_about(dict(config=dataclasses.asdict(config), **origin()))
-    tasks = _tasks_of_shard(groups, todo, shard)
-    rounds = [
-        share_out([task for task in tasks if task.later == later], jax.process_index(), jax.process_count())
-        for later in (False, True)
-    ]
-    shown = _progress_of(plan, groups, rounds, store.damaged)
-    run = _run_of(config, groups, store, shown)
-    try:
-        for alone, together in rounds:
-            _run_round(alone, together, run)
-        if is_first():
-            store.compact()
-    finally:
-        shown.close()
-        with suppress(OSError):  # a sweep that is stopped still waits for its last write
-            store.commit()
-    if tasks:
-        shown.say(shown.summary())
-    return plan
+    part = "" if shard[1] == 1 else f"shard {shard[0]}/{shard[1]}"
+    with nullcontext() if "://" in config.store else held_by_first(config.store, "sweep", part=part):
+        with then_wait_for_all("the store is opened"):
+            groups = open_groups(config) if groups is None else groups
+            store = Store(config.store, create=True)
+            if verify:
+                store.verify()
+            plan, todo = make_plan(groups, store)
+            if is_first():
+                store.write_about(dict(config=dataclasses.asdict(config), **origin()))
+        tasks = _tasks_of_shard(groups, todo, shard)
+        rounds = [
+            share_out([task for task in tasks if task.later == later], jax.process_index(), jax.process_count())
+            for later in (False, True)
+        ]
+        shown = _progress_of(plan, groups, rounds, store.damaged)
+        run = _run_of(config, groups, store, shown)
+        try:
+            for alone, together in rounds:
+                _run_round(alone, together, run)
+            if is_first():
+                store.compact()
+        finally:
+            shown.close()
+            with suppress(OSError):  # a sweep that is stopped still waits for its last write
+                store.commit()
+        if tasks:
+            shown.say(shown.summary())
+        return plan
 
 
 def _progress_of(

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_choice
+from jaxsal.core.files import remove_leftovers
+from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import SPECTRA, ClipSet
@@ -55,6 +57,7 @@ def run_study(
 
     Raises:
       ValueError: If the recipe or a table is unknown, or `output` holds another run.
+      FolderInUseError: If another run works in `output`.
     """
     tables = {recipe: chosen_tables(study, recipe, only) for recipe in recipes}
     start = time.perf_counter()
@@ -62,22 +65,24 @@ def run_study(
     def open_set(config: NetworkConfig) -> ClipSet:
         return open_clips(data, height=config.size, num_frames=config.num_frames, seed=study.seed)
 
-    networks = train_networks(study, open_set, output / "networks", num_workers=num_workers)
-    seconds, reports = {"networks": time.perf_counter() - start}, []
-    for recipe in tables:
-        start = time.perf_counter()
-        folder = output / study.run_name(recipe)
-        results, located = explain_cells(study, recipe, tables[recipe], networks, folder)
-        seconds["explaining"] = time.perf_counter() - start
-        made_by: dict[str, Any] = dict(
-            command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
-        )
-        findings = Findings(study, recipe, tables[recipe], networks, results, located)
-        part = "+".join(table.name for table in tables[recipe])
-        reports.append(write_report(folder / f"only-{part}" if only else folder, findings, made_by))
-    if len(reports) > 1 and not only:
-        reports.append(write_side_by_side(output / "side-by-side", reports))
-    return reports
+    with hold_folder(output, "study"):
+        remove_leftovers(output)
+        networks = train_networks(study, open_set, output / "networks", num_workers=num_workers)
+        seconds, reports = {"networks": time.perf_counter() - start}, []
+        for recipe in tables:
+            start = time.perf_counter()
+            folder = output / study.run_name(recipe)
+            results, located = explain_cells(study, recipe, tables[recipe], networks, folder)
+            seconds["explaining"] = time.perf_counter() - start
+            made_by: dict[str, Any] = dict(
+                command=command, recipe=recipe, data=data, study=dataclasses.asdict(study), seconds=seconds, **origin()
+            )
+            findings = Findings(study, recipe, tables[recipe], networks, results, located)
+            part = "+".join(table.name for table in tables[recipe])
+            reports.append(write_report(folder / f"only-{part}" if only else folder, findings, made_by))
+        if len(reports) > 1 and not only:
+            reports.append(write_side_by_side(output / "side-by-side", reports))
+        return reports
 
 
 def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table, ...]:

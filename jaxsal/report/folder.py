@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.controls import is_control
-from jaxsal.core.files import write_text
+from jaxsal.core.files import remove_leftovers, write_text
+from jaxsal.core.locks import hold_folder
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import overlay, save_animation, save_strip
@@ -62,22 +63,27 @@ def explain_to_folder(
 
     Returns:
       What was found and written.
+
+    Raises:
+      FolderInUseError: If another run works in the folder.
     """
-    spec = checkpoint.spec
-    explanations, places = explain_cases(
-        spec.classifier(checkpoint.variables),
-        cases,
-        options,
-        directory / FOLDER,
-        clip_shape=spec.clip_shape,
-        classes=spec.classes,
-        progress=True,
-    )
-    provenance = made_by(command, options, checkpoint, places, **notes)
-    loaded = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
-    masks = {name: mask for name, mask in loaded.items() if mask is not None}
-    rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
-    return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
+    with hold_folder(directory, "explaining"):
+        remove_leftovers(directory)
+        spec = checkpoint.spec
+        explanations, places = explain_cases(
+            spec.classifier(checkpoint.variables),
+            cases,
+            options,
+            directory / FOLDER,
+            clip_shape=spec.clip_shape,
+            classes=spec.classes,
+            progress=True,
+        )
+        provenance = made_by(command, options, checkpoint, places, **notes)
+        loaded = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
+        masks = {name: mask for name, mask in loaded.items() if mask is not None}
+        rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
+        return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
 
 
 def write_folder(

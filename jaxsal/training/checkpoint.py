@@ -74,8 +74,8 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
 
 
 def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManager:
-    """The keeper of the checkpoints of one run, under `directory`; the newest `keep` stay."""
-    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True)
+    """The keeper of the checkpoints of one run, under `directory`: the newest `keep` stay, unfinished ones go."""
+    options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
     return ocp.CheckpointManager(Path(directory).absolute(), options=options)
 
 

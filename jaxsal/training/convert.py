@@ -13,6 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_atomically
+from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.datasets.channels import usual_normalization
 from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
@@ -170,10 +171,11 @@ def save_as_run(checkpoint: Checkpoint, directory: str | Path) -> None:
       ValueError: If the folder holds one already.
     """
     inner = Path(directory) / "checkpoints"
-    if latest_step(inner) is not None:
-        raise ValueError(f"`output` must be a folder without a checkpoint; got {directory}.")
-    with open_manager(inner) as manager:
-        save_checkpoint(manager, checkpoint)
+    with hold_folder(directory, "converting"):
+        if latest_step(inner) is not None:
+            raise ValueError(f"`output` must be a folder without a checkpoint; got {directory}.")
+        with open_manager(inner) as manager:
+            save_checkpoint(manager, checkpoint)
 
 
 def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.ndarray]:

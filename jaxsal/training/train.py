@@ -18,7 +18,7 @@ from jaxsal.core.devices import device_mesh, join_parts, on_every_device, on_one
 from jaxsal.core.extras import check_installed
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.origin import origin
-from jaxsal.core.processes import asked_to_stop, is_first
+from jaxsal.core.processes import asked_to_stop, held_by_first, is_first
 from jaxsal.core.progress import Bar
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
@@ -134,29 +134,30 @@ def train(
     Raises:
       ValueError: If `directory` holds a run of another network, with other options, clips or starting variables, or
         is damaged.
-      OSError: If a checkpoint cannot be written, as when the disk is full.
+      OSError: If a checkpoint cannot be written, as when the disk is full, or another run works in `directory`.
       KeyboardInterrupt: After SIGTERM.
     """
     if tensorboard:
         check_installed("tensorboardX")
     directory = Path(directory)
-    options = options.on_clips(len(clips.clip_set.records))
-    notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
-    state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
-    with open_manager(directory / "checkpoints", keep=2) as manager:
-        for damaged in [step for step in manager.all_steps() if step > int(state.step)]:
-            manager.delete(damaged)
+    with held_by_first(directory, "training"):
+        options = options.on_clips(len(clips.clip_set.records))
+        notes = origin(options=dataclasses.asdict(options), **_identity(clips, start))
+        state = _resume(spec, options, notes, directory) or init_state(spec, options, start)
+        with open_manager(directory / "checkpoints", keep=2) as manager:
+            for damaged in [step for step in manager.all_steps() if step > int(state.step)]:
+                manager.delete(damaged)
 
-        def save(state: TrainState, history: list[Entry]) -> None:
-            if is_first():
-                write_history(directory / "history.jsonl", history)
-                if tensorboard:
-                    write_tensorboard(directory / "tensorboard", history)
-            progress_made = {"opt_state": state.opt_state}
-            save_checkpoint(manager, Checkpoint(spec, state.variables, history[-1].step, progress_made, notes))
+            def save(state: TrainState, history: list[Entry]) -> None:
+                if is_first():
+                    write_history(directory / "history.jsonl", history)
+                    if tensorboard:
+                        write_tensorboard(directory / "tensorboard", history)
+                progress_made = {"opt_state": state.opt_state}
+                save_checkpoint(manager, Checkpoint(spec, state.variables, history[-1].step, progress_made, notes))
 
-        state = _take_steps(state, spec, options, clips, save, progress=progress)
-    return Checkpoint(spec, jax.tree.map(on_one_device, state.variables), int(state.step), None, notes)
+            state = _take_steps(state, spec, options, clips, save, progress=progress)
+        return Checkpoint(spec, jax.tree.map(on_one_device, state.variables), int(state.step), None, notes)
 
 
 def _take_steps(
