@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jaxsal.saliency.ledger import RiseLedger
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
-    from jaxsal.training.load import load, read_clip
+    from jaxsal.training.load import load, read_clip, read_scene
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
@@ -32,6 +32,7 @@ _HOMES = {
     "models": "jaxsal.models",
     "open_results": "jaxsal.evaluation.results",
     "read_clip": "jaxsal.training.load",
+    "read_scene": "jaxsal.training.load",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
     "score_masks": "jaxsal.engine.masked",
@@ -53,6 +54,7 @@ __all__ = [
     "models",
     "open_results",
     "read_clip",
+    "read_scene",
     "rise",
     "rise_ledger",
     "score_masks",

@@ -16,6 +16,8 @@ from jaxsal.training.options import TrainOptions
 def files(folder: Path) -> jaxsal.Explanation:
     classifier: jaxsal.Classifier = jaxsal.load(folder)
     clip = jaxsal.read_clip("walk.mp4", classifier, spectrum="IR", start=8, value_range=(28_000, 30_000))
+    scene = jaxsal.read_scene({"IR": "walk_ir.mp4", "TV": "walk.mp4"}, classifier, start=8, value_range="auto")
+    jaxsal.gradcam(classifier, scene)
     times: np.ndarray | None = clip.times
     ledger: jaxsal.RiseLedger = jaxsal.RiseLedger.load(folder / "walk.npz")
     jaxsal.view(clip, ledger, classes=classifier.classes).save(folder / "walk.html")

@@ -12,7 +12,8 @@ from jaxsal.core.checks import hint
 SPECTRA = ("IR", "TV")
 FUSED = "FUSED"
 """Of a network that takes both spectra of a scene at once, and of such a scene."""
-TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV"), FUSED: (FUSED,)}
+TRAINING_SPECTRA = {"IR": ("IR",), "TV": ("TV",), "IRTV": ("IR", "TV")}
+"""Of networks that take one clip at a time: the spectra of the clips that they are trained on."""
 SPLITS = ("train", "test")
 
 Frames = UInt8[np.ndarray, "L H W 3"]

@@ -1,6 +1,7 @@
 """A trained classifier out of its folder, and a recording as it takes it."""
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -138,10 +139,57 @@ def read_clip(
         indices = first + centre_window(last - first, last - first if num_frames is None else num_frames)
         cut = None if size is None else Cut(size, size if crop is None else crop, antialias)
         excerpt = take(recording, indices, reading, cut)
-    recorded = (excerpt.clip() if spec is None else spec.clip(excerpt)).view(RecordedClip)
+    return _recorded(excerpt.clip() if spec is None else spec.clip(excerpt), excerpt)
+
+
+def _recorded(clip: Float[np.ndarray, "T H W C"], excerpt: Excerpt) -> Float[RecordedClip, "T H W C"]:
+    recorded = clip.view(RecordedClip)
     recorded.excerpt, recorded.frames = excerpt, np.array(excerpt.frames)
     recorded.times = None if excerpt.times is None else np.array(excerpt.times)
     return recorded
+
+
+def read_scene(
+    paths: Mapping[str, str | Path],
+    classifier: Classifier,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    value_range: RangeChoice = None,
+) -> dict[str, Float[RecordedClip, "T H W C"]]:
+    """Reads an infrared and a visible recording as the scene that a network of both spectra takes.
+
+    Frames are chosen in the infrared recording; those of the visible one are at the same share of its length. Both are
+    resized by their shorter side and cut around the middle, so they must show the same view.
+
+    Args:
+      paths: {"IR": recording, "TV": recording}, each as for `read_clip`.
+      classifier: Of `jaxsal.load`, trained on both spectra at once.
+      start: First frame of both recordings to use, counted from 0.
+      stop: Frame before which to stop; None for the end.
+      value_range: Raw values of black and white of the infrared frames, or "auto", as for `read_clip`.
+
+    Returns:
+      {"IR": (T, H, W, 1), "TV": (T, H, W, 3)}, float32 in [0, 1].
+
+    Raises:
+      FileNotFoundError: If there is nothing at a path.
+      ValueError: If the classifier takes one spectrum, the paths are of other spectra, or a recording cannot be read.
+
+    Example:
+      >>> scene = jaxsal.read_scene({"IR": "walk_ir.mp4", "TV": "walk.mp4"}, classifier)  # doctest: +SKIP
+    """
+    spec = classifier.spec
+    if spec is None or not spec.channels:
+        raise ValueError(
+            "`classifier` must take both spectra, as `jaxsal train --spectra FUSED` makes it; got another."
+        )
+    if sorted(paths) != sorted(spec.channels):
+        raise ValueError(f"`paths` must be of the spectra {tuple(spec.channels)}; got {tuple(paths)}.")
+    readings = {name: Reading(value_range if name == "IR" else None) for name in paths}
+    recordings = {name: open_recording(path, readings[name]) for name, path in paths.items()}
+    excerpts = spec.scene_excerpts(recordings, readings, start, stop)
+    return {name: _recorded(clip, excerpts[name]) for name, clip in spec.clip(excerpts).items()}
 
 
 def _spec_of(classifier: Classifier | None, spectrum: str | None, **cutting: int | None) -> NetworkSpec | None:
@@ -151,6 +199,8 @@ def _spec_of(classifier: Classifier | None, spectrum: str | None, **cutting: int
     spec = classifier.spec
     if spec is None:
         raise ValueError("`classifier` must be one of jaxsal.load; got a model of your own: give num_frames and size.")
+    if spec.channels:
+        raise ValueError("`classifier` must take one spectrum; got one of both, see `jaxsal.read_scene`.")
     given = [name for name, value in cutting.items() if value is not None]
     if given:
         shape = spec.clip_shape

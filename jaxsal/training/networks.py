@@ -120,7 +120,7 @@ class NetworkSpec:
             values = tuple(getattr(self, name))
             if self.spectra == FUSED and len(values) == 3:  # infrared has the mean of the colours
                 object.__setattr__(self, name, (*values, sum(values) / 3))
-        check_choice("spectra", self.spectra, tuple(TRAINING_SPECTRA))
+        check_choice("spectra", self.spectra, (*TRAINING_SPECTRA, FUSED))
         for name in ("width", "num_frames", "size", "crop", "stride"):
             check_positive(name, getattr(self, name))
         _ = self.sampler

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import runs
-from jaxsal import load
+from jaxsal import load, read_clip, read_scene
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.fused import clips_for
 from jaxsal.datasets.pipeline import load_clips
@@ -40,6 +40,26 @@ def test_a_fused_network_is_trained_and_opened_again(spec, kind, tmp_path):
     assert classifier(scene).shape == (2,)
     assert np.abs(classifier(scene) - classifier(scene | {"IR": 1 - scene["IR"]})).max() > 1e-6
     assert spec.untrained()(scene).tolist() == [0, 0]
+
+
+def test_a_scene_is_read_from_two_recordings(tmp_path):
+    """Twice as many visible frames a second: every second one goes with an infrared frame."""
+    bar = runs.moving_bar(0, 0, True)
+    np.save(tmp_path / "ir.npy", bar[..., 0])
+    np.save(tmp_path / "tv.npy", np.repeat(bar, 2, axis=0)[:-1])
+    paths = {"IR": tmp_path / "ir.npy", "TV": tmp_path / "tv.npy"}
+    scene = read_scene(paths, STREAMS.untrained())
+    assert {name: part.shape for name, part in scene.items()} == {"IR": (4, 16, 16, 1), "TV": (4, 16, 16, 3)}
+    assert (scene["IR"].frames.tolist(), scene["TV"].frames.tolist()) == ([1, 2, 3, 4], [2, 4, 6, 8])
+    np.testing.assert_allclose(scene["IR"][..., 0], scene["TV"][..., 0])
+    with pytest.raises(
+        ValueError, match="`classifier` must take one spectrum; got one of both, see `jaxsal.read_scene`"
+    ):
+        read_clip(tmp_path / "tv.npy", STREAMS.untrained())
+    with pytest.raises(ValueError, match="`classifier` must take both spectra, as"):
+        read_scene(paths, runs.SPEC.untrained())
+    with pytest.raises(ValueError, match=r"`paths` must be of the spectra \('IR', 'TV'\); got \('TV',\)"):
+        read_scene({"TV": tmp_path / "tv.npy"}, STREAMS.untrained())
 
 
 def test_recordings_must_be_of_the_spectra_of_the_network():
