@@ -108,7 +108,7 @@ def test_the_readmes_python_is_python_and_its_own_model_runs():
 # Reasons that another message wraps; of another process; messages that say the row of a table first, what a store
 # lacks, or whose ledger it is.
 FREE_MESSAGES = {
-    *("models/torch/files.py", "models/pickles.py", "core/processes.py"),
+    *("models/torch/files.py", "models/torch/unpickler.py", "models/pickles.py", "core/processes.py"),
     *("datasets/paired.py", "datasets/prepared.py"),
     "evaluation/explanation.py",
     *("saliency/ledger.py", "report/view.py"),

@@ -22,7 +22,7 @@ class Convert(Verb):
     output: Annotated[Path, tyro.conf.Positional]
     """Folder of the new run; if SOURCE is a run, the .safetensors file to write. Options apply to new runs only."""
     arch: Annotated[
-        Literal["resnet3d18", "i3d", "pan", "pan_rgb", "pan_pa"] | None,
+        Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "pan", "pan_rgb", "pan_pa"] | None,
         unset("recognised by the tensors' names; pan with --from-resnet50"),
     ] = None
     """Architecture of the network."""
@@ -30,7 +30,7 @@ class Convert(Verb):
     """Where in the file the network is, such as state_dict_ema or teacher, if the file holds several."""
     from_resnet50: bool = False
     """SOURCE is a ResNet-50: make a PAN of it, whose head and PA module are new and must be trained."""
-    classes: Annotated[tuple[str, ...], unset("class-0 class-1 ..")] = ()
+    classes: Annotated[tuple[str, ...], unset("Kinetics' for 400, else class-0 class-1 ..")] = ()
     """Names of the classes, in the order of the logits. If not set, this and the options below are read from the
     metadata of a file that `jaxsal convert` wrote."""
     classes_file: Annotated[Path | None, unset("as --classes")] = None
@@ -41,13 +41,16 @@ class Convert(Verb):
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; i3d 4")] = None
     """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
-    size: Annotated[int | None, unset("256; i3d 224")] = None
+    size: Annotated[int | None, unset("256; i3d 224, mc3_18 and r2plus1d_18 128")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
-    crop: Annotated[int | None, unset("224")] = None
+    crop: Annotated[int | None, unset("224; mc3_18 and r2plus1d_18 112")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
-    mean: Annotated[tuple[float, ...] | None, unset("0.485 0.456 0.406, ImageNet's, as in the study; i3d 0.5")] = None
+    mean: Annotated[
+        tuple[float, ...] | None,
+        unset("0.485 0.456 0.406, ImageNet's, as in the study; i3d 0.5, mc3_18 and r2plus1d_18 as torchvision"),
+    ] = None
     """Mean of the training data, one value for each channel (R G B), 0 to 1."""
-    std: Annotated[tuple[float, ...] | None, unset("0.229 0.224 0.225; i3d 0.5")] = None
+    std: Annotated[tuple[float, ...] | None, unset("as --mean")] = None
     """Standard deviation of the training data, one value for each channel, above 0, in the unit of --mean."""
     seed: int = 0
     """Seed of the new parts with --from-resnet50, at least 0."""

@@ -17,6 +17,7 @@ from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.datasets.channels import usual_normalization
 from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
+from jaxsal.models.pretrained import kinetics400_classes
 from jaxsal.models.torch.files import read_metadata, read_tensors
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import model_from_torch, network_variables
@@ -63,7 +64,7 @@ def checkpoint_from_torch(
       arch: What the network is, a key of `jaxsal.training.networks.NETWORKS`; told by the tensors' names if None.
       entry: Where in the file the network is, such as "teacher", if the file holds several.
       classes: Names of the classes, in the order of the logits. If None, the names that `write_for_torch` noted in the
-        file, or "class-0" and so on.
+        file, those of Kinetics-400 for 400 classes, or "class-0" and so on.
       from_resnet50: Whether `source` is a ResNet-50 that a PAN of `classes` is to start from; the PAN's head and
         PA module are drawn anew and know nothing yet.
       seed: Of those new parts.
@@ -91,7 +92,7 @@ def checkpoint_from_torch(
     stored = stored or arch
     variables = network_variables(stored, held)
     model, channels = model_from_torch(stored, held)
-    classes = classes or noted.get("classes") or tuple(f"class-{number}" for number in range(model.num_classes))
+    classes = classes or noted.get("classes") or _class_names(model.num_classes)
     usual = {"num_frames": _num_frames(arch, model), **usual_normalization(channels), **NETWORKS[arch].published}
     fields = usual | noted | {"width": model.width} | dict(spec)
     network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
@@ -109,6 +110,12 @@ def checkpoint_from_torch(
 def _num_frames(arch: str, model: nn.Module) -> int:
     """The frames of a clip: as many as a PAN's segments have, the published network's for others."""
     return model.num_segments * model.frames_per_mask if isinstance(model, PAN) else NETWORKS[arch].num_frames
+
+
+def _class_names(num_classes: int) -> tuple[str, ...]:
+    """Names where a file has none: those of Kinetics-400 for 400 classes, "class-0" and so on for others."""
+    names = kinetics400_classes()
+    return names if num_classes == len(names) else tuple(f"class-{number}" for number in range(num_classes))
 
 
 def _noted_fields(source: str | Path) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
-from jaxsal.models import I3D, PAN, ResNet3D18, StackedChannels, TwoStream
+from jaxsal.models import I3D, PAN, ResNet3D18, StackedChannels, TwoStream, resnet3d
 from jaxsal.models.initialise import BatchShape, zeros
 from jaxsal.models.pan import Variant
 
@@ -62,8 +62,8 @@ def _pan(num_classes: int, width: int, num_frames: int, variant: Variant = "lite
     return PAN(num_classes, width, _pan_sampler(num_frames).num_segments, variant=variant)
 
 
-def _resnet3d18(num_classes: int, width: int, num_frames: int) -> ResNet3D18:
-    return ResNet3D18(num_classes, width)
+def _resnet3d18(num_classes: int, width: int, num_frames: int, variant: resnet3d.Variant = "r3d") -> ResNet3D18:
+    return ResNet3D18(num_classes, width, variant)
 
 
 def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
@@ -73,8 +73,17 @@ def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
 Fusion = Literal["streams", "channels"]
 FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
 I3D_FIELDS = MappingProxyType(dict(stride=4, size=224, mean=(0.5,) * 3, std=(0.5,) * 3))
+TORCHVISION_FIELDS = MappingProxyType(
+    dict(size=128, crop=112, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989))
+)
 NETWORKS = {
     "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
+    "mc3_18": Architecture(
+        partial(_resnet3d18, variant="mc3"), WindowSampler, 16, antialias=False, published=TORCHVISION_FIELDS
+    ),
+    "r2plus1d_18": Architecture(
+        partial(_resnet3d18, variant="r2plus1d"), WindowSampler, 16, antialias=False, published=TORCHVISION_FIELDS
+    ),
     "i3d": Architecture(_i3d, WindowSampler, 16, antialias=True, published=I3D_FIELDS),
     "pan": Architecture(_pan, _pan_sampler, 32, antialias=True, from_resnet50=True),
     "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True, from_resnet50=True),

@@ -7,7 +7,9 @@ import pytest
 
 import golden
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
-from jaxsal.models import ResNet3D18, init_variables, variables_from_torch
+from jaxsal.models import ResNet3D18, init_variables, variables_from_torch, variables_to_torch
+from jaxsal.models.torch.state_dict import bare_state_dict
+from jaxsal.models.torch.weights import model_from_torch
 from slow_convolution import convolve
 
 
@@ -40,9 +42,12 @@ def test_every_layer_and_the_logits_equal_torchvisions():
     golden.assert_close("r3d18", "logits", logits)
 
 
-@pytest.mark.parametrize(("num_classes", "num_parameters"), [(8, 33_170_376), (400, 33_371_472)])
-def test_number_of_parameters(num_classes, num_parameters):
-    model = ResNet3D18(num_classes)
+@pytest.mark.parametrize(
+    ("num_classes", "variant", "num_parameters"),
+    [(8, "r3d", 33_170_376), (400, "r3d", 33_371_472), (400, "mc3", 11_695_440), (400, "r2plus1d", 31_505_325)],
+)
+def test_number_of_parameters(num_classes, variant, num_parameters):
+    model = ResNet3D18(num_classes, variant=variant)
 
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 32, 32, 3)))
 
@@ -96,3 +101,36 @@ def test_exports_for_cpu_cuda_and_tpu(tiny):
     exported = jax.export.export(apply, platforms=["cpu", "cuda", "tpu"])(variables, clips)
 
     np.testing.assert_allclose(exported.call(variables, clips), apply(variables, clips), atol=1e-5)
+
+
+@pytest.mark.parametrize(("arch", "variant"), [("mc3_18", "mc3"), ("r2plus1d_18", "r2plus1d")])
+def test_every_layer_of_the_factored_forms_equals_torchvisions(arch, variant):
+    """Networks of width 8; their names and shapes are torchvision's own."""
+    reference = golden.load("video_resnets")
+    known = reference.meta[arch]
+    state_dict = golden.seeded.seeded_state_dict(known["shapes"], known["seed"])
+    assert golden.seeded.fingerprint(state_dict) == known["sha256"]
+    found = bare_state_dict(state_dict)
+    assert found.arch == arch
+    model, _ = model_from_torch(arch, found)
+    assert model == ResNet3D18(3, 8, variant)
+    variables = variables_from_torch(arch, state_dict)
+    names = {"stem": "stem_norm"} | {f"layer{layer}": f"layer{layer}_1" for layer in (1, 2, 3, 4)}
+
+    @jax.jit
+    def every_output(variables, clips):
+        capture = lambda module, _: module.name in names.values()  # noqa: E731
+        logits, state = model.apply(variables, clips, capture_intermediates=capture)
+        return logits, {name: state["intermediates"][module]["__call__"][0] for name, module in names.items()}
+
+    logits, outputs = every_output(variables, jnp.asarray(reference["clips"]))
+
+    golden.assert_close("video_resnets", f"{arch}.logits", logits)
+    golden.assert_close("video_resnets", f"{arch}.layer4", outputs.pop("layer4").transpose(0, 4, 1, 2, 3))
+    outputs["stem"] = jax.nn.relu(outputs["stem"])
+    for name, output in outputs.items():
+        golden.assert_close("video_resnets", f"{arch}.{name}", output.mean((1, 2, 3)))
+    back = variables_to_torch(arch, variables)
+    assert {name: list(tensor.shape) for name, tensor in back.items()} == {
+        name: shape for name, shape in known["shapes"].items() if not name.endswith("num_batches_tracked")
+    }

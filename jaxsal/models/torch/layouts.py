@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import numpy as np
 
+from jaxsal.models import resnet3d
 from jaxsal.models.i3d import I3D
 from jaxsal.models.pan import PAN, Variant
 from jaxsal.models.resnet import ResNet50
@@ -45,8 +46,19 @@ class TorchLayout(NamedTuple):
         return kernel.shape[1] if kernel.ndim == 5 and kernel.size else 3
 
 
-def _resnet3d18(tensors: Tensors) -> ResNet3D18:
-    return ResNet3D18(num_classes=_length(tensors["fc.weight"]), width=_length(tensors["stem.0.weight"]))
+def _resnet3d18(tensors: Tensors, variant: resnet3d.Variant) -> ResNet3D18:
+    last = "stem.3.weight" if variant == "r2plus1d" else "stem.0.weight"
+    return ResNet3D18(_length(tensors["fc.weight"]), _length(tensors[last]), variant)
+
+
+def _resnet3d18_layout(variant: resnet3d.Variant) -> TorchLayout:
+    def fits(tensors: Tensors) -> bool:
+        kernel = tensors.get("layer2.0.conv1.0.weight", np.empty(()))  # MC3's has one tap over time
+        return (kernel.ndim == 5 and kernel.shape[2] == 1) == (variant == "mc3")
+
+    paths = resnet3d18_paths(factored=variant == "r2plus1d")
+    model = partial(_resnet3d18, variant=variant)
+    return TorchLayout(paths, model, "stem.0.weight", lambda model, channels: (1, 8, 16, 16, channels), fits)
 
 
 def _i3d(tensors: Tensors) -> I3D:
@@ -93,9 +105,9 @@ def _length(tensor: np.ndarray) -> int:
 
 
 LAYOUTS = {  # by architecture
-    "resnet3d18": TorchLayout(
-        resnet3d18_paths(), _resnet3d18, "stem.0.weight", lambda model, channels: (1, 8, 16, 16, channels)
-    ),
+    "resnet3d18": _resnet3d18_layout("r3d"),
+    "mc3_18": _resnet3d18_layout("mc3"),
+    "r2plus1d_18": _resnet3d18_layout("r2plus1d"),
     "i3d": TorchLayout(
         i3d_paths(), _i3d, "Conv3d_1a_7x7.conv3d.weight", lambda model, channels: (1, 8, 32, 32, channels)
     ),

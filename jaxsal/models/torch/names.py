@@ -21,18 +21,22 @@ OTHER_I3D_NAMES = (  # of the port by Y. Hasson, and those of `_i3d_paths`
 RESNET50_BLOCKS = {1: 3, 2: 4, 3: 6, 4: 3}  # by layer
 
 
-def resnet3d18_paths() -> VariablePaths:
-    """Names of torchvision's `r3d_18`."""
-    paths = _conv_paths("stem.0", "stem_conv") | _batch_norm_paths("stem.1", "stem_norm")
+def resnet3d18_paths(*, factored: bool = False) -> VariablePaths:
+    """Names of torchvision's `r3d_18` and `mc3_18`; `factored` those of `r2plus1d_18`."""
+    if factored:
+        paths = _factored_paths("stem", "stem_conv") | _batch_norm_paths("stem.4", "stem_norm")
+    else:
+        paths = _conv_paths("stem.0", "stem_conv") | _batch_norm_paths("stem.1", "stem_norm")
+    conv_paths = _factored_paths if factored else _conv_paths
     for layer in (1, 2, 3, 4):
         for block in (0, 1):
             ours, theirs = f"layer{layer}_{block}", f"layer{layer}.{block}"
-            parts = {"conv1": ("conv1", "norm1"), "conv2": ("conv2", "norm2")}
+            for number in (1, 2):
+                paths |= conv_paths(f"{theirs}.conv{number}.0", ours, f"conv{number}")
+                paths |= _batch_norm_paths(f"{theirs}.conv{number}.1", ours, f"norm{number}")
             if layer > 1 and block == 0:
-                parts["downsample"] = ("shortcut_conv", "shortcut_norm")
-            for part, (conv, norm) in parts.items():
-                paths |= _conv_paths(f"{theirs}.{part}.0", ours, conv)
-                paths |= _batch_norm_paths(f"{theirs}.{part}.1", ours, norm)
+                paths |= _conv_paths(f"{theirs}.downsample.0", ours, "shortcut_conv")
+                paths |= _batch_norm_paths(f"{theirs}.downsample.1", ours, "shortcut_norm")
     return paths | _linear_paths("fc", "fc")
 
 
@@ -86,6 +90,12 @@ def _backbone_paths(prefix: str = "", *, first_conv: str = "conv1") -> VariableP
 def _conv_paths(torch_name: str, *modules: str) -> VariablePaths:
     """Of a layer without bias."""
     return {f"{torch_name}.weight": ("params", *modules, "kernel")}
+
+
+def _factored_paths(torch_name: str, *modules: str) -> VariablePaths:
+    """Of a convolution over space, batch norm, ReLU and a convolution over time."""
+    paths = _conv_paths(f"{torch_name}.0", *modules, "space") | _conv_paths(f"{torch_name}.3", *modules, "time")
+    return paths | _batch_norm_paths(f"{torch_name}.1", *modules, "norm")
 
 
 def _linear_paths(torch_name: str, *modules: str) -> VariablePaths:

@@ -76,9 +76,9 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any], *, entry: str
     needed.
 
     Args:
-      arch: "resnet3d18", torchvision's `r3d_18`; "i3d", the ports of I3D by A. Piergiovanni (`rgb_imagenet.pt`) and
-        Y. Hasson; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa", the Lite, RGB and PA forms of PAN as
-        their authors publish them.
+      arch: "resnet3d18", torchvision's `r3d_18`; "mc3_18" or "r2plus1d_18", torchvision's; "i3d", the ports of I3D by
+        A. Piergiovanni (`rgb_imagenet.pt`) and Y. Hasson; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa",
+        the Lite, RGB and PA forms of PAN as their authors publish them.
       state_dict: Torch name to array, in torch's layout; or what a checkpoint holds it in.
       entry: Where in the checkpoint the network is, such as "teacher", if it holds several. Of a network and its
         moving average, the average is taken if None.
