@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from jaxsal.core.types import AnyArray, SaliencyMap
@@ -27,6 +28,50 @@ class Localization(NamedTuple):
     energy: Float[Array, ""]
     space: Float[Array, ""]
     time: Float[Array, ""]
+
+
+class Crossed(NamedTuple):
+    """How well each of N maps finds the actor of each of M clips, see `Localization`."""
+
+    pointing: Float[np.ndarray, "N M"]
+    space: Float[np.ndarray, "N M"]
+
+
+def localize_across(saliency: Float[AnyArray, "N Tm H W"], masks: Bool[AnyArray, "M T H W"]) -> Crossed:
+    """Every map against the actor of every clip: own maps on the diagonal, those of other clips beside it.
+
+    A map is ranked once, and its AUC in a frame follows from the ranks R of the n1 pixels inside and the number n0 of
+    those outside, as Mann and Whitney have it: (sum R - n1 (n1 + 1) / 2) / (n1 n0).
+
+    Args:
+      saliency: The maps, T' divides T.
+      masks: The actors' pixels.
+
+    Raises:
+      ValueError: If the shapes do not fit.
+    """
+    from scipy.stats import rankdata  # half a second, which `jaxsal --help` need not wait for
+
+    saliency, masks = np.asarray(saliency), np.asarray(masks)
+    num_frames, num_slices = masks.shape[1], saliency.shape[1]
+    if saliency.shape[2:] != masks.shape[2:]:
+        raise ValueError(f"`masks` must have frames of shape {saliency.shape[2:]}; got {masks.shape[2:]}.")
+    check_frames(num_frames, num_slices, "saliency")
+    maps = saliency.reshape(len(saliency), num_slices, -1)
+    inside = masks.reshape(len(masks), num_frames, -1).astype(float)
+
+    def sums(voxels: Float[np.ndarray, "N Tm P"]) -> Float[np.ndarray, "T N M"]:
+        by_frame = np.repeat(voxels, num_frames // num_slices, axis=1)
+        return by_frame.swapaxes(0, 1) @ np.moveaxis(inside, 0, 2)
+
+    highest = (maps == maps.max(axis=(1, 2), keepdims=True)).astype(float)
+    pointing = sums(highest).sum(axis=0) / (highest.sum(axis=(1, 2)) * num_frames / num_slices)[:, None]
+    covered = inside.sum(axis=2).T[:, None]
+    pairs = covered * (maps.shape[2] - covered)
+    wins = sums(rankdata(maps, axis=2)) - covered * (covered + 1) / 2
+    aucs = np.divide(wins, pairs, out=np.full(wins.shape, np.nan), where=np.broadcast_to(pairs > 0, wins.shape))
+    known = np.isfinite(aucs).sum(axis=0)
+    return Crossed(pointing, np.nansum(aucs, axis=0) / np.where(known, known, np.nan))
 
 
 @jax.jit

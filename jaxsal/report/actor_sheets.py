@@ -1,23 +1,23 @@
-"""Whether maps find the actor: every method beside the map of another clip and the centre of the picture."""
+"""Whether maps find the actor: every method beside the maps of other clips and the centre of the picture."""
 
 from collections.abc import Mapping, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.controls import control_title, is_control
-from jaxsal.core.types import AnyArray
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.contrasts import Contrast, contrast, corrected
-from jaxsal.metrics.localization import Mask, localize
+from jaxsal.metrics.localization import Mask, localize_across
 from jaxsal.metrics.summary import Measure, measure_clips
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
 from jaxsal.report.table import Sheet, Value
 from jaxsal.saliency.controls import Subjects, centre
 
 MEASURES = {"AUC": "space", "pointing": "pointing"}
-"""By name in the tables, the field of `Localization`: AUC of the actor's pixels within a frame, the pointing game."""
+"""By name in the tables, the field of `Crossed`: AUC of the actor's pixels within a frame, the pointing game."""
 BESIDE = ("other", "centre")
 
 Values = Mapping[tuple[str, str, str], Mapping[str, float]]
@@ -25,7 +25,9 @@ Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 
 
 def actor_sheets(explanations: Sequence[Explanation], masks: Mapping[str, Mask], *, seed: int = 0) -> list[Sheet]:
-    """How well each map finds the actor, and each method against another clip's map and against the centre.
+    """How well each map finds the actor, and each method against the maps of other clips and against the centre.
+
+    What another clip's map is worth is the mean over the maps of all clips of the same spectrum and another class.
 
     Args:
       explanations: Of the clips; those without a mask are left out.
@@ -37,11 +39,13 @@ def actor_sheets(explanations: Sequence[Explanation], masks: Mapping[str, Mask],
     """
     known = [one for one in explanations if one.name in masks]
     values: dict[tuple[str, str, str], dict[str, float]] = {}
-    for one in known:
-        for title, saliency in _maps(one).items():
-            located = localize(saliency, masks[one.name])._asdict()
+    for spectrum in sorted({one.spectrum for one in known}):
+        clips = [one for one in known if one.spectrum == spectrum]
+        for title, located in _located(clips, [masks[one.name] for one in clips]).items():
             for name, field in MEASURES.items():
-                values.setdefault((one.spectrum, title, name), {})[one.name] = float(located[field])
+                found = zip(clips, getattr(located, field).tolist(), strict=True)
+                values[spectrum, title, name] = {one.name: value for one, value in found if np.isfinite(value)}
+    values = {key: found for key, found in values.items() if found}
     actors = {one.name: one.actor or one.name for one in known}
     contrasts = contrast_sheet(
         _compared(values, actors, seed), ("spectrum", "method"), dict.fromkeys(MEASURES, 1), name="actor_contrasts"
@@ -49,13 +53,27 @@ def actor_sheets(explanations: Sequence[Explanation], masks: Mapping[str, Mask],
     return [_means(values, actors, seed), *([contrasts] if contrasts else [])]
 
 
-def _maps(one: Explanation) -> dict[str, Float[AnyArray, "Tm H W"]]:
-    """The maps of the methods, and the controls beside them."""
-    methods = {title: saliency for title, saliency in one.maps.items() if not is_control(title)}
-    others = {control_title("other", title) for title in methods} & one.maps.keys()
-    num_slices, height, width = next(iter(methods.values())).shape
-    blob = centre(Subjects([one.name], [one.clip], (num_slices, height, width), one.options.seed))[0]
-    return methods | {title: one.maps[title] for title in sorted(others)} | {"centre": blob}
+class _PerClip(NamedTuple):
+    """Fields of `Crossed`, one value for each clip."""
+
+    pointing: Float[np.ndarray, " M"]
+    space: Float[np.ndarray, " M"]
+
+
+def _located(clips: Sequence[Explanation], masks: Sequence[Mask]) -> dict[str, _PerClip]:
+    """By map, the measures of each clip of a spectrum: its own map, the mean of other clips' maps, and the centre."""
+    methods = [title for title in clips[0].maps if not is_control(title)]
+    labels = np.array([one.label for one in clips])
+    apart = labels[:, None] != labels
+    found, others = {}, {}
+    for title in methods:
+        crossed = localize_across(np.stack([one.maps[title] for one in clips]), np.stack(masks))
+        found[title] = _PerClip(*(np.diagonal(values) for values in crossed))
+        weights = apart / np.where(apart.any(axis=0), apart.sum(axis=0), np.nan)
+        others[control_title("other", title)] = _PerClip(*((weights * values).sum(axis=0) for values in crossed))
+    blob = centre(Subjects(["centre"], [clips[0].clip], clips[0].maps[methods[0]].shape, clips[0].options.seed))
+    beside = _PerClip(*(values[0] for values in localize_across(blob, np.stack(masks))))
+    return found | others | {"centre": beside}
 
 
 def _means(values: Values, actors: Mapping[str, str], seed: int) -> Sheet:
@@ -68,7 +86,10 @@ def _means(values: Values, actors: Mapping[str, str], seed: int) -> Sheet:
         for (spectrum, title), count in rows
     ]
     columns = ("spectrum", "map", "n", *(f"{name} ↑ mean ± std [95 %]" for name in MEASURES))
-    note = "AUC of the actor's pixels within a frame, and the pointing game: the most salient voxel is on the actor."
+    note = (
+        "AUC of the actor's pixels within a frame, and the pointing game: the most salient voxel is on the actor. Of "
+        "another clip: the mean over the maps of all clips of another class."
+    )
     return Sheet("actor", "Where the actor is", note, columns, tuple(lines))
 
 

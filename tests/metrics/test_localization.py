@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal.metrics.localization import energy_inside, localization_auc, localize, pointing_game
+from jaxsal.metrics.localization import energy_inside, localization_auc, localize, localize_across, pointing_game
 
 SHAPE = (4, 3, 5)
 
@@ -91,3 +91,28 @@ def test_shapes_must_fit():
         pointing_game(jnp.zeros(SHAPE), jnp.zeros((4, 5, 3), bool))
     with pytest.raises(ValueError, match="`saliency` must divide the clip's 4 frames; got 3 along time"):
         localize(jnp.zeros((3, 3, 5)), moving_mask())
+
+
+def test_maps_across_clips_are_those_of_each_pair():
+    """Frames of a segment share a map; equal values count half; frames without an inside or an outside do not count."""
+    rng = np.random.default_rng(1)
+    maps = rng.integers(0, 4, (3, 2, 3, 5)).astype(np.float32)
+    masks = rng.random((2, *SHAPE)) < 0.3
+    masks[1, 2], masks[1, 3] = False, True
+
+    found = localize_across(maps, masks)
+
+    expected = [[localize(jnp.asarray(one), jnp.asarray(mask)) for mask in masks] for one in maps]
+    for name in found._fields:
+        values = [[getattr(pair, name) for pair in row] for row in expected]
+        np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5)
+
+
+def test_an_actor_who_is_never_seen_has_no_auc():
+    found = localize_across(np.ones((1, *SHAPE), np.float32), np.zeros((1, *SHAPE), bool))
+    assert (found.pointing.item(), np.isnan(found.space.item())) == (0, True)
+
+
+def test_maps_across_clips_of_other_sizes_are_refused(no_shape_checks):
+    with pytest.raises(ValueError, match=r"`masks` must have frames of shape \(3, 5\); got \(3, 4\)"):
+        localize_across(np.zeros((1, *SHAPE)), np.zeros((1, 4, 3, 4), bool))

@@ -11,19 +11,19 @@ SHAPE = (1, 8, 8)
 
 
 def explained(number, *, finds):
-    """A clip whose actor is in a corner; RISE's map is on him or beside him, that of another clip in another corner."""
+    """A clip whose actor is in a corner, a class for each corner; RISE's map is on him or in the next corner."""
     corners = np.zeros((4, *SHAPE), np.float32)
     for corner, (row, column) in enumerate([(0, 0), (0, 4), (4, 0), (4, 4)]):
         corners[corner, 0, row : row + 4, column : column + 4] = 1
-    own, other = number % 4, (number + 1) % 4
+    own = number % 4
     explanation = Explanation(
         name=f"clip{number}",
         spectrum="IR",
-        label=0,
+        label=own,
         target=0,
         clip=np.zeros((*SHAPE, 3), np.float32),
         probabilities=np.ones(1, np.float32),
-        maps={"RISE": corners[own if finds else other], "RISE of another clip": corners[other]},
+        maps={"RISE": corners[own if finds else (number + 1) % 4]},
         curves={},
         seconds={},
         options=ExplainOptions(),
