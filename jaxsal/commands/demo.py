@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from jaxsal.training.options import TrainOptions
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
     from jaxsal.evaluation.cells import Case
-    from jaxsal.report.table import Sheet
+    from jaxsal.report.evidence import Evidence
     from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
 
@@ -38,6 +37,16 @@ class Preset(NamedTuple):
     network: dict[str, Any]
     training: TrainOptions
     explaining: ExplainOptions
+
+
+class Task(NamedTuple):
+    """What is done for one seed: the network, the clips, the training, the explaining, and which clips it is of."""
+
+    spec: "NetworkSpec"
+    clip_set: "ClipSet"
+    training: TrainOptions
+    explaining: ExplainOptions
+    cases: "list[Case]"
 
 
 BASELINES: tuple[BaselineName, ...] = ("time_mean", "reverse")
@@ -82,6 +91,8 @@ class Demo(Verb):
     """Architecture of the network."""
     seed: int = 0
     """Seed of the clips, the training and the explaining, at least 0."""
+    seeds: int = 1
+    """Networks, at least 1: one for each seed from --seed on, each in a folder seed-N; tables are over all of them."""
     num_steps: Annotated[int | None, unset("640; pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
@@ -93,38 +104,54 @@ class Demo(Verb):
     packages: ClassVar[tuple[str, ...]] = ("grain", "matplotlib", "av")
 
     def run(self) -> Output:
-        """Runs the demo; test accuracy, the tables and seconds by stage."""
+        """Runs the demo; test accuracy, the tables and seconds by stage, of each network and of all together."""
+        from jaxsal.core.files import write_text
+        from jaxsal.report.evidence import evidence_sheets, evidence_text
+        from jaxsal.report.table import to_records
+
+        check_positive("clips_per_spectrum", self.clips_per_spectrum)
+        check_positive("seeds", self.seeds)
+        check_choice("network", self.network, tuple(PRESETS))
+        if self.seeds == 1:
+            return self._plan() if self.dry_run else self._one_network()[1]
+        seeds = range(self.seed, self.seed + self.seeds)
+        runs = {s: dataclasses.replace(self, seed=s, seeds=1, output=self.output / f"seed-{s}") for s in seeds}
+        if self.dry_run:
+            plans = {str(seed): run._plan() for seed, run in runs.items()}
+            return Output("\n".join(plan.text for plan in plans.values()), {s: plan.data for s, plan in plans.items()})
+        found = {str(seed): run._one_network() for seed, run in runs.items()}
+        sheets = evidence_sheets([evidence for evidence, _ in found.values()], seed=self.seed)
+        lines = [f"Seed {seed}: {line}" for seed, (one, _) in found.items() for line in one.accuracy_lines()]
+        tables = "\n".join([*lines, "", evidence_text(sheets)])
+        write_text(self.output / EVIDENCE, tables)
+        together = {sheet.name: to_records(sheet) for sheet in sheets}
+        text = f"{tables}\nEach network by itself: {self.output}/seed-N/{EVIDENCE}"
+        return Output(text, {"seeds": {seed: output.data for seed, (_, output) in found.items()}, **together})
+
+    def _task(self) -> "Task":
+        """What is done for one seed."""
         from jaxsal.datasets.catalog import SYNTHETIC, open_clips
         from jaxsal.evaluation.explain import select_cases
         from jaxsal.training.networks import NetworkSpec
 
-        check_positive("clips_per_spectrum", self.clips_per_spectrum)
-        check_choice("network", self.network, tuple(PRESETS))
         fields, training, explaining = PRESETS[self.network]
         num_steps = training.num_steps if self.num_steps is None else self.num_steps
         training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
-        explaining = dataclasses.replace(explaining, seed=self.seed)
         clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)
         spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
         cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
-        if self.dry_run:
-            return self._plan(spec, training, explaining, cases)
-        return self._run(spec, clip_set, training, explaining, cases)
+        return Task(spec, clip_set, training, dataclasses.replace(explaining, seed=self.seed), cases)
 
-    def _run(
-        self,
-        spec: "NetworkSpec",
-        clip_set: "ClipSet",
-        training: TrainOptions,
-        explaining: ExplainOptions,
-        cases: "list[Case]",
-    ) -> Output:
+    def _one_network(self) -> "tuple[Evidence, Output]":
+        """Trains, explains and measures for one seed."""
         from jaxsal.core.files import write_text
         from jaxsal.datasets.pipeline import load_clips
-        from jaxsal.report.table import to_markdown, to_records
+        from jaxsal.report.evidence import evidence_text
+        from jaxsal.report.table import to_records
         from jaxsal.training.activations import activation_quantile
         from jaxsal.training.train import accuracy_by_spectrum, train
 
+        spec, clip_set, training, explaining, cases = self._task()
         seconds: dict[str, float] = {}
         cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
         with _timed("render", seconds):
@@ -133,62 +160,45 @@ class Demo(Verb):
             trained = train(spec, training, train_clips, self.output, progress=True)
             accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
             threshold = activation_quantile(spec, trained.variables, train_clips, QUANTILE)
-        measured = [
-            f"Test accuracy {spectrum}: {share:.3f} of {count} clips of actors not trained on."
-            for spectrum, (share, count) in accuracy.items()
-        ]
-        print("\n".join(measured), file=sys.stderr)
         with _timed("explain and report", seconds):
-            explaining = dataclasses.replace(explaining, threshold=threshold)
-            sheets = self._evidence(trained, clip_set, cases, explaining, accuracy)
-            tables = "\n".join(f"**{one.title}.** {one.note}\n\n{to_markdown(one)}" for one in sheets)
+            evidence = self._explain(trained, cases, dataclasses.replace(explaining, threshold=threshold), accuracy)
+            sheets = evidence.sheets(seed=self.seed)
+            tables = evidence_text(sheets)
             write_text(self.output / EVIDENCE, tables)
         stages = ", ".join(f"{stage} {spent:.0f} s" for stage, spent in seconds.items())
-        text = "\n".join([*measured, "", tables, f"{stages}. Tables, curves and overlays: {self.output}"])
+        lines = [*evidence.accuracy_lines(), "", tables, f"{stages}. Tables, curves and overlays: {self.output}"]
         found = {sheet.name: to_records(sheet) for sheet in sheets}
-        return Output(
-            text, dict(accuracy=accuracy, threshold=threshold, seconds=seconds, output=str(self.output), **found)
-        )
+        numbers = dict(accuracy=accuracy, threshold=threshold, seconds=seconds, output=str(self.output))
+        return evidence, Output("\n".join(lines), numbers | found)
 
-    def _evidence(
+    def _explain(
         self,
         trained: "Checkpoint",
-        clip_set: "ClipSet",
         cases: "Sequence[Case]",
         explaining: ExplainOptions,
         accuracy: dict[str, tuple[float, int]],
-    ) -> "list[Sheet]":
+    ) -> "Evidence":
         """Explains the clips, under one baseline after the other; maps and scores are made once."""
         from jaxsal.evaluation.explain import FOLDER, explain_cases
-        from jaxsal.paper.truth import actor_pixels
-        from jaxsal.report.actor_sheets import actor_sheets
-        from jaxsal.report.folder import explain_to_folder
-        from jaxsal.report.run_table import run_tables
+        from jaxsal.report.evidence import Evidence
+        from jaxsal.report.folder import explain_to_folder, known_masks
 
         spec, classifier = trained.spec, trained.spec.classifier(trained.variables)
         shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
         first, *others = BASELINES
-        written = explain_to_folder(self.output, trained, cases, explaining, command=self.command, accuracy=accuracy)
-        explained = {first: written.explanations}
+        noted: Any = dict(command=self.command, accuracy=accuracy, outline=True)
+        explained = {first: explain_to_folder(self.output, trained, cases, explaining, **noted).explanations}
         for baseline in others:
             options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
             explained[baseline] = explain_cases(classifier, cases, options, self.output / FOLDER, **shared).explanations
-        sheets = [
-            sheet._replace(name=f"{baseline}_{sheet.name}", title=f"{sheet.title}, baseline {baseline}")
-            for baseline, found in explained.items()
-            for sheet in run_tables(found)[1]
-        ]
-        shown = {case.name for case in cases}
-        masks = {record.name: actor_pixels(spec, record) for record in clip_set.records if record.name in shown}
-        known = {name: mask for name, mask in masks.items() if mask is not None}
-        return [*sheets, *actor_sheets(written.explanations, known, seed=self.seed)]
+        return Evidence(explained, known_masks(cases), accuracy)
 
-    def _plan(
-        self, spec: "NetworkSpec", training: TrainOptions, explaining: ExplainOptions, cases: "list[Case]"
-    ) -> Output:
+    def _plan(self) -> Output:
+        """What a run would do, for --dry-run."""
         from jaxsal.evaluation.outline import outline_explaining, steps_taken
         from jaxsal.training.checkpoint import load_checkpoint
 
+        spec, _, training, explaining, cases = self._task()
         steps = training.num_steps
         done = steps_taken(spec, self.output, steps)
         variables = load_checkpoint(self.output / "checkpoints").variables if done == steps else None

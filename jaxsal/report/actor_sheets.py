@@ -24,33 +24,39 @@ Values = Mapping[tuple[str, str, str], Mapping[str, float]]
 """By spectrum, map and measure: the value of each clip."""
 
 
-def actor_sheets(explanations: Sequence[Explanation], masks: Mapping[str, Mask], *, seed: int = 0) -> list[Sheet]:
+def actor_sheets(networks: Sequence[Sequence[Explanation]], masks: Mapping[str, Mask], *, seed: int = 0) -> list[Sheet]:
     """How well each map finds the actor, and each method against the maps of other clips and against the centre.
 
-    What another clip's map is worth is the mean over the maps of all clips of the same spectrum and another class.
+    What another clip's map is worth is the mean over the maps that the same network has of all clips of the same
+    spectrum and another class.
 
     Args:
-      explanations: Of the clips; those without a mask are left out.
+      networks: By network, explanations of clips; those without a mask are left out. No two have the same name.
       masks: By clip, the actor's pixels, (T, H, W).
       seed: Of the bootstrap and the tests.
 
     Returns:
       The means, and the contrasts if there are two clips or more.
     """
-    known = [one for one in explanations if one.name in masks]
     values: dict[tuple[str, str, str], dict[str, float]] = {}
-    for spectrum in sorted({one.spectrum for one in known}):
-        clips = [one for one in known if one.spectrum == spectrum]
+    known = [[one for one in explanations if one.name in masks] for explanations in networks]
+    for clips in (clips for part in known for clips in _by_spectrum(part)):
         for title, located in _located(clips, [masks[one.name] for one in clips]).items():
             for name, field in MEASURES.items():
                 found = zip(clips, getattr(located, field).tolist(), strict=True)
-                values[spectrum, title, name] = {one.name: value for one, value in found if np.isfinite(value)}
+                own = values.setdefault((clips[0].spectrum, title, name), {})
+                own |= {one.name: value for one, value in found if np.isfinite(value)}
     values = {key: found for key, found in values.items() if found}
-    actors = {one.name: one.actor or one.name for one in known}
+    actors = {one.name: one.actor or one.name for part in known for one in part}
     contrasts = contrast_sheet(
         _compared(values, actors, seed), ("spectrum", "method"), dict.fromkeys(MEASURES, 1), name="actor_contrasts"
     )
     return [_means(values, actors, seed), *([contrasts] if contrasts else [])]
+
+
+def _by_spectrum(explanations: Sequence[Explanation]) -> list[list[Explanation]]:
+    spectra = sorted({one.spectrum for one in explanations})
+    return [[one for one in explanations if one.spectrum == spectrum] for spectrum in spectra]
 
 
 class _PerClip(NamedTuple):

@@ -80,10 +80,15 @@ def explain_to_folder(
             progress=True,
         )
         provenance = made_by(command, options, checkpoint, places, **notes)
-        loaded = {case.name: case.load_mask() for case in cases if outline and case.load_mask is not None}
-        masks = {name: mask for name, mask in loaded.items() if mask is not None}
+        masks = known_masks(cases) if outline else {}
         rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
         return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
+
+
+def known_masks(cases: Sequence[Case]) -> dict[str, Mask]:
+    """By clip, the actor's pixels, where they are known."""
+    loaded = {case.name: case.load_mask() for case in cases if case.load_mask is not None}
+    return {name: mask for name, mask in loaded.items() if mask is not None}
 
 
 def write_folder(

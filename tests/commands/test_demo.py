@@ -12,8 +12,10 @@ METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
 SIZES = {"resnet3d18": dict(num_frames=4, size=20, crop=16), "pan": dict(num_frames=8, size=36, crop=32)}
 
 
-@pytest.mark.parametrize("network", SIZES)
-def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network):
+@pytest.fixture(params=SIZES)
+def network(request, monkeypatch):
+    """A network of the demo, made smaller, on a 25th of the clips."""
+    network = request.param
     preset, whole = demo.PRESETS[network], catalog.open_clips
     smaller = demo.Preset(
         preset.network | dict(width=2) | SIZES[network],
@@ -28,6 +30,10 @@ def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network
         return dataclasses.replace(clip_set, records=clip_set.records[::25])
 
     monkeypatch.setattr(catalog, "open_clips", fewer)
+    return network
+
+
+def test_the_demo_writes_its_folder(tmp_path, run, dry_run, network):
     words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "2", "--clips-per-spectrum", "2"]
     plan = dry_run(*words)
     assert (plan["steps"], plan["steps_done"], plan["clips"]) == (2, 0, 4)
@@ -43,9 +49,31 @@ def test_the_demo_writes_its_folder(tmp_path, monkeypatch, run, dry_run, network
     assert (plan["steps_done"], plan["clips_done"], plan["passes"]) == (2, 4, 0)
 
 
+@pytest.mark.parametrize("network", ["pan"], indirect=True)
+def test_several_seeds_have_a_folder_each_and_tables_over_all(tmp_path, run, dry_run, network):
+    words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "1", "--clips-per-spectrum", "2"]
+
+    printed = run(*words, "--seed", "3", "--seeds", "2")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"seed-3", "seed-4", "evidence.md"}
+    alone, together = (path / "evidence.md" for path in (tmp_path / "seed-4", tmp_path))
+    assert alone.read_text() != together.read_text()
+    assert together.read_text() in printed
+    for part in ("Seed 3: Test accuracy IR", "Seed 4: Test accuracy TV", "baseline reverse"):
+        assert part in printed
+    plan = dry_run(*words, "--seed", "3", "--seeds", "2")
+    assert {seed: one["steps_done"] for seed, one in plan.items()} == {"3": 1, "4": 1}
+
+
 @pytest.mark.parametrize(
     "words",
-    [["demo"], ["paper"], ["train", "--output", "run"], ["evaluate", "--checkpoint", "{run}", "--data", "{data}"]],
+    [
+        ["demo"],
+        ["demo", "--seeds", "2"],
+        ["paper"],
+        ["train", "--output", "run"],
+        ["evaluate", "--checkpoint", "{run}", "--data", "{data}"],
+    ],
 )
 def test_a_dry_run_computes_nothing(run_folder, tmp_path, monkeypatch, run, words):
     """Nothing is rendered, trained or explained, and the working folder stays empty."""

@@ -36,7 +36,7 @@ def explained(number, *, finds):
 def test_a_method_that_finds_the_actor_beats_another_clips_map_and_the_centre(finds):
     clips = [explained(number, finds=finds) for number in range(12)]
 
-    means, contrasts = actor_sheets([one for one, _ in clips], {one.name: mask for one, mask in clips})
+    means, contrasts = actor_sheets([[one for one, _ in clips]], {one.name: mask for one, mask in clips})
 
     by_map = {line[1]: line[3:] for line in means.lines}
     assert list(by_map) == ["RISE", "RISE of another clip", "centre"]
@@ -53,6 +53,6 @@ def test_a_method_that_finds_the_actor_beats_another_clips_map_and_the_centre(fi
 def test_clips_without_a_mask_are_left_out_and_one_clip_alone_is_not_tested():
     (first, mask), (second, _) = explained(0, finds=True), explained(1, finds=True)
 
-    (means,) = actor_sheets([first, second], {"clip0": mask})
+    (means,) = actor_sheets([[first, second]], {"clip0": mask})
 
     assert {line[2] for line in means.lines} == {1}
