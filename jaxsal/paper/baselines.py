@@ -1,27 +1,27 @@
 """The table over baselines: methods and controls on curves to each, with the floor, and tests against smooth noise."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from jaxsal.core.controls import control_names, is_control
 from jaxsal.datasets.records import SPECTRA
-from jaxsal.metrics.statistics import holm
-from jaxsal.metrics.summary import FLOORS, ClipResult
+from jaxsal.metrics.contrasts import Contrast, corrected
+from jaxsal.metrics.summary import FLOORS
 from jaxsal.paper.cells import Row, Setting, Table, make_cell
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
-from jaxsal.paper.values import Results, Values, actor_of, cell_values, measure_values, two_sided
+from jaxsal.paper.contrasts import cell_contrast
+from jaxsal.paper.values import Results, cell_values, measure_values
 from jaxsal.recipes import MEASURES, METHODS
 from jaxsal.report.table import PValue, Sheet, Value
 
 NAME = "baselines"
-_SIGNS = {"deletion": -1, "insertion": 1}
 _SMOOTH = "smooth"
 _NOTE = (
     "The networks trained on IRTV. Both curves use the baseline of the row; recipe is the recipe's own, one for each "
     "curve. Floor: the target's mean probability for the fully replaced clip, where deletion ends and insertion "
-    "starts. p: against smooth noise on the same clips; Holm: corrected over all p of the table. A method is better "
-    "where p is small and its area is lower (deletion) or higher (insertion) than that of smooth noise."
+    "starts. p: against smooth noise on the same clips; Holm: corrected over all cells of the table. A method is "
+    "better where p is small and its area is lower (deletion) or higher (insertion) than that of smooth noise."
 )
 _COLUMNS = (
     "floor of deletion",
@@ -56,17 +56,14 @@ def baseline_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:
     """The table with its numbers."""
     smooth = {row.labels[:-1]: results[row.cell] for row in table.rows if row.setting == _SMOOTH}
     tested = [row for row in table.rows if not is_control(row.cell.label)]
-    p_values = {
-        (row.cell, name): two_sided(_advantage(results[row.cell], smooth[row.labels[:-1]], name))
+    contrasts = {
+        (row.cell, name): cell_contrast(results[row.cell], smooth[row.labels[:-1]], name, seed)
         for row in tested
         for name in MEASURES
     }
-    corrected = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    found = corrected({place: {_SMOOTH: one} for place, one in contrasts.items() if one is not None})
     lines = tuple(
-        (
-            *row.labels,
-            *(part for name in MEASURES for part in _measured(row, name, results, (p_values, corrected), seed)),
-        )
+        (*row.labels, *(part for name in MEASURES for part in _measured(row, name, results, found, seed)))
         for row in table.rows
     )
     return Sheet(table.name, table.title, table.note, (*table.columns, *_COLUMNS), lines)
@@ -76,21 +73,12 @@ def _measured(
     row: Row,
     name: str,
     results: Results,
-    tests: Sequence[Mapping[tuple[Setting, str], float]],
+    contrasts: Mapping[tuple[Setting, str], Mapping[str, Contrast]],
     seed: int,
 ) -> tuple[Value, ...]:
     """Floor, area, p and corrected p of a row."""
     floors = cell_values(results[row.cell], FLOORS[name]).numbers
     area = measure_values(cell_values(results[row.cell], name), seed=seed)
-    p_values = [PValue(found[row.cell, name]) if (row.cell, name) in found else None for found in tests]
+    contrast = contrasts.get((row.cell, name), {}).get(_SMOOTH)
+    p_values = (PValue(contrast.p_value), PValue(contrast.p_holm)) if contrast else (None, None)
     return float(floors.mean()) if len(floors) else None, area, *p_values
-
-
-def _advantage(first: Sequence[Sequence[ClipResult]], second: Sequence[Sequence[ClipResult]], name: str) -> Values:
-    """By how much the first is better, clip by clip and training by training."""
-    return Values.of(
-        (_SIGNS[name] * (getattr(one, name) - getattr(others[one.clip], name)), number, actor_of(one))
-        for number, (own, other) in enumerate(zip(first, second, strict=True))
-        for others in [{result.clip: result for result in other}]
-        for one in own
-    )

@@ -45,11 +45,11 @@ def _contrasts(rows: Sequence[Row], results: Results, seed: int) -> Iterator[tup
             continue
         beside = {name: by_labels.get((*network, control_title(name, method))) for name in CONTROLS}
         for measure in MEASURES:
-            found = {name: _contrast(own, other, measure, seed) for name, other in beside.items() if other}
+            found = {name: cell_contrast(own, other, measure, seed) for name, other in beside.items() if other}
             yield (labels, measure), {name: one for name, one in found.items() if one is not None}
 
 
-def _contrast(
+def cell_contrast(
     own: Sequence[Sequence[ClipResult]], other: Sequence[Sequence[ClipResult]], measure: str, seed: int
 ) -> Contrast | None:
     """A method against a control over trainings and actors; None where they have no number of the same clip."""
