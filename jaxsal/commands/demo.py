@@ -20,6 +20,7 @@ from jaxsal.training.options import TrainOptions
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
     from jaxsal.evaluation.cells import Case
+    from jaxsal.evaluation.explanation import Explanation
     from jaxsal.report.evidence import Evidence
     from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
@@ -187,7 +188,9 @@ class Demo(Verb):
         shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
         first, *others = BASELINES
         noted: Any = dict(command=self.command, accuracy=accuracy, outline=True)
-        explained = {first: explain_to_folder(self.output, trained, cases, explaining, **noted).explanations}
+        explained: dict[str, list[Explanation]] = {
+            first: explain_to_folder(self.output, trained, cases, explaining, **noted).explanations
+        }
         for baseline in others:
             options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
             explained[baseline] = explain_cases(classifier, cases, options, self.output / FOLDER, **shared).explanations

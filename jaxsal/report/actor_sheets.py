@@ -77,7 +77,8 @@ def _located(clips: Sequence[Explanation], masks: Sequence[Mask]) -> dict[str, _
         found[title] = _PerClip(*(np.diagonal(values) for values in crossed))
         weights = apart / np.where(apart.any(axis=0), apart.sum(axis=0), np.nan)
         others[control_title("other", title)] = _PerClip(*((weights * values).sum(axis=0) for values in crossed))
-    blob = centre(Subjects(["centre"], [clips[0].clip], clips[0].maps[methods[0]].shape, clips[0].options.seed))
+    num_slices, height, width = clips[0].maps[methods[0]].shape
+    blob = centre(Subjects(["centre"], [clips[0].clip], (num_slices, height, width), clips[0].options.seed))
     beside = _PerClip(*(values[0] for values in localize_across(blob, np.stack(masks))))
     return found | others | {"centre": beside}
 
