@@ -12,9 +12,11 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.finite import check_weights
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, Colours, as_colours
 from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import ClipTree
+from jaxsal.recipes import ScoreKind
 
 if TYPE_CHECKING:
     from jaxsal.training.networks import NetworkSpec
@@ -76,11 +78,13 @@ class Classifier:
       frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
       precision: Of weights and activations; logits are float32 with both.
       normalization: "standardize" is (clip - mean) / std; "minmax" takes the clip's own range to [0, 1].
+      scores: How logits become scores where a method's own `scores` is "probabilities": "softmax", "sigmoid" or "given"
+        say what the network was trained for; "probabilities" is softmax, and no and yes for a single logit.
       classes: Names of the classes, in the order of the logits; `target` then takes a name too. Empty if not known.
       spec: What `jaxsal.load` knows of the network: spectra, frames, size, sampler. None for a model of your own.
 
-    No program depends on `classes` and `spec`: the same network under other names compiles nothing. Inside
-    `jax.jit`, and after `jax.tree.map`, a classifier lacks both.
+    No program depends on `scores`, `classes` and `spec`: the same network under other names compiles nothing. Inside
+    `jax.jit`, and after `jax.tree.map`, a classifier lacks them.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxsal
@@ -103,6 +107,7 @@ class Classifier:
     frames_per_mask: int = 1
     normalization: Normalization = "standardize"
     precision: Precision = "float32"
+    scores: ScoreKind = "probabilities"
     classes: tuple[str, ...] = ()
     spec: "NetworkSpec | None" = None
 
@@ -114,6 +119,7 @@ class Classifier:
         *,
         mean: Colours | None = IMAGENET_MEAN,
         std: Colours | None = IMAGENET_STD,
+        scores: ScoreKind = "probabilities",
         classes: Sequence[str] = (),
     ) -> "Classifier":
         """A classifier from a Flax module with methods `features(clips)` and `head(activations)`.
@@ -124,6 +130,7 @@ class Classifier:
           mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation. Of
             scenes in several spectra for each, by name.
           std: Per channel; ImageNet's by default.
+          scores: "sigmoid" for classes that do not exclude each other, "given" where the network returns probabilities.
           classes: Names of the classes, in the order of the logits.
 
         Raises:
@@ -141,6 +148,7 @@ class Classifier:
             mean=mean,
             std=std,
             frames_per_mask=getattr(model, "frames_per_mask", 1),
+            scores=scores,
             classes=classes,
         )
 
@@ -154,6 +162,7 @@ class Classifier:
         mean: Colours | None = None,
         std: Colours | None = None,
         frames_per_mask: int = 1,
+        scores: ScoreKind = "probabilities",
         classes: Sequence[str] = (),
     ) -> "Classifier":
         """A classifier from two functions of any JAX library.
@@ -165,11 +174,12 @@ class Classifier:
           mean: Per channel, in [0, 1], or None for no standardisation; of scenes in several spectra for each, by name.
           std: Per channel, likewise.
           frames_per_mask: Frames that share one mask frame.
+          scores: "sigmoid" for classes that do not exclude each other, "given" where the network returns probabilities.
           classes: Names of the classes, in the order of the logits.
 
         Raises:
           ValueError: If only one of `mean` and `std` is given, they are not of one length, finite and `std` above 0,
-            `frames_per_mask` is below 1, or two classes share a name.
+            `frames_per_mask` is below 1, two classes share a name, or a weight is NaN or infinite.
 
         Example:
           >>> import jax.numpy as jnp, jaxsal
@@ -180,10 +190,12 @@ class Classifier:
           [0.75, 0.75, 0.75]
         """
         check_positive("frames_per_mask", frames_per_mask)
+        check_choice("scores", scores, tuple(kind for kind in get_args(ScoreKind) if kind != "logits"))
         if isinstance(classes, str) or len(set(classes)) < len(classes):
             raise ValueError(f"`classes` must be a list of different names; got {classes!r}.")
+        check_weights("params", params)
         means, stds = as_colours(mean, std)
-        return cls(params, means, stds, features, head, frames_per_mask, classes=tuple(classes))
+        return cls(params, means, stds, features, head, frames_per_mask, scores=scores, classes=tuple(classes))
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         """The arrays under their names, and what programs depend on; names of classes are neither."""

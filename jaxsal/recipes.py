@@ -24,7 +24,7 @@ Sampling = Literal["independent", "stratified", "sobol"]
 TemporalCell = Literal["own", "spatial"]
 FrameSlices = Literal["aligned", "modulo"]
 Estimator = Literal["mean", "centered"]
-ScoreKind = Literal["probabilities", "logits"]
+ScoreKind = Literal["probabilities", "softmax", "sigmoid", "logits", "given"]
 Ties = Literal["random", "first", "last"]
 Area = Literal["fractions", "steps"]
 Approximation = Literal["none", "refine"]
@@ -127,6 +127,7 @@ class CurveOptions:
     unit: Literal["voxel", "scalar", "auto"] = "voxel"
     ties: Ties = "random"
     nan_as_zero: bool = False
+    scores: ScoreKind = "probabilities"
     area: Area = "fractions"
     approximation: Approximation = "none"
     tolerance: float = 0.02

@@ -61,5 +61,5 @@ class Evaluate(Verb):
         text = f"{table}\nTables, curves and overlays: {self.output}"
         return Output(
             text,
-            dict(table=summary_records(rows), clips=explained(explanations, spec.classes), output=str(self.output)),
+            dict(table=summary_records(rows), clips=explained(explanations, spec.names), output=str(self.output)),
         )

@@ -76,10 +76,10 @@ class Explain(Verb):
         )
         lines = []
         for explanation in explanations:
-            guesses = ", ".join(f"{spec.classes[k]} {share:.2f}" for k, share in explanation.most_probable(5))
-            lines.append(f"{explanation.name}: {guesses}; explained: {spec.classes[explanation.target]}")
+            guesses = ", ".join(f"{spec.names[k]} {share:.2f}" for k, share in explanation.most_probable(5))
+            lines.append(f"{explanation.name}: {guesses}; explained: {spec.names[explanation.target]}")
         text = "\n".join([*lines, "", table, f"Tables, curves and overlays: {self.output}"])
-        return Output(text, dict(clips=explained(explanations, spec.classes), output=str(self.output)))
+        return Output(text, dict(clips=explained(explanations, spec.names), output=str(self.output)))
 
     def _checkpoint(self) -> "Checkpoint":
         from jaxsal.training.checkpoint import open_checkpoint
@@ -102,7 +102,7 @@ class Explain(Verb):
         from jaxsal.datasets.records import TRAINING_SPECTRA
         from jaxsal.evaluation.cells import Case
 
-        target = class_number(self.target, spec.classes)
+        target = class_number(self.target, spec.names)
         recordings: dict[str, Path] = {self.spectrum: self.clip}
         if self.infrared is not None:
             recordings["IR"] = self.infrared

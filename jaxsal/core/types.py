@@ -30,8 +30,12 @@ ScoreFn = Callable[..., Any]
 Progress = Callable[[int, int], None]
 """Called with (done, in all) now and then."""
 
-Target = int | Int[AnyArray, ""] | str | None
-"""The class to explain, by number or name; None is the predicted class, "all" gives one result per class."""
+LogitFn = Callable[[Array], Array]
+"""Maps the logits of one clip (K,) to one number, such as the difference of two of them."""
+
+Target = int | Int[AnyArray, ""] | str | LogitFn | None
+"""What to explain: a class by number or name, or a function of the logits; None is the predicted class, "all" gives one
+result per class."""
 
 
 @runtime_checkable

@@ -31,12 +31,14 @@ class CurvePanel(NamedTuple):
     Attributes:
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
       curves: Scores of every clip under each method, (n, S).
-      floor: The target's mean probability for the fully replaced clip; a thin line where given.
+      floor: The target's mean score for the fully replaced clip; a thin line where given.
+      unit: What the scores are, as a word.
     """
 
     fractions: Float[AnyArray, " S"]
     curves: Mapping[str, Float[AnyArray, "n S"]]
     floor: float | None = None
+    unit: str = "probability"
 
 
 def save_figure(path: Path, figure: "Figure") -> None:
@@ -69,7 +71,7 @@ def draw_curves(panels: Mapping[str, CurvePanel], *, title: str = "") -> "Figure
     for axis, (name, panel) in zip(axes, panels.items(), strict=True):
         _draw_panel(axis, panel, styles)
         axis.set(title=name, xlabel="share of the clip that is changed")
-    axes[0].set_ylabel("probability of the target")
+    axes[0].set_ylabel(f"{next(iter(panels.values())).unit} of the target")
     figure.supxlabel(_meaning_of_bands(panels), fontsize=9)
     figure.suptitle(title)
     return figure
@@ -112,7 +114,7 @@ def _draw_panel(axis: "Axes", panel: CurvePanel, styles: Mapping[str, dict[str, 
             axis.fill_between(fractions, mean - half, mean + half, color=colour, alpha=0.18, linewidth=0)
     if panel.floor is not None:
         axis.axhline(panel.floor, color=_GREY, linestyle="-", linewidth=0.8, label=f"floor, {panel.floor:.3f}")
-    axis.set(xlim=(0, 1), ylim=(-0.02, 1.02))
+    axis.set(xlim=(0, 1), ylim=(-0.02, 1.02) if panel.unit == "probability" else None)
     axis.grid(color="#DDDDDD", linewidth=0.6)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(fontsize=9, frameon=False, handlelength=3.2, loc="upper left", bbox_to_anchor=(0, -0.17))

@@ -16,19 +16,20 @@ from jaxtyping import Array, Bool, Float, Int, PyTree
 from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, join_callable, split_callable
 from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
-from jaxsal.core.types import AnyArray, ClipTree, ScoreFn, Target
+from jaxsal.core.finite import check_logits
+from jaxsal.core.types import AnyArray, ClipTree, LogitFn, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline, stand_ins
 from jaxsal.engine.inputs import (
     check_clip_shape,
     check_parts,
     check_score_fn,
-    check_target,
     check_unit_range,
     has_parts,
     mask_shape,
 )
 from jaxsal.engine.masks import stack_leaves
 from jaxsal.engine.spectra import by_spectrum, spectra_of
+from jaxsal.engine.targets import check_target
 
 UNTOUCHED, REPLACED = 1, 2
 """The two ends of every perturbation: the clip as it is, and a clip of which nothing is left."""
@@ -151,6 +152,12 @@ class Batch:
                 self.count(len(self.originals))
         return self.end(UNTOUCHED)
 
+    def check_logits(self) -> None:
+        """Raises ValueError if logits of an untouched clip are not finite, naming a tensor where weights are why."""
+        for number in range(0 if self.traced else len(self.originals)):
+            subject = "the clip" if len(self.originals) == 1 else f"clip {number}"
+            check_logits(self.logits[number], subject, self.score_fn)
+
     def knows(self, end: End) -> Bool[np.ndarray, " B"]:
         """Of which clips the logits at an end are known: `UNTOUCHED`, or (`REPLACED`, the baseline)."""
         return self._ends[end][0] if end in self._ends else np.zeros(self.size, bool)
@@ -192,8 +199,10 @@ class Batch:
         """Maps of one clip as users get them: of a scene one for each spectrum, by name."""
         return by_spectrum(maps, self.spectra)
 
-    def target(self, target: Target, *, all_classes: bool = True) -> int | Int[AnyArray, ""] | Literal["all"] | None:
-        """A class by number or name as a number, see `check_target`."""
+    def target(
+        self, target: Target, *, all_classes: bool = True
+    ) -> int | Int[AnyArray, ""] | LogitFn | Literal["all"] | None:
+        """A class by number or name as a number, a function of the logits as it is, see `check_target`."""
         classes = getattr(self.score_fn, "classes", ())
         return check_target(target, self.num_classes, classes=classes, all_classes=all_classes)
 

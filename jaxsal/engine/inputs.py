@@ -1,10 +1,10 @@
-"""Checks of the clips, maps, targets and functions that users pass in, made before anything is computed.
+"""Checks of the clips, maps and functions that users pass in, made before anything is computed.
 
 Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Int, PyTree
 
 from jaxsal.core.callables import call_each, call_parts_each, shape_of
-from jaxsal.core.checks import check_choice, check_positive
-from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn, Target
+from jaxsal.core.checks import check_positive
+from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn
 from jaxsal.engine.spectra import spectra_of
 
 
@@ -158,44 +158,6 @@ def _num_classes(scores: object, name: str) -> int:
     if shape is None or len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
     return shape[0]
-
-
-def check_target(
-    target: Target, num_classes: int, *, classes: Sequence[str] = (), all_classes: bool = True
-) -> int | Int[AnyArray, ""] | Literal["all"] | None:
-    """The target as a number, "all" or None, after checking it.
-
-    Args:
-      target: A class by number or name, None for the predicted one, or "all".
-      num_classes: K.
-      classes: Names of the classes, as far as they are known.
-      all_classes: Whether "all" is allowed.
-
-    Raises:
-      TypeError: If it is of another kind.
-      ValueError: If it is no class of the classifier; the message has the closest name.
-    """
-    if target is None or isinstance(target, jax.core.Tracer):
-        return target
-    if isinstance(target, str):
-        return _named_target(target, classes, all_classes)
-    array = np.asarray(target)
-    if array.ndim or array.dtype.kind not in "iu":
-        raise TypeError(f"`target` must be a class by number or name, or None; got {target!r}.")
-    if not 0 <= int(array) < num_classes:
-        raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
-    return int(array)
-
-
-def _named_target(target: str, classes: Sequence[str], all_classes: bool) -> int | Literal["all"]:
-    if target in classes:
-        return tuple(classes).index(target)
-    if target == "all" and all_classes:
-        return "all"
-    if classes:
-        check_choice("target", target, tuple(classes))
-    allowed = "a number, None or 'all'" if all_classes else "a number or None"
-    raise ValueError(f"`target` must be {allowed} where the classes have no names; got {target!r}.")
 
 
 def mask_shape(score_fn: ScoreFn, clip_shape: tuple[int, ...], num_spectra: int = 0) -> tuple[int, ...]:

@@ -21,8 +21,10 @@ from jaxsal.core.controls import control_names
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.recordings.excerpt import Excerpt
+from jaxsal.engine.class_scores import of_classifier, shown_kind
 from jaxsal.engine.inputs import mask_shape
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.recipes import ScoreKind
 from jaxsal.saliency.methods import METHODS, Method
 
 
@@ -89,6 +91,12 @@ class Cell:
         return "|".join([self.method, option_text(self.options, self.kind.read_options), self._rest])
 
     @property
+    def shown(self) -> ScoreKind:
+        """The kind of score that predictions are shown in: that of the curves, else of the method."""
+        kinds = [getattr(own, "scores", None) for own in (*self.measures.values(), self.options)]
+        return shown_kind(next((kind for kind in kinds if kind is not None), "probabilities"))
+
+    @property
     def _rest(self) -> str:
         return f"{self.shape}|{self.seed if self.kind.seeded else 0}"
 
@@ -114,9 +122,10 @@ def cells_of(
       ValueError: If an option's value is not allowed.
     """
     shape = mask_shape(classifier, clip_shape)
-    measures = {name: options.resolve(name) for name in options.measures}
+    measures = {name: of_classifier(options.resolve(name), classifier) for name in options.measures}
     shared = (target, shape, measures, options.seed)
-    cells = [Cell(name, options.recipe, options.resolve(name), *shared) for name in options.method]
+    methods = {name: of_classifier(options.resolve(name), classifier) for name in options.method}
+    cells = [Cell(name, options.recipe, own, *shared) for name, own in methods.items()]
     return (*cells, *(control_cell(name, cells) for name in control_names(options.controls, options.method)))
 
 

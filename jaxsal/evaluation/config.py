@@ -15,7 +15,7 @@ from typing import Any
 from jaxsal.core.checks import Options, check_choice, check_names, check_positive, hint
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.recipes import METHODS, BaselineName, resolve_options
+from jaxsal.recipes import METHODS, BaselineName, ScoreKind, resolve_options
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class MethodGrid:
       method: "gradcam", "rise" or "sidu".
       recipe: The defaults of the options that are not listed.
       options: By name of an option of the method, the values to try.
-      target: The classes to explain: "predicted", "label" (the true one), or numbers.
+      target: The classes to explain: "predicted", "label" (the true one), or names or numbers of classes.
       frames_per_mask: RISE: frames that share a mask frame; the network's own if empty.
     """
 
@@ -63,9 +63,6 @@ class MethodGrid:
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"`options.{name}` must be a list of values to try; got {values!r}.")
         _ = self.resolved
-        for target in self.target:
-            if isinstance(target, str):
-                check_choice("target", target, ("predicted", "label"))
         if self.frames_per_mask and self.method != "rise":
             raise ValueError(f"`frames_per_mask` must be left out for {self.method}; got {self.frames_per_mask}.")
         for frames in self.frames_per_mask:
@@ -94,6 +91,8 @@ class SweepConfig:
       clips: On what.
       spectra: Out of "IR" and "TV".
       curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
+      scores: How outputs become scores, in methods that do not list `scores` themselves and in the curves:
+        "softmax", "sigmoid", "logits", "given"; what recipe and checkpoint say if "probabilities".
       controls: Maps to compare with, measured beside every method, see `jaxsal.saliency.controls`; "all" or none.
       curve_baselines: Baselines of both curves, each a value to try; those of the recipe if empty. Those of masks are
         an option of a method: `options = {baseline = ["mean", "reverse"]}`.
@@ -109,6 +108,7 @@ class SweepConfig:
     clips: tuple[ClipChoice, ...] = (ClipChoice(),)
     spectra: tuple[str, ...] = SPECTRA
     curve_steps: int = 0
+    scores: ScoreKind = "probabilities"
     controls: tuple[ControlChoice, ...] = ()
     curve_baselines: tuple[BaselineName, ...] = ()
     seed: int = 0

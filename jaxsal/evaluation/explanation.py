@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Float
-from scipy.special import softmax
 
 from jaxsal.core.types import AnyArray
 from jaxsal.drawing.plots import draw_curves
+from jaxsal.engine.class_scores import class_scores, shown_kind
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
@@ -35,7 +35,7 @@ class Explanation(NamedTuple):
       label: The true class, -1 where it is not known.
       target: The explained class.
       clip: (T, H, W, C), in [0, 1].
-      probabilities: Of all classes, (K,).
+      probabilities: Of all classes, (K,); of no and yes where the network has a single logit.
       maps: By method, (T', H, W); the controls among them.
       curves: By method, (deletion, insertion).
       seconds: By method, what its map took.
@@ -184,14 +184,16 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
       ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
     clip = read_record(store, "clip", place.group, place.name, place.digest)
-    maps, curves, seconds, measures, target, classes = {}, {}, {}, {}, -1, ()
+    maps, curves, seconds, measures, target, classes, kind = {}, {}, {}, {}, -1, (), None
     for method, (series, _) in place.cells.items():
         found = read_record(store, "result", series or "", place.name, place.digest)
         title, note = METHODS[method].title, found.note
         maps[title], seconds[title], target = found.arrays["saliency"], note["seconds"], note["target"]
         curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
         measures[title] = {name: note[name] for name in note["measures"]}
-        classes = (store.description(series or "") or {}).get("classes", ())
+        described = store.description(series or "") or {}
+        classes = described.get("classes", ())
+        kind = described["identity"]["measures"][MEASURES[0]]["scores"] if described else None
     return Explanation(
         name=place.name,
         spectrum=clip.note["spectrum"],
@@ -199,7 +201,7 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
         actor=clip.note.get("actor", ""),
         target=target,
         clip=clip.arrays["clip"],
-        probabilities=softmax(clip.arrays["clip_logits"]),
+        probabilities=class_scores(clip.arrays["clip_logits"], shown_kind(kind or "probabilities")),
         maps=maps,
         curves=curves,
         seconds=seconds,

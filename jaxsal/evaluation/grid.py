@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from jaxsal.classifier import Classifier
 from jaxsal.core.controls import control_names
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
+from jaxsal.engine.class_scores import of_classifier
+from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case, Cell, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.explain import select_cases
@@ -67,7 +69,7 @@ def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:
         group = Group(
             identity,
             network.classifier,
-            spec.classes,
+            spec.names,
             spec.clip_shape,
             tuple(cases.values()),
             tuple(cells.values()),
@@ -76,35 +78,55 @@ def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:
         if (same := groups.get(group.id)) is not None:  # another choice of the same clips, or weights in two folders
             cases = {case.name: case for case in same.cases} | cases
             group = dataclasses.replace(same, cases=tuple(cases.values()))
-        _check_targets(group)
+        _check_labels(group)
         groups[group.id] = group
     return list(groups.values())
 
 
-def _check_targets(group: Group) -> None:
-    num_classes = len(group.classes)
-    for target in {cell.target for cell in group.cells}:
-        if isinstance(target, int) and not 0 <= target < num_classes:
-            raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {target}.")
-        if target == "label":
-            unknown = [case.name for case in group.cases if not 0 <= case.label < num_classes]
-            if unknown:
-                raise ValueError(f"`target` must be known for every clip; got no label for {unknown[0]}.")
+def _check_labels(group: Group) -> None:
+    if any(cell.target == "label" for cell in group.cells):
+        unknown = [case.name for case in group.cases if not 0 <= case.label < len(group.classes)]
+        if unknown:
+            raise ValueError(f"`target` must be known for every clip; got no label for {unknown[0]}.")
+
+
+def _class(target: str | int, spec: NetworkSpec) -> str | int:
+    """A class by its number; "predicted" and "label" as they are.
+
+    Raises:
+      ValueError: If the network has no such class.
+    """
+    if target in ("predicted", "label"):
+        return target
+    number = check_target(target, len(spec.classes), classes=spec.classes, all_classes=False)
+    assert isinstance(number, int)
+    return number
 
 
 def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[Cell]:
-    measured = list(_measures(config, grid))
+    measured = [
+        {name: of_classifier(own, network.classifier) for name, own in measures.items()}
+        for measures in _measures(config, grid)
+    ]
     num_frames, height, width, _ = network.spec.clip_shape
     own = network.classifier.frames_per_mask
-    for options in grid.resolved:
+    for found in grid.resolved:
+        options = of_classifier(_with_scores(found, config, grid), network.classifier)
         if getattr(options, "batch_size", None) is not None:
             raise ValueError(f"`batch_size` must be left out in a sweep; got {options.batch_size}.")
-        targets, lengths = grid.target, grid.frames_per_mask or (own,)
+        targets, lengths = [_class(target, network.spec) for target in grid.target], grid.frames_per_mask or (own,)
         for target, frames, measures in itertools.product(targets, lengths, measured):
             if num_frames % frames:
                 raise ValueError(f"`frames_per_mask` must divide the clip's {num_frames} frames; got {frames}.")
             shape = (num_frames // frames, height, width)
             yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed)
+
+
+def _with_scores(options: Any, config: SweepConfig, grid: MethodGrid) -> Any:
+    """The options of a method with the config's kind of scores, where the method has one and does not list it."""
+    if config.scores == "probabilities" or "scores" in grid.options or not hasattr(options, "scores"):
+        return options
+    return dataclasses.replace(options, scores=config.scores)
 
 
 def _measures(config: SweepConfig, grid: MethodGrid) -> Iterator[dict[str, Any]]:
@@ -113,6 +135,8 @@ def _measures(config: SweepConfig, grid: MethodGrid) -> Iterator[dict[str, Any]]
         yield {}
         return
     curves: dict[str, Any] = {"num_steps": config.curve_steps}
+    if config.scores != "probabilities":
+        curves["scores"] = config.scores
     added = {name: resolve_options(name, grid.recipe, {}) for name in ADDED_MEASURES}
     for chosen in [{"baseline": name} for name in config.curve_baselines] or [{}]:
         yield {name: resolve_options(name, grid.recipe, curves | chosen) for name in MEASURES} | added

@@ -9,13 +9,14 @@ import numpy as np
 from jaxsal.core.controls import ControlChoice
 from jaxsal.core.types import Clip, ScoreFn, Target
 from jaxsal.engine.batch import prepare
-from jaxsal.engine.inputs import check_target, has_parts
+from jaxsal.engine.inputs import has_parts
+from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import METHODS as NAMES
-from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Sampling
+from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Sampling, ScoreKind
 from jaxsal.saliency.methods import METHODS
 
 
@@ -33,6 +34,7 @@ def explain(
     estimator: Estimator | None = None,
     sampling: Sampling | None = None,
     threshold: float | None = None,
+    scores: ScoreKind | None = None,
     mask_baseline: BaselineName | None = None,
     rise_batch: int | None = None,
     sidu_batch: int | None = None,
@@ -68,6 +70,8 @@ def explain(
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
       threshold: SIDU: activations above this value form a channel's mask.
+      scores: How the network's outputs become scores, in RISE, SIDU and the curves: "probabilities", "softmax",
+        "sigmoid", "logits" or "given", as for `jaxsal.rise`.
       mask_baseline: RISE and SIDU: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together; if None, each by itself.
       sidu_batch: Same for SIDU.
@@ -75,7 +79,7 @@ def explain(
       deletion_baseline: What deletion puts in place of removed voxels.
       insertion_baseline: What insertion starts from.
       approximation: Deletion and insertion: "none" scores every step; "refine" fewer, see `jaxsal.metrics.refine`.
-      tolerance: With approximation "refine": largest jump in probability between two scored steps.
+      tolerance: With approximation "refine": largest jump in score between two scored steps.
       chunk_size: Masked clips per forward batch; changes speed, not the result.
       seed: Of RISE's masks and of the random map, at least 0.
       precision: Of weights and activations, "float32" or "bfloat16".
@@ -121,6 +125,7 @@ def explain(
         estimator=estimator,
         sampling=sampling,
         threshold=threshold,
+        scores=scores,
         mask_baseline=mask_baseline,
         rise_batch=rise_batch,
         sidu_batch=sidu_batch,
@@ -136,7 +141,10 @@ def explain(
     options.check()
     batch, classes = prepare(classifier, [clip]), tuple(getattr(classifier, "classes", ()))
     explained = batch.target(target, all_classes=False)
-    known: int = -1 if label is None else int(check_target(label, batch.num_classes, classes=classes) or 0)
+    if callable(explained):
+        raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
+    true_class = check_target(label, batch.num_classes, classes=classes)
+    known = true_class if isinstance(true_class, int) else -1
     array = np.asarray(clip, np.float32)
     case = Case(name, spectrum, known, lambda: array, None if explained is None else int(explained))
     shape = batch.clip_shape

@@ -17,15 +17,16 @@ from jaxsal.recipes import (
     Precision,
     RecipeName,
     Sampling,
+    ScoreKind,
     resolve_options,
 )
 
-_OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance")}
+_OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance", "scores")}
 RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "gradcam": {},
-    "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling")}
+    "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
-    "sidu": {"threshold": "threshold", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
+    "sidu": {"threshold": "threshold", "scores": "scores", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
     "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
 }
@@ -51,6 +52,9 @@ class ExplainOptions:
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
         standard errors.
       threshold: SIDU: activations above this value form a channel's mask; any number.
+      scores: How the network's outputs become scores, in RISE, SIDU and the curves: "softmax", "sigmoid" (classes that
+        do not exclude each other), "logits", "given" (the network returns probabilities), or "probabilities" (what
+        the network says, else softmax; a single logit gives no and yes).
       mask_baseline: RISE and SIDU: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together, at least 1 (the study's PAN: 24); if unset, each
         masked clip is normalised alone.
@@ -62,8 +66,8 @@ class ExplainOptions:
         the frames in reverse order ("reverse"). The last three take the motion out, or turn it round.
       insertion_baseline: What insertion starts from, one of the same.
       approximation: Deletion and insertion: "none" scores every step; "refine" scores every 8th step, and more steps
-        where the probability jumps.
-      tolerance: With approximation "refine": largest jump in probability between two scored steps, at least 0.
+        where the score jumps.
+      tolerance: With approximation "refine": largest jump in score between two scored steps, at least 0.
       chunk_size: Masked clips per forward batch, at least 1. Larger is faster until memory runs out; a value above
         a clip's number of SIDU masks or curve steps wastes time. Results do not change.
       clips_per_batch: Clips that are explained together, at least 1 and no more than `chunk_size`. Results do not
@@ -81,6 +85,7 @@ class ExplainOptions:
     estimator: Estimator | None = None
     sampling: Sampling | None = None
     threshold: float | None = None
+    scores: ScoreKind | None = None
     mask_baseline: BaselineName | None = None
     rise_batch: int | None = None
     sidu_batch: int | None = None

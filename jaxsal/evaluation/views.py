@@ -13,6 +13,7 @@ from jaxsal.drawing.colours import map_bar
 from jaxsal.drawing.figures import draw_frames
 from jaxsal.drawing.pictures import overlay
 from jaxsal.drawing.plots import CurvePanel
+from jaxsal.engine.class_scores import score_unit
 from jaxsal.recipes import MEASURES, METHODS
 from jaxsal.saliency.ledger import RiseLedger
 
@@ -28,7 +29,7 @@ _UNITS = {METHODS["gradcam"]: "logits", METHODS["sidu"]: "similarity x uniquenes
 def map_unit(method: str, ledger: RiseLedger | None = None) -> str:
     """The unit of a method's map, as words; empty where it is not known."""
     if ledger is not None and method not in _UNITS:
-        return "mean probability" if ledger.options.scores == "probabilities" else "mean logit"
+        return f"mean {score_unit(ledger.options.scores)}"
     return _UNITS.get(method, "")
 
 
@@ -78,7 +79,8 @@ def curve_panels(explanations: Sequence["Explanation"]) -> dict[str, CurvePanel]
         scores = {method: np.stack([curve.scores for curve in curves]) for method, curves in by_method.items()}
         curve = next(iter(by_method.values()))[0]
         floor = float(np.mean([curve.floor for curve in next(iter(by_method.values()))]))
-        panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor)
+        unit = score_unit(explanations[0].options.resolve(measure).scores)
+        panels[measure] = CurvePanel(np.asarray(curve.fractions), scores, floor, unit)
     return panels
 
 

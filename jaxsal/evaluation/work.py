@@ -6,10 +6,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import softmax
 
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
+from jaxsal.engine.class_scores import class_names, class_scores, num_targets, predicted_class
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
@@ -20,6 +20,7 @@ from jaxsal.evaluation.maps import control_maps, held_scores
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
+from jaxsal.recipes import ScoreKind
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Work:
     @property
     def classes(self) -> list[str]:
         """Names of the classes; their numbers if they have none."""
-        return list(self.group.classes or map(str, range(self.batch.num_classes)))
+        count = self.batch.num_classes
+        return list(class_names(self.group.classes, count) or map(str, range(num_targets(count))))
 
     def explain(
         self, cells: Sequence[int], scores: Mapping[str, Mapping[int, Scores]], clips: Sequence[int]
@@ -153,7 +155,8 @@ class Work:
         cell, series = self.group.cells[number], self.group.reads[number]
         concerned = [clip for clip in clips if number in self.opened[clip].task.cells]
         cases = [one.task.case for one in self.opened]
-        labels = [explained_class(cell.target, case, own) for case, own in zip(cases, self.batch.logits, strict=False)]
+        logits = zip(cases, self.batch.logits, strict=False)
+        labels = [explained_class(cell.target, case, own, cell.shown) for case, own in logits]
         read = None if series is None else scores[series]
         with self.run.progress.stage("maps"):
             if cell.kind.control is not None:
@@ -188,7 +191,7 @@ class Work:
             arrays["saliency"] = np.asarray(saliency, np.float32)
         note = self.note(owner.clip) | dict(
             target=owner.label,
-            probability=float(softmax(self.batch.logits[owner.clip])[owner.label]),
+            probability=float(class_scores(np.asarray(self.batch.logits[owner.clip]), cell.shown)[owner.label]),
             seconds=seconds,
             measures=list(measured),
         )
@@ -216,8 +219,8 @@ class Work:
             store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
 
 
-def explained_class(target: str | int, case: Case, clip_logits: np.ndarray) -> int:
+def explained_class(target: str | int, case: Case, clip_logits: np.ndarray, kind: ScoreKind) -> int:
     """The class that a cell explains of a clip."""
     if target == "predicted":
-        return int(clip_logits.argmax())
+        return int(predicted_class(np.asarray(clip_logits), kind))
     return case.label if target == "label" else int(target)

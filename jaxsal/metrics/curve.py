@@ -12,6 +12,8 @@ from jaxsal.core.extras import check_installed
 from jaxsal.core.shown import number_text
 from jaxsal.core.types import AnyArray, Target
 from jaxsal.drawing.plots import CurvePanel, draw_curves
+from jaxsal.engine.class_scores import predicted_class, target_scores
+from jaxsal.engine.inputs import value_range
 from jaxsal.engine.requests import Scores
 from jaxsal.metrics.refine import interpolate
 from jaxsal.recipes import CurveOptions
@@ -26,10 +28,10 @@ class Curve(NamedTuple):
 
     Attributes:
       fractions: Share of the clip that is changed at each step, from 0 to 1, (S,).
-      scores: The target's probability, (S,).
-      auc: Area under the scores by the trapezoid rule, in [0, 1].
+      scores: The target's score, (S,); a probability unless `jaxsal.deletion` was asked for another kind.
+      auc: Area under the scores by the trapezoid rule, in [0, 1] for probabilities.
       num_scored: How many of the scores the classifier gave where some are interpolated; None where all are its own.
-      floor: The target's probability for the fully replaced clip, where deletion ends and insertion starts. A high one
+      floor: The target's score for the fully replaced clip, where deletion ends and insertion starts. A high one
         says that the baseline leaves the answer in place. NaN where a curve was made without it.
     """
 
@@ -41,7 +43,13 @@ class Curve(NamedTuple):
 
     def __repr__(self) -> str:
         ends = f"{number_text(self.scores[0])} to {number_text(self.scores[-1])}"
-        return f"Curve(area {number_text(self.auc)}, {len(self.scores)} steps, probability {ends})"
+        return f"Curve(area {number_text(self.auc)}, {len(self.scores)} steps, {self.unit} {ends})"
+
+    @property
+    def unit(self) -> str:
+        """What the scores are, as a word: a "probability" where all are in [0, 1], else a "score"."""
+        low, high = value_range(self.scores)
+        return "probability" if not (low < 0 or high > 1) else "score"
 
     def plot(self, *, title: str = "", label: str = "curve") -> "Figure":
         """Draws the curve, with its area in the legend and its floor as a line.
@@ -57,7 +65,9 @@ class Curve(NamedTuple):
           MissingPackageError: If Matplotlib is not installed.
         """
         floor = None if np.isnan(float(self.floor)) else float(self.floor)
-        return draw_curves({title: CurvePanel(self.fractions, {label: np.asarray(self.scores)[None]}, floor)})
+        return draw_curves(
+            {title: CurvePanel(self.fractions, {label: np.asarray(self.scores)[None]}, floor, self.unit)}
+        )
 
     def to_xarray(self) -> "xarray.DataArray":
         """The scores (step), with the coordinate `fraction`, the share of the clip that is changed.
@@ -73,31 +83,30 @@ class Curve(NamedTuple):
         fractions = ("step", np.asarray(self.fractions))
         coordinates = {"step": np.arange(len(self.scores)), "fraction": fractions}
         about = {"auc": float(self.auc), "floor": float(self.floor)}
-        return xarray.DataArray(np.asarray(self.scores), coordinates, ("step",), name="probability", attrs=about)
+        return xarray.DataArray(np.asarray(self.scores), coordinates, ("step",), name=self.unit, attrs=about)
 
 
 def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
-    """The curve of a class, of any, from the logits along it; the predicted class if None."""
+    """The curve of a class, of any, or of a function of the logits along it; of the predicted class if None."""
     family: Any = scores.family
-    counts, probabilities = np.asarray(family.counts), curve_probabilities(scores, target, options)
+    counts, values = np.asarray(family.counts), step_scores(scores, target, options)
     fractions, num_scored = counts / counts[-1], None
     places = fractions if options.area == "fractions" else np.linspace(0, 1, len(counts))
     if options.approximation == "refine":
         num_scored = len(scores.ids)
-        probabilities = interpolate(scores.ids, np.asarray(probabilities), places)
-    floor = probabilities[0 if family.keep else -1]
-    return Curve(fractions.astype(np.float32), probabilities, _area(places, probabilities), num_scored, floor)
+        values = interpolate(scores.ids, np.asarray(values), places)
+    floor = values[0 if family.keep else -1]
+    return Curve(fractions.astype(np.float32), values, _area(places, values), num_scored, floor)
 
 
-def curve_probabilities(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
-    """The probability of a class at the steps that were scored; of the predicted class if None."""
-    label = scores.clip_logits.argmax() if target is None else target
+def step_scores(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
+    """The score of a class, or of a function of the logits, at the scored steps; of the predicted class if None."""
+    assert not isinstance(target, str)
+    label = predicted_class(scores.clip_logits, options.scores) if target is None else target
     traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
     xp: Any = jnp if traced else np
-    logits = xp.asarray(scores.logits)
-    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
-    probabilities = (shifted / shifted.sum(axis=-1, keepdims=True))[:, label]
-    return xp.where(xp.isnan(probabilities), np.float32(0), probabilities) if options.nan_as_zero else probabilities
+    values = target_scores(xp.asarray(scores.logits), label, options.scores)
+    return xp.where(xp.isnan(values), np.float32(0), values) if options.nan_as_zero else values
 
 
 def _area(places: Float[np.ndarray, " S"], scores: Float[AnyArray, " S"]) -> Any:

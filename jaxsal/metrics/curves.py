@@ -1,4 +1,4 @@
-"""Deletion and insertion: the target's probability as the most salient voxels go, or come."""
+"""Deletion and insertion: the target's score as the most salient voxels go, or come."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,15 @@ from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyTree, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
+from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.maps import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
 from jaxsal.engine.requests import Request, Scores, join_logits, score_requests
 from jaxsal.engine.scoring import even_chunk
-from jaxsal.metrics.curve import Curve, curve_probabilities, read_curve
+from jaxsal.metrics.curve import Curve, read_curve, step_scores
 from jaxsal.metrics.refine import first_steps, open_steps
 from jaxsal.metrics.steps import rank_maps
-from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, Ties, chosen_options
+from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, ScoreKind, Ties, chosen_options
 
 
 def deletion(
@@ -39,6 +40,7 @@ def deletion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    scores: ScoreKind | None = None,
     area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
@@ -55,7 +57,8 @@ def deletion(
       clip: The clip, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
       saliency: Its map, (T', H, W), T' divides T. Of a scene one for each spectrum by name, whose voxels go side by
         side; one for a single spectrum by name, which alone changes; or one array, whose voxels go in all spectra.
-      target: The class whose probability is followed, by number or name; the predicted class of the clip if None.
+      target: The class whose score is followed, by number or name, or a function of the logits (K,); the predicted
+        class of the clip if None.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_steps: S, scores of a curve, the untouched and the fully changed clip among them; at least 2.
       step_size: Elements changed per step, instead of `num_steps`; "row" is one row of every mask frame, the
@@ -71,12 +74,13 @@ def deletion(
         spectra has voxels only.
       ties: Order of equally salient elements: a fixed "random" permutation, or raster order, "first" or "last"
         element first ("last" is the official code's).
-      nan_as_zero: Whether a probability that is no number counts as 0, as in the study's code for PAN, or stays.
+      nan_as_zero: Whether a score that is no number counts as 0, as in the study's code for PAN, or stays.
+      scores: The scores, "probabilities", "softmax", "sigmoid", "logits" or "given", as for `jaxsal.rise`.
       area: Where the scores stand when the area under them is taken: at the "fractions" that are changed, or evenly
         spaced by "steps", as in both original codes.
       approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
-      tolerance: For "refine": a difference of probabilities, at least 0.
+      tolerance: For "refine": a difference of scores, at least 0.
       chunk_size: Steps in memory at once; changes speed, not the result.
       progress: Called with (steps done, steps in all) now and then; True shows a bar, or lines in a log.
 
@@ -102,7 +106,7 @@ def deletion(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    options = chosen_options("deletion", recipe, locals())
+    options = of_classifier(chosen_options("deletion", recipe, locals()), score_fn)
     return _curve(
         score_fn, clip, saliency, target, options, False, chunk_size, as_progress(progress, "deletion", "steps")
     )
@@ -124,6 +128,7 @@ def insertion(
     unit: Literal["voxel", "scalar", "auto"] | None = None,
     ties: Ties | None = None,
     nan_as_zero: bool | None = None,
+    scores: ScoreKind | None = None,
     area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
@@ -143,7 +148,7 @@ def insertion(
       >>> bool(aucs[0] > aucs[1])
       True
     """
-    options = chosen_options("insertion", recipe, locals())
+    options = of_classifier(chosen_options("insertion", recipe, locals()), score_fn)
     return _curve(
         score_fn, clip, saliency, target, options, True, chunk_size, as_progress(progress, "insertion", "steps")
     )
@@ -162,6 +167,7 @@ def _curve(
     batch, report = prepare(score_fn, [clip]), as_progress(progress, "insertion" if keep else "deletion", "steps")
     target = batch.target(target, all_classes=False)
     ranked, only = check_saliency(saliency, batch.clip_shape, batch.spectra)
+    batch.check_logits()
     traced = batch.traced or isinstance(ranked, jax.core.Tracer)
     if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):
         raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
@@ -199,7 +205,7 @@ def curve_scores(
       batch: The clips.
       owners: The clip that each map is of; maps beyond fill up the program's shape.
       saliency: F maps; of scenes (F, S, T', H, W) where every spectrum has its own.
-      targets: Of each map, the class whose probability decides where a refined curve is scored; predicted if None.
+      targets: Of each map, the class whose score decides where a refined curve is scored; predicted if None.
       options: Of the measure.
       keep: True for insertion, False for deletion.
       only: The one spectrum of scenes that changes; all if empty.
@@ -260,7 +266,7 @@ def _refined(
                 ids, logits = join_logits(before.ids, before.logits, own.ids, own.logits)
                 own = own._replace(ids=ids, logits=logits)
             held[number] = own
-            found_there = np.asarray(curve_probabilities(own, targets[number], options))
+            found_there = np.asarray(step_scores(own, targets[number], options))
             wanted[number] = open_steps(own.ids, found_there, options.tolerance)
         wanted = {number: steps for number, steps in wanted.items() if len(steps)}
     return [own for own in held if own is not None]

@@ -81,7 +81,7 @@ def explain_to_folder(
         )
         provenance = made_by(command, options, checkpoint, places, **notes)
         masks = known_masks(cases) if outline else {}
-        rows = write_folder(directory, explanations, spec.classes, provenance, animation=animation, masks=masks)
+        rows = write_folder(directory, explanations, spec.names, provenance, animation=animation, masks=masks)
         return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
 
 

@@ -95,6 +95,7 @@ def _encode_pictures(panel: Panel) -> dict[str, Any]:
     return {
         "caption": panel.caption,
         "target": panel.target,
+        "unit": panel.unit,
         "label": panel.label,
         "probabilities": sorted(panel.probabilities.items(), key=lambda item: -item[1]),
         "size": list(picture_size(panel.clip)),

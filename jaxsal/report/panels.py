@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.records import SPECTRA
+from jaxsal.engine.class_scores import score_unit
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
@@ -49,7 +50,7 @@ class PanelCurve(NamedTuple):
     Attributes:
       method: Whose map was measured.
       measure: "deletion" or "insertion".
-      curve: Of the target's probability, S steps.
+      curve: Of the target's score, S steps.
       changed_at: The step at which an element is changed, 1 to S - 1, (T', H, W) or (T, H, W, C).
     """
 
@@ -71,6 +72,7 @@ class Panel(NamedTuple):
       target: The explained class.
       label: The true class.
       baselines: By measure, what replaced removed voxels; broadcasts to the clip.
+      unit: What the scores of the curves are, "probability" or "logit".
     """
 
     caption: str
@@ -81,6 +83,7 @@ class Panel(NamedTuple):
     target: str | None = None
     label: str | None = None
     baselines: Mapping[str, Float[AnyArray, "..."]] = {}
+    unit: str = "probability"
 
 
 class Scene(NamedTuple):
@@ -150,7 +153,8 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
     ]
     probabilities = {classes[k]: float(p) for k, p in enumerate(e.probabilities)}
     label = classes[e.label] if e.label >= 0 else None
-    return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines)
+    unit = score_unit(options[MEASURES[0]].scores)
+    return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines, unit)
 
 
 def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> list[PanelMap]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 import numpy as np
-from scipy.special import softmax
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_text
@@ -14,6 +13,7 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
+from jaxsal.engine.class_scores import class_scores, num_targets, own_kind, predicted_class, shown_kind
 from jaxsal.engine.inputs import check_clip
 from jaxsal.engine.maps import check_map
 from jaxsal.evaluation.explanation import Explanation
@@ -109,11 +109,13 @@ def view(
         raise ValueError(f"`curves` must be of the maps {sorted(given)}; got {unknown[0]!r}.")
     ledgers = [value.clip_logits for value in given.values() if isinstance(value, RiseLedger)]
     logits = _logits(score_fn, frames, ledgers)
+    kinds = [value.options.scores for value in given.values() if isinstance(value, RiseLedger)]
+    kind = shown_kind(own_kind(score_fn) if score_fn is not None else next(iter(kinds), "probabilities"))
     names = _class_names(classes, ledgers[0] if logits is None and ledgers else logits, target)
     if target is None and logits is None and ledgers:
         raise ValueError("`target` must be given where ledgers are of several classifiers; got None.")
     if target is None and logits is not None:
-        target = int(np.argmax(logits))
+        target = int(predicted_class(logits, kind))
     explained = None if target is None else names[target]
     maps = [found for method, value in given.items() for found in _maps(method, value, frames, names, explained)]
     panel = Panel(
@@ -125,7 +127,7 @@ def view(
             for method, both in (curves or {}).items()
             for curve in _curves(method, both, maps, explained, frames, recipe)
         ],
-        probabilities={} if logits is None else dict(zip(names, softmax(logits).tolist(), strict=True)),
+        probabilities={} if logits is None else dict(zip(names, class_scores(logits, kind).tolist(), strict=True)),
         target=explained,
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
     )
@@ -158,7 +160,7 @@ def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray
 
 def _class_names(classes: Sequence[str] | None, logits: np.ndarray | None, target: int | None) -> list[str]:
     """One name per class, as far as is known how many there are."""
-    num_classes = len(classes or ()) if logits is None else len(logits)
+    num_classes = len(classes or ()) if logits is None else num_targets(len(logits))
     if classes is not None and len(classes) != num_classes:
         raise ValueError(f"`classes` must name {num_classes} classes; got {len(classes)}.")
     if target is not None and not 0 <= target < (num_classes or target + 1):

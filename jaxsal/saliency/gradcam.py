@@ -10,11 +10,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, join_callable
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, SaliencyOf, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.class_scores import num_targets, own_kind, predicted_class, target_scores
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
-from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, chosen_options
+from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
 
 
 def gradcam(
@@ -31,12 +32,14 @@ def gradcam(
     """Explains one clip by its last activations (Grad-CAM).
 
     S = up(ReLU(sum_k alpha_k A_k)), alpha_k = sum_{t,y,x} dF_c / dA_k, with A the activations that enter the head
-    and F_c the target's logit. One forward pass, and the gradient of the head alone.
+    and F_c the target's logit (-z and z for a single logit z), or the function of the logits. One forward pass, and the
+    gradient of the head alone.
 
     Args:
       classifier: Anything with methods `features(clip)` and `head(activations)`; a `jaxsal.Classifier`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
-      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name, or a function of the logits (K,); the predicted class if None;
+        "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       relu: "sum" drops negative evidence after the sum over channels, as the paper does; "channels" drops it in
         each channel before the sum, as the study's code does.
@@ -73,15 +76,25 @@ def gradcam(
     options = chosen_options("gradcam", recipe, locals())
     batch = prepare(classifier, [clip])
     batch.check_parts("gradcam")
-    target = batch.target(target)
-    maps = gradcam_maps(batch, target if target is None or isinstance(target, str) else [target], options)
+    explained = batch.target(target)
+    if explained is None or isinstance(explained, str) or callable(explained):
+        maps = gradcam_maps(batch, explained, options)
+    else:
+        maps = gradcam_maps(batch, [explained], options)
+    batch.check_logits()
     return batch.by_spectrum(maps.reshape(maps.shape[1:]))
 
 
 def gradcam_maps(
-    batch: Batch, targets: Sequence[int | Int[AnyArray, ""]] | Literal["all"] | None, options: GradCamOptions
+    batch: Batch, targets: Sequence[int | Int[AnyArray, ""]] | LogitFn | Literal["all"] | None, options: GradCamOptions
 ) -> Float[Array, "B *K_S Tm H W"]:
-    """The maps of all clips of a batch: of the class of each, of the predicted ones if None, or of every class."""
+    """The maps of all clips of a batch.
+
+    Args:
+      batch: The clips.
+      targets: The class of each clip, a function of the logits, "all" for every class, None for the predicted ones.
+      options: Of the method.
+    """
     segmented = batch.shape[-3] < batch.clip_shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
     labels: AnyArray = np.zeros(batch.size, np.int32)
@@ -90,14 +103,14 @@ def gradcam_maps(
         traced = any(isinstance(target, jax.core.Tracer) for target in filled)
         labels = jnp.stack(filled).astype(jnp.int32) if traced else np.asarray(filled, np.int32)
     kind = "given" if isinstance(targets, list) else targets
-    static = batch.shape, per_frame, kind, options
+    static = batch.shape, per_frame, kind, own_kind(batch.score_fn), options
     maps, parts = batch.each(_maps_each, batch.parts, labels, static=static)
     if batch.parts is None:  # one program gives all, which a small network would notice
         batch.learn_parts(*parts)
     return maps
 
 
-@partial(jax.jit, static_argnums=(4, 5, 6, 7, 8))
+@partial(jax.jit, static_argnums=(4, 5, 6, 7, 8, 9))
 def _maps_each(
     weights: list[AnyArray],
     clips: PyTree,
@@ -106,7 +119,8 @@ def _maps_each(
     static: Static,
     shape: tuple[int, ...],
     per_frame: bool,
-    targets: Literal["given", "all"] | None,
+    targets: Literal["given", "all"] | LogitFn | None,
+    scores: ScoreKind,
     options: GradCamOptions,
 ) -> tuple[Float[Array, "B *K_S Tm H W"], tuple[PyTree, Float[Array, "B K"]] | None]:
     """The maps, and the activations and logits of the clips where the activations were not given."""
@@ -118,8 +132,9 @@ def _maps_each(
         logits, pull_back = jax.vjp(classifier.head, activations)
         parts = (activations, logits) if known is None else None
 
-        def explain_class(label: Array) -> Array:
-            (gradient,) = pull_back(jax.nn.one_hot(label, logits.shape[0], dtype=logits.dtype))
+        def explain_target(target: Array | LogitFn) -> Array:
+            of_logits = jax.grad(lambda logits: target_scores(logits[None], target, "logits")[0])(logits)
+            (gradient,) = pull_back(of_logits)
             maps = jax.tree.map(explain_part, gradient, activations)
             if isinstance(maps, Mapping):
                 return beside(maps)
@@ -133,7 +148,9 @@ def _maps_each(
             return resample(jax.nn.relu(evidence.sum(axis=-1)), shape[-3:], options.alignment)
 
         if targets == "all":
-            return jax.vmap(explain_class)(jnp.arange(logits.shape[0])), parts
-        return explain_class(label if targets == "given" else jnp.argmax(logits)), parts
+            return jax.vmap(explain_target)(jnp.arange(num_targets(logits.shape[0]))), parts
+        if callable(targets):
+            return explain_target(targets), parts
+        return explain_target(label if targets == "given" else jnp.asarray(predicted_class(logits, scores))), parts
 
     return jax.vmap(explain)(clips, activations, jnp.asarray(labels))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from jaxsal.core.finite import check_logits
 from jaxsal.core.types import Progress
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
@@ -46,19 +47,22 @@ def grow(
         dataclasses.replace(ledger, ids=ids, logits=logits).save(path or "")
 
     def score_ids(portion: Int[np.ndarray, " n"], before: int) -> Float[np.ndarray, "n K"]:
-        return np.asarray(
-            score(
-                batch,
-                [ledger.masks],
-                np.zeros((len(portion), 2), np.int32),
-                portion,
-                baseline=Baseline.of(options.baseline),
-                frame_slices=options.frame_slices,
-                batch_size=options.batch_size,
-                chunk_size=even_chunk(len(portion), chunk_size),
-                progress=_shifted(progress, num_masks - len(missing) + before, num_masks),
-            )
+        logits = score(
+            batch,
+            [ledger.masks],
+            np.zeros((len(portion), 2), np.int32),
+            portion,
+            baseline=Baseline.of(options.baseline),
+            frame_slices=options.frame_slices,
+            batch_size=options.batch_size,
+            chunk_size=even_chunk(len(portion), chunk_size),
+            progress=_shifted(progress, num_masks - len(missing) + before, num_masks),
         )
+        finite = np.isfinite(logits).all(axis=1)
+        if not finite.all():
+            number = int(portion[~finite][0])
+            check_logits(logits[~finite][0], f"the clip under mask {number}", batch.score_fn)
+        return np.asarray(logits)
 
     least = CHUNKS_PER_PROGRAM * (options.batch_size or chunk_size)
     ids, logits = score_missing(ids, logits, missing, score_ids, least=least, save=None if path is None else save)

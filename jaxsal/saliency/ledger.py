@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -15,10 +15,10 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.inputs import check_target
 from jaxsal.engine.requests import Scores, join_logits
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.spectra import by_spectrum
+from jaxsal.engine.targets import check_target
 from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
@@ -112,10 +112,11 @@ class RiseLedger(LedgerViews):
         """The RISE map of a class, from the first `num_masks` masks; of a scene one for each spectrum, by name.
 
         Args:
-          target: The class, by number or name; the predicted class if None; "all" for one map per class.
+          target: The class, by number or name, or a function of the logits; the predicted class if None; "all" for one
+            map per class.
           estimator: "mean" or "centered"; as the run's options if None.
           num_masks: How many masks to use, in the order of their numbers; all if None.
-          scores: "probabilities" or "logits"; as the run's options if None.
+          scores: What weighs the masks, as for `jaxsal.rise`; as the run's options if None.
 
         Raises:
           ValueError: If an argument is not allowed, or the ledger does not hold the wanted masks.
@@ -160,7 +161,7 @@ class RiseLedger(LedgerViews):
         estimator = self.options.estimator if estimator is None else estimator
         scores = self.options.scores if scores is None else scores
         check_choice("estimator", estimator, ("mean", "centered"))
-        check_choice("scores", scores, ("probabilities", "logits"))
+        check_choice("scores", scores, get_args(ScoreKind))
         target = check_target(target, self.logits.shape[1], classes=self.classes)
         used = len(self.ids) if num_masks is None else self._count(num_masks)
         held = Scores(self.masks, self.ids, self.logits, self.clip_logits)

@@ -9,8 +9,9 @@ from jaxsal.core.extras import check_installed
 from jaxsal.core.shown import listed, number_text
 from jaxsal.core.types import Target
 from jaxsal.drawing.figures import draw_frames, map_rows
-from jaxsal.engine.inputs import check_target
+from jaxsal.engine.class_scores import class_names, class_scores, num_targets, predicted_class, score_unit
 from jaxsal.engine.spectra import beside
+from jaxsal.engine.targets import check_target
 
 if TYPE_CHECKING:
     import xarray
@@ -32,19 +33,23 @@ class LedgerViews:
         stderr: Any
 
     def __repr__(self) -> str:
-        best = int(np.argmax(self.clip_logits))
-        predicted = f"predicted {self._class_name(best)}, logit {number_text(self.clip_logits[best])}"
+        best = self._number(None)
+        logit = class_scores(np.asarray(self.clip_logits), "logits")[best]
+        predicted = f"predicted {self._class_name(best)}, logit {number_text(logit)}"
         named = f": {listed(self.classes)}" if self.classes else ""
         grid = "x".join(map(str, self.options.grid_shape))
         masks = f"{len(self.ids):,} masks of {self.shape}, grid {grid}, keep_prob {self.options.keep_prob:g}"
-        return f"RiseLedger({masks}; {predicted}; {self.logits.shape[1]} classes{named})"
+        return f"RiseLedger({masks}; {predicted}; {num_targets(self.logits.shape[1])} classes{named})"
 
     def _class_name(self, number: int) -> str:
-        return self.classes[number] if self.classes else f"class {number}"
+        names = class_names(self.classes, self.logits.shape[1])
+        return names[number] if names else f"class {number}"
 
     def _number(self, target: Target) -> int:
         number = check_target(target, self.logits.shape[1], classes=self.classes, all_classes=False)
-        return int(np.argmax(self.clip_logits) if number is None else number)
+        if callable(number):
+            raise TypeError(f"`target` must be a class by number or name here; got {number!r}.")
+        return int(predicted_class(self.clip_logits, self.options.scores) if number is None else number)
 
     def plot(self, target: Target = None, *, num_frames: int = 8) -> "Figure":
         """Draws the map of a class, and below it its standard error where it has one, as frames of colours.
@@ -61,7 +66,7 @@ class LedgerViews:
           ValueError: If `target` is no class.
         """
         number = self._number(target)
-        unit = "mean probability" if self.options.scores == "probabilities" else "mean logit"
+        unit = f"mean {score_unit(self.options.scores)}"
         maps: dict[str, np.ndarray] = {}
         for name, values in self._maps(number).items():
             parts = values.items() if isinstance(values, Mapping) else [("", values)]

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from scipy.special import softmax
 
 from jaxsal.core.types import AnyArray, Target
+from jaxsal.engine.class_scores import class_scores, num_targets, predicted_class, target_scores
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import SUM_CHUNK, RiseMasks
@@ -33,24 +33,24 @@ def read_ledger(
       read_out: `rise_map`, `rise_stderr` or `rise_profile_stderr`.
       held: The scored masks.
       num_used: How many of them to use.
-      target: The class; the predicted one if None; "all" for every class, as a leading axis.
+      target: The class, or a function of the logits; the predicted class if None; "all" for every class, as a leading
+        axis.
       estimator: "mean" or "centered".
-      scores: "probabilities" or "logits".
+      scores: What to make of the logits, see `class_scores`.
     """
     logits = np.asarray(held.logits)
     of_one_class = not isinstance(target, str)
     length = SUM_CHUNK
     while length < num_used:
         length *= 2
-    columns = slice(None)
-    if not isinstance(target, str):
-        label = np.argmax(held.clip_logits) if target is None else target
-        columns = slice(label, label + 1)
-    weighed = np.zeros((length, 1 if of_one_class else logits.shape[1]), np.float32)
+    explained = predicted_class(np.asarray(held.clip_logits), scores) if target is None else target
+    weighed = np.zeros((length, 1 if of_one_class else num_targets(logits.shape[1])), np.float32)
     for first in range(0, num_used, _BLOCK):
         rows = slice(first, min(first + _BLOCK, num_used))
-        block = softmax(logits[rows], axis=1) if scores == "probabilities" else logits[rows]
-        weighed[rows] = block[:, columns]
+        if isinstance(explained, str):
+            weighed[rows] = class_scores(logits[rows], scores)
+        else:
+            weighed[rows, 0] = target_scores(logits[rows], explained, scores)
     ids = np.pad(held.ids[:num_used], (0, length - num_used))
     return _read(held.family, ids, weighed, num_used, read_out, estimator, of_one_class)
 

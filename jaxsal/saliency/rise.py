@@ -12,6 +12,7 @@ from jaxsal.core.checks import check_positive
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.inputs import check_batches, check_key
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
@@ -64,12 +65,15 @@ def rise(
       score_fn: Maps one clip (T, H, W, C) to logits (K,); its `frames_per_mask`, if any, sets T' = T / that.
       clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name, whose
         masks M_n are independent of each other.
-      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name, or a function of the logits (K,); the predicted class if None;
+        "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       num_masks: N; the standard error of the map falls as 1 / sqrt(N).
       grid_shape: Cells of the random grid in time, height and width.
       keep_prob: Chance of keeping a cell, in (0, 1].
-      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
+      scores: What weighs the masks: "probabilities" (as the paper: what the classifier says its scores are, else
+        "softmax"; a single logit gives yes and no), "softmax", "sigmoid" (classes that do not exclude each other),
+        "logits" (the study's code), or "given" (the function returns probabilities already).
       baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
       alignment: How grids are stretched, see `jaxsal.engine.resample`.
       temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
@@ -107,7 +111,7 @@ def rise(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    options = chosen_options("rise", recipe, locals())
+    options = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
     batch = _prepare(key, score_fn, clip, options)
     target = batch.target(target)
     return _ledger(key, batch, options, None, chunk_size, progress).map(target)
@@ -144,7 +148,9 @@ def rise_ledger(
       num_masks: N; the standard error of the map falls as 1 / sqrt(N).
       grid_shape: Cells of the random grid in time, height and width.
       keep_prob: Chance of keeping a cell, in (0, 1].
-      scores: What weighs the masks, "probabilities" (softmax, as the paper) or "logits" (the study's code).
+      scores: What weighs the masks: "probabilities" (as the paper: what the classifier says its scores are, else
+        "softmax"; a single logit gives yes and no), "softmax", "sigmoid" (classes that do not exclude each other),
+        "logits" (the study's code), or "given" (the function returns probabilities already).
       baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
       alignment: How grids are stretched, see `jaxsal.engine.resample`.
       temporal_cell: Whether the length of a cell in time follows from the cells in time ("own") or from the
@@ -180,7 +186,7 @@ def rise_ledger(
       >>> len(ledger.extend(score_fn, clip, 24).ids)
       24
     """
-    options = chosen_options("rise", recipe, locals())
+    options = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
     return _ledger(key, _prepare(key, score_fn, clip, options), options, path, chunk_size, progress)
 
 
@@ -199,6 +205,7 @@ def _ledger(
     progress: Progress | bool | None,
 ) -> RiseLedger:
     check_positive("chunk_size", chunk_size)
+    batch.check_logits()
     ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), options)
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, UInt8
 
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, Progress, SaliencyOf, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, Progress, SaliencyOf, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
+from jaxsal.engine.class_scores import class_scores, of_classifier, predicted_class, target_scores
 from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
@@ -47,12 +48,14 @@ def sidu(
     Args:
       classifier: A callable pytree with methods `features(clip)` and `head(activations)`.
       clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
-      target: c, the class to explain, by number or name; the predicted class if None; "all" for one map per class.
+      target: c, the class to explain, by number or name, or a function of the logits (K,), whose values then stand for
+        P_c in SD; the predicted class if None; "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
       threshold: A channel's mask is where its activation is above this; below 0 every mask keeps everything and
         the map is 0.
       kernel_width: sigma of the similarity kernel, in units of the scores.
-      scores: "probabilities" (the official code) or "logits" (the study's).
+      scores: P, "probabilities" (the official code), "softmax", "sigmoid", "logits" (the study's) or "given", as for
+        `jaxsal.rise`.
       baseline: What stands in for removed voxels, a name of `jaxsal.engine.baselines` or an array.
       alignment: How masks are stretched, see `jaxsal.engine.resample`.
       feature_normalization: Normalisation of the pass that gives the activations: the classifier's own ("same")
@@ -85,11 +88,12 @@ def sidu(
       Muddamsetty et al., "SIDU: Similarity Difference and Uniqueness Method for Explainable AI", ICIP 2020,
       https://arxiv.org/abs/2006.03122
     """
-    options: SiduOptions = chosen_options("sidu", recipe, locals())
+    options: SiduOptions = of_classifier(chosen_options("sidu", recipe, locals()), classifier)
     check_batches(classifier, options.batch_size)
     batch = prepare(classifier, [clip])
     batch.check_parts("sidu")
     target = batch.target(target)
+    batch.check_logits()
     (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
     return batch.by_spectrum(sidu_map(found, target, options))
 
@@ -170,16 +174,15 @@ def _distinct(
 
 def sidu_map(scores: Scores, target: Target, options: SiduOptions) -> Float[Array, "*K_S Tm H W"]:
     """The map of a class, the predicted one if None, or of every class for "all", from the scores of all channels."""
-    every_class = isinstance(target, str)
-    label = None if isinstance(target, str) else target
-    probabilities = options.scores == "probabilities"
     rows = jnp.asarray(scores.clip_logits), jnp.asarray(scores.logits)
-    return _read_out(scores.family, *rows, options.kernel_width, label, probabilities, every_class)
+    static = target if callable(target) or isinstance(target, str) else None
+    label = target if static is None else None
+    return _read_out(scores.family, *rows, options.kernel_width, label, static, options.scores)
 
 
 def similarity_difference(
-    original: Float[Array, " K"], scores: Float[Array, "d K"], kernel_width: float | Float[Array, ""]
-) -> Float[Array, "d K"]:
+    original: Float[Array, " n"], scores: Float[Array, "d n"], kernel_width: float | Float[Array, ""]
+) -> Float[Array, "d n"]:
     """SD_kc = exp(-(P_0c - P_kc)^2 / (2 sigma^2)), in [0, 1]."""
     return jnp.exp(-((original - scores) ** 2) / (2 * kernel_width**2))
 
@@ -196,18 +199,23 @@ def _read_out(
     logits: Array,
     masked_logits: Array,
     kernel_width: float | Float[Array, ""],
-    target: int | Int[Array, ""] | None,
-    probabilities: bool,
-    every_class: bool,
+    label: int | Int[Array, ""] | None,
+    target: LogitFn | str | None,
+    scores: ScoreKind,
 ) -> Float[Array, "*K_S Tm H W"]:
-    label = jnp.argmax(logits) if target is None else target
-    if probabilities:
-        logits, masked_logits = jax.nn.softmax(logits), jax.nn.softmax(masked_logits)
+    """The map; `target` is a function of the logits, "all", or None for the class `label`, None for the predicted."""
+    rows = jnp.concatenate([logits[None], masked_logits])
+    every = jnp.asarray(class_scores(rows, scores))
+    if target == "all":
+        explained = every
+    else:
+        number = predicted_class(logits, scores) if label is None else label
+        explained = jnp.asarray(target_scores(rows, target if callable(target) else jnp.asarray(number), scores))[
+            :, None
+        ]
     # Masks that are all alike are told apart by rounding noise alone, which min-max would blow up.
     alike = jnp.stack([(binary == binary[..., :1]).all() for binary in jax.tree.leaves(masks.binary())]).all()
-    unique = jnp.where(alike, 0.0, uniqueness(masked_logits))
-    weights = similarity_difference(logits, masked_logits, kernel_width) * unique[:, None]
-    if not every_class:
-        weights = jax.lax.dynamic_slice_in_dim(weights, label, 1, axis=1)
+    unique = jnp.where(alike, 0.0, uniqueness(every[1:]))
+    weights = similarity_difference(explained[0], explained[1:], kernel_width) * unique[:, None]
     maps = masks.weighted_sum(weights) / (0.5 * masks.num_masks)
-    return maps if every_class else maps[0]
+    return maps if target == "all" else maps[0]

@@ -63,7 +63,7 @@ def test_configs_of_the_repository_are_read(path):
         (TOML.replace('"rise"', '"raise"'), ValueError, "`method` must be one of .*; got 'raise'. Did you mean 'rise'"),
         (TOML.replace("[0.5]", "0.5"), ValueError, "`options.keep_prob` must be a list of values to try; got 0.5"),
         (TOML.replace("[0.5]", "[2]"), ValueError, r"`keep_prob` must be in \(0, 1\]; got 2"),
-        (TOML.replace('"predicted", 1', '"best"'), ValueError, "`target` must be one of .*; got 'best'"),
+        (TOML.replace("curve_steps = 9", 'curve_steps = 9\nscores = "odds"'), ValueError, "`scores` must be .*'odds'"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_named(tmp_path, text, error, message):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import runs
 import sweeps
 from jaxsal.evaluation import config as configs
 from jaxsal.evaluation import grid, runner
@@ -63,6 +64,8 @@ def test_status_plans_and_writes_nothing(inputs, tmp_path, monkeypatch):
 def test_targets_and_labels_are_checked_before_computing(inputs, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="`target` must be a class from 0 to 1; got 2"):
         sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("gradcam", target=(2,)),)))
+    with pytest.raises(ValueError, match="`target` must be one of .*; got 'best'"):
+        sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("gradcam", target=("best",)),)))
     with pytest.raises(ValueError, match="`batch_size` must be left out in a sweep; got 4"):
         sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("rise", options={"batch_size": [4]}),)))
     with pytest.raises(ValueError, match="`frames_per_mask` must divide the clip's 4 frames; got 3"):
@@ -70,6 +73,17 @@ def test_targets_and_labels_are_checked_before_computing(inputs, tmp_path, monke
     monkeypatch.setattr(grid, "select_cases", lambda *arguments: [Case("r7", "IR", -1, lambda: None)])
     with pytest.raises(ValueError, match="`target` must be known for every clip; got no label for r7"):
         sweeps.toy_groups(config_of(inputs, tmp_path, methods=(MethodGrid("gradcam", target=("label",)),)))
+
+
+def test_classes_are_named_and_one_kind_of_scores_is_that_of_methods_and_curves(inputs, tmp_path):
+    """An option of a method that lists its own scores stays."""
+    methods = (MethodGrid("gradcam"), MethodGrid("rise", target=(runs.CLASSES[1],)), MethodGrid("sidu"))
+    methods += (MethodGrid("sidu", options={"scores": ["softmax"]}),)
+    (group,) = sweeps.toy_groups(config_of(inputs, tmp_path, methods=methods, curve_steps=3, scores="sigmoid"))
+    assert [cell.target for cell in group.cells] == ["predicted", 1, "predicted", "predicted"]
+    assert [cell.options.scores for cell in group.cells[1:]] == ["sigmoid", "sigmoid", "softmax"]
+    assert {own.scores for cell in group.cells for own in cell.measures.values()} == {"sigmoid"}
+    assert {cell.shown for cell in group.cells} == {"sigmoid"}
 
 
 def test_a_plan_of_many_cells_looks_at_each_once(inputs, tmp_path, monkeypatch):

@@ -106,7 +106,11 @@ def test_jit_equals_eager():
             ValueError,
             "must be a number, None or 'all' where the classes have no names; got 'best'",
         ),
-        (dict(target=1.5), TypeError, r"`target` must be a class by number or name, or None; got 1.5"),
+        (
+            dict(target=1.5),
+            TypeError,
+            r"`target` must be a class by number or name, a function of the logits, or None; got 1.5",
+        ),
         (dict(recipe="mine"), ValueError, r"`recipe` must be one of .*default.*icpr2022.*canonical.*got 'mine'"),
         (dict(relu="never"), ValueError, r"`relu` must be one of .*got 'never'"),
         (dict(relo="sum"), TypeError, r"gradcam\(\) got an unexpected keyword argument 'relo'"),

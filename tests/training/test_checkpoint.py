@@ -47,7 +47,7 @@ def test_a_checkpoint_of_another_network_and_none(trained_run, tmp_path):
 def test_an_unknown_architecture_is_named(run):
     meta = run / "checkpoints" / "6" / "meta" / "metadata"
     meta.write_text(meta.read_text().replace("tiny", "perceiver"))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'mc3_18', .*; got 'perceiver'"):
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'i3d', .*; got 'perceiver'"):
         load_checkpoint(run / "checkpoints")
 
 

@@ -23,6 +23,12 @@ function evenTicks(low, high, count) {
   return Array.from({ length: last - first + 1 }, (_, i) => [(first + i) * step, text((first + i) * step)]);
 }
 
+// What a curve follows, in short.
+function scoreOf(data) {
+  if (data.target === null) return data.unit;
+  return data.unit === "probability" ? `p(${data.target})` : `${data.unit} of ${data.target}`;
+}
+
 function frameTicks(last) {
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500].find((every) => last / every <= 8) ?? last;
   return Array.from({ length: Math.floor(last / step) + 1 }, (_, i) => [i * step, String(i * step)]);

@@ -52,8 +52,8 @@ Object.assign(Panel.prototype, {
     part["seen-figure"].hidden = !(curve && baseline);
     if (!curve) return void (part.readout.textContent = `no ${choice.measure} of ${choice.method}`);
     const step = Math.min(choice.step, curve.scores.length - 1), percent = (100 * curve.fractions[step]).toFixed(0);
-    const probability = `p${data.target === null ? "" : `(${data.target})`} = ${curve.scores[step].toFixed(3)}`;
-    part.readout.textContent = `${choice.measure}: ${percent} % ${CHANGED[choice.measure]}, ${probability}`;
+    const score = `${scoreOf(data)} = ${curve.scores[step].toFixed(3)}`;
+    part.readout.textContent = `${choice.measure}: ${percent} % ${CHANGED[choice.measure]}, ${score}`;
     part["seen-text"].textContent = `as the network saw it: ${percent} % ${CHANGED[choice.measure]}`;
     if (!part["seen-figure"].hidden) this.paintSeen(choice, data.orders[curve.order], baseline, step);
   },

@@ -98,12 +98,13 @@ class Panel {
     for (const measure of MEASURES) {
       const curves = data.curves.filter((c) => c.measure === measure);
       if (!curves.length) continue;
+      const scores = curves.flatMap((c) => c.scores);
       const areas = curves.map((c) => `${c.method} ${c.auc.toFixed(3)}`).join(", ");
       drawChart(part[measure], {
         x: [0, 1], xticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, String(100 * share)]),
-        yticks: evenTicks(0, 1, 4), xlabel: `voxels ${CHANGED[measure]}, %`,
-        ylabel: data.target === null ? "probability" : `p(${data.target})`,
-        label: `Probability of ${data.target} against the ${measure} share; areas: ${areas}`,
+        yticks: evenTicks(Math.min(0, ...scores), Math.max(1, ...scores), 4), xlabel: `voxels ${CHANGED[measure]}, %`,
+        ylabel: scoreOf(data),
+        label: `${data.unit === "probability" ? "Probability" : "Logit"} of ${data.target} against the ${measure} share; areas: ${areas}`,
         hint: "click to step through", floor: measure === "deletion" ? Math.min(...curves.map((c) => c.scores.at(-1))) : undefined,
         lines: curves.map((c) => ({ xs: c.fractions, ys: c.scores, kind: this.kind(c.method), strong: c.method === choice.method })),
       }, (x) => pickStep(measure, x));

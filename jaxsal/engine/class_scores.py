@@ -1,0 +1,96 @@
+"""What is explained: a class, or a function of the logits, as a score; the one place that turns logits into scores.
+
+Stored scores are logits, so that another kind of score, class or function is a read-out without a forward pass.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsal.core.types import AnyArray, LogitFn, ScoreFn
+from jaxsal.recipes import ScoreKind
+
+
+def class_scores(logits: Float[AnyArray, "*N K"], kind: ScoreKind) -> Float[AnyArray, "*N C"]:
+    """The scores of all classes; C = K, but C = 2 for one logit z, which says no (class 0) or yes (class 1).
+
+    "softmax": exp z_c / sum_j exp z_j. "sigmoid": 1 / (1 + exp -z_c), for classes that do not exclude each other.
+    "logits": z_c. "given": what the function returned, which is a probability already. "probabilities": "softmax".
+    One logit gives (1 - p, p) with p = 1 / (1 + exp -z), (-z, z) for "logits" and (1 - z, z) for "given".
+
+    Args:
+      logits: What the classifier returns; the result is NumPy's where this is.
+      kind: What to make of it.
+    """
+    xp: Any = np if isinstance(logits, np.ndarray) else jnp
+    if logits.shape[-1] == 1:
+        logits = xp.concatenate([1 - logits if kind == "given" else -logits, logits], axis=-1)
+        kind = "sigmoid" if kind in ("probabilities", "softmax") else kind
+    if kind in ("logits", "given"):
+        return logits
+    if kind == "sigmoid":
+        return xp.exp(-xp.logaddexp(xp.zeros_like(logits), -logits))
+    shifted = xp.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)
+
+
+def target_scores(
+    logits: Float[AnyArray, "N K"], target: int | Int[AnyArray, ""] | LogitFn, kind: ScoreKind
+) -> Float[AnyArray, " N"]:
+    """The score of a class, one for each row of logits; or what a function makes of each row, whatever the kind."""
+    if callable(target):
+        values = _rows_of(target)(logits)
+        return np.asarray(values) if isinstance(logits, np.ndarray) else values
+    scores = class_scores(logits, kind)
+    return jnp.asarray(scores)[:, target] if isinstance(target, jax.core.Tracer) else scores[:, target]
+
+
+@lru_cache(maxsize=64)
+def _rows_of(function: LogitFn) -> Any:
+    """A function of (K,) as one of (N, K), compiled once."""
+    return jax.jit(jax.vmap(function))
+
+
+def predicted_class(logits: Float[AnyArray, " K"], kind: ScoreKind) -> int | Int[Array, ""]:
+    """The class with the highest score."""
+    best = class_scores(logits, kind).argmax()
+    return best if isinstance(best, jax.Array) else int(best)
+
+
+def num_targets(num_logits: int) -> int:
+    """C, the classes that K logits tell apart."""
+    return max(num_logits, 2)
+
+
+def class_names(classes: Sequence[str], num_logits: int) -> tuple[str, ...]:
+    """One name for each of the C classes, or none; one logit with one name has its opposite too."""
+    return (f"not {classes[0]}", *classes) if num_logits == len(classes) == 1 else tuple(classes)
+
+
+def own_kind(score_fn: ScoreFn) -> ScoreKind:
+    """What a classifier says that its scores are; "probabilities" where it says nothing."""
+    return getattr(score_fn, "scores", "probabilities")
+
+
+def of_classifier(options: Any, score_fn: ScoreFn) -> Any:
+    """Options of a method or a measure, with "probabilities" replaced by what the classifier says its scores are."""
+    kind = own_kind(score_fn)
+    if getattr(options, "scores", kind) != "probabilities" or kind == "probabilities":
+        return options
+    return dataclasses.replace(options, scores=kind)
+
+
+def shown_kind(kind: ScoreKind) -> ScoreKind:
+    """The kind that predictions are shown in: probabilities where logits are explained."""
+    return "probabilities" if kind == "logits" else kind
+
+
+def score_unit(kind: ScoreKind) -> str:
+    """What a score is, as a word."""
+    return "logit" if kind == "logits" else "probability"
