@@ -1,7 +1,6 @@
 """`jaxsal demo`: the main job on the embedded clips, from the training to the measured maps."""
 
 import dataclasses
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -198,6 +197,7 @@ class Demo(Verb):
 
     def _plan(self) -> Output:
         """What a run would do, for --dry-run."""
+        from jaxsal.core.sealed import read_json
         from jaxsal.evaluation.outline import outline_explaining, steps_taken
         from jaxsal.training.checkpoint import load_checkpoint
 
@@ -206,7 +206,8 @@ class Demo(Verb):
         done = steps_taken(spec, self.output, steps)
         variables = load_checkpoint(self.output / "checkpoints").variables if done == steps else None
         if (run := self.output / "run.json").is_file():
-            explaining = dataclasses.replace(explaining, threshold=json.loads(run.read_text())["options"]["threshold"])
+            options = read_json(run, "Run the demo without --dry-run: it writes the file again.")["options"]
+            explaining = dataclasses.replace(explaining, threshold=options["threshold"])
         trained: Any = dict(files=("checkpoints", "history.jsonl", EVIDENCE), steps=steps, steps_done=done)
         outline = outline_explaining(spec, variables, cases, explaining, self.output, **trained)
         return Output(outline.text, outline.data)

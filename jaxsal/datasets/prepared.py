@@ -3,6 +3,7 @@
 A set lies in `data_dir/name/config/version`. The data folder is $TFDS_DATA_DIR, or data/tfds where that is not set.
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
 from functools import lru_cache, partial
@@ -13,10 +14,13 @@ import numpy as np
 from jaxtyping import Shaped
 
 from jaxsal.core.extras import check_installed
+from jaxsal.core.files import DamagedError
+from jaxsal.core.sealed import read_json, write_json
 from jaxsal.datasets.records import SPLITS, ClipRecord, ClipSet
 
 NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")
 INFO_FILE = "dataset_info.json"
+_CHECKSUMS = "checksums.json"  # of the other JSON files of a set; shards have their own
 
 
 class Prepared(NamedTuple):
@@ -117,4 +121,26 @@ def open_builder(folder: Path) -> Any:
     check_installed("tensorflow_datasets")
     import tensorflow_datasets as tfds
 
+    if (folder / _CHECKSUMS).is_file():
+        check_json_files(folder)
     return tfds.core.read_only_builder.builder_from_directory(folder)
+
+
+def seal_json_files(folder: Path) -> None:
+    """Notes the checksums of the JSON files of a set that was just written."""
+    if not (folder / _CHECKSUMS).is_file():
+        write_json(folder / _CHECKSUMS, dict(files=_checksums(folder)))
+
+
+def check_json_files(folder: Path) -> None:
+    """Raises DamagedError if a JSON file of a set is not what was written."""
+    remedy = f"Remove {folder} and prepare the set again."
+    saved, held = read_json(folder / _CHECKSUMS, remedy).get("files"), _checksums(folder)
+    for name in sorted(held.keys() | (saved or {}).keys()):
+        if not saved or held.get(name) != saved.get(name):
+            raise DamagedError(f"{folder / name} is damaged: it does not have its checksum. {remedy}")
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    paths = sorted(path for path in folder.glob("*.json") if path.name != _CHECKSUMS)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}

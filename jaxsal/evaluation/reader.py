@@ -1,6 +1,5 @@
 """What a store holds, for those who read: an index of the headers of all parts, and records that are checked."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxsal.core.files import DamagedError
+from jaxsal.core.sealed import checksum
 from jaxsal.evaluation.objects import Objects
 from jaxsal.evaluation.parts import PRELUDE, Part, Record, Rows, Span, header_place, merge_spans
 
@@ -54,7 +54,7 @@ class Reader:
         if content is None:
             return None
         try:
-            fields = json.loads(content)
+            fields = json.loads(content.decode())
             if fields["sha256"] == checksum(fields["about"]):
                 return fields["about"]
         except (ValueError, KeyError, TypeError):
@@ -254,8 +254,3 @@ def _choose(places: list[tuple[Part, Rows]]) -> list[tuple[Part, int, int]]:
             chosen.append((part, row, max(start, reached)))
             reached = -minus_stop
     return chosen
-
-
-def checksum(about: object) -> str:
-    """SHA-256 of a JSON value."""
-    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()

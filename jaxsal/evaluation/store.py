@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from jaxsal.core.checks import check_choice
+from jaxsal.core.sealed import checksum
 from jaxsal.evaluation.parts import PER_MASK, Part, Place, Record, Rows, Span, encode, merge_spans
-from jaxsal.evaluation.reader import Clips, Description, Reader, checksum
+from jaxsal.evaluation.reader import Clips, Description, Reader
 
 KINDS = ("clip", "scores", "result", "failure")
 _SECONDS, _BYTES = 10.0, 1 << 24  # between two commits

@@ -1,11 +1,11 @@
 """The report of a run of the study: one Markdown page, every table as Markdown, CSV and LaTeX too."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.core.files import write_text
+from jaxsal.core.sealed import write_json
 from jaxsal.metrics.floor import floor_note, mean_floors
 from jaxsal.paper.baselines import NAME as BASELINES
 from jaxsal.paper.baselines import baseline_sheet
@@ -97,7 +97,7 @@ def write_report(directory: Path, findings: Findings, made_by: dict[str, Any]) -
     """Writes report.md, tables/NAME.md, .csv and .tex, clips.csv (every value) and run.json (how it was made)."""
     report = _write_sheets(directory, _introduction(findings, made_by), report_sheets(findings))
     write_text(directory / "clips.csv", clips_csv(findings.tables, findings.results))
-    write_text(directory / "run.json", json.dumps(made_by, indent=2) + "\n")
+    write_json(directory / "run.json", made_by)
     return report
 
 

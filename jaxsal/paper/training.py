@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.classifier import Classifier
-from jaxsal.core.files import write_text
+from jaxsal.core.files import DamagedError
+from jaxsal.core.sealed import read_json, write_json
 from jaxsal.datasets.pipeline import ClipSource, load_clips, stream_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
@@ -107,20 +108,28 @@ def train_network(
     chosen = clip_set.select(split="train", spectra=TRAINING_SPECTRA[config.spectra])
     identity = _identity(config, clip_set)
     record = directory / "trained.json"
-    finished = json.loads(record.read_text()) if record.exists() else None
-    if finished is not None and finished["identity"] == identity:
+    finished = _finished(record)
+    if finished.get("identity") == identity:
         checkpoint = load_checkpoint(directory / "checkpoints", spec=spec)
     else:
         print(f"network {config.name}", file=sys.stderr)
         checkpoint = train(spec, config.training, only(decode("train"), chosen), directory, progress=True)
         accuracy = accuracy_by_spectrum(spec, checkpoint.variables, decode("test"))
         finished = dict(identity=identity, accuracy=accuracy)
-        write_text(record, json.dumps(finished, indent=2))
+        write_json(record, finished)
     accuracy = {spectrum: (share, count) for spectrum, (share, count) in finished["accuracy"].items()}
     classifier = spec.classifier(checkpoint.variables)
     history = directory / "history.jsonl"
     minutes, wait = training_seconds(history) / 60, input_wait_share(history)
     return TrainedNetwork(config, spec, clip_set, classifier, accuracy, checkpoint.step, minutes, wait)
+
+
+def _finished(record: Path) -> dict[str, Any]:
+    """What a training that has ended noted; nothing where there is no whole record, and it is tested again."""
+    try:
+        return read_json(record, "")
+    except (FileNotFoundError, DamagedError):
+        return {}
 
 
 def only(clips: ClipSource, chosen: ClipSet) -> ClipSource:

@@ -1,6 +1,5 @@
 """A folder that shows what a run found: tables, curves, overlays, and how it was made."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +10,7 @@ import numpy as np
 from jaxsal.core.controls import is_control
 from jaxsal.core.files import remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
+from jaxsal.core.sealed import write_json
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import overlay, save_animation, save_strip
@@ -130,7 +130,7 @@ def write_folder(
     for sheet in sheets[1:]:
         write_text(directory / f"{sheet.name}.csv", to_csv(sheet))
     save_figure(directory / "table.png", draw_table(summary))
-    write_text(directory / "run.json", json.dumps(provenance, indent=2) + "\n")
+    write_json(directory / "run.json", provenance)
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")

@@ -4,12 +4,12 @@ run.json names the results of the last command that wrote to the folder. Only th
 several commands have shared never gives one table of all of them.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxsal.core.checks import check_positive
+from jaxsal.core.sealed import read_json
 from jaxsal.evaluation.explain import FOLDER
 from jaxsal.evaluation.explanation import Explanation, Place, read_explanation
 from jaxsal.evaluation.options import ExplainOptions
@@ -78,14 +78,14 @@ def _read_run_json(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         inside = [f"; there is one in {inner.parent}" for inner in sorted(folder.glob("*/run.json"))[:1]]
         raise FileNotFoundError(f"`run` must be the folder of a run with run.json; got {folder}{''.join(inside)}.")
+    remedy = "Run the command that made it again."
+    made_by = read_json(path, remedy)
     try:
-        made_by = json.loads(path.read_text(encoding="utf-8"))
         list(made_by["network"]["classes"])
         ExplainOptions.from_json(made_by["options"])
         [Place(**place) for place in made_by["results"]]
     except (ValueError, KeyError, TypeError) as error:
-        remedy = "Run the command that made it again"
-        raise ValueError(f"`run` must have a whole run.json; got {path}: {error!r}. {remedy}.") from error
+        raise ValueError(f"`run` must have a whole run.json; got {path}: {error!r}. {remedy}") from error
     return made_by
 
 

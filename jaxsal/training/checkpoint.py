@@ -12,6 +12,7 @@ from jaxtyping import PyTree
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.sealed import sealed, unsealed
 from jaxsal.models.initialise import zeros
 from jaxsal.training.networks import NetworkSpec, spec_differences
 
@@ -59,10 +60,11 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
         origin=checkpoint.origin,
         fingerprint=fingerprint(checkpoint.variables),
     )
-    items = {"variables": ocp.args.StandardSave(checkpoint.variables), "meta": ocp.args.JsonSave(meta)}
+    items = {"variables": ocp.args.StandardSave(checkpoint.variables)}
     if checkpoint.progress is not None:
         meta["progress_fingerprint"] = fingerprint(checkpoint.progress)
         items["progress"] = ocp.args.StandardSave(checkpoint.progress)
+    items["meta"] = ocp.args.JsonSave(sealed(meta))
     try:
         manager.save(checkpoint.step, args=ocp.args.Composite(**items))
         manager.wait_until_finished()
@@ -109,14 +111,13 @@ def load_checkpoint(
         if damage:
             warnings.warn(f"{damage[0]} Step {step} is used instead.", stacklevel=2)
         return checkpoint
-    raise damage[0]
+    raise DamagedError(f"{damage[0]} None is whole: remove {path} and make it again.")
 
 
 def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: PyTree | None) -> Checkpoint:
     """The checkpoint of one step; errors as `load_checkpoint`."""
     with ocp.CheckpointManager(path) as manager:
-        meta = _restore(manager, step, meta=ocp.args.JsonRestore())["meta"]
-        held = NetworkSpec.from_json(meta["spec"])
+        meta, held = _load_meta(manager, step)
         if spec is not None and held != spec:
             differences = "; ".join(spec_differences(spec, held))
             raise ValueError(f"`checkpoint` must be new or of the network asked for; got {path} with {differences}.")
@@ -126,8 +127,25 @@ def _load_step(path: Path, step: int, spec: NetworkSpec | None, progress: PyTree
         restored = _restore(manager, step, **items)
     for name, saved in (("variables", "fingerprint"), ("progress", "progress_fingerprint")):
         if name in restored and saved in meta and fingerprint(restored[name]) != meta[saved]:
-            raise DamagedError(f"The checkpoint of step {step} in {path} is damaged: its {name} have changed.")
+            raise _damaged(manager, step, f"its {name} have changed")
     return Checkpoint(held, restored["variables"], step, restored.get("progress"), meta["origin"])
+
+
+def _load_meta(manager: ocp.CheckpointManager, step: int) -> tuple[dict[str, Any], NetworkSpec]:
+    """What a checkpoint says of itself, and of its network."""
+    content = _restore(manager, step, meta=ocp.args.JsonRestore())["meta"]
+    try:
+        meta = unsealed(content)
+        _ = meta["origin"]
+        return meta, NetworkSpec.from_json(meta["spec"])
+    except (ValueError, KeyError, TypeError) as error:
+        if "sha256" in content and not isinstance(error, DamagedError):
+            raise  # as it was written, by a version that knows other networks
+        raise _damaged(manager, step, f"meta/metadata: {_reason(error)}") from error
+
+
+def _damaged(manager: ocp.CheckpointManager, step: int, reason: str) -> DamagedError:
+    return DamagedError(f"The checkpoint of step {step} in {manager.directory} is damaged: {reason}.")
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:
@@ -159,9 +177,7 @@ def _restore(manager: ocp.CheckpointManager, step: int, **items: ocp.args.Checkp
     try:
         return manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:  # orbax raises bare exceptions for damaged files
-        raise DamagedError(
-            f"The checkpoint of step {step} in {manager.directory} is damaged: {_reason(error)}."
-        ) from error
+        raise _damaged(manager, step, _reason(error)) from error
 
 
 def _reason(error: Exception) -> str:

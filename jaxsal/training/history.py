@@ -2,6 +2,7 @@
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.extras import check_installed
-from jaxsal.core.files import write_text
+from jaxsal.core.files import DamagedError, write_text
+from jaxsal.core.sealed import parse, sealed
 
 Item = TypeVar("Item")
 
@@ -72,11 +74,26 @@ def summary(entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def write_history(path: Path, entries: Sequence[Entry]) -> None:
-    """Appends one line per step; lines of steps that were taken again are cut off first."""
-    lines = path.read_text().splitlines() if path.exists() else []
-    kept = [line for line in lines if json.loads(line)["step"] < entries[0].step]
-    kept += [json.dumps({"step": entry.step} | _values(entry)) for entry in entries]
-    write_text(path, "\n".join(kept) + "\n")
+    """Appends one line per step, each with its checksum; lines of steps that were taken again are cut off first."""
+    steps = read_history(path) if path.exists() else []
+    kept = [step for step in steps if step["step"] < entries[0].step]
+    kept += [{"step": entry.step} | _values(entry) for entry in entries]
+    write_text(path, "".join(f"{json.dumps(sealed(step))}\n" for step in kept))
+
+
+def read_history(path: str | Path) -> list[dict[str, float]]:
+    """The steps of a "history.jsonl"; damaged lines are named in a warning and left out."""
+    steps = []
+    for number, line in enumerate(Path(path).read_bytes().removesuffix(b"\n").split(b"\n"), 1):
+        try:
+            step = parse(line)
+            steps.append(step | dict(step=int(step["step"])))
+        except (DamagedError, KeyError, TypeError) as error:
+            warnings.warn(
+                f"{path}, line {number}, is damaged ({error}) and left out; the weights are not affected.",
+                stacklevel=3,
+            )
+    return steps
 
 
 def write_tensorboard(folder: Path, entries: Sequence[Entry]) -> None:
@@ -102,7 +119,7 @@ def _values(entry: Entry) -> dict[str, float]:
 
 def training_seconds(path: str | Path) -> float:
     """What the steps of a training took, those of earlier starts included, out of its "history.jsonl"."""
-    return sum(json.loads(line).get("seconds", 0.0) for line in Path(path).read_text().splitlines())
+    return sum(step.get("seconds", 0.0) for step in read_history(path))
 
 
 def input_wait_share(path: str | Path) -> float:
@@ -111,8 +128,7 @@ def input_wait_share(path: str | Path) -> float:
     Returns:
       In [0, 1]; NaN if no step has a time.
     """
-    steps = [json.loads(line) for line in Path(path).read_text().splitlines()]
-    timed = [step for step in steps if "seconds" in step]
+    timed = [step for step in read_history(path) if "seconds" in step]
     return _share([step["seconds"] for step in timed], [step["input_wait"] for step in timed])
 
 

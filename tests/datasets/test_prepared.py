@@ -107,6 +107,7 @@ def test_the_embedded_set(tmp_path, monkeypatch):
 def test_a_set_prepared_before_frames_were_counted(tmp_path):
     root = layouts.recordings_folder(tmp_path / "recordings")
     found = prepare_clips("paired_actions", manual_dir=root, data_dir=tmp_path)
+    (found.folder / "checksums.json").unlink()
     file = found.folder / "metadata.json"
     metadata = json.loads(file.read_text())
     del metadata["num_frames"]

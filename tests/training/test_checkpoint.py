@@ -11,6 +11,7 @@ import pytest
 
 import runs
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.sealed import sealed, unsealed
 from jaxsal.training.checkpoint import load_checkpoint, saved_steps
 from jaxsal.training.train import train
 
@@ -46,8 +47,9 @@ def test_a_checkpoint_of_another_network_and_none(trained_run, tmp_path):
 
 def test_an_unknown_architecture_is_named(run):
     meta = run / "checkpoints" / "6" / "meta" / "metadata"
-    meta.write_text(meta.read_text().replace("tiny", "perceiver"))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'i3d', .*; got 'perceiver'"):
+    content = json.loads(meta.read_text().replace("tiny", "perceiver"))
+    meta.write_text(json.dumps(sealed({name: content[name] for name in content if name != "sha256"})))
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', .*; got 'perceiver'"):
         load_checkpoint(run / "checkpoints")
 
 
@@ -84,7 +86,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(trained_run, run, item
 def test_numbers_other_than_were_saved_give_way(trained_run, run, item, name):
     """Damage that every checksum of the files lets through."""
     path = run / "checkpoints" / "6" / "meta" / "metadata"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {name: "0" * 64}))
+    path.write_text(json.dumps(sealed(unsealed(json.loads(path.read_text())) | {name: "0" * 64})))
     with pytest.warns(UserWarning, match=rf"step 6 in .* is damaged: its {item} have changed"):
         assert_resumes(run, trained_run)
 
