@@ -1,5 +1,6 @@
 """`jaxsal explain`: one recording of the user, in one spectrum or in both."""
 
+import dataclasses
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
+from jaxsal.commands.errors import with_options
+from jaxsal.commands.footage import FootageOptions
 from jaxsal.commands.verb import Output, Verb, unset
 from jaxsal.core.checks import hint
 from jaxsal.evaluation.options import ExplainOptions
@@ -29,25 +32,16 @@ class Explain(Verb):
     """
 
     clip: Annotated[Path, tyro.conf.Positional]
-    """A video file, a folder of numbered images, or an array file (.npy, .npz)."""
+    """A video file, a folder of numbered images, a TIFF of several pages, or an array file (.npy, .npz)."""
     checkpoint: Annotated[Path | None, unset("--network")] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`."""
     network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
     """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d)."""
-    infrared: Annotated[Path | None, unset("CLIP alone")] = None
-    """Infrared recording of the same scene; CLIP is then the visible recording."""
-    spectrum: Literal["TV", "IR"] = "TV"
-    """Spectrum of CLIP: visible (TV, the study's name) or infrared."""
+    footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)
     output: Path = Path("runs/explain")
     """Folder for the table, the curves and the overlays."""
     target: Annotated[str | None, unset("the predicted class")] = None
     """Class to explain: its name, or its number counted from 0."""
-    start: int = 0
-    """First frame of the recording to use, counted from 0."""
-    stop: Annotated[int | None, unset("the end")] = None
-    """Frame before which to stop, above --start."""
-    value_range: Annotated[tuple[float, float] | None, unset("0 255, for 8 bits")] = None
-    """Raw values of black and white, required for frames that are not 8 bits; with --infrared, those of its frames."""
     animation: Literal["gif", "mp4"] = "gif"
     """Format of the overlays."""
     dry_run: bool = False
@@ -63,14 +57,15 @@ class Explain(Verb):
         from jaxsal.report.folder import explain_to_folder
 
         self.options.check()
-        if self.infrared is not None and self.spectrum == "IR":
-            raise ValueError("`--infrared` must come with a visible CLIP; got --spectrum IR.")
         checkpoint = self._checkpoint()
         spec = checkpoint.spec
-        cases = self._cases(spec)
+        cases, notes = self._cases(spec)
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
+            outline = dataclasses.replace(outline, notes=(*outline.notes, *notes))
             return Output(outline.text, outline.data)
+        for note in notes:
+            print(f"jaxsal: note: {note}", file=sys.stderr)
         explanations, _, table = explain_to_folder(
             self.output, checkpoint, cases, self.options, command=self.command, animation=self.animation
         )
@@ -95,27 +90,18 @@ class Explain(Verb):
             "make a checkpoint, `jaxsal convert` makes one of PyTorch's weights; --network i3d needs none."
         )
 
-    def _cases(self, spec: "NetworkSpec") -> "list[Case]":
-        """The recordings as clips to explain; frames are read here, clips are cut later."""
-        from jaxsal.datasets.recordings.opening import open_recording
-        from jaxsal.datasets.recordings.recording import Reading
-        from jaxsal.datasets.records import TRAINING_SPECTRA
-        from jaxsal.evaluation.cells import Case
+    def _cases(self, spec: "NetworkSpec") -> "tuple[list[Case], list[str]]":
+        """The recordings as clips to explain, and what to say of them."""
+        from jaxsal.evaluation.cells import Case, check_names_differ
 
         target = class_number(self.target, spec.names)
-        recordings: dict[str, Path] = {self.spectrum: self.clip}
-        if self.infrared is not None:
-            recordings["IR"] = self.infrared
-        cases = []
-        for spectrum, path in sorted(recordings.items()):
-            if spectrum not in TRAINING_SPECTRA[spec.spectra]:
-                print(f"jaxsal: note: the network was trained on {spec.spectra}, not on {spectrum}.", file=sys.stderr)
-            value_range = self.value_range if spectrum == "IR" or self.infrared is None else None
-            reading = Reading(value_range)
-            excerpt = spec.excerpt(open_recording(path, reading), reading, self.start, self.stop)
-            clip = partial(spec.clip, excerpt)
-            cases.append(Case(f"{path.stem}-{spectrum}", spectrum, -1, clip, target, excerpt=excerpt))
-        return cases
+        footage = self.footage.find(self.clip, spec)
+        cases = [
+            Case(f"{Path(of.path).stem}-{spectrum}", spectrum, -1, partial(spec.clip, of), target, excerpt=of)
+            for spectrum, of in sorted(footage.excerpts.items())
+        ]
+        check_names_differ(cases)
+        return cases, [with_options(note, self) for note in footage.notes]
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

@@ -47,9 +47,9 @@ def parse(command: Any, words: Sequence[str], description: str) -> Any:
 def _optional(info: PrimitiveTypeInfo) -> Any:
     """An option that may be None is written like one that may not; None is not a word of the command line."""
     kinds = [kind for kind in get_args(info.type) if kind is not NoneType]
-    if info.type_origin not in (Union, UnionType) or len(kinds) != 1:
+    if info.type_origin not in (Union, UnionType) or NoneType not in get_args(info.type):
         return None
-    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(kinds[0], info.markers))
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(Union[tuple(kinds)], info.markers))  # noqa: UP007
     if not isinstance(spec, PrimitiveConstructorSpec):
         return spec
     return dataclasses.replace(

@@ -9,7 +9,7 @@ from jaxsal.core.checks import hint
 from jaxsal.training.options import TrainOptions
 
 _PLACE = " before the options"  # else an option that takes several values takes it, too
-_KINDS = {"INT": "a whole number", "FLOAT": "a number"}
+_KINDS = {"INT": "a whole number", "FLOAT": "a number", "{FLOAT FLOAT}|{auto}": "two numbers, or auto"}
 
 
 def refusal(event: Any, words: Sequence[str], command: object) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from jaxsal.core.resize import linear_weights
+from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.recording import Reading
 from jaxsal.datasets.recordings.values import RangeChoice
@@ -15,8 +16,8 @@ from jaxsal.datasets.recordings.values import RangeChoice
 def read_frames(
     path: str | Path,
     *,
-    start: int = 0,
-    stop: int | None = None,
+    start: Moment = 0,
+    stop: Moment | None = None,
     value_range: RangeChoice = None,
     pattern: str | None = None,
     stream: int | None = None,
@@ -38,8 +39,8 @@ def read_frames(
 
     Args:
       path: The file or the folder.
-      start: First frame; earlier ones are not read, or no more of them than decoding needs.
-      stop: One past the last frame; None reads to the end.
+      start: First frame, or seconds such as "12.5s"; earlier ones are not read, or no more of them than decoding needs.
+      stop: One past the last frame, or seconds; None reads to the end.
       value_range: (low, high) in raw units, such as the counts of a thermal camera, or "auto": the 1st and the 99th
         percentile of the frames that are read. Must be given for signed, wider and floating-point values.
       pattern: Which files of a folder are the frames, such as "*_T.JPG"; which array of an .npz file.

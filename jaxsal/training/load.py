@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from jaxtyping import Float, Int
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_positive
 from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
+from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.recording import Reading
 from jaxsal.datasets.recordings.values import RangeChoice
@@ -76,8 +78,8 @@ def read_clip(
     classifier: Classifier | None = None,
     *,
     spectrum: Literal["TV", "IR"] | None = None,
-    start: int = 0,
-    stop: int | None = None,
+    start: Moment = 0,
+    stop: Moment | None = None,
     value_range: RangeChoice = None,
     fps: float | None = None,
     pattern: str | None = None,
@@ -94,8 +96,8 @@ def read_clip(
       classifier: Of `jaxsal.load`; it says which frames are taken and at which size. For a model of your own leave it
         out, and give `num_frames`, `size` and `crop`.
       spectrum: "IR" or "TV" (visible); a classifier that was not trained on it gives a warning.
-      start: First frame of the recording to use, counted from 0.
-      stop: Frame before which to stop; None for the end.
+      start: First frame of the recording to use, counted from 0, or seconds such as "12.5s".
+      stop: Frame or seconds before which to stop; None for the end.
       value_range: Raw values of black and white, such as counts of a thermal camera, or "auto": the 1st and the 99th
         percentile of the clip's frames. Must be given for signed, wider and floating-point values.
       fps: Frames per second of the recording, for `.times`; as its file says if None.
@@ -153,21 +155,25 @@ def read_scene(
     paths: Mapping[str, str | Path],
     classifier: Classifier,
     *,
-    start: int = 0,
-    stop: int | None = None,
+    start: Moment = 0,
+    stop: Moment | None = None,
     value_range: RangeChoice = None,
+    infrared_offset: float = 0.0,
+    fps: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Float[RecordedClip, "T H W C"]]:
     """Reads an infrared and a visible recording as the scene that a network of both spectra takes.
 
-    Frames are chosen in the infrared recording; those of the visible one are at the same share of its length. Both are
-    resized by their shorter side and cut around the middle, so they must show the same view.
+    Frames of the slower recording go with the nearest in time of the faster one; without times, frames of the same
+    number do. Both are resized by their shorter side and cut around the middle, so they must show the same view.
 
     Args:
       paths: {"IR": recording, "TV": recording}, each as for `read_clip`.
       classifier: Of `jaxsal.load`, trained on both spectra at once.
-      start: First frame of both recordings to use, counted from 0.
-      stop: Frame before which to stop; None for the end.
+      start: First frame of the visible recording to use, counted from 0, or seconds such as "12.5s".
+      stop: Frame or seconds before which to stop; None for the end.
       value_range: Raw values of black and white of the infrared frames, or "auto", as for `read_clip`.
+      infrared_offset: Seconds by which the infrared recording began after the visible one.
+      fps: By spectrum, frames per second, for recordings whose file does not say.
 
     Returns:
       {"IR": (T, H, W, 1), "TV": (T, H, W, 3)}, float32 in [0, 1].
@@ -186,9 +192,9 @@ def read_scene(
         )
     if sorted(paths) != sorted(spec.channels):
         raise ValueError(f"`paths` must be of the spectra {tuple(spec.channels)}; got {tuple(paths)}.")
-    readings = {name: Reading(value_range if name == "IR" else None) for name in paths}
+    readings = {name: Reading(value_range if name == "IR" else None, fps=fps.get(name)) for name in paths}
     recordings = {name: open_recording(path, readings[name]) for name, path in paths.items()}
-    excerpts = spec.scene_excerpts(recordings, readings, start, stop)
+    excerpts = spec.scene_excerpts(recordings, readings, start, stop, infrared_offset=infrared_offset)
     return {name: _recorded(clip, excerpts[name]) for name, clip in spec.clip(excerpts).items()}
 
 

@@ -18,8 +18,10 @@ from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, check_normalization
 from jaxsal.datasets.channels import with_channels
 from jaxsal.datasets.clips import resize_and_crop
-from jaxsal.datasets.fused import map_frames, same_moments, take_frames
+from jaxsal.datasets.fused import map_frames, take_frames
 from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
+from jaxsal.datasets.recordings.moments import Moment
+from jaxsal.datasets.recordings.pairing import align
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
@@ -231,43 +233,44 @@ class NetworkSpec:
         return self.in_channels(map_frames(cut, take_frames(frames, self.sampler.test_indices)))
 
     def excerpt(
-        self, recording: Recording, reading: Reading | None = None, start: int = 0, stop: int | None = None
+        self, recording: Recording, reading: Reading | None = None, start: Moment = 0, stop: Moment | None = None
     ) -> Excerpt:
-        """The frames `start` to `stop` (exclusive) of a recording that the network is tested on; its `clip` cuts them.
+        """The frames that the network is tested on, of those `start` to `stop` (exclusive) of a recording.
 
         Frames of a short recording are repeated, with a warning.
 
         Args:
           recording: Of `open_recording`.
           reading: As the recording was opened.
-          start: First frame.
-          stop: One past the last frame; None for the end.
+          start: First frame, or seconds such as "12.5s".
+          stop: One past the last frame, or seconds; None for the end.
 
         Raises:
           ValueError: If the recording has no such part.
         """
         first, last = recording.part(start, stop)
         frames = first + self.sampler.test_indices(last - first)
-        return take(recording, frames, reading, self._cut)
+        return take(recording, frames, reading, self.cut)
 
     def scene_excerpts(
         self,
         recordings: Mapping[str, Recording],
         readings: Mapping[str, Reading],
-        start: int = 0,
-        stop: int | None = None,
+        start: Moment = 0,
+        stop: Moment | None = None,
+        *,
+        infrared_offset: float = 0.0,
     ) -> dict[str, Excerpt]:
-        """As `excerpt`, of both recordings of a scene: frames of the same moments, by spectrum."""
-        parts = {name: recording.part(start, stop) for name, recording in recordings.items()}
-        lengths = {name: last - first for name, (first, last) in parts.items()}
-        chosen = same_moments(lengths, self.sampler.test_indices)
-        return {
-            name: take(recording, parts[name][0] + chosen[name], readings[name], self._cut)
-            for name, recording in recordings.items()
-        }
+        """As `excerpt`, of both recordings of a scene: frames of the same moments, by spectrum; see `align`."""
+        visible, infrared = recordings["TV"], recordings["IR"]
+        moments = align(visible, infrared, start=start, stop=stop, infrared_offset=infrared_offset)
+        chosen = self.sampler.test_indices(len(moments.visible))
+        frames = {"TV": moments.visible[chosen], "IR": moments.infrared[chosen]}
+        return {name: take(recordings[name], frames[name], readings[name], self.cut) for name in recordings}
 
     @property
-    def _cut(self) -> Cut:
+    def cut(self) -> Cut:
+        """What the network sees of each frame."""
         return Cut(self.size, self.crop, self.antialias)
 
     def clip(self, excerpt: Excerpt | Mapping[str, Excerpt]) -> Any:

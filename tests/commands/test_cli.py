@@ -32,7 +32,10 @@ from jaxsal.commands.verb import Output
         ("explain c.npy --checkpoint run --num-masks ten", "`--num-masks` must be a whole number; got 'ten'."),
         ("explain c.npy --checkpoint run --num-masks=ten", "`--num-masks` must be a whole number; got 'ten'."),
         ("explain c.npy --checkpoint run --num-masks", "`--num-masks` must have a value; got none."),
-        ("explain c.npy --checkpoint run --value-range 1 b", "`--value-range` must be FLOAT FLOAT; got '1' 'b'."),
+        (
+            "explain c.npy --checkpoint run --value-range 1 b",
+            "`--value-range` must be two numbers, or auto; got '1' 'b'.",
+        ),
         ("explain c.npy --checkpoint run --grid-shape 2 3", "`--grid-shape` must have 3 values; got fewer."),
         ("explain c.npy --checkpoint run --method lime", "must be one of ('gradcam', 'rise', 'sidu'); got 'lime'."),
         ("explain c.npy --checkpoint run --estimator meen", "('mean', 'centered'); got 'meen'. Did you mean 'mean'?"),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import runs
+from jaxsal.commands import cli
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 
@@ -43,3 +44,29 @@ def test_json_for_machines(run_folder, seen, run, tmp_path):
     assert set(clip["methods"]) == {"Grad-CAM", "random", "smooth"}
     assert 0 <= clip["methods"]["Grad-CAM"]["deletion"] <= 1
     assert json.loads((tmp_path / "out" / "run.json").read_text())["command"].startswith("jaxsal explain")
+
+
+def test_notes_are_said_before_and_without_computing(run_folder, seen, dry_run, capsys, tmp_path):
+    counts = tmp_path / "seen_ir.npy"
+    np.save(counts, runs.moving_bar(1, 5, True).astype(np.uint16)[..., 0] + 29_000)
+    words = ["explain", seen, "--infrared", counts, "--value-range", "auto", "--checkpoint", run_folder, *SMALL]
+    words += ["--start", "1", "--method", "gradcam", "--controls", "smooth", "--output", tmp_path / "out"]
+    notes = dry_run(*words)["notes"]
+    assert any("percentiles of the frames taken of" in note for note in notes)
+    assert any(note.startswith("IR: ") and str(counts) in note for note in notes)
+    cli.main([str(word) for word in words])
+    said = capsys.readouterr().err
+    assert all(f"jaxsal: note: {note}" in said for note in notes)
+
+
+def test_refusals_name_the_option(run_folder, seen, refused, tmp_path):
+    words = ["explain", seen, "--checkpoint", run_folder, "--dry-run"]
+    for typed, message in [
+        (["--start", "1m"], "`--start` must be a frame, such as 12, or seconds, such as 12.5s; got '1m'."),
+        (["--infrared", seen], "`--infrared` must be another recording than the visible one; got "),
+        (["--infrared-offset", "2"], "`--infrared-offset` must come with --infrared; got 2.0 alone."),
+        (["--fps", "25", "30"], "`--fps` must have 1 value at most; got (25.0, 30.0)."),
+        (["--value-range", "1", "x"], "`--value-range` must be two numbers, or auto; got '1' 'x'."),
+        (["--start", "1s"], "`--start` must be a frame in a recording without times; got '1s': `--fps` says"),
+    ]:
+        assert refused(*words, *typed)[1].startswith(f"jaxsal: {message}"), refused(*words, *typed)

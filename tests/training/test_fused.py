@@ -48,7 +48,7 @@ def test_a_scene_is_read_from_two_recordings(tmp_path):
     np.save(tmp_path / "ir.npy", bar[..., 0])
     np.save(tmp_path / "tv.npy", np.repeat(bar, 2, axis=0)[:-1])
     paths = {"IR": tmp_path / "ir.npy", "TV": tmp_path / "tv.npy"}
-    scene = read_scene(paths, STREAMS.untrained())
+    scene = read_scene(paths, STREAMS.untrained(), fps={"IR": 5, "TV": 10})
     assert {name: part.shape for name, part in scene.items()} == {"IR": (4, 16, 16, 1), "TV": (4, 16, 16, 3)}
     assert (scene["IR"].frames.tolist(), scene["TV"].frames.tolist()) == ([1, 2, 3, 4], [2, 4, 6, 8])
     np.testing.assert_allclose(scene["IR"][..., 0], scene["TV"][..., 0])

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
+from jaxsal.datasets.recordings.moments import Moment, frame_at
 from jaxsal.datasets.recordings.values import (
     FULL_RANGES,
     PERCENTILES,
@@ -87,23 +88,27 @@ class Recording:
             return self
         return dataclasses.replace(self, times=np.arange(self.length) / fps)
 
-    def part(self, start: int = 0, stop: int | None = None) -> tuple[int, int]:
+    def part(self, start: Moment = 0, stop: Moment | None = None) -> tuple[int, int]:
         """The first frame of a part and the frame after its last.
+
+        Args:
+          start: First frame, or the seconds from which to take frames.
+          stop: Frame or seconds before which to stop; None for the end.
 
         Raises:
           ValueError: If the recording has no such part, or it is cut off and `stop` is None.
         """
-        if start < 0:
-            raise ValueError(f"`start` must be at least 0; got {start}.")
-        if stop is not None and stop <= start:
-            raise ValueError(f"`stop` must be greater than `start`, {start}; got {stop}.")
         if stop is None and self.end:
             raise ValueError(f"`path` must be a whole, readable video; got {self.path}, {self.end}.")
-        if start >= self.length:
+        first = frame_at("start", start, self.times, self.length)
+        last = self.length if stop is None else frame_at("stop", stop, self.times, self.length)
+        if stop is not None and last <= first:
+            raise ValueError(f"`stop` must be greater than `start`, {start}; got {stop}.")
+        if first >= self.length:
             raise ValueError(f"`start` must be below {self.length}, the frames of {self.path}; got {start}.")
-        if stop is not None and stop > self.length:
+        if last > self.length:
             raise ValueError(f"`stop` must be at most {self.length}, the frames of {self.path}; got {stop}.")
-        return start, self.length if stop is None else stop
+        return first, last
 
     def read(
         self, indices: Sequence[int] | np.ndarray, value_range: RangeChoice = None
