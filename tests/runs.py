@@ -12,9 +12,10 @@ from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import WindowSampler
 from jaxsal.models import init_variables
 from jaxsal.models.layers import Conv, batch_norm, linear
+from jaxsal.training.architectures import NETWORKS, Architecture
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.convert import save_as_run
-from jaxsal.training.networks import NETWORKS, Architecture, NetworkSpec
+from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
 

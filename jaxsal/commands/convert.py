@@ -18,11 +18,12 @@ class Convert(Verb):
 
     source: Annotated[Path, tyro.conf.Positional]
     """A .pth, .pt, .pth.tar, .ckpt or .safetensors file with the tensor names of torchvision, of a port of I3D or of
-    PAN's authors; or the folder of a run of `jaxsal train`, `demo` or `convert`."""
+    PAN's authors; model.safetensors of a VideoMAE of the Hugging Face Hub, or the folder with it and config.json; or
+    the folder of a run of `jaxsal train`, `demo` or `convert`."""
     output: Annotated[Path, tyro.conf.Positional]
     """Folder of the new run; if SOURCE is a run, the .safetensors file to write. Options apply to new runs only."""
     arch: Annotated[
-        Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "pan", "pan_rgb", "pan_pa"] | None,
+        Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "videomae", "pan", "pan_rgb", "pan_pa"] | None,
         unset("recognised by the tensors' names; pan with --from-resnet50"),
     ] = None
     """Architecture of the network."""
@@ -57,10 +58,11 @@ class Convert(Verb):
 
     def run(self) -> Output:
         """Converts; a description of the network or of the written file."""
+        from jaxsal.models.torch.hub import is_hub_folder
         from jaxsal.training.checkpoint import open_checkpoint
         from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
 
-        if self.source.is_dir():
+        if self.source.is_dir() and not is_hub_folder(self.source):
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))

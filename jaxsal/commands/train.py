@@ -29,7 +29,7 @@ class Train(Verb):
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     spectra: Literal["IR", "TV", "IRTV"] = "IRTV"
     """Clips to train on: infrared, visible (TV, the study's name), or both."""
-    arch: Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "pan"] = "resnet3d18"
+    arch: Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "videomae", "pan"] = "resnet3d18"
     """Architecture of the network."""
     width: int = 64
     """Channels of the first layer, at least 1; the published networks have 64."""

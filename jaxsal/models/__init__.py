@@ -7,6 +7,7 @@ from jaxsal.models.pan import PAN, ScoreAverage, pan_from_resnet50
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch.weights import load_torch, variables_from_torch, variables_to_torch
+from jaxsal.models.videomae import VideoMAE
 
 __all__ = [
     "I3D",
@@ -16,6 +17,7 @@ __all__ = [
     "ScoreAverage",
     "StackedChannels",
     "TwoStream",
+    "VideoMAE",
     "init_variables",
     "load_torch",
     "pan_from_resnet50",

@@ -16,9 +16,10 @@ from jaxsal.core.files import write_atomically
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.datasets.channels import usual_normalization
-from jaxsal.models import PAN, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
+from jaxsal.models import PAN, VideoMAE, init_variables, pan_from_resnet50, variables_from_torch, variables_to_torch
 from jaxsal.models.pretrained import kinetics400_classes
 from jaxsal.models.torch.files import read_metadata, read_tensors
+from jaxsal.models.torch.hub import read_hub_config, weights_file
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import model_from_torch, network_variables
 from jaxsal.training.checkpoint import (
@@ -60,7 +61,8 @@ def checkpoint_from_torch(
     """Reads a trained network from a torch or safetensors file; torch is not needed.
 
     Args:
-      source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision or of PAN's authors.
+      source: A `.pth`, `.pt`, `.pth.tar` or `.safetensors` file with the names of torchvision, of PAN's authors, or of
+        a VideoMAE of the Hugging Face Hub, whose `config.json` beside it is read; or the Hub's folder with both.
       arch: What the network is, a key of `jaxsal.training.networks.NETWORKS`; told by the tensors' names if None.
       entry: Where in the file the network is, such as "teacher", if the file holds several.
       classes: Names of the classes, in the order of the logits. If None, the names that `write_for_torch` noted in the
@@ -80,6 +82,7 @@ def checkpoint_from_torch(
         missing, surplus or of a wrong shape (the message names them), or if the classes or another field do not fit
         the network.
     """
+    source = weights_file(source)
     saved, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
     if arch is not None:
         check_choice("arch", arch, tuple(NETWORKS))
@@ -92,9 +95,13 @@ def checkpoint_from_torch(
     stored = stored or arch
     variables = network_variables(stored, held)
     model, channels = model_from_torch(stored, held)
+    if isinstance(model, VideoMAE):
+        config = read_hub_config(source)
+        model, noted = model.clone(**(dict(noted.get("form", ())) or config.form)), config.fields | noted
     classes = classes or noted.get("classes") or _class_names(model.num_classes)
     usual = {"num_frames": _num_frames(arch, model), **usual_normalization(channels), **NETWORKS[arch].published}
-    fields = usual | noted | {"width": model.width} | dict(spec)
+    form = tuple((name, getattr(model, name)) for name in NETWORKS[arch].form)
+    fields = usual | noted | {"width": model.width, "form": form} | dict(spec)
     network = NetworkSpec(**(fields | {"classes": classes, "arch": arch}))
     if from_resnet50:
         variables = _pan_variables(network, variables, jax.random.key(seed))
@@ -125,7 +132,7 @@ def _noted_fields(source: str | Path) -> dict[str, Any]:
     if not metadata.keys() >= set(names):
         return {}
     values = {name: json.loads(metadata[name]) for name in names}
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    return {name: getattr(NetworkSpec.from_json(values), name) for name in names}
 
 
 def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) -> Variables:

@@ -18,6 +18,7 @@ from jaxsal.datasets.recordings.recording import Reading
 from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import centre_window
+from jaxsal.models.torch.hub import is_hub_folder
 from jaxsal.training.checkpoint import open_checkpoint
 from jaxsal.training.convert import checkpoint_from_torch
 from jaxsal.training.networks import NetworkSpec
@@ -52,7 +53,7 @@ def load(checkpoint: str | Path) -> Classifier:
     if checkpoint in PRETRAINED:
         return open_pretrained(checkpoint).classifier
     path = Path(checkpoint)
-    opened = checkpoint_from_torch(path) if path.is_file() else open_checkpoint(path)
+    opened = checkpoint_from_torch(path) if path.is_file() or is_hub_folder(path) else open_checkpoint(path)
     return opened.classifier
 
 

@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax
@@ -24,74 +23,14 @@ from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.pairing import align
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
-from jaxsal.datasets.sampling import FrameSampler, SegmentSampler, WindowSampler
+from jaxsal.datasets.sampling import FrameSampler
 from jaxsal.engine.class_scores import class_names
-from jaxsal.models import I3D, PAN, ResNet3D18, StackedChannels, TwoStream, resnet3d
+from jaxsal.models import StackedChannels, TwoStream
 from jaxsal.models.initialise import BatchShape, zeros
-from jaxsal.models.pan import Variant
-
-
-class Architecture(NamedTuple):
-    """What sets an architecture apart.
-
-    Attributes:
-      build: Makes the Flax module from (classes, width, frames of a clip).
-      sampler: How its clips are chosen, from the frames of a clip and the steps between them.
-      num_frames: T of the published network.
-      antialias: Whether the published network's frames are antialiased when they shrink.
-      from_resnet50: Whether its training can start from the weights of a ResNet-50.
-      published: Fields of `NetworkSpec` that the published weights need, where they differ from its defaults.
-    """
-
-    build: Callable[[int, int, int], nn.Module]
-    sampler: Callable[[int, int], FrameSampler]
-    num_frames: int
-    antialias: bool
-    from_resnet50: bool = False
-    published: Mapping[str, Any] = MappingProxyType({})
-
-
-def _pan_sampler(num_frames: int, stride: int = 1) -> SegmentSampler:
-    if stride != 1:
-        raise ValueError(f"`stride` must be 1 for pan, whose segments are consecutive frames; got {stride}.")
-    num_segments, rest = divmod(num_frames, PAN.frames_per_mask)
-    if rest or num_segments < 2 or num_segments.bit_count() != 1:
-        fits = f"{PAN.frames_per_mask} times 2, 4, 8 or another power of two"
-        raise ValueError(f"`num_frames` must be {fits} for pan; got {num_frames}.")
-    return SegmentSampler(num_segments, PAN.frames_per_mask)
-
-
-def _pan(num_classes: int, width: int, num_frames: int, variant: Variant = "lite") -> PAN:
-    return PAN(num_classes, width, _pan_sampler(num_frames).num_segments, variant=variant)
-
-
-def _resnet3d18(num_classes: int, width: int, num_frames: int, variant: resnet3d.Variant = "r3d") -> ResNet3D18:
-    return ResNet3D18(num_classes, width, variant)
-
-
-def _i3d(num_classes: int, width: int, num_frames: int) -> I3D:
-    return I3D(num_classes, width)
-
+from jaxsal.training.architectures import NETWORKS
 
 Fusion = Literal["streams", "channels"]
 FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
-I3D_FIELDS = MappingProxyType(dict(stride=4, size=224, mean=(0.5,) * 3, std=(0.5,) * 3))
-TORCHVISION_FIELDS = MappingProxyType(
-    dict(size=128, crop=112, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989))
-)
-NETWORKS = {
-    "resnet3d18": Architecture(_resnet3d18, WindowSampler, 16, antialias=False),
-    "mc3_18": Architecture(
-        partial(_resnet3d18, variant="mc3"), WindowSampler, 16, antialias=False, published=TORCHVISION_FIELDS
-    ),
-    "r2plus1d_18": Architecture(
-        partial(_resnet3d18, variant="r2plus1d"), WindowSampler, 16, antialias=False, published=TORCHVISION_FIELDS
-    ),
-    "i3d": Architecture(_i3d, WindowSampler, 16, antialias=True, published=I3D_FIELDS),
-    "pan": Architecture(_pan, _pan_sampler, 32, antialias=True, from_resnet50=True),
-    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True, from_resnet50=True),
-    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True, from_resnet50=True),
-}
 
 
 @dataclass(frozen=True)
@@ -111,6 +50,7 @@ class NetworkSpec:
       stride: Steps of the recording from one frame of the window to the next; 1 for the PANs.
       fusion: How a network takes scenes in both spectra: "streams", one network for each, joined before the head; or
         "channels", one network of four channels.
+      form: Fields of the network's module beside these, as (name, value), where they differ from the architecture's.
     """
 
     classes: tuple[str, ...]
@@ -124,6 +64,7 @@ class NetworkSpec:
     std: tuple[float, ...] = IMAGENET_STD
     stride: int = 1
     fusion: Fusion = "streams"
+    form: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self):
         check_choice("arch", self.arch, tuple(NETWORKS))
@@ -146,7 +87,8 @@ class NetworkSpec:
     def from_json(cls, values: dict[str, Any]) -> "NetworkSpec":
         """The spec from what `dataclasses.asdict` and JSON made of it; unknown architectures are refused."""
         tuples = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
-        return cls(**(values | tuples))
+        form = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in values["form"])
+        return cls(**(values | tuples | {"form": form}))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -191,7 +133,7 @@ class NetworkSpec:
 
     def model(self) -> nn.Module:
         """The network as a Flax module."""
-        network = NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames)
+        network = NETWORKS[self.arch].build(len(self.classes), self.width, self.num_frames).clone(**dict(self.form))
         return FUSIONS[self.fusion](network) if self.channels else network
 
     def classifier(self, variables: PyTree) -> Classifier:

@@ -49,7 +49,7 @@ def test_an_unknown_architecture_is_named(run):
     meta = run / "checkpoints" / "6" / "meta" / "metadata"
     content = json.loads(meta.read_text().replace("tiny", "perceiver"))
     meta.write_text(json.dumps(sealed({name: content[name] for name in content if name != "sha256"})))
-    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', .*; got 'perceiver'"):
+    with pytest.raises(ValueError, match=r"`arch` must be one of \('resnet3d18', 'mc3_18', .*; got 'perceiver'"):
         load_checkpoint(run / "checkpoints")
 
 

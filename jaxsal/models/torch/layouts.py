@@ -1,7 +1,8 @@
 """How the tensors of each network's torch checkpoints lie in its variables, and which network their shapes tell."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import re
+from collections.abc import Callable, Collection, Mapping
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -12,7 +13,15 @@ from jaxsal.models.i3d import I3D
 from jaxsal.models.pan import PAN, Variant
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
-from jaxsal.models.torch.names import VariablePaths, i3d_paths, pan_paths, resnet3d18_paths, resnet50_paths
+from jaxsal.models.torch.names import (
+    VariablePaths,
+    i3d_paths,
+    pan_paths,
+    resnet3d18_paths,
+    resnet50_paths,
+    videomae_paths,
+)
+from jaxsal.models.videomae import VideoMAE
 
 Tensors = Mapping[str, np.ndarray]
 
@@ -27,6 +36,8 @@ class TorchLayout(NamedTuple):
       input_shape: Of a small batch of inputs of that network, to know the shapes of its variables; from the network
         and the channels of a clip.
       fits: Whether tensors with these names are of this network and not of another with the same names.
+      of_names: Gives the layout of a network with these names of tensors or paths of variables, for an architecture
+        whose networks differ in their layers; None if all have the same.
     """
 
     paths: VariablePaths
@@ -34,6 +45,7 @@ class TorchLayout(NamedTuple):
     stem: str
     input_shape: Callable[[Any, int], tuple[int, ...]]
     fits: Callable[[Tensors], bool] = lambda tensors: True
+    of_names: "Callable[[Collection[str]], TorchLayout] | None" = None
 
     @property
     def head(self) -> str:
@@ -99,6 +111,47 @@ def _sees_three_maps(tensors: Tensors) -> bool:
     return kernel is not None and kernel.ndim == 4 and kernel.shape[1] == 3
 
 
+def _videomae(tensors: Tensors, depth: int, bias: bool, mean_pooling: bool) -> VideoMAE:
+    """The network of the shapes; heads of 64 channels, but of 80 in the huge one, as no tensor tells them."""
+    kernel = tensors["videomae.embeddings.patch_embeddings.projection.weight"]
+    width = _length(kernel)
+    return VideoMAE(
+        _length(tensors["classifier.weight"]),
+        width,
+        depth,
+        max(width // (80 if width == 1280 else 64), 1),
+        _length(tensors["videomae.encoder.layer.0.intermediate.dense.weight"]),
+        kernel.shape[2:] if kernel.ndim == 5 else VideoMAE.tube,
+        mean_pooling,
+        bias,
+    )
+
+
+@cache
+def _videomae_layout(depth: int = 12, bias: bool = True, mean_pooling: bool = True) -> TorchLayout:
+    return TorchLayout(
+        videomae_paths(depth, bias=bias, mean_pooling=mean_pooling),
+        partial(_videomae, depth=depth, bias=bias, mean_pooling=mean_pooling),
+        "videomae.embeddings.patch_embeddings.projection.weight",
+        lambda model, channels: (1, *model.tube, channels),
+        of_names=_videomae_of,
+    )
+
+
+def _videomae_of(names: Collection[str]) -> TorchLayout:
+    """Told by tensors' names or by variables' paths: "encoder.layer.3.", "layer_3/"."""
+    numbers = [int(found[1]) for name in names if (found := re.search(r"(?<!decoder\.)\blayer[._](\d+)[./]", name))]
+    bias = any(re.search(r"query[./]bias$", name) for name in names)
+    mean_pooling = not any(name.endswith(("videomae.layernorm.weight", "last_norm/scale")) for name in names)
+    return _videomae_layout(max(numbers, default=11) + 1, bias, mean_pooling)
+
+
+def layout_of(arch: str, names: Collection[str]) -> TorchLayout:
+    """The layout of a network of an architecture, a key of `LAYOUTS`, with these names of tensors or variables."""
+    layout = LAYOUTS[arch]
+    return layout if layout.of_names is None else layout.of_names(names)
+
+
 def _length(tensor: np.ndarray) -> int:
     """Its first axis; 1 for a tensor without values, which then is reported for its shape."""
     return tensor.shape[0] if tensor.ndim and tensor.size else 1
@@ -111,6 +164,7 @@ LAYOUTS = {  # by architecture
     "i3d": TorchLayout(
         i3d_paths(), _i3d, "Conv3d_1a_7x7.conv3d.weight", lambda model, channels: (1, 8, 32, 32, channels)
     ),
+    "videomae": _videomae_layout(),
     "resnet50": TorchLayout(resnet50_paths(), _resnet50, "conv1.weight", lambda model, channels: (1, 32, 32, channels)),
     "pan": _pan_layout("lite", lambda tensors: not _sees_three_maps(tensors)),
     "pan_rgb": _pan_layout("rgb"),

@@ -5,7 +5,9 @@ from jaxsal.models.i3d import BRANCHES, MIXED, STEM
 VariablePath = tuple[str, ...]  # collection, modules, parameter: ("params", "layer1_0", "conv1", "kernel")
 VariablePaths = dict[str, VariablePath]  # by torch name
 
-OTHER_I3D_NAMES = (  # of the port by Y. Hasson, and those of `_i3d_paths`
+OTHER_NAMES = (  # and those of the layouts: I3D of Y. Hasson, VideoMAE of transformers before version 5
+    (".attention.q_bias", ".attention.query.bias"),
+    (".attention.v_bias", ".attention.value.bias"),
     ("conv3d_0c_1x1.", "logits."),
     ("conv3d_1a", "Conv3d_1a"),
     ("conv3d_2", "Conv3d_2"),
@@ -47,7 +49,7 @@ def resnet50_paths() -> VariablePaths:
 
 def common_name(name: str) -> str:
     """A tensor's name in the layouts' own terms, where ports of one network name it in several ways."""
-    for theirs, ours in OTHER_I3D_NAMES:
+    for theirs, ours in OTHER_NAMES:
         name = name.replace(theirs, ours)
     return name
 
@@ -61,6 +63,22 @@ def i3d_paths() -> VariablePaths:
         modules = ("backbone", *ours.split("/"))
         paths |= _conv_paths(f"{theirs}.conv3d", *modules) | _batch_norm_paths(f"{theirs}.bn", *modules, "norm")
     return paths
+
+
+def videomae_paths(depth: int, *, bias: bool, mean_pooling: bool) -> VariablePaths:
+    """Names of Hugging Face's `VideoMAEForVideoClassification`; `bias` of queries and values."""
+    paths = _linear_paths("videomae.embeddings.patch_embeddings.projection", "patches")
+    for number in range(depth):
+        theirs, ours = f"videomae.encoder.layer.{number}", f"layer_{number}"
+        for name in ("query", "key", "value"):
+            kind = _linear_paths if bias and name != "key" else _conv_paths
+            paths |= kind(f"{theirs}.attention.attention.{name}", ours, name)
+        for name, inner in (("attention.output", "out"), ("intermediate", "mlp1"), ("output", "mlp2")):
+            paths |= _linear_paths(f"{theirs}.{name}.dense", ours, inner)
+        paths |= _layer_norm_paths(f"{theirs}.layernorm_before", ours, "norm1")
+        paths |= _layer_norm_paths(f"{theirs}.layernorm_after", ours, "norm2")
+    theirs, ours = ("fc_norm", "fc_norm") if mean_pooling else ("videomae.layernorm", "last_norm")
+    return paths | _layer_norm_paths(theirs, ours) | _linear_paths("classifier", "fc")
 
 
 def pan_paths(variant: str) -> VariablePaths:
@@ -100,6 +118,10 @@ def _factored_paths(torch_name: str, *modules: str) -> VariablePaths:
 
 def _linear_paths(torch_name: str, *modules: str) -> VariablePaths:
     return _conv_paths(torch_name, *modules) | {f"{torch_name}.bias": ("params", *modules, "bias")}
+
+
+def _layer_norm_paths(torch_name: str, *modules: str) -> VariablePaths:
+    return {f"{torch_name}.weight": ("params", *modules, "scale"), f"{torch_name}.bias": ("params", *modules, "bias")}
 
 
 def _batch_norm_paths(torch_name: str, *modules: str) -> VariablePaths:

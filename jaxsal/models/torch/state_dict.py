@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_choice
 from jaxsal.models.torch.files import NUM_SHOWN, Tensors, mappings_of_tensors
-from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout
+from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout, layout_of
 from jaxsal.models.torch.names import common_name
 
 COUNTERS = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")  # that no forward pass needs
@@ -90,13 +90,13 @@ def _one_of(networks: list[StateDict]) -> StateDict:
 
 def _parts(arch: str, keys: tuple[str, ...], held: Tensors) -> list[StateDict]:
     """A mapping as a network, once for each prefix that makes it one; with the prefix that comes closest if none."""
-    layout = LAYOUTS[arch]
     named = {common_name(name): value for name, value in held.items()}
     named = {name: value for name, value in named.items() if name.rpartition(".")[2] not in COUNTERS}
+    layout = layout_of(arch, named)
     counts = _prefixes(named, layout)
     closest = [prefix for prefix, _ in counts.most_common(1)] or [""]
     prefixes = [prefix for prefix, count in counts.items() if count > ENOUGH * len(layout.paths)] or closest
-    return [_part(arch, keys, prefix, named) for prefix in prefixes]
+    return [_part(arch, layout, keys, prefix, named) for prefix in prefixes]
 
 
 def _prefixes(named: Tensors, layout: TorchLayout) -> Counter[str]:
@@ -110,8 +110,7 @@ def _prefixes(named: Tensors, layout: TorchLayout) -> Counter[str]:
     return counts
 
 
-def _part(arch: str, keys: tuple[str, ...], prefix: str, named: Tensors) -> StateDict:
-    layout = LAYOUTS[arch]
+def _part(arch: str, layout: TorchLayout, keys: tuple[str, ...], prefix: str, named: Tensors) -> StateDict:
     inside = {name.removeprefix(prefix): value for name, value in named.items() if name.startswith(prefix)}
     outside = {name: value for name, value in named.items() if not name.startswith(prefix)}
     notes = [f"The weights are those of {'.'.join(keys)}."] if keys else []

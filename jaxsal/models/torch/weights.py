@@ -1,6 +1,6 @@
 """Weights from and to torch: layouts of published checkpoints. Nothing else knows torch's layouts."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.core.checks import hint
 from jaxsal.models.torch.files import NUM_SHOWN, Tensors, read_tensors
-from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout
+from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout, layout_of
 from jaxsal.models.torch.names import VariablePath
 from jaxsal.models.torch.state_dict import StateDict, bare_state_dict
 
@@ -77,7 +77,8 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any], *, entry: str
 
     Args:
       arch: "resnet3d18", torchvision's `r3d_18`; "mc3_18" or "r2plus1d_18", torchvision's; "i3d", the ports of I3D by
-        A. Piergiovanni (`rgb_imagenet.pt`) and Y. Hasson; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa",
+        A. Piergiovanni (`rgb_imagenet.pt`) and Y. Hasson; "videomae", Hugging Face's
+        `VideoMAEForVideoClassification`; "resnet50", torchvision's; "pan", "pan_rgb" or "pan_pa",
         the Lite, RGB and PA forms of PAN as their authors publish them.
       state_dict: Torch name to array, in torch's layout; or what a checkpoint holds it in.
       entry: Where in the checkpoint the network is, such as "teacher", if it holds several. Of a network and its
@@ -97,7 +98,7 @@ def variables_from_torch(arch: str, state_dict: Mapping[str, Any], *, entry: str
 
 def network_variables(arch: str, found: StateDict) -> dict:
     """As `variables_from_torch`, of a state dict that was found; errors as there, of its tensors."""
-    layout, tensors = _layout(arch), found.tensors
+    layout, tensors = _layout(arch, found.tensors), found.tensors
     problems = {
         "missing": [f"missing {name}" for name in layout.paths if name not in tensors],
         "surplus": [f"surplus {name}" for name in tensors if name not in layout.paths],
@@ -126,7 +127,8 @@ def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.
     Raises:
       ValueError: If `arch` is unknown or the variables are not those of its network.
     """
-    paths, flat = _layout(arch).paths, flatten_dict(variables)
+    flat = flatten_dict(variables)
+    paths = _layout(arch, ["/".join(path[1:]) for path in flat]).paths
     differing = sorted("/".join(path) for path in set(flat) ^ set(paths.values()))
     if differing:
         raise ValueError(f"`variables` must be those of {arch}; got a difference in {', '.join(differing)}.")
@@ -140,14 +142,14 @@ def model_from_torch(arch: str, found: StateDict) -> tuple[nn.Module, int]:
       arch: As in `variables_from_torch`.
       found: One that `network_variables` takes.
     """
-    layout = _layout(arch)
+    layout = _layout(arch, found.tensors)
     return layout.model(found.tensors), layout.num_channels(found.tensors)
 
 
-def _layout(arch: str) -> TorchLayout:
+def _layout(arch: str, names: Collection[str] = ()) -> TorchLayout:
     if arch not in LAYOUTS:
         raise ValueError(f"`arch` must be one of {', '.join(LAYOUTS)}; got {arch!r}.{hint(arch, LAYOUTS)}")
-    return LAYOUTS[arch]
+    return layout_of(arch, names)
 
 
 def _shape_problems(layout: TorchLayout, tensors: Tensors) -> list[str]:

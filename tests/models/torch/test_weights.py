@@ -232,6 +232,6 @@ def test_names_what_the_networks_on_resnet50_lack(arch, name):
 
 
 def test_refuses_unknown_architectures_by_naming_all():
-    known = "resnet3d18, mc3_18, r2plus1d_18, i3d, resnet50, pan, pan_rgb, pan_pa"
+    known = "resnet3d18, mc3_18, r2plus1d_18, i3d, videomae, resnet50, pan, pan_rgb, pan_pa"
     with pytest.raises(ValueError, match=f"`arch` must be one of {known}; got 'vgg'"):
         variables_from_torch("vgg", {})
