@@ -19,6 +19,7 @@ from jaxsal.commands.sweep import Sweep
 from jaxsal.commands.train import Train
 from jaxsal.commands.verb import Switches, Verb
 from jaxsal.core.extras import check_installed
+from jaxsal.core.signals import exit_status, signals_raised
 
 Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert
 
@@ -28,7 +29,7 @@ DESCRIPTION = """Saliency maps for multispectral video classifiers.
 Results go to standard output, progress and notes to standard error. Every verb takes --json, --debug, --no-cache and
 --version. jaxsal VERB --help lists its options.
 
-Exit status: 0 done; 1 an error; 2 invalid command line; 130 interrupted.
+Exit status: 0 done; 1 an error; 2 invalid command line; 130 interrupted by Ctrl-C; 143 ended by SIGTERM.
 
 Shell completion: jaxsal --tyro-print-completion bash (or zsh, tcsh) prints a script for the shell.
 
@@ -39,7 +40,8 @@ Example: jaxsal demo --output runs/demo
 def main(arguments: list[str] | None = None) -> None:
     """Runs one command.
 
-    Exit status: 0 done; 1 an error, with one line on standard error; 2 invalid command line; 130 interrupted.
+    Exit status: 0 done; 1 an error, with one line on standard error; 2 invalid command line; 130 interrupted by Ctrl-C;
+    143 ended by SIGTERM.
     """
     typed = sys.argv[1:] if arguments is None else arguments
     if "--version" in typed:
@@ -47,10 +49,12 @@ def main(arguments: list[str] | None = None) -> None:
         return
     verb: Verb | None = None
     try:
-        verb = read_verb(typed)
-        run_verb(verb)
-    except KeyboardInterrupt:
-        _stop("interrupted" + ("; run the same command again to resume." if verb and verb.resumes else "."), 130)
+        with signals_raised():
+            verb = read_verb(typed)
+            run_verb(verb)
+    except KeyboardInterrupt as error:
+        resume = f"; run the same command again to resume: {verb.command}" if verb and verb.resumes else "."
+        _stop(f"interrupted{resume}", exit_status(error))
     except BrokenPipeError:  # the reader of the result has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)

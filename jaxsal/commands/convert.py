@@ -54,7 +54,7 @@ class Convert(Verb):
     std: Annotated[tuple[float, ...] | None, unset("as --mean")] = None
     """Standard deviation of the training data, one value for each channel, above 0, in the unit of --mean."""
     seed: int = 0
-    """Seed of the new parts with --from-resnet50, at least 0."""
+    """Seed of the new parts with --from-resnet50, 0 to 4294967295."""
 
     def run(self) -> Output:
         """Converts; a description of the network or of the written file."""

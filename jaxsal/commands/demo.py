@@ -90,7 +90,7 @@ class Demo(Verb):
     network: Literal["resnet3d18", "pan"] = "resnet3d18"
     """Architecture of the network."""
     seed: int = 0
-    """Seed of the clips, the training and the explaining, at least 0."""
+    """Seed of the clips, the training and the explaining, 0 to 4294967295."""
     seeds: int = 1
     """Networks, at least 1: one for each seed from --seed on, each in a folder seed-N; tables are over all of them."""
     num_steps: Annotated[int | None, unset("640; pan 1200")] = None

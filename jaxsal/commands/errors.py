@@ -1,5 +1,6 @@
 """Errors as one line that names the option as it was typed, and says what helps."""
 
+import errno
 import re
 import traceback
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from jaxsal.commands.verb import Verb
 from jaxsal.core.extras import MissingPackageError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ENOENT, errno.ESTALE)
 _MEMORY = ("chunk_size", "batch_size", "width")
 
 
@@ -22,9 +24,11 @@ def describe(error: Exception, verb: Verb | None) -> str:
         smaller = [name for name in _MEMORY if verb and name in verb.values()]
         remedy = f"; a smaller `{verb.option_name(smaller[0])}` needs less" if verb and smaller else ""
         return f"out of memory{remedy}. {text[:200]}".rstrip()
-    if isinstance(error, OSError) and error.strerror and error.filename:
-        option = _option_with(verb, str(error.filename))
-        return f"{f'`{option}`: ' if option else ''}{error.strerror}: {error.filename}."
+    if isinstance(error, OSError) and error.strerror:
+        option = _option_with(verb, str(error.filename or ""))
+        safe = " What was saved is safe; the same command resumes." if verb and verb.resumes else ""
+        place = f": {error.filename}" if error.filename else ""
+        return f"{f'`{option}`: ' if option else ''}{error.strerror}{place}.{safe if error.errno in _FULL else ''}"
     if isinstance(error, MissingPackageError):
         return text
     if isinstance(error, ValueError | TypeError | OSError):

@@ -39,7 +39,7 @@ class Paper(Verb):
     num_workers: int = 0
     """With --stream: processes that read clips, at least 0; 0 reads in threads."""
     seed: int = 0
-    """Seed of the embedded clips, the trainings, the masks and the random maps, at least 0."""
+    """Seed of the embedded clips, the trainings, the masks and the random maps, 0 to 4294967295."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
 

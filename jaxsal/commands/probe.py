@@ -33,7 +33,7 @@ class Probe(Verb):
     num_frames: int = 16
     """Frames per clip, at least 1: the middle ones, as a network is tested on them."""
     seed: int = 0
-    """Seed of the embedded set, at least 0."""
+    """Seed of the embedded set, 0 to 4294967295."""
 
     def run(self) -> Output:
         """A table of accuracies and, where the actor's pixels are known, one of what finds the actor."""

@@ -63,8 +63,10 @@ def _named_fields(kind: type) -> list[tuple[str, tuple[str, ...], bool]]:
 
 
 def check_integer(name: str, value: object) -> int:
-    """`value`, after checking that it is an integer, of Python or NumPy; TypeError if not, as for 2.0."""
+    """`value`, after checking that it is an integer, of Python or NumPy; TypeError if not, as for 2.0 and True."""
     try:
+        if isinstance(value, bool):
+            raise TypeError
         return operator.index(cast(SupportsIndex, value))
     except TypeError:
         raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
@@ -84,7 +86,7 @@ def check_positive(name: str, value: object) -> None:
         raise ValueError(f"`{name}` must be at least 1; got {value}.")
 
 
-def check_seed(seed: int) -> None:
-    """Raises ValueError if a seed is below 0."""
-    if seed < 0:
-        raise ValueError(f"`seed` must be at least 0; got {seed}.")
+def check_seed(seed: object) -> None:
+    """Raises TypeError unless a seed is an integer, ValueError unless JAX's keys tell it from all others."""
+    if not 0 <= check_integer("seed", seed) < 2**32:
+        raise ValueError(f"`seed` must be from 0 to 4294967295; got {seed}.")

@@ -2,7 +2,9 @@
 
 import contextlib
 import hashlib
+import os
 import platform
+import tempfile
 from pathlib import Path
 
 import jax
@@ -21,7 +23,10 @@ def keep_programs() -> Path:
     """
     folder = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if folder is None:
-        folder = str(platformdirs.user_cache_path("jaxsal") / "programs" / processor())
+        cache = platformdirs.user_cache_path("jaxsal")
+        if not cache.is_absolute():  # nobody knows the user's home folder
+            cache = Path(tempfile.gettempdir()) / f"jaxsal-{os.getuid()}"
+        folder = str(cache / "programs" / processor())
         jax.config.update("jax_compilation_cache_dir", folder)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

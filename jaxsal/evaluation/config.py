@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import Options, check_choice, check_names, check_positive, hint
+from jaxsal.core.checks import Options, check_choice, check_names, check_positive, check_seed, hint
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, BaselineName, ScoreKind, resolve_options
@@ -37,6 +37,7 @@ class ClipChoice:
     def __post_init__(self):
         check_choice("split", self.split, SPLITS)
         check_positive("per_spectrum", self.per_spectrum)
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ class SweepConfig:
             raise ValueError(f"`curve_steps` must be at least 2 to measure controls; got 0 with {self.controls}.")
         if self.curve_baselines and not self.curve_steps:
             raise ValueError("`curve_steps` must be at least 2 with `curve_baselines`; got 0.")
-        if self.seed < 0:
-            raise ValueError(f"`seed` must be at least 0; got {self.seed}.")
+        check_seed(self.seed)
         check_positive("chunk_size", self.chunk_size)
         if self.masks_per_commit is not None:
             check_positive("masks_per_commit", self.masks_per_commit)

@@ -81,7 +81,7 @@ def explain(
       approximation: Deletion and insertion: "none" scores every step; "refine" fewer, see `jaxsal.metrics.refine`.
       tolerance: With approximation "refine": largest jump in score between two scored steps.
       chunk_size: Masked clips per forward batch; changes speed, not the result.
-      seed: Of RISE's masks and of the random map, at least 0.
+      seed: Of RISE's masks and of the random map, 0 to 4294967295.
       precision: Of weights and activations, "float32" or "bfloat16".
       name: Of the clip, for tables and pictures.
       spectrum: Of the clip, "TV" (visible) or "IR".

@@ -72,7 +72,7 @@ class ExplainOptions:
         a clip's number of SIDU masks or curve steps wastes time. Results do not change.
       clips_per_batch: Clips that are explained together, at least 1 and no more than `chunk_size`. Results do not
         change. If the run is killed, at most this many clips are recomputed; RISE scores are kept.
-      seed: Seed of RISE's masks and of the random map, at least 0.
+      seed: Seed of RISE's masks and of the random map, 0 to 4294967295.
       precision: Number format of weights and activations; bfloat16 is faster on accelerators and rounds scores.
     """
 

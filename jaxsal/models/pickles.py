@@ -2,11 +2,13 @@
 
 import math
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+MOST_NESTED = 50
 KINDS = "fiub"  # of the dtypes that are read: numbers without a reference in them
 
 
@@ -42,7 +44,47 @@ class _Saved:
         self.state = state
 
 
-class _ArrayUnpickler(pickle.Unpickler):
+class BoundedUnpickler(pickle._Unpickler):
+    """An unpickler whose memory and whose nesting a file cannot choose.
+
+    It is the one in Python, for its memo grows with the file, not with a number in it. It refuses bytearrays, which are
+    allocated before they are read, and tuples in tuples in tuples, whose hash overflows the stack of C.
+    """
+
+    dispatch = dict(pickle._Unpickler.dispatch)  # noqa: RUF012
+
+    def __init__(self, file: Any):
+        super().__init__(file)
+        self._depths: dict[int, tuple[int, tuple[Any, ...]]] = {}  # with the tuples, so that no number is another's
+
+    def check_depth(self) -> None:
+        """Raises UnpicklingError if the object that was just made is a tuple of too many tuples."""
+        made = self.stack[-1]  # type: ignore[attr-defined]
+        if isinstance(made, tuple) and id(made) not in self._depths:
+            depth = 1 + max((self._depths[id(value)][0] for value in made if id(value) in self._depths), default=0)
+            self._depths[id(made)] = depth, made
+            if depth > MOST_NESTED:
+                raise pickle.UnpicklingError("it nests tuples too deeply")
+
+    def refuse_bytearray(self) -> None:
+        """Raises UnpicklingError."""
+        raise pickle.UnpicklingError("it holds a bytearray")
+
+
+def _with_depth_checked(load: Callable[[Any], None]) -> Callable[[BoundedUnpickler], None]:
+    def load_checked(unpickler: BoundedUnpickler) -> None:
+        load(unpickler)
+        unpickler.check_depth()
+
+    return load_checked
+
+
+for _opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.REDUCE):
+    BoundedUnpickler.dispatch[_opcode[0]] = _with_depth_checked(BoundedUnpickler.dispatch[_opcode[0]])
+BoundedUnpickler.dispatch[pickle.BYTEARRAY8[0]] = BoundedUnpickler.refuse_bytearray
+
+
+class _ArrayUnpickler(BoundedUnpickler):
     """Builds plain values and `_Saved`."""
 
     def find_class(self, module: str, name: str) -> Any:

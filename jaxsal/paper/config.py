@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jaxsal.classifier import Normalization
-from jaxsal.core.checks import check_choice, check_names, check_positive
+from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
 from jaxsal.core.controls import Control
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.synthetic import ACTION_PAIRS
@@ -109,6 +109,7 @@ class Study:
         for name in ("clips_per_spectrum", "num_masks", "trainings"):
             check_positive(name, getattr(self, name))
         check_names(self)
+        check_seed(self.seed)
         check_choice("pan_input", self.pan_input, get_args(Normalization))
         wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]
         found = [(network.arch, network.spectra) for network in self.networks]

@@ -11,7 +11,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import PRNGKeyArray
 
-from jaxsal.core.checks import check_choice
+from jaxsal.core.checks import check_choice, check_seed
 from jaxsal.core.files import write_atomically
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
@@ -86,6 +86,7 @@ def checkpoint_from_torch(
     saved, noted = read_tensors(source), {} if from_resnet50 else _noted_fields(source)
     if arch is not None:
         check_choice("arch", arch, tuple(NETWORKS))
+    check_seed(seed)
     stored = "resnet50" if from_resnet50 else arch or noted.get("arch")
     held = bare_state_dict(saved, stored, entry)
     told = held.arch if held.arch in NETWORKS else "resnet3d18"  # what errors are told against
@@ -147,6 +148,7 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
       FileNotFoundError: If there is no such file or folder.
       ValueError: If the file cannot be read or its tensors are not those of such a network.
     """
+    check_seed(seed)
     path, key = Path(path), jax.random.fold_in(jax.random.key(seed), 0)
     read = open_checkpoint(path).variables if path.is_dir() else _variables_from_torch(spec, path, key)
     fresh = flatten_dict(init_variables(spec.model(), key, spec.batch_shape))
@@ -214,5 +216,15 @@ def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.nd
     fields = dataclasses.asdict(checkpoint.spec)
     metadata = {"format": "pt"} | {name: json.dumps(value) for name, value in fields.items()}
     with write_atomically(path) as file:
-        file.write(save(state_dict, metadata))
+        file.write(_in_order(save(state_dict, metadata)))
     return state_dict
+
+
+def _in_order(content: bytes) -> bytes:
+    """A safetensors file with the metadata by name; the library writes them in another order each time."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[end:]

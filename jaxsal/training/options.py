@@ -31,8 +31,8 @@ class TrainOptions:
         the same batch, as a clip of the other. Doubles the clips of a step.
       drop_spectrum: Networks that take both spectra at once: probability that a clip is shown in one spectrum alone,
         either as likely, 0 to 1.
-      seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; at
-        least 0.
+      seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; 0
+        to 4294967295.
       save_every: Steps between checkpoints, at least 1.
     """
 

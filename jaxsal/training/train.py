@@ -20,6 +20,7 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.origin import origin
 from jaxsal.core.processes import asked_to_stop, held_by_first, is_first
 from jaxsal.core.progress import Bar
+from jaxsal.core.signals import TerminatedError
 from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
 from jaxsal.models import init_variables
 from jaxsal.training.augment import augment, with_dropped_spectra, with_reversals
@@ -135,7 +136,7 @@ def train(
       ValueError: If `directory` holds a run of another network, with other options, clips or starting variables, or
         is damaged.
       OSError: If a checkpoint cannot be written, as when the disk is full, or another run works in `directory`.
-      KeyboardInterrupt: After SIGTERM.
+      TerminatedError: After SIGTERM; a `KeyboardInterrupt`.
     """
     if tensorboard:
         check_installed("tensorboardX")
@@ -193,7 +194,7 @@ def _take_steps(
                 save(state, history)
                 history.clear()
             if stopping and not is_last:
-                raise KeyboardInterrupt(f"asked to stop; step {step + 1} is saved")
+                raise TerminatedError(f"asked to stop; step {step + 1} is saved")
     return state
 
 

@@ -100,5 +100,5 @@ def test_shells_complete_names_and_options(capsys):
 def test_steps_and_epochs_are_not_both_given():
     with pytest.raises(ValueError, match="`num_steps` must not come with `num_epochs`; got 5 and 3"):
         train_options(num_steps=5, num_epochs=3)
-    with pytest.raises(ValueError, match="`seed` must be at least 0; got -1"):
+    with pytest.raises(ValueError, match="`seed` must be from 0 to 4294967295; got -1"):
         train_options(seed=-1)

@@ -79,7 +79,7 @@ def test_what_is_wrong_with_a_file_is_named(tmp_path, text, error, message):
         (dict(curve_steps=1), "`curve_steps` must be 0 or at least 2; got 1"),
         (dict(curve_steps=2, curve_baselines=("grey",)), "`curve_baselines` must be one of .*; got 'grey'"),
         (dict(curve_baselines=("mean",)), "`curve_steps` must be at least 2 with `curve_baselines`; got 0"),
-        (dict(seed=-1), "`seed` must be at least 0; got -1"),
+        (dict(seed=-1), "`seed` must be from 0 to 4294967295; got -1"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(masks_per_commit=0), "`masks_per_commit` must be at least 1; got 0"),
     ],

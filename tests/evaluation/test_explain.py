@@ -251,7 +251,7 @@ def test_names_become_files():
         (dict(controls=("noise",)), r"`controls` must be one of .*'smooth', 'other', .*'all'\); got 'noise'"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
         (dict(clips_per_batch=0), "`clips_per_batch` must be at least 1; got 0"),
-        (dict(seed=-1), "`seed` must be at least 0; got -1"),
+        (dict(seed=-1), "`seed` must be from 0 to 4294967295; got -1"),
         (dict(deletion_baseline="grey"), r"`deletion_baseline` must be one of .*got 'grey'"),
         (dict(recipe="x"), r"`recipe` must be one of .*icpr2022.*got 'x'"),
         (dict(keep_prob=2.0), r"`keep_prob` must be in \(0, 1\]; got 2.0"),

@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import golden
+import runs
 from golden.seeded import seeded_state_dict
 from jaxsal.models import load_torch, variables_to_torch
 from jaxsal.models.torch.layouts import LAYOUTS
@@ -193,3 +194,12 @@ def test_a_pan_starts_from_resnet50(tmp_path):
 
 def test_every_network_has_its_torch_names():
     assert set(NETWORKS) - {"tiny"} <= set(LAYOUTS)
+
+
+def test_equal_networks_give_equal_bytes(tmp_path):
+    checkpoint = runs.save_untrained(tmp_path / "run", runs.RESNET)
+    for name in ("a", "b", "c"):
+        write_for_torch(checkpoint, tmp_path / f"{name}.safetensors")
+    contents = {(tmp_path / f"{name}.safetensors").read_bytes() for name in ("a", "b", "c")}
+    assert len(contents) == 1
+    assert checkpoint_from_torch(tmp_path / "a.safetensors").spec == checkpoint.spec

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from jaxsal.core.checks import check_seed
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet
 from jaxsal.datasets.synthetic.actions import ACTION_PAIRS, ACTIONS, perform
 from jaxsal.datasets.synthetic.figures import make_actor, make_performance
@@ -213,7 +214,8 @@ def _check(action, actor, camera, take, spectrum, seed, num_frames, height):
         raise ValueError(f"`actor` must be in 0..{NUM_ACTORS - 1}; got {actor}.")
     if camera not in range(len(CAMERAS)):
         raise ValueError(f"`camera` must be 0 or 1; got {camera}.")
-    for name, value, least in (("take", take, 0), ("seed", seed, 0), ("num_frames", num_frames, 1)):
+    check_seed(seed)
+    for name, value, least in (("take", take, 0), ("num_frames", num_frames, 1)):
         if value < least:
             raise ValueError(f"`{name}` must be at least {least}; got {value}.")
     if height < 1:

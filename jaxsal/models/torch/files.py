@@ -1,5 +1,6 @@
 """Reads tensors from torch's own files and from safetensors files, without torch, running no foreign code."""
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -92,6 +93,7 @@ def _of_safetensors(head: bytes) -> bool:
 
 
 def _read_zip(file: BinaryIO) -> Any:
+    size = file.seek(0, os.SEEK_END)  # entries may claim more
     with zipfile.ZipFile(file) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
             raise ValueError("compressed entries")
@@ -102,7 +104,7 @@ def _read_zip(file: BinaryIO) -> Any:
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("byte order must be little")
         with archive.open(f"{root}data.pkl") as pickled:
-            unpickler = TensorUnpickler(pickled, sum(entry.file_size for entry in archive.infolist()))
+            unpickler = TensorUnpickler(pickled, size)
             saved = _unpickle(unpickler)
         for key, storage in unpickler.storages.items():
             content = archive.read(f"{root}data/{key}")

@@ -9,6 +9,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from jaxsal.models.pickles import BoundedUnpickler
+
 STORAGES = {
     "DoubleStorage": "float64",
     "FloatStorage": "float32",
@@ -83,7 +85,7 @@ class _Maker:
         return self._make(*arguments)
 
 
-class TensorUnpickler(pickle._Unpickler):  # the one in Python: its memo grows with the file, not with a number in it
+class TensorUnpickler(BoundedUnpickler):
     """Reads what `torch.load(weights_only=True)` reads; tensors are views of `storages`, to be filled after loading.
 
     What a pickle can reach are strings, immutable types, `_Maker`s and classes of `Unread` of its own, so that it

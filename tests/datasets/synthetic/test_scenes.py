@@ -139,7 +139,7 @@ def test_records_load_their_clip_also_after_pickling():
         ({"actor": 48}, r"`actor` must be in 0\.\.47; got 48"),
         ({"camera": 2}, r"`camera` must be 0 or 1; got 2"),
         ({"take": -1}, r"`take` must be at least 0; got -1"),
-        ({"seed": -1}, r"`seed` must be at least 0; got -1"),
+        ({"seed": -1}, r"`seed` must be from 0 to 4294967295; got -1"),
         ({"num_frames": 0}, r"`num_frames` must be at least 1; got 0"),
         ({"height": 0}, r"`height` must be at least 1; got 0"),
     ],

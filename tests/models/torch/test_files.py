@@ -1,13 +1,16 @@
 import os
 import pickle
+import struct
 import tracemalloc
 import zipfile
 from argparse import Namespace
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from jaxsal.models.pickles import read_pickled_arrays
 from jaxsal.models.torch.files import read_tensors
 from jaxsal.models.torch.unpickler import MAKERS
 
@@ -200,3 +203,32 @@ def test_refuses_tensors_that_reach_beyond_their_storage(numbers, reason, tmp_pa
     write_zip(path, tensor_pickle(**numbers), [("0", values.tobytes())])
     with pytest.raises(ValueError, match=reason):
         read_tensors(path)
+
+
+def python_pickle(body):
+    return b"\x80\x02" + body + b"."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"}r" + struct.pack("<I", 2**26),  # a memo of 64 million places
+        b"\x96" + struct.pack("<Q", 2**34),  # a bytearray of 16 GB
+        b"}(" + b")" + b"\x85" * 1_000_000 + b"K\x01u",  # a tuple of a tuple of ..., as a key
+        b"}q\x00X\x01\x00\x00\x00ah\x00s",  # a dictionary in itself
+        b"ctorch._utils\n_rebuild_parameter\n}X\x01\x00\x00\x00aK\x01sb",  # an attribute for a function
+    ],
+    ids=["memo", "bytearray", "deep", "itself", "attribute"],
+)
+@pytest.mark.parametrize("read", [read_tensors, read_pickled_arrays])
+def test_hostile_pickles_cost_no_memory(tmp_path, body, read):
+    """They are refused, or read as the little that they hold."""
+    path = tmp_path / "hostile.pth"
+    path.write_bytes(python_pickle(body))
+    tracemalloc.start()
+    try:
+        with suppress(ValueError):
+            assert read(path) == {}
+        assert tracemalloc.get_traced_memory()[1] < 2e8
+    finally:
+        tracemalloc.stop()
