@@ -2,7 +2,7 @@
 
 python data/samples/pictures.py runs/demo
 
-Needs playwright and a chromium on the PATH; writes player.gif, raise_arms.png, infrared.png, curves.png and table.png
+Needs playwright and a chromium on the PATH; writes player.gif, visible.png, infrared.png, curves.png and table.png
 beside itself, in half a minute.
 """
 
@@ -32,12 +32,15 @@ _CLOSE_UP = """
 def choose_scene(explanations: Sequence[Explanation], target: int) -> list[Explanation]:
     """The scene, of both spectra where there is one, whose visible clip is most surely and rightly of a class.
 
+    Sure is what the untouched clip says and the fully replaced one does not.
+
     Raises:
       ValueError: If no visible clip's maps are of the class.
     """
 
     def worth(e: Explanation) -> tuple[bool, float]:
-        return e.label == target, float(e.probabilities[target])
+        removed, _ = next(iter(e.curves.values()))
+        return e.label == target, float(e.probabilities[target] - removed.floor)
 
     found = [e for e in explanations if e.spectrum == "TV" and e.target == target]
     if not found:
@@ -90,7 +93,7 @@ def main() -> None:
     """Reads the run and writes the pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a run")
-    parser.add_argument("--class-name", default="raise_arms", help="of the clip that is shown")
+    parser.add_argument("--class-name", default="lower_arms", help="of the clip that is shown")
     parser.add_argument("--colours", default="light", choices=("light", "dark"), help="of the player")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="where the pictures go")
     arguments = parser.parse_args()
@@ -100,7 +103,7 @@ def main() -> None:
         draw_overlays(Path(folder), scene, run.classes)
         for explanation in scene:
             (strip,) = Path(folder).glob(f"{file_name(explanation.name)}-as-*.png")
-            name = arguments.class_name if explanation.spectrum == "TV" else "infrared"
+            name = "visible" if explanation.spectrum == "TV" else "infrared"
             shutil.copy(strip, arguments.output / f"{name}.png")
     for name, picture in (("curves", "curves-TV.png"), ("table", "table.png")):
         shutil.copy(arguments.run / picture, arguments.output / f"{name}.png")
