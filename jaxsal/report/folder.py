@@ -80,9 +80,10 @@ def explain_to_folder(
             progress=True,
         )
         provenance = made_by(command, options, checkpoint, places, **notes)
-        masks = known_masks(cases) if outline else {}
-        rows = write_folder(directory, explanations, spec.names, provenance, animation=animation, masks=masks)
-        return Written(explanations, rows, tables_text(run_tables(explanations)[1]))
+        masks = known_masks(cases)
+        shown: Any = dict(animation=animation, masks=masks, outline=outline)
+        rows = write_folder(directory, explanations, spec.names, provenance, **shown)
+        return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]))
 
 
 def known_masks(cases: Sequence[Case]) -> dict[str, Mask]:
@@ -99,11 +100,12 @@ def write_folder(
     *,
     animation: str = "gif",
     masks: Mapping[str, Mask] = MappingProxyType({}),
+    outline: bool = False,
 ) -> list[SummaryRow]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
     - results.csv: one row per clip and method; table.md, table.tex, table.csv and table.png: their summary, and the
-      methods against the controls, contrasts.csv;
+      methods against the controls, contrasts.csv; where the actor is known, actor.csv and actor_contrasts.csv;
     - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
     - overlays/NAME.png and .gif: every clip with its maps; those of a method, class and scene share their steps of
       colour;
@@ -115,14 +117,15 @@ def write_folder(
       classes: Names of the classes.
       provenance: Command, seed, versions and whatever tells how it was made; goes to run.json.
       animation: "gif" or "mp4".
-      masks: By clip, the actor's pixels, whose outline is drawn on the overlays.
+      masks: By clip, the actor's pixels, where they are known.
+      outline: Whether their outline is drawn on the overlays.
 
     Returns:
       The rows of the table.
     """
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
-    summary, sheets = run_tables(explanations)
+    summary, sheets = run_tables(explanations, masks)
     write_text(directory / "results.csv", results_csv(results))
     write_text(directory / "table.csv", summary_csv(summary))
     write_text(directory / "table.md", tables_text(sheets))
@@ -136,7 +139,7 @@ def write_folder(
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
-        draw_overlays(directory / "overlays", scene, classes, animation, masks=masks)
+        draw_overlays(directory / "overlays", scene, classes, animation, masks=masks if outline else {})
     return summary
 
 

@@ -1,24 +1,35 @@
 """The tables of a run: means, methods against controls, and a line if the baselines leave the answer in place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.floor import floor_note, mean_floors
+from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow, summarise
 from jaxsal.recipes import MEASURES
+from jaxsal.report.actor_sheets import actor_sheets
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
 from jaxsal.report.table import Sheet, good_signs, measure_of, summary_sheet, to_markdown
 
 
-def run_tables(explanations: Sequence[Explanation]) -> tuple[list[SummaryRow], list[Sheet]]:
-    """The rows of the table of a run, and its tables as they are written: without controls a single one."""
+def run_tables(
+    explanations: Sequence[Explanation], masks: Mapping[str, Mask] = MappingProxyType({})
+) -> tuple[list[SummaryRow], list[Sheet]]:
+    """The rows of the table of a run, and its tables as they are written: without controls a single one.
+
+    Args:
+      explanations: Of the clips.
+      masks: By clip, the actor's pixels; where they are known, two more tables say how well maps find the actor.
+    """
     results = [row for explanation in explanations for row in explanation.results()]
     rows, options = summarise(results), explanations[0].options
     sheet = summary_sheet(rows)
     note = floor_note(mean_floors(results), {name: options.resolve(name).baseline for name in MEASURES})
     sheet = sheet._replace(footnote="\n\n".join(filter(None, (sheet.footnote, note))))
     contrasts = contrast_sheet([_compared(row) for row in rows], ("spectrum", "method"), good_signs(rows))
-    return rows, [sheet] if contrasts is None else [sheet, contrasts]
+    actor = actor_sheets([explanations], masks) if any(one.name in masks for one in explanations) else []
+    return rows, [sheet, *([contrasts] if contrasts else []), *actor]
 
 
 def _compared(row: SummaryRow) -> Compared:

@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image
 
-from jaxsal.report.folder import colour_limits, draw_overlays
+from jaxsal.report.folder import colour_limits, draw_overlays, write_folder
 from pages import CLASSES
 
 
@@ -62,3 +62,16 @@ def test_the_actors_outline_is_drawn_where_his_pixels_are_known(found, tmp_path)
         return (np.asarray(Image.open(path).convert("RGB")) == (0, 255, 255)).all(axis=-1).sum()
 
     assert cyan("with") > 0 == cyan("without")
+
+
+def test_the_tables_say_where_the_actor_is_where_his_pixels_are_known(found, tmp_path):
+    mask = np.zeros(np.shape(found[0].clip)[:3], bool)
+    mask[:, 1:4, 2:5] = True
+    for folder, masks in (("with", {one.name: mask for one in found}), ("without", {})):
+        write_folder(tmp_path / folder, found, CLASSES, {}, masks=masks)
+
+    files = [{path.name for path in (tmp_path / folder).iterdir()} for folder in ("with", "without")]
+    assert files[0] - files[1] == {"actor.csv", "actor_contrasts.csv"}
+    table = (tmp_path / "with" / "table.md").read_text()
+    assert "Where the actor is." in table
+    assert "| centre |" in table
