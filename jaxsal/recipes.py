@@ -32,6 +32,10 @@ Approximation = Literal["none", "refine"]
 METHODS: dict[str, str] = dict(zip(get_args(Method), ("Grad-CAM", "RISE", "SIDU"), strict=True))
 """By name: how tables and pictures call the method."""
 MEASURES: tuple[str, ...] = get_args(Measure)
+ALONE: dict[str, tuple[Measure, str]] = {
+    f"{measure}_{spectrum}": (measure, spectrum) for measure in get_args(Measure) for spectrum in ("IR", "TV")
+}
+"""Measures of scenes in both spectra: deletion and insertion over the voxels of one alone, by their names."""
 ADDED_MEASURES: dict[str, int] = {}
 """Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
 MAX_SOBOL = 2**17
@@ -217,6 +221,11 @@ def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
 
 
 _ADDED: dict[str, Any] = {}
+
+
+def measure_sign(name: str) -> int:
+    """Whether low (-1) or high (1) is good for a measure."""
+    return {"deletion": -1, "insertion": 1}.get(ALONE.get(name, (name, ""))[0], ADDED_MEASURES.get(name, 1))
 
 
 def add_options(name: str, defaults: Options) -> None:

@@ -85,7 +85,7 @@ def loaded(split="train", per_class=4):
 
 def save_untrained(folder, spec=SPEC):
     """Writes a run whose weights are as they were drawn; its checkpoint."""
-    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
+    variables = init_variables(spec.model(), jax.random.key(0), spec.batch_shape)
     checkpoint = Checkpoint(spec, variables, 0, None, {})
     save_as_run(checkpoint, folder)
     return checkpoint

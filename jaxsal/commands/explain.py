@@ -17,6 +17,9 @@ from jaxsal.core.checks import hint
 from jaxsal.evaluation.options import ExplainOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxsal.datasets.recordings.excerpt import Excerpt
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.metrics.summary import ClipResult
@@ -96,12 +99,23 @@ class Explain(Verb):
 
         target = class_number(self.target, spec.names)
         footage = self.footage.find(self.clip, spec)
+        if spec.channels:
+            return [self._scene(spec, footage.excerpts, target)], [with_options(note, self) for note in footage.notes]
         cases = [
             Case(f"{Path(of.path).stem}-{spectrum}", spectrum, -1, partial(spec.clip, of), target, excerpt=of)
             for spectrum, of in sorted(footage.excerpts.items())
         ]
         check_names_differ(cases)
         return cases, [with_options(note, self) for note in footage.notes]
+
+    def _scene(self, spec: "NetworkSpec", excerpts: "Mapping[str, Excerpt]", target: int | None) -> "Case":
+        """Both recordings as the one scene of a network that takes both spectra at once."""
+        from jaxsal.datasets.records import FUSED
+        from jaxsal.evaluation.cells import Case
+
+        if len(excerpts) < 2:
+            raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
+        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target)
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

@@ -27,8 +27,12 @@ class Train(Verb):
     """Folder of the run; the same command resumes an interrupted run."""
     data: Annotated[str, tyro.conf.arg(metavar="SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
-    spectra: Literal["IR", "TV", "IRTV"] = "IRTV"
-    """Clips to train on: infrared, visible (TV, the study's name), or both."""
+    spectra: Literal["IR", "TV", "IRTV", "FUSED"] = "IRTV"
+    """Clips to train on: infrared, visible (TV, the study's name), or both; FUSED takes both of a scene at once."""
+    fusion: Literal["streams", "channels"] = "streams"
+    """With FUSED: a network for each spectrum, joined before the head; or one network of four channels."""
+    channels: Literal[1, 3] = 3
+    """Channels of a clip in one spectrum: colour, where grey is repeated; or 1, the brightness."""
     arch: Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "videomae", "pan"] = "resnet3d18"
     """Architecture of the network."""
     width: int = 64
@@ -60,10 +64,13 @@ class Train(Verb):
         """Trains on one split and tests on the other; the accuracy on every spectrum of the set."""
         from jaxsal.core.processes import join_processes
         from jaxsal.datasets.catalog import open_clips
+        from jaxsal.datasets.channels import usual_normalization
         from jaxsal.training.networks import NETWORKS, NetworkSpec
 
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
+        if self.spectra == "FUSED" and self.channels != 3:
+            raise ValueError(f"`channels` must be 3 with --spectra FUSED, beside one of infrared; got {self.channels}.")
         join_processes(self.distributed)
         num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
         clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
@@ -75,20 +82,22 @@ class Train(Verb):
             num_frames=num_frames,
             size=self.size,
             crop=self.crop,
+            fusion=self.fusion,
+            **usual_normalization(self.channels),
         )
         return self._plan(spec, clip_set) if self.dry_run else self._train(spec, clip_set)
 
     def _train(self, spec: "NetworkSpec", clip_set: "ClipSet") -> Output:
+        from jaxsal.datasets.fused import clips_for, testing_clips
         from jaxsal.datasets.pipeline import load_clips, stream_clips
-        from jaxsal.datasets.records import TRAINING_SPECTRA
         from jaxsal.training.history import input_wait_share
         from jaxsal.training.train import accuracy_by_spectrum, train
 
         cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
         streamed, loaded = partial(stream_clips, num_workers=self.num_workers), partial(load_clips, progress=True)
         read = partial(streamed if self.stream else loaded, **cutting)
-        start, chosen = self._start(spec), clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra])
-        test_clips = read(clip_set.select(split="test"))  # an unreadable clip must not waste a training
+        start, chosen = self._start(spec), clips_for(clip_set, spec.spectra, split="train")
+        test_clips = read(testing_clips(clip_set, spec.spectra))  # an unreadable clip must not waste a training
         shown: Any = dict(progress=True, tensorboard=self.tensorboard)
         trained = train(spec, self.options, read(chosen), self.output, start=start, **shown)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
@@ -104,12 +113,12 @@ class Train(Verb):
         return Output(text, dict(accuracy=accuracy, chance=chance, input_wait=wait, checkpoint=str(self.output)))
 
     def _plan(self, spec: "NetworkSpec", clip_set: "ClipSet") -> Output:
-        from jaxsal.datasets.records import TRAINING_SPECTRA
+        from jaxsal.datasets.fused import clips_for, testing_clips
         from jaxsal.evaluation.outline import outline_training
 
         self._start(spec)
-        num_clips = len(clip_set.select(split="train", spectra=TRAINING_SPECTRA[spec.spectra]).records)
-        num_tested = len(clip_set.select(split="test").records)
+        num_clips = len(clips_for(clip_set, spec.spectra, split="train").records)
+        num_tested = len(testing_clips(clip_set, spec.spectra).records)
         note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
         outline = outline_training(spec, self.options, num_clips, self.output, notes=(note,))
         return Output(outline.text, outline.data)

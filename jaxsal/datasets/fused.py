@@ -24,6 +24,11 @@ def clips_for(clip_set: ClipSet, spectra: str, *, split: str | None = None) -> C
     return clip_set.select(split=split, spectra=TRAINING_SPECTRA[spectra])
 
 
+def testing_clips(clip_set: ClipSet, spectra: str) -> ClipSet:
+    """The clips that a network of these spectra is tested on: all of the split, or its scenes in both if "FUSED"."""
+    return clips_for(clip_set, spectra, split="test") if spectra == FUSED else clip_set.select(split="test")
+
+
 def fused_scenes(clip_set: ClipSet) -> ClipSet:
     """One record for each scene that a set has in both spectra, named after it; scenes in one alone are left out.
 

@@ -20,6 +20,13 @@ def spectra_of(clip: object) -> tuple[str, ...]:
     return tuple(sorted(clip)) if isinstance(clip, Mapping) else ()
 
 
+def form_of(clip: Any) -> tuple[tuple[int, ...], tuple[tuple[str, int], ...]]:
+    """(T, H, W, C) of a clip, and the channels of every spectrum of a scene, whose first one it is then of."""
+    spectra = spectra_of(clip)
+    first = clip[spectra[0]] if spectra else clip
+    return tuple(first.shape), tuple((name, clip[name].shape[-1]) for name in spectra)
+
+
 def by_spectrum(maps: Any, spectra: Sequence[str], axis: int = -4) -> Any:
     """Maps (..., S, Tm, H, W) as users get them: of scenes one for each spectrum by name, else as they are."""
     if not spectra:

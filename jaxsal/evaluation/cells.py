@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
-import numpy as np
-from jaxtyping import Bool, Float
-
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
 from jaxsal.core.fingerprints import fingerprint
@@ -24,6 +21,7 @@ from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.engine.class_scores import of_classifier, shown_kind
 from jaxsal.engine.inputs import mask_shape
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ScoreKind
 from jaxsal.saliency.methods import METHODS, Method
 
@@ -33,22 +31,23 @@ class Case(NamedTuple):
 
     Attributes:
       name: Unique among the cases.
-      spectrum: "IR" or "TV".
+      spectrum: "IR" or "TV"; "FUSED" for a scene in both.
       label: The true class, -1 where it is not known.
-      load: Returns the clip, (T, H, W, C) in [0, 1].
+      load: Returns the clip, (T, H, W, C) in [0, 1]; of a scene that of every spectrum, by name.
       target: The class to explain; the predicted one if None.
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
-      load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none.
+      load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none. Of a scene
+        those in every spectrum.
       excerpt: Which frames of which recording the clip consists of; None where it is of no recording.
     """
 
     name: str
     spectrum: str
     label: int
-    load: Callable[[], Float[np.ndarray, "T H W C"]]
+    load: Callable[[], Any]
     target: int | None = None
     actor: str = ""
-    load_mask: Callable[[], Bool[np.ndarray, "T H W"] | None] | None = None
+    load_mask: Callable[[], Any] | None = None
     excerpt: Excerpt | None = None
 
 
@@ -61,7 +60,7 @@ class Cell:
       recipe: Name of the recipe that the options came from.
       options: Of the method, for the control `other` of the method whose map it is; None for other controls.
       target: "predicted", "label" or a class.
-      shape: (T', H, W) of the maps.
+      shape: (T', H, W) of the maps; of scenes (S, T', H, W).
       measures: By name, the options of each measure.
       seed: Of everything random.
     """
@@ -70,7 +69,7 @@ class Cell:
     recipe: str
     options: Options | None
     target: str | int
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
     measures: Mapping[str, Any]
     seed: int
 
@@ -114,15 +113,21 @@ class Cell:
 
 
 def cells_of(
-    options: ExplainOptions, classifier: ScoreFn, clip_shape: tuple[int, ...], target: str | int = "predicted"
+    options: ExplainOptions,
+    classifier: ScoreFn,
+    clip_shape: tuple[int, ...],
+    target: str | int = "predicted",
+    *,
+    num_spectra: int = 0,
 ) -> tuple[Cell, ...]:
     """The cells of explaining clips: each method, and each control beside them.
 
     Raises:
       ValueError: If an option's value is not allowed.
     """
-    shape = mask_shape(classifier, clip_shape)
+    shape = mask_shape(classifier, clip_shape, num_spectra)
     measures = {name: of_classifier(options.resolve(name), classifier) for name in options.measures}
+    measures = alone_measures(measures) if num_spectra else measures
     shared = (target, shape, measures, options.seed)
     methods = {name: of_classifier(options.resolve(name), classifier) for name in options.method}
     cells = [Cell(name, options.recipe, own, *shared) for name, own in methods.items()]

@@ -29,7 +29,7 @@ from jaxsal.saliency.methods import Method
 Keep = Callable[[int, tuple[int, int], Mapping[str, np.ndarray]], None]
 """Called with a clip's number, the (start, stop) of masks, and the arrays to keep of them."""
 
-Map = Float[AnyArray, "Tm H W"]
+Map = Float[AnyArray, "*S Tm H W"]
 
 
 class Held(NamedTuple):

@@ -7,13 +7,14 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-from jaxtyping import Bool
+import jax
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
-from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet, spread, white_frames
+from jaxsal.datasets.fused import fused_scenes
+from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
+from jaxsal.engine.spectra import form_of
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
 from jaxsal.evaluation.explanation import Explanation, Place, places_of, read_explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
@@ -40,6 +41,8 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
     """
     if clip_set.classes != spec.classes:
         raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
+    if spec.channels:
+        clip_set = fused_scenes(clip_set)
     return [
         Case(
             record.name,
@@ -49,7 +52,7 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
             actor=record.actor,
             load_mask=None if record.load_mask is None else partial(actor_pixels, spec, record),
         )
-        for spectrum in SPECTRA
+        for spectrum in ([FUSED] if spec.channels else SPECTRA)
         for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)
     ]
 
@@ -58,11 +61,15 @@ def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Any:
     return spec.centre_clip(record.load())
 
 
-def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Bool[np.ndarray, "T H W"] | None:
-    """The pixels of a clip, as the network takes it, that the actor covers by half or more; None if not known."""
+def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Any:
+    """The pixels (T, H, W) of a clip, as the network takes it, that the actor covers by half or more, if known.
+
+    Of a scene those in every spectrum, by name.
+    """
     if record.load_mask is None:
         return None
-    return spec.centre_clip(white_frames(record.load_mask()))[..., 0] >= 0.5
+    frames = jax.tree.map(white_frames, record.load_mask())
+    return jax.tree.map(lambda clip: clip[..., 0] >= 0.5, spec.centre_clip(frames))
 
 
 def explaining_groups(
@@ -71,6 +78,7 @@ def explaining_groups(
     cases: Sequence[Case],
     options: ExplainOptions,
     *,
+    channels: Sequence[tuple[str, int]] = (),
     classes: Sequence[str] = (),
     source: str = "",
     **identity: object,
@@ -79,9 +87,10 @@ def explaining_groups(
 
     Args:
       classifier: What is explained.
-      clip_shape: (T, H, W, C).
+      clip_shape: (T, H, W, C); of scenes that of their first spectrum.
       cases: The clips.
       options: Methods, recipe and their options.
+      channels: Of scenes, every spectrum with its channels.
       classes: Names of the classes.
       source: Of the classifier, for people.
       **identity: What else tells the results from others.
@@ -95,9 +104,11 @@ def explaining_groups(
     shared: dict[str, object] = classifier_identity(classifier) | identity
     groups = []
     for target in dict.fromkeys(case.target for case in cases):
-        cells = cells_of(options, classifier, clip_shape, "predicted" if target is None else target)
+        wanted = "predicted" if target is None else target
+        cells = cells_of(options, classifier, clip_shape, wanted, num_spectra=len(channels))
         chosen = tuple(case for case in cases if case.target == target)
-        groups.append(Group(shared, classifier, tuple(classes), tuple(clip_shape), chosen, cells, source))
+        form = tuple(clip_shape), tuple(channels)
+        groups.append(Group(shared, classifier, tuple(classes), form[0], chosen, cells, source, form[1]))
     return groups
 
 
@@ -140,6 +151,7 @@ def explain_cases(
     directory: str | Path | None = None,
     *,
     clip_shape: tuple[int, ...] | None = None,
+    channels: Sequence[tuple[str, int]] = (),
     classes: Sequence[str] = (),
     source: str = "",
     progress: bool = False,
@@ -151,14 +163,15 @@ def explain_cases(
     load = lru_cache(at_once)(lambda number: given[number].load())  # a few clips are loaded once
     cases = [case._replace(load=partial(load, number)) for number, case in enumerate(given)]
     store = Store(f"memory://{uuid.uuid4().hex}" if directory is None else str(directory), create=True)
-    by_shape: dict[tuple[int, ...], list[Case]] = {}
+    by_form: dict[Any, list[Case]] = {}
     options.check()
     for case in cases:
-        by_shape.setdefault(tuple(case.load().shape) if clip_shape is None else clip_shape, []).append(case)
+        known = None if clip_shape is None else (clip_shape, tuple(channels))
+        by_form.setdefault(known or form_of(case.load()), []).append(case)
     groups = [
         group
-        for shape, alike in by_shape.items()
-        for group in explaining_groups(classifier, shape, alike, options, classes=classes, source=source)
+        for (shape, own), alike in by_form.items()
+        for group in explaining_groups(classifier, shape, alike, options, channels=own, classes=classes, source=source)
     ]
     order = {case.name: number for number, case in enumerate(cases)}
 

@@ -1,18 +1,20 @@
 """What the methods said of one clip: as a value, and where a store has it."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, ClipTree
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.engine.class_scores import class_scores, shown_kind
+from jaxsal.engine.spectra import by_spectrum, spectra_of
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.scenes import stored_tree
 from jaxsal.evaluation.store import Record, Store
 from jaxsal.evaluation.views import as_dataset, as_html, as_text, curve_panels, frames_figure, heading
 from jaxsal.metrics.curve import Curve
@@ -31,17 +33,18 @@ class Explanation(NamedTuple):
 
     Attributes:
       name: The clip's name.
-      spectrum: "IR" or "TV".
+      spectrum: "IR" or "TV"; "FUSED" for a scene in both.
       label: The true class, -1 where it is not known.
       target: The explained class.
-      clip: (T, H, W, C), in [0, 1].
+      clip: (T, H, W, C), in [0, 1]; of a scene that of every spectrum, by name.
       probabilities: Of all classes, (K,); of no and yes where the network has a single logit.
-      maps: By method, (T', H, W); the controls among them.
+      maps: By method, (T', H, W); the controls among them. Of a scene that of every spectrum, by name.
       curves: By method, (deletion, insertion).
       seconds: By method, what its map took.
       options: How the clip was explained.
       baselines: By measure, "deletion" and "insertion": what replaced removed voxels; broadcasts to the clip.
-      measures: By method, what further measures say of its map, by name.
+      measures: By method, what further measures say of its map, by name; of a scene among them the areas of curves
+        over one spectrum alone, as "deletion_IR".
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
       classes: Names of the classes, in the order of `probabilities`; their numbers where they have none.
       actor: Who is seen; empty where that is not known.
@@ -52,13 +55,13 @@ class Explanation(NamedTuple):
     spectrum: str
     label: int
     target: int
-    clip: Float[AnyArray, "T H W C"]
+    clip: ClipTree
     probabilities: Float[AnyArray, " K"]
-    maps: Mapping[str, Float[AnyArray, "Tm H W"]]
+    maps: Mapping[str, Any]
     curves: Mapping[str, tuple[Curve, Curve]]
     seconds: Mapping[str, float]
     options: ExplainOptions
-    baselines: Mapping[str, Float[AnyArray, "..."]]
+    baselines: Mapping[str, Any]
     measures: Mapping[str, Mapping[str, float]] = {}
     ledger: RiseLedger | None = None
     classes: tuple[str, ...] = ()
@@ -184,11 +187,14 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
       ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
     clip = read_record(store, "clip", place.group, place.name, place.digest)
+    shown = stored_tree(clip.arrays, "clip")
+    spectra = spectra_of(shown)
     maps, curves, seconds, measures, target, classes, kind = {}, {}, {}, {}, -1, (), None
     for method, (series, _) in place.cells.items():
         found = read_record(store, "result", series or "", place.name, place.digest)
         title, note = METHODS[method].title, found.note
-        maps[title], seconds[title], target = found.arrays["saliency"], note["seconds"], note["target"]
+        maps[title] = by_spectrum(found.arrays["saliency"], spectra)
+        seconds[title], target = note["seconds"], note["target"]
         curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
         measures[title] = {name: note[name] for name in note["measures"]}
         described = store.description(series or "") or {}
@@ -200,17 +206,22 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
         label=clip.note["label"],
         actor=clip.note.get("actor", ""),
         target=target,
-        clip=clip.arrays["clip"],
+        clip=shown,
         probabilities=class_scores(clip.arrays["clip_logits"], shown_kind(kind or "probabilities")),
         maps=maps,
         curves=curves,
         seconds=seconds,
         options=options,
-        baselines={n.removeprefix("baseline."): a for n, a in clip.arrays.items() if n.startswith("baseline.")},
+        baselines={name: stored_tree(clip.arrays, f"baseline.{name}") for name in _replaced(clip)},
         measures=measures,
-        ledger=_ledger(store, place),
+        ledger=_ledger(store, place, spectra),
         classes=tuple(classes),
     )
+
+
+def _replaced(clip: Record) -> list[str]:
+    """The measures whose baselines are stored with a clip."""
+    return list(dict.fromkeys(name.split(".")[1] for name in clip.arrays if name.startswith("baseline.")))
 
 
 def _curve(record: Record, measure: str) -> Curve:
@@ -224,7 +235,7 @@ def _curve(record: Record, measure: str) -> Curve:
     )
 
 
-def _ledger(store: Store, place: Place) -> RiseLedger | None:
+def _ledger(store: Store, place: Place, spectra: tuple[str, ...]) -> RiseLedger | None:
     """RISE's scores of a clip, None where RISE was not run."""
     series = place.cells.get("rise", (None, None))[1]
     if series is None:
@@ -245,4 +256,5 @@ def _ledger(store: Store, place: Place) -> RiseLedger | None:
         precision=identity["precision"],
         weights=identity["weights"],
         classes=tuple(description["classes"]),
+        spectra=spectra,
     )

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from jaxsal.classifier import Classifier
 from jaxsal.core.controls import control_names
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
+from jaxsal.datasets.records import FUSED
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case, Cell, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.explain import select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity
+from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ADDED_MEASURES, MEASURES, resolve_options
 from jaxsal.training.checkpoint import Checkpoint, open_checkpoint
 from jaxsal.training.networks import NetworkSpec
@@ -51,36 +53,43 @@ def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:
         target is no class or wants labels that a clip lacks.
     """
     groups: dict[str, Group] = {}
-    for network, choice, spectrum in itertools.product(networks, config.clips, config.spectra):
-        identity = classifier_identity(network.classifier) | dict(
-            data=os.path.normpath(choice.data),
-            split=choice.split,
-            clip_seed=choice.seed if choice.data == SYNTHETIC else 0,
-            spectrum=spectrum,
-            network=dataclasses.asdict(network.spec),
-        )
-        spec = network.spec
-        own = [cell for grid in config.methods for cell in _cells(config, network, grid)]
-        controls = [
-            control_cell(name, [cell]) for cell in own for name in control_names(config.controls, [cell.method])
-        ]
-        cells = {cell.text: cell for cell in (*own, *controls)}
-        cases = {case.name: case for case in _cases(spec, choice, spectrum)}
-        group = Group(
-            identity,
-            network.classifier,
-            spec.names,
-            spec.clip_shape,
-            tuple(cases.values()),
-            tuple(cells.values()),
-            network.folder,
-        )
-        if (same := groups.get(group.id)) is not None:  # another choice of the same clips, or weights in two folders
-            cases = {case.name: case for case in same.cases} | cases
-            group = dataclasses.replace(same, cases=tuple(cases.values()))
-        _check_labels(group)
-        groups[group.id] = group
+    for network, choice in itertools.product(networks, config.clips):
+        for spectrum in [FUSED] if network.spec.channels else config.spectra:
+            _add_group(groups, config, network, choice, spectrum)
     return list(groups.values())
+
+
+def _add_group(
+    groups: dict[str, Group], config: SweepConfig, network: Network, choice: ClipChoice, spectrum: str
+) -> None:
+    """Adds one combination to the groups by their ids."""
+    identity = classifier_identity(network.classifier) | dict(
+        data=os.path.normpath(choice.data),
+        split=choice.split,
+        clip_seed=choice.seed if choice.data == SYNTHETIC else 0,
+        spectrum=spectrum,
+        network=dataclasses.asdict(network.spec),
+    )
+    spec = network.spec
+    own = [cell for grid in config.methods for cell in _cells(config, network, grid)]
+    controls = [control_cell(name, [cell]) for cell in own for name in control_names(config.controls, [cell.method])]
+    cells = {cell.text: cell for cell in (*own, *controls)}
+    cases = {case.name: case for case in _cases(spec, choice, spectrum)}
+    group = Group(
+        identity,
+        network.classifier,
+        spec.names,
+        spec.clip_shape,
+        tuple(cases.values()),
+        tuple(cells.values()),
+        network.folder,
+        tuple(spec.channels.items()),
+    )
+    if (same := groups.get(group.id)) is not None:  # another choice of the same clips, or weights in two folders
+        cases = {case.name: case for case in same.cases} | cases
+        group = dataclasses.replace(same, cases=tuple(cases.values()))
+    _check_labels(group)
+    groups[group.id] = group
 
 
 def _check_labels(group: Group) -> None:
@@ -118,7 +127,9 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[
         for target, frames, measures in itertools.product(targets, lengths, measured):
             if num_frames % frames:
                 raise ValueError(f"`frames_per_mask` must divide the clip's {num_frames} frames; got {frames}.")
-            shape = (num_frames // frames, height, width)
+            spectra = [len(network.spec.channels)] if network.spec.channels else []
+            shape = (*spectra, num_frames // frames, height, width)
+            measures = alone_measures(measures) if spectra else measures
             yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed)
 
 
@@ -144,4 +155,5 @@ def _measures(config: SweepConfig, grid: MethodGrid) -> Iterator[dict[str, Any]]
 
 def _cases(spec: NetworkSpec, choice: ClipChoice, spectrum: str) -> list[Case]:
     clip_set = open_clips(choice.data, height=spec.size, num_frames=spec.num_frames, seed=choice.seed)
-    return select_cases(spec, clip_set.select(split=choice.split, spectra=(spectrum,)), choice.per_spectrum)
+    spectra = None if spectrum == FUSED else (spectrum,)
+    return select_cases(spec, clip_set.select(split=choice.split, spectra=spectra), choice.per_spectrum)

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +23,7 @@ from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
 from jaxsal.evaluation.cells import Case, Cell, name_of
 from jaxsal.evaluation.partners import partners_of, why_no_partner
 from jaxsal.metrics.measures import MEASURES
+from jaxsal.recipes import ALONE
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class Group:
       cases: The clips, each name once.
       cells: The cells, each once.
       source: Of the classifier, for people: the folder of its checkpoint.
+      channels: Of scenes, every spectrum with its channels; `clip_shape` is then that of the first one.
     """
 
     identity: Mapping[str, Any]
@@ -60,6 +63,7 @@ class Group:
     cases: tuple[Case, ...]
     cells: tuple[Cell, ...]
     source: str = ""
+    channels: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def id(self) -> str:
@@ -135,17 +139,22 @@ class Group:
     @cached_property
     def _channels(self) -> int:
         """D of the activations, by shapes alone."""
-        clips = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
-        return shape_of(call_parts_each, self.classifier, clips)[0].shape[-1]
+        size, channels = (1, *self.clip_shape[:3]), dict(self.channels)
+        clips: Any = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
+        if channels:
+            clips = {name: jax.ShapeDtypeStruct((*size, count), np.float32) for name, count in channels.items()}
+        activations = shape_of(call_parts_each, self.classifier, clips)[0]
+        return sum(one.shape[-1] for one in jax.tree.leaves(activations))
 
     def measuring_passes(self, cell: Cell) -> int:
         """Forward passes of measuring one map, beside the untouched and the fully replaced clip."""
         measures = cell.measures.items()
-        return sum(MEASURES[name].num_passes(self.clip_shape, cell.shape[0], options) for name, options in measures)
+        slices = {name: math.prod(cell.shape[:-2]) // (cell.shape[0] if name in ALONE else 1) for name, _ in measures}
+        return sum(MEASURES[name].num_passes(self.clip_shape, slices[name], options) for name, options in measures)
 
     def baselines(self, cell: Cell) -> dict[str, Baseline]:
         """By measure of a cell, what replaces the whole clip; measures that do not ask for such a clip are left out."""
-        segmented = cell.shape[0] < self.clip_shape[0]
+        segmented = cell.shape[-3] < self.clip_shape[0]
         kinds = {name: MEASURES[name].baseline for name in cell.measures}
         return {name: of(cell.measures[name], segmented) for name, of in kinds.items() if of is not None}
 
@@ -160,7 +169,7 @@ class Group:
 
     def describe(self, cell: Cell, scores: str | None = None) -> dict[str, Any]:
         """A cell for the store, and the series of the scores that it reads."""
-        own = cell.values() | dict(frames_per_mask=self.clip_shape[0] // cell.shape[0])
+        own = cell.values() | dict(frames_per_mask=self.clip_shape[0] // cell.shape[-3])
         return dict(identity=dict(self.identity) | own, classes=self.classes, checkpoint=self.source, scores=scores)
 
     def describe_scores(self, cell: Cell) -> dict[str, Any]:

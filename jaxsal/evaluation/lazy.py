@@ -11,14 +11,15 @@ from xarray.core.indexing import ExplicitIndexer, IndexingSupport, LazilyIndexed
 from jaxsal.core.files import DamagedError
 from jaxsal.evaluation.parts import PER_MASK, Record, Span, merge_spans
 from jaxsal.evaluation.reader import Reader
-from jaxsal.recipes import MEASURES
+from jaxsal.recipes import ALONE, MEASURES
 
 _DIMENSIONS: dict[str, tuple[str, ...]] = dict(
     logits=("mask", "class"), clip_logits=("class",), saliency=("time", "row", "column")
 )
-_DIMENSIONS |= dict.fromkeys(MEASURES, ("step",)) | {f"{name}_fractions": ("step",) for name in MEASURES}
-_DIMENSIONS |= {f"{name}_logits": ("step", "class") for name in MEASURES}
-_DIMENSIONS |= {f"{name}_replaced": ("class",) for name in MEASURES}
+_CURVES = (*MEASURES, *ALONE)
+_DIMENSIONS |= dict.fromkeys(_CURVES, ("step",)) | {f"{name}_fractions": ("step",) for name in _CURVES}
+_DIMENSIONS |= {f"{name}_logits": ("step", "class") for name in _CURVES}
+_DIMENSIONS |= {f"{name}_replaced": ("class",) for name in _CURVES}
 
 
 class _ByClip(BackendArray):
@@ -66,7 +67,9 @@ class _Series:
                 whole[slice(*record.span) if per_mask else ...] = record.arrays[name]
             return whole
 
-        dimensions = ("clip", *_DIMENSIONS.get(name, [f"{name}_{axis}" for axis in range(len(shape))]))
+        known = _DIMENSIONS.get(name, tuple(f"{name}_{axis}" for axis in range(len(shape))))
+        of_scenes = ("spectrum",) if len(shape) > len(known) else ()
+        dimensions = ("clip", *of_scenes, *known)
         array = _ByClip((len(self.clips), *shape), example.dtype, load)
         return xarray.Variable(dimensions, LazilyIndexedArray(array), encoding=dict(chunks=(1, *shape)))
 
@@ -84,7 +87,7 @@ def open_dataset(store: Reader, kind: str, series: str, fields: tuple[str, ...])
     example = opened.records(opened.clips[0])[0].arrays
     variables: dict[str, Any] = {name: opened.variable(name, array) for name, array in example.items()}
     classes = opened.description["classes"]
-    fractions = {name: example[f"{name}_fractions"] for name in MEASURES if f"{name}_fractions" in example}
+    fractions = {name: example[f"{name}_fractions"] for name in _CURVES if f"{name}_fractions" in example}
     for name in fractions:
         del variables[f"{name}_fractions"]
     if kind == "result":
@@ -105,5 +108,5 @@ def _of_each_clip(
     for field in fields:
         if any(field in notes[clip] for clip in clips):
             values = np.array([notes[clip].get(field, np.nan) for clip in clips], float)
-            variables[f"{field}_auc" if field in MEASURES else field] = "clip", values
+            variables[f"{field}_auc" if field in _CURVES else field] = "clip", values
     return variables

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.files import DamagedError
+from jaxsal.core.types import ClipTree
 from jaxsal.engine.requests import Scores
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.clips import Held
@@ -54,7 +55,7 @@ def whole_scores(store: Store, series: str, clip: str) -> Held:
     return held_scores(read_whole(store, "scores", series, clip))
 
 
-def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.ndarray, "Tm H W"]:
+def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.ndarray, "*S Tm H W"]:
     """The map of a cell of a group; read out of the scores where it is not stored.
 
     Raises:
@@ -76,8 +77,8 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
 
 
 def control_maps(
-    store: Store, group: Group, number: int, clips: Mapping[Case, Float[np.ndarray, "T H W C"]]
-) -> Float[np.ndarray, "B Tm H W"]:
+    store: Store, group: Group, number: int, clips: Mapping[Case, ClipTree]
+) -> Float[np.ndarray, "B *S Tm H W"]:
     """The maps of a control's cell of some clips; those of `other` are maps that the store holds.
 
     Raises:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxsal.core.shown import aligned, number_text
-from jaxsal.recipes import ADDED_MEASURES, MEASURES
+from jaxsal.recipes import ADDED_MEASURES, ALONE, MEASURES
 
 MOST_SHOWN = 20
 """Rows of a table that a screen shows; exports have all."""
@@ -23,7 +23,9 @@ def mean_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
       One row per group, sorted: the columns that vary, `clips`, and the mean of every measure that
       some clip has. A method always has a column; options that a method lacks are None.
     """
-    measures = [name for name in ("probability", *MEASURES, *ADDED_MEASURES, "floor") if _is_measured(rows, name)]
+    measures = [
+        name for name in ("probability", *MEASURES, *ALONE, *ADDED_MEASURES, "floor") if _is_measured(rows, name)
+    ]
     columns = [name for name in (rows or [{}])[0] if name == "method" or _varies(rows, name)]
     columns = [name for name in columns if name not in (*measures, *_OF_A_CLIP, *_NAMES)]
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}

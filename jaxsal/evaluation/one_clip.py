@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import jax
 import numpy as np
 
 from jaxsal.core.controls import ControlChoice
-from jaxsal.core.types import Clip, ScoreFn, Target
+from jaxsal.core.types import ClipTree, ScoreFn, Target
+from jaxsal.datasets.records import FUSED
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import has_parts
 from jaxsal.engine.targets import check_target
@@ -22,7 +24,7 @@ from jaxsal.saliency.methods import METHODS
 
 def explain(
     classifier: ScoreFn,
-    clip: Clip,
+    clip: ClipTree,
     target: Target = None,
     *,
     methods: Sequence[str] | None = None,
@@ -56,7 +58,8 @@ def explain(
 
     Args:
       classifier: Maps one clip to logits (K,): of `jaxsal.load`, a `Classifier`, or any function.
-      clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives.
+      clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives; or a scene, a clip for each
+        spectrum by name, such as `jaxsal.read_scene` gives.
       target: The class to explain, by number or name; the predicted class if None.
       methods: Methods to run, "gradcam", "rise", "sidu" or one that was added; all that the classifier allows if None:
         "rise" alone for a function without features and head.
@@ -145,12 +148,10 @@ def explain(
         raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
     true_class = check_target(label, batch.num_classes, classes=classes)
     known = true_class if isinstance(true_class, int) else -1
-    array = np.asarray(clip, np.float32)
-    case = Case(name, spectrum, known, lambda: array, None if explained is None else int(explained))
-    shape = batch.clip_shape
-    (found,) = explain_cases(
-        classifier, [case], options, store, clip_shape=shape, classes=classes, progress=progress
-    ).explanations
+    array = jax.tree.map(lambda part: np.asarray(part, np.float32), dict(clip) if batch.spectra else clip)
+    shown_as = FUSED if batch.spectra else spectrum
+    case = Case(name, shown_as, known, lambda: array, None if explained is None else int(explained))
+    (found,) = explain_cases(classifier, [case], options, store, classes=classes, progress=progress).explanations
     return found._replace(times=getattr(clip, "times", None))
 
 

@@ -86,7 +86,8 @@ def outline_explaining(
       steps_done: Those of them that are taken.
     """
     classifier = spec.untrained() if variables is None else spec.classifier(variables)
-    groups = explaining_groups(classifier, spec.clip_shape, cases, options)
+    channels = tuple(spec.channels.items())
+    groups = explaining_groups(classifier, spec.clip_shape, cases, options, channels=channels)
     store = Store(str(output / FOLDER), create=True) if variables is not None and (output / FOLDER).is_dir() else None
     plan, _ = make_plan(groups, store, keep_clips=True)
     several = len(cases) > len({case.spectrum for case in cases})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import ClipTree
 from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.plan import Task
 from jaxsal.evaluation.progress import Progress
@@ -44,6 +44,6 @@ class Opened(NamedTuple):
     """A loaded clip: its work, its frames, its fingerprint, and its records in the store."""
 
     task: Task
-    clip: AnyArray
+    clip: ClipTree
     digest: str
     known: Sequence[Place] = ()

@@ -12,6 +12,7 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.processes import all_agree
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.requests import Scores
+from jaxsal.engine.spectra import form_of
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.plan import Task
 from jaxsal.evaluation.run import Opened, Place, Run
@@ -74,7 +75,7 @@ def _of_one_shape(opened: Iterator[Opened], most: int) -> Iterator[list[Opened]]
     """Up to `most` clips at a time, all of one shape, in their order."""
     batch: list[Opened] = []
     for one in opened:
-        if batch and batch[0].clip.shape != one.clip.shape:
+        if batch and form_of(batch[0].clip) != form_of(one.clip):
             yield batch
             batch = []
         batch.append(one)

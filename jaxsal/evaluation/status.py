@@ -77,7 +77,7 @@ def describe(group: Group, cell: Cell) -> str:
     """A cell in one line, with the options that are not those of the default recipe."""
     method = cell.kind.of or cell.method
     usual = dict(frames_per_mask=1) | (vars(resolve_options(method, "default", {})) if cell.options else {})
-    options = (vars(cell.options) if cell.options else {}) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[0])
+    options = (vars(cell.options) if cell.options else {}) | dict(frames_per_mask=group.clip_shape[0] // cell.shape[-3])
     changed = ", ".join(f"{name} {value}" for name, value in options.items() if repr(value) != repr(usual[name]))
     place = f"{group.identity['data']} {group.identity['spectrum']}"
     curves = dict.fromkeys(str(cell.measures[name].baseline) for name in MEASURES if name in cell.measures)

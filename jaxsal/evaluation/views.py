@@ -1,19 +1,23 @@
 """What an explanation shows of itself: a few lines, figures, a labelled dataset."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
+from jaxtyping import Float
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.extras import check_installed
 from jaxsal.core.shown import aligned, html_table
-from jaxsal.drawing.colours import map_bar
+from jaxsal.core.types import AnyArray, ClipTree
+from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.figures import draw_frames
 from jaxsal.drawing.pictures import overlay
 from jaxsal.drawing.plots import CurvePanel
 from jaxsal.engine.class_scores import score_unit
+from jaxsal.evaluation.scenes import of_each_spectrum
 from jaxsal.recipes import MEASURES, METHODS
 from jaxsal.saliency.ledger import RiseLedger
 
@@ -37,14 +41,26 @@ def heading(e: "Explanation") -> str:
     """The clip, the prediction and the explained class in a line."""
     guesses = ", ".join(f"{e.class_name(k)} {share:.2f}" for k, share in e.most_probable(3))
     true = f", true class {e.class_name(e.label)}" if e.label >= 0 else ""
-    return f"{e.name}, {e.spectrum}, clip {tuple(np.shape(e.clip))}: {guesses}{true}; explained: {e.target_name}"
+    return f"{e.name}, {e.spectrum}, {clip_text(e.clip)}: {guesses}{true}; explained: {e.target_name}"
+
+
+def clip_text(clip: ClipTree) -> str:
+    """A clip by its shape; of a scene those of every spectrum."""
+    if not isinstance(clip, Mapping):
+        return f"clip {tuple(np.shape(clip))}"
+    return ", ".join(f"{name} {tuple(np.shape(part))}" for name, part in clip.items())
 
 
 def measured(e: "Explanation") -> list[tuple[str, ...]]:
     """The names of the columns, then for each method its name, its map's shape, its curves' areas, its seconds."""
     areas = {method: [f"{float(curve.auc):.3f}" for curve in curves] for method, curves in e.curves.items()}
     rows = [
-        (method, str(tuple(np.shape(values))), *areas.get(method, ("", "")), f"{e.seconds.get(method, 0.0):.1f}")
+        (
+            method,
+            str(tuple(np.shape(jax.tree.leaves(values)[0]))),
+            *areas.get(method, ("", "")),
+            f"{e.seconds.get(method, 0.0):.1f}",
+        )
         for method, values in e.maps.items()
     ]
     return [("method", "map", *MEASURES, "seconds"), *rows]
@@ -62,13 +78,23 @@ def as_html(e: "Explanation") -> str:
 
 def frames_figure(e: "Explanation", num_frames: int) -> "Figure":
     """The clip, and every map over it in colours of its own limits."""
-    rows, bars = {"clip": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
-    for method, values in e.maps.items():
-        if not is_control(method):
-            rows[method] = overlay(e.clip, values)
-            bars[method] = map_bar(values, map_unit(method, e.ledger))
+    rows: dict[str, Any] = {}
+    bars: dict[str, Any] = {}
+    for part in of_each_spectrum(e):
+        of = f"{part.spectrum} " if isinstance(e.clip, Mapping) else ""
+        rows[f"{of}clip"] = np.rint(255 * np.asarray(part.clip)).astype(np.uint8)
+        for method, values in part.maps.items():
+            if not is_control(method):
+                limits = scene_limits(e.maps[method]) if of else None
+                rows[f"{of}{method}"] = overlay(part.clip, values, limits=limits)
+                bars[f"{of}{method}"] = map_bar(values, map_unit(method, e.ledger), limits=limits)
     titles = None if e.times is None else [f"{time:.2f} s" for time in e.times]
     return draw_frames(rows, num_frames=num_frames, titles=titles, bars=bars, title=heading(e))
+
+
+def scene_limits(maps: Mapping[str, Float[AnyArray, "Tm H W"]]) -> tuple[float, float]:
+    """The saliencies of the first and the last colour of the maps of a scene, which have one scale."""
+    return map_limits(np.concatenate([np.asarray(own) for own in maps.values()]))
 
 
 def curve_panels(explanations: Sequence["Explanation"]) -> dict[str, CurvePanel]:
@@ -89,6 +115,10 @@ def as_dataset(e: "Explanation") -> "xarray.Dataset":
     check_installed("xarray")
     import xarray
 
+    if isinstance(e.clip, Mapping):
+        parts = [(part.spectrum, as_dataset(part)) for part in of_each_spectrum(e)]
+        joined = xarray.concat([own for _, own in parts], xarray.Variable("spectrum", [name for name, _ in parts]))
+        return joined.assign_attrs(spectrum=e.spectrum)
     length, height, width, channels = np.shape(e.clip)
     times = np.arange(length) if e.times is None else np.asarray(e.times)
     slices = len(next(iter(e.maps.values())))

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxsal.engine.baselines import Baseline
@@ -18,6 +20,7 @@ from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_m
 from jaxsal.evaluation.groups import Group, ScoreSet, family_of
 from jaxsal.evaluation.maps import control_maps, held_scores
 from jaxsal.evaluation.run import Opened, Run
+from jaxsal.evaluation.scenes import stored_arrays
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
 from jaxsal.recipes import ScoreKind
@@ -213,9 +216,10 @@ class Work:
         store, cell, series = self.run.store, self.group.cells[0], self.group.clip_series
         store.describe(series, self.group.identity)
         for clip in (clip for clip in clips if store.note("clip", series, self.name(clip)) is None):
-            arrays = {"clip": np.asarray(self.opened[clip].clip, np.float32)} | self._ends(clip, cell)
+            arrays = stored_arrays("clip", self.opened[clip].clip) | self._ends(clip, cell)
             for name, baseline in self.group.baselines(cell).items():
-                arrays[f"baseline.{name}"] = np.asarray(self.batch.stand_ins(baseline)[clip])
+                stand_in = jax.tree.map(itemgetter(clip), self.batch.stand_ins(baseline))
+                arrays |= stored_arrays(f"baseline.{name}", stand_in)
             store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
 
 

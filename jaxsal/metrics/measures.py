@@ -42,15 +42,15 @@ class Measure:
       name: In options, configs and tables.
       good: -1 if a low value is good, 1 if a high one is.
       measure: (batch, clip of each map, maps (F, T', H, W), class of each map, options, chunk size) to what it says
-        of each map.
+        of each map; maps of scenes are (F, S, T', H, W).
       num_passes: (shape of the clip, T' of the map, options) to forward passes of a map, at most, beside the
-        untouched and the fully replaced clip.
+        untouched and the fully replaced clip; of scenes the slices of all spectra are counted.
       baseline: (options, whether T' < T) to what replaces removed voxels, where a fully replaced clip is scored.
     """
 
     name: str
     good: int
-    measure: Callable[[Batch, Sequence[int], Float[AnyArray, "F Tm H W"], Sequence[int], Any, int], list[Measured]]
+    measure: Callable[[Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[int], Any, int], list[Measured]]
     num_passes: Callable[[tuple[int, ...], int, Any], int] = lambda clip_shape, num_slices, options: 0
     baseline: Callable[[Any, bool], Baseline] | None = None
 
@@ -58,14 +58,17 @@ class Measure:
 def _measure_curve(
     batch: Batch,
     owners: Sequence[int],
-    maps: Float[AnyArray, "F Tm H W"],
+    maps: Float[AnyArray, "F *S Tm H W"],
     classes: Sequence[int],
     options: CurveOptions,
     chunk_size: int,
     *,
     keep: bool,
+    only: str = "",
 ) -> list[Measured]:
-    scores = curve_scores(batch, owners, maps, classes, options, keep, chunk_size=chunk_size)
+    if only:
+        maps = maps[:, batch.spectra.index(only)]
+    scores = curve_scores(batch, owners, maps, classes, options, keep, only=only, chunk_size=chunk_size)
     curves = [read_curve(own, label, options) for own, label in zip(scores, classes, strict=True)]
     pairs = zip(scores, curves, strict=True)
     return [Measured(float(curve.auc), curve, _of_all_steps(own, curve)) for own, curve in pairs]
@@ -83,19 +86,19 @@ def _steps_between(clip_shape: tuple[int, ...], num_slices: int, options: CurveO
     return max(count_steps(clip_shape, num_slices, options) - 2, 0)
 
 
-def _curve_baseline(options: CurveOptions, segmented: bool) -> Baseline:
-    return curve_baseline(options, segmented=segmented)
+def _curve_baseline(options: CurveOptions, segmented: bool, *, only: str = "") -> Baseline:
+    return curve_baseline(options, segmented=segmented, only=only)
 
 
-def _curve_measure(name: str, good: int, *, keep: bool) -> Measure:
-    return Measure(name, good, partial(_measure_curve, keep=keep), _steps_between, _curve_baseline)
+def _curve_measure(name: str, only: str = "") -> Measure:
+    keep = name.startswith("insertion")
+    measure, baseline = partial(_measure_curve, keep=keep, only=only), partial(_curve_baseline, only=only)
+    return Measure(name, 1 if keep else -1, measure, _steps_between, baseline)
 
 
-MEASURES: dict[str, Measure] = {
-    "deletion": _curve_measure("deletion", -1, keep=False),
-    "insertion": _curve_measure("insertion", 1, keep=True),
-}
-"""By name."""
+MEASURES: dict[str, Measure] = {name: _curve_measure(name) for name in recipes.MEASURES}
+MEASURES |= {name: _curve_measure(name, only) for name, (_, only) in recipes.ALONE.items()}
+"""By name; those of one spectrum of a scene alone among them, see `jaxsal.recipes.ALONE`."""
 
 
 def add_measure(measure: Measure, options: Options) -> None:

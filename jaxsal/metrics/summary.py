@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from jaxsal.core.controls import CONTROLS, control_order, control_title, is_control
 from jaxsal.core.types import AnyArray
-from jaxsal.datasets.records import SPECTRA
+from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.intervals import Factor, mean_interval
 from jaxsal.recipes import MEASURES
@@ -17,6 +17,7 @@ from jaxsal.recipes import MEASURES
 RANDOM = "random"
 FLOOR = "floor"
 FLOORS = {"deletion": "floor", "insertion": "start"}
+_SPECTRA = (*SPECTRA, FUSED)
 """By measure, the field of `ClipResult` that holds its floor: the target's probability for the fully replaced clip."""
 
 
@@ -108,7 +109,7 @@ def summarise(results: Sequence[ClipResult], *, seed: int = 0) -> list[SummaryRo
     """
     _check_results(results)
     by_spectrum = {
-        spectrum: _by_method([result for result in results if result.spectrum == spectrum]) for spectrum in SPECTRA
+        spectrum: _by_method([result for result in results if result.spectrum == spectrum]) for spectrum in _SPECTRA
     }
     contrasts = corrected(dict(_contrasts(by_spectrum, seed)))
     rows = []
@@ -198,8 +199,8 @@ def _check_results(results: Sequence[ClipResult]) -> None:
         raise ValueError("`results` must hold at least one clip; got none.")
     clips: dict[str, dict[str, set[str]]] = {}
     for result in results:
-        if result.spectrum not in SPECTRA:
-            raise ValueError(f"`results` must be of the spectra {SPECTRA}; got {result.spectrum!r}.")
+        if result.spectrum not in _SPECTRA:
+            raise ValueError(f"`results` must be of the spectra {_SPECTRA}; got {result.spectrum!r}.")
         values = (result.deletion, result.insertion, result.floor, result.start, *result.measures.values())
         if not all(map(math.isfinite, values)):
             raise ValueError(f"`results` must be finite; got {result}.")

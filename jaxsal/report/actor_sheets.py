@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from jaxsal.core.controls import control_title, is_control
 from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.scenes import of_each_spectrum
 from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.localization import Mask, localize_across
 from jaxsal.metrics.summary import Measure, measure_clips
@@ -39,7 +40,8 @@ def actor_sheets(networks: Sequence[Sequence[Explanation]], masks: Mapping[str, 
       The means, and the contrasts if there are two clips or more.
     """
     values: dict[tuple[str, str, str], dict[str, float]] = {}
-    known = [[one for one in explanations if one.name in masks] for explanations in networks]
+    parts = [[part for scene in explanations for part in of_each_spectrum(scene)] for explanations in networks]
+    known = [[one for one in explanations if one.name in masks] for explanations in parts]
     for clips in (clips for part in known for clips in _by_spectrum(part)):
         for title, located in _located(clips, [masks[one.name] for one in clips]).items():
             for name, field in MEASURES.items():

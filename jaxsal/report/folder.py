@@ -20,7 +20,8 @@ from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
-from jaxsal.evaluation.views import curve_panels, map_unit
+from jaxsal.evaluation.scenes import by_part, of_each_spectrum
+from jaxsal.evaluation.views import curve_panels, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
 from jaxsal.report.panels import group_by_scene
@@ -76,6 +77,7 @@ def explain_to_folder(
             options,
             directory / FOLDER,
             clip_shape=spec.clip_shape,
+            channels=tuple(spec.channels.items()),
             classes=spec.classes,
             progress=True,
         )
@@ -87,9 +89,9 @@ def explain_to_folder(
 
 
 def known_masks(cases: Sequence[Case]) -> dict[str, Mask]:
-    """By clip, the actor's pixels, where they are known."""
+    """By clip, the actor's pixels, where they are known; of a scene by the names of its spectra."""
     loaded = {case.name: case.load_mask() for case in cases if case.load_mask is not None}
-    return {name: mask for name, mask in loaded.items() if mask is not None}
+    return by_part({name: mask for name, mask in loaded.items() if mask is not None})
 
 
 def write_folder(
@@ -153,7 +155,8 @@ def draw_overlays(
 ) -> None:
     """Draws the clips of a scene and their maps as strips of frames (PNG) and as animations (GIF or MP4).
 
-    Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures.
+    Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures. Of a
+    scene that a network took in both spectra there are files of each, and both maps have the same limits.
 
     Args:
       directory: Where to.
@@ -162,10 +165,12 @@ def draw_overlays(
       animation: "gif" or "mp4".
       masks: By clip, the actor's pixels, whose outline is drawn.
     """
-    for e in explanations:
+    parts = [(part, scene) for scene in explanations for part in of_each_spectrum(scene)]
+    for e, scene in parts:
         rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
         for method in (method for method in e.maps if not is_control(method)):
-            limits = colour_limits(e, method, explanations)
+            both = scene.maps[method]
+            limits = scene_limits(both) if isinstance(both, Mapping) else colour_limits(e, method, explanations)
             bars[method] = map_bar(e.maps[method], map_unit(method, e.ledger), limits=limits)
             rows[method] = overlay(e.clip, e.maps[method], limits=limits)
         if (mask := masks.get(e.name)) is not None:

@@ -1,17 +1,21 @@
 """What a player shows: scenes of one or two spectra, each with its clip, maps and curves."""
 
+import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
-from jaxsal.datasets.records import SPECTRA
+from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.engine.class_scores import score_unit
+from jaxsal.engine.spectra import beside
 from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.scenes import of_each_spectrum
 from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.steps import rank_maps
@@ -103,7 +107,7 @@ class Scene(NamedTuple):
 def panel_curves(
     method: str,
     curves: tuple[Curve, Curve],
-    saliency: Float[AnyArray, "Tm H W"],
+    saliency: Float[AnyArray, "*S Tm H W"],
     clip_shape: tuple[int, ...],
     options: Mapping[str, CurveOptions],
 ) -> list[PanelCurve]:
@@ -123,11 +127,29 @@ def panel_curves(
 
 
 def changing_steps(
-    saliency: Float[AnyArray, "Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
+    saliency: Float[AnyArray, "*S Tm H W"], clip_shape: tuple[int, ...], options: CurveOptions
 ) -> Int[np.ndarray, "..."]:
-    """The step of a curve at which each element is changed, from 1 on."""
+    """The step of a curve at which each element is changed, from 1 on; of a scene those of all spectra together."""
     ranks, counts = rank_maps(np.asarray(saliency)[None], clip_shape, options)
     return np.searchsorted(counts, np.asarray(ranks[0]), side="right")
+
+
+def panels_of(explanation: Explanation, classes: Sequence[str]) -> list[Panel]:
+    """The panel of an explanation; of a scene in both spectra one for each, whose curves are over both."""
+    e = explanation
+    if not isinstance(e.clip, Mapping):
+        return [panel_of(e, classes)]
+    options = {name: dataclasses.replace(e.options.resolve(name), unit="voxel") for name in MEASURES}
+    panels = []
+    for number, part in enumerate(of_each_spectrum(e)):
+        shape = np.shape(part.clip)
+        curves = [
+            curve._replace(changed_at=curve.changed_at[number])
+            for method, both in e.curves.items()
+            for curve in panel_curves(method, both, beside(e.maps[method]), shape, options)
+        ]
+        panels.append(panel_of(part, classes)._replace(curves=curves))
+    return panels
 
 
 def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
@@ -142,7 +164,7 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
     for method, values in e.maps.items():
         if method == METHODS["rise"] and e.ledger is not None:
             others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
-            maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]})
+            maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]}, e.spectrum)
         elif not is_control(method):
             maps.append(PanelMap(method, target, values, unit=map_unit(method, e.ledger)))
     options = {measure: e.options.resolve(measure) for measure in MEASURES}
@@ -157,14 +179,21 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
     return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines, unit)
 
 
-def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str]) -> list[PanelMap]:
-    """RISE's maps of some classes, with the errors of differences between frames, read out of the scores."""
+def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spectrum: str = "") -> list[PanelMap]:
+    """RISE's maps of some classes, with the errors of differences between frames, read out of the scores.
+
+    Of a scene they are those of one spectrum.
+    """
+
+    def own(found: Any) -> Any:
+        return found[spectrum] if isinstance(found, Mapping) else found
+
     maps = []
     for number, name in targets.items():
         known = ledger.options.sampling == "independent"
-        found = np.asarray(ledger.stderr(number, contrast=True) if known else np.nan)
+        found = np.asarray(own(ledger.stderr(number, contrast=True)) if known else np.nan)
         error = found if np.isfinite(found).all() else None
-        maps.append(PanelMap(method, name, np.asarray(ledger.map(number)), error, map_unit(method, ledger)))
+        maps.append(PanelMap(method, name, np.asarray(own(ledger.map(number))), error, map_unit(method, ledger)))
     return maps
 
 
@@ -189,7 +218,7 @@ def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation
     groups: dict[tuple[str, int], list[Explanation]] = {}
     for explanation in explanations:
         name = scene_name(explanation) if len(explanations) != 2 else ""
-        groups.setdefault((name, len(explanation.clip)), []).append(explanation)
+        groups.setdefault((name, len(jax.tree.leaves(explanation.clip)[0])), []).append(explanation)
     scenes = []
     for group in groups.values():
         spectra = {explanation.spectrum for explanation in group}
@@ -198,9 +227,10 @@ def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation
 
 
 def _scene(group: list[Explanation], classes: Sequence[str]) -> Scene:
-    ordered = sorted(group, key=lambda explanation: SPECTRA.index(explanation.spectrum))
+    ordered = sorted(group, key=lambda explanation: (*SPECTRA, FUSED).index(explanation.spectrum))
     name = " and ".join(dict.fromkeys(scene_name(explanation) for explanation in ordered))
-    return Scene(name, [panel_of(explanation, classes) for explanation in ordered])
+    scale = "limits" if ordered[0].spectrum == FUSED else "steps"
+    return Scene(name, [panel for explanation in ordered for panel in panels_of(explanation, classes)], scale)
 
 
 def scene_name(explanation: Explanation) -> str:

@@ -8,7 +8,7 @@ from jaxsal.core.controls import is_control
 from jaxsal.core.files import csv_text
 from jaxsal.metrics.contrasts import SIGNIFICANT, Contrast
 from jaxsal.metrics.summary import FLOOR, ClipResult, Measure, SummaryRow
-from jaxsal.recipes import ADDED_MEASURES, MEASURES
+from jaxsal.recipes import MEASURES, measure_sign
 
 _BETTER = (
     f"Better than: the controls that the method beats on the same clips, p ≤ {SIGNIFICANT} after Holm's correction."
@@ -100,7 +100,7 @@ def _best_rows(rows: Sequence[SummaryRow], name: str, sign: int) -> list[int]:
 def good_signs(rows: Sequence[SummaryRow]) -> dict[str, int]:
     """The measures of a table, and whether low (-1) or high (1) is good."""
     further = dict.fromkeys(name for row in rows for name in row.measures)
-    return dict(deletion=-1, insertion=1) | {name: ADDED_MEASURES.get(name, 1) for name in further}
+    return dict(deletion=-1, insertion=1) | {name: measure_sign(name) for name in further}
 
 
 def measure_of(row: SummaryRow, name: str) -> Measure | None:

@@ -57,7 +57,7 @@ def view(
     classes: Sequence[str] | None = None,
     target: int | None = None,
     name: str = "",
-    scale: str = "steps",
+    scale: str | None = None,
 ) -> View:
     """Shows a clip with its maps: play and scrub, compare methods, follow the curves.
 
@@ -73,7 +73,8 @@ def view(
       classes: Names of the classes; their numbers if None.
       target: The class that the maps explain; the predicted class if None.
       name: Heading of the page.
-      scale: Colour scale at the start. Maps whose names are alike up to the first comma are compared, such as
+      scale: Colour scale at the start; "limits" for a scene that a network took in both spectra, "steps" for others, if
+        None. Maps whose names are alike up to the first comma are compared, such as
         "RISE, trained on IR" and "RISE, trained on TV". "steps": a step of colour is the same amount in compared maps,
         and each map starts at its median; "limits": compared maps have the same limits; "clip": all maps have
         the same limits; "map": each map has its own.
@@ -92,7 +93,8 @@ def view(
       >>> jaxsal.view(clip, credit, name="one clip, two networks", scale="limits")
       View(a page of 0.05 MB)
     """
-    check_choice("scale", scale, SCALES)
+    if scale is not None:
+        check_choice("scale", scale, SCALES)
     explanations = _explanations(clip)
     if explanations:
         if saliency is not None:
@@ -131,7 +133,7 @@ def view(
         target=explained,
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
     )
-    return View(build_page([Scene(name, [panel], scale)], title=name or "jaxsal"))
+    return View(build_page([Scene(name, [panel], scale or "steps")], title=name or "jaxsal"))
 
 
 def _explanations(clip: object) -> list[Explanation]:
@@ -141,11 +143,17 @@ def _explanations(clip: object) -> list[Explanation]:
     return list(clip) if isinstance(clip, list | tuple) and all(isinstance(e, Explanation) for e in clip) else []
 
 
-def _view_explained(explanations: list[Explanation], classes: Sequence[str] | None, name: str, scale: str) -> View:
+def _view_explained(
+    explanations: list[Explanation], classes: Sequence[str] | None, name: str, scale: str | None
+) -> View:
     first = explanations[0]
     names = classes or first.classes or [str(k) for k in range(len(first.probabilities))]
     scenes = scenes_of(explanations, names, num_scenes=len(explanations))
-    return View(build_page([scene._replace(scale=scale) for scene in scenes], title=name or scenes[0].name or "jaxsal"))
+    return View(
+        build_page(
+            [scene._replace(scale=scale or scene.scale) for scene in scenes], title=name or scenes[0].name or "jaxsal"
+        )
+    )
 
 
 def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray]) -> np.ndarray | None:

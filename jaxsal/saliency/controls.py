@@ -5,19 +5,20 @@ clips are batched or shared out.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, ClipTree
 from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.spectra import beside
 from jaxsal.recipes import RiseOptions
 
-Shape = tuple[int, int, int]
-Maps = Float[AnyArray, "B Tm H W"]
+Shape = tuple[int, ...]
+Maps = Float[AnyArray, "B *S Tm H W"]
 
 _NUM_DRAWS = 4
 _CENTRE_WIDTH = 0.25
@@ -28,17 +29,17 @@ class Subjects(NamedTuple):
 
     Attributes:
       names: Of the clips; random maps are drawn from them.
-      clips: The clips, (T, H, W, C) each.
-      shape: (T', H, W) of the maps.
+      clips: The clips, (T, H, W, C) each; or scenes, of each spectrum.
+      shape: (T', H, W) of the maps; of scenes (S, T', H, W).
       seed: Of everything random.
       others: For `other`, the method's map of another clip for each of the clips; else empty.
     """
 
     names: Sequence[str]
-    clips: Sequence[Float[AnyArray, "T H W C"]]
+    clips: Sequence[ClipTree]
     shape: Shape
     seed: int
-    others: Sequence[Float[AnyArray, "Tm H W"]] = ()
+    others: Sequence[Float[AnyArray, "*S Tm H W"]] = ()
 
 
 def random(subjects: Subjects) -> Maps:
@@ -52,15 +53,21 @@ def smooth(subjects: Subjects) -> Maps:
     As smooth as a saliency map, so that a method is better for what it shows, not for its form.
     """
     grid = RiseOptions().grid_shape
-    family = RiseMasks.draw(jax.random.key(0), _NUM_DRAWS, 1.0, subjects.shape, grid)
+    *spectra, _, _, _ = subjects.shape
+    shape = subjects.shape[-3:]
+    family = RiseMasks.draw(jax.random.key(0), _NUM_DRAWS, 1.0, (shape[0], shape[1], shape[2]), grid)
 
     def draw(rng: np.random.Generator) -> Float[np.ndarray, "Tm H W"]:
         nodes, offsets = rng.random(grid, np.float32), rng.integers(0, family.cell)
-        windows = zip(family.matrices, offsets, subjects.shape, strict=True)
+        windows = zip(family.matrices, offsets, shape, strict=True)
         time, height, width = (matrix[start : start + size] for matrix, start, size in windows)
         return np.einsum("ta,hb,wc,abc->thw", time, height, width, nodes, optimize=True)
 
-    return np.stack([np.mean([draw(rng) for _ in range(_NUM_DRAWS)], axis=0) for rng in _generators(subjects)])
+    def mean(rng: np.random.Generator) -> Float[np.ndarray, "Tm H W"]:
+        return np.mean([draw(rng) for _ in range(_NUM_DRAWS)], axis=0)
+
+    maps = [[mean(rng) for _ in range(spectra[0])] if spectra else mean(rng) for rng in _generators(subjects)]
+    return np.array(maps)
 
 
 def other(subjects: Subjects) -> Maps:
@@ -70,7 +77,7 @@ def other(subjects: Subjects) -> Maps:
 
 def centre(subjects: Subjects) -> Maps:
     """A Gaussian at the centre of every frame, of a standard deviation of a quarter of height and width."""
-    height, width = (((np.arange(n) + 0.5) / n - 0.5) / _CENTRE_WIDTH for n in subjects.shape[1:])
+    height, width = (((np.arange(n) + 0.5) / n - 0.5) / _CENTRE_WIDTH for n in subjects.shape[-2:])
     blob = np.exp(-(height[:, None] ** 2 + width**2) / 2).astype(np.float32)
     return np.broadcast_to(blob, (len(subjects.names), *subjects.shape))
 
@@ -80,11 +87,15 @@ def motion(subjects: Subjects) -> Maps:
 
     Frames that share a frame of the map are averaged.
     """
-    clips = np.stack([np.asarray(clip, np.float32) for clip in subjects.clips])
-    change = np.square(np.diff(clips, axis=1)).mean(axis=-1)
-    energy = np.pad(change, [(0, 0), (0, 1), (0, 0), (0, 0)]) + np.pad(change, [(0, 0), (1, 0), (0, 0), (0, 0)])
-    num_slices, height, width = subjects.shape
-    return energy.reshape(len(clips), num_slices, -1, height, width).mean(axis=2)
+    num_slices, height, width = subjects.shape[-3:]
+
+    def energy(clip: Float[AnyArray, "T H W C"]) -> Float[np.ndarray, "Tm H W"]:
+        change = np.square(np.diff(np.asarray(clip, np.float32), axis=0)).mean(axis=-1)
+        both = np.pad(change, [(0, 1), (0, 0), (0, 0)]) + np.pad(change, [(1, 0), (0, 0), (0, 0)])
+        return both.reshape(num_slices, -1, height, width).mean(axis=1)
+
+    maps = [jax.tree.map(energy, clip) for clip in subjects.clips]
+    return np.stack([beside(of_clip) if isinstance(of_clip, Mapping) else of_clip for of_clip in maps])
 
 
 def constant(subjects: Subjects) -> Maps:

@@ -53,7 +53,7 @@ def find_footage(
     notes = [
         f"The network was trained on {spec.spectra}, not on {spectrum}."
         for spectrum in paths
-        if spectrum not in TRAINING_SPECTRA[spec.spectra]
+        if not spec.channels and spectrum not in TRAINING_SPECTRA[spec.spectra]
     ]
     if len(recordings) == 1:
         excerpts = {s: spec.excerpt(recording, readings[s], start, stop) for s, recording in recordings.items()}

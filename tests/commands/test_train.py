@@ -56,3 +56,21 @@ def assert_provenance(made_by):
     assert (explaining["rise"]["sampling"], explaining["precision"]) == ("sobol", "float32")
     assert [explaining[name]["baseline"] for name in ("deletion", "insertion")] == ["mean", "blur"]
     assert explaining["deletion"]["num_steps"] == 3
+
+
+@pytest.mark.usefixtures("tiny_networks")
+@pytest.mark.parametrize("fusion", ["streams", "channels"])
+def test_train_a_fused_network(fusion, run, dry_run, tmp_path):
+    data, trained = runs.save_recordings(tmp_path / "data"), tmp_path / "run"
+    words = ["train", "--data", data, "--spectra", "FUSED", "--fusion", fusion, "--output", trained, *SIZES, *STEPS]
+    assert "on 6 clips of FUSED and tests it on 6" in dry_run(*words)["notes"][0]
+    assert "FUSED network, FUSED clips: test accuracy" in run(*words)
+
+
+@pytest.mark.usefixtures("tiny_networks")
+def test_train_on_one_channel(run, tmp_path):
+    data = runs.save_recordings(tmp_path / "data")
+    words = ["train", "--data", data, "--channels", "1", "--output", tmp_path / "run", *SIZES, *STEPS]
+    assert "IRTV network, IR clips: test accuracy" in run(*words)
+    with pytest.raises(SystemExit):
+        run(*words, "--spectra", "FUSED")
