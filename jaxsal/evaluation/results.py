@@ -21,7 +21,7 @@ from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_fo
 from jaxsal.core.shown import html_table
 from jaxsal.evaluation.means import MOST_SHOWN, as_texts, mean_rows, means_text
 from jaxsal.evaluation.reader import Description, Reader
-from jaxsal.recipes import ADDED_MEASURES, MEASURES
+from jaxsal.recipes import ADDED_MEASURES, ALONE, MEASURES
 
 if TYPE_CHECKING:
     import pandas
@@ -180,7 +180,7 @@ def open_results(store: str | Path) -> Results:
 
 def _number_fields() -> tuple[str, ...]:
     """The numbers in the note of a result; those of measures only where its map was measured."""
-    return ("probability", *MEASURES, *ADDED_MEASURES, "floor", "seconds", "start")
+    return ("probability", *MEASURES, *ALONE, *ADDED_MEASURES, "floor", "seconds", "start")
 
 
 def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -> dict[str, Any]:
@@ -198,7 +198,7 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         recipe=identity["recipe"],
         explained=str(identity["target"]),
         target=classes[note["target"]],
-        **{field: note.get(field, math.nan) for field in _number_fields()},
+        **{field: note.get(field, math.nan) for field in _number_fields() if field in note or field not in ALONE},
         **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},
     )
     return row | {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name not in row}
