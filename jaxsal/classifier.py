@@ -3,32 +3,25 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from jaxsal.core.checks import check_choice, check_positive
-from jaxsal.core.finite import check_weights
-from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, Colours, as_colours
+from jaxsal.core.checks import check_choice
+from jaxsal.core.normalization import IMAGENET_MEAN as IMAGENET_MEAN
+from jaxsal.core.normalization import IMAGENET_STD as IMAGENET_STD
 from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import ClipTree
+from jaxsal.models.modules import AfterLayer, LayerOutput, ModelMethod, as_path, layer_shapes
+from jaxsal.models.sources import Sources
+from jaxsal.models.tokens import Positions, TokenHead
 from jaxsal.recipes import ScoreKind
 
 if TYPE_CHECKING:
     from jaxsal.training.networks import NetworkSpec
-
-
-@runtime_checkable
-class Model(Protocol):
-    """A Flax module."""
-
-    @property
-    def apply(self) -> Callable[..., Any]:
-        """(variables, inputs, method=name) -> what the method of that name gives."""
 
 
 Normalization = Literal["standardize", "minmax"]
@@ -39,31 +32,13 @@ def _cast(tree: PyTree, precision: str) -> PyTree:
     return jax.tree.map(lambda leaf: leaf.astype(precision), tree)
 
 
-@dataclass(frozen=True)
-class _ModelMethod:
-    """One method of a Flax module as a function of (variables, input), equal for equal modules."""
-
-    model: Model
-    method: str
-
-    def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
-        return _apply(self, variables, inputs)
-
-
-@partial(jax.jit, static_argnums=(0,))
-def _apply(bound: _ModelMethod, variables: PyTree, inputs: PyTree) -> PyTree:
-    """Compiled so that a network is traced once for all programs that it is a part of."""
-    outputs = bound.model.apply(variables, jax.tree.map(lambda part: part[None], inputs), method=bound.method)
-    return jax.tree.map(lambda part: part[0], outputs)
-
-
 _ARRAYS = ("params", "mean", "std")
-_STATIC = ("features_fn", "head_fn", "frames_per_mask", "normalization", "precision")
+_STATIC = ("features_fn", "head_fn", "frames_per_mask", "normalization", "precision", "whole_fn")
 
 
 @jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True, repr=False)
-class Classifier:
+class Classifier(Sources):
     """Maps one clip (T, H, W, C), values in [0, 1], to logits (K,); or one scene, a clip for each spectrum by name.
 
     A pytree whose leaves are the weights and the normalisation, so it enters compiled functions as an argument:
@@ -73,8 +48,11 @@ class Classifier:
       params: The weights, any pytree.
       mean: Per channel, or None for no standardisation; of scenes by spectrum.
       std: Per channel, or None; of scenes by spectrum.
-      features_fn: (params, normalised clip) -> activations (t, h, w, d) that enter the head.
-      head_fn: (params, activations) -> logits (K,).
+      features_fn: (params, normalised clip) -> activations (t, h, w, d) that enter the head; None for a network that is
+        taken as a whole.
+      head_fn: (params, activations) -> logits (K,); after a layer within a network (params, activations, normalised
+        clip) -> logits.
+      whole_fn: (params, normalised clip) -> logits (K,), where that is not the head of the features.
       frames_per_mask: Frames that share one mask frame; T' = T / frames_per_mask.
       precision: Of weights and activations; logits are float32 with both.
       normalization: "standardize" is (clip - mean) / std; "minmax" takes the clip's own range to [0, 1].
@@ -102,100 +80,15 @@ class Classifier:
     params: PyTree
     mean: Any
     std: Any
-    features_fn: Callable[[Any, Array], Array]
-    head_fn: Callable[[Any, Array], Array]
+    features_fn: Callable[[Any, Array], Array] | None
+    head_fn: Callable[..., Array] | None
     frames_per_mask: int = 1
     normalization: Normalization = "standardize"
     precision: Precision = "float32"
+    whole_fn: Callable[[Any, Array], Array] | None = None
     scores: ScoreKind = "probabilities"
     classes: tuple[str, ...] = ()
     spec: "NetworkSpec | None" = None
-
-    @classmethod
-    def from_model(
-        cls,
-        model: Model,
-        variables: PyTree,
-        *,
-        mean: Colours | None = IMAGENET_MEAN,
-        std: Colours | None = IMAGENET_STD,
-        scores: ScoreKind = "probabilities",
-        classes: Sequence[str] = (),
-    ) -> "Classifier":
-        """A classifier from a Flax module with methods `features(clips)` and `head(activations)`.
-
-        Args:
-          model: The module; a field or attribute `frames_per_mask` is honoured.
-          variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}.
-          mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation. Of
-            scenes in several spectra for each, by name.
-          std: Per channel; ImageNet's by default.
-          scores: "sigmoid" for classes that do not exclude each other, "given" where the network returns probabilities.
-          classes: Names of the classes, in the order of the logits.
-
-        Raises:
-          TypeError: If the module lacks one of the two methods.
-          ValueError: As `from_functions`.
-        """
-        missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
-        if missing:
-            found = f"{type(model).__name__} without {' and '.join(missing)}"
-            raise TypeError(f"`model` must have methods features and head; got {found}.")
-        return cls.from_functions(
-            _ModelMethod(model, "features"),
-            _ModelMethod(model, "head"),
-            variables,
-            mean=mean,
-            std=std,
-            frames_per_mask=getattr(model, "frames_per_mask", 1),
-            scores=scores,
-            classes=classes,
-        )
-
-    @classmethod
-    def from_functions(
-        cls,
-        features: Callable[[Any, Array], Array],
-        head: Callable[[Any, Array], Array],
-        params: PyTree,
-        *,
-        mean: Colours | None = None,
-        std: Colours | None = None,
-        frames_per_mask: int = 1,
-        scores: ScoreKind = "probabilities",
-        classes: Sequence[str] = (),
-    ) -> "Classifier":
-        """A classifier from two functions of any JAX library.
-
-        Args:
-          features: Maps (params, normalised clip (T, H, W, C)) to activations (t, h, w, d).
-          head: Maps (params, activations) to logits (K,).
-          params: The weights, any pytree of arrays.
-          mean: Per channel, in [0, 1], or None for no standardisation; of scenes in several spectra for each, by name.
-          std: Per channel, likewise.
-          frames_per_mask: Frames that share one mask frame.
-          scores: "sigmoid" for classes that do not exclude each other, "given" where the network returns probabilities.
-          classes: Names of the classes, in the order of the logits.
-
-        Raises:
-          ValueError: If only one of `mean` and `std` is given, they are not of one length, finite and `std` above 0,
-            `frames_per_mask` is below 1, two classes share a name, or a weight is NaN or infinite.
-
-        Example:
-          >>> import jax.numpy as jnp, jaxsal
-          >>> features = lambda params, clip: clip - params["dark"]
-          >>> head = lambda params, activations: activations.mean(axis=(0, 1, 2))
-          >>> classifier = jaxsal.Classifier.from_functions(features, head, {"dark": jnp.float32(0.25)})
-          >>> classifier(jnp.ones((2, 4, 4, 3))).tolist()
-          [0.75, 0.75, 0.75]
-        """
-        check_positive("frames_per_mask", frames_per_mask)
-        check_choice("scores", scores, tuple(kind for kind in get_args(ScoreKind) if kind != "logits"))
-        if isinstance(classes, str) or len(set(classes)) < len(classes):
-            raise ValueError(f"`classes` must be a list of different names; got {classes!r}.")
-        check_weights("params", params)
-        means, stds = as_colours(mean, std)
-        return cls(params, means, stds, features, head, frames_per_mask, scores=scores, classes=tuple(classes))
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Any, Any]], tuple[Any, ...]]:
         """The arrays under their names, and what programs depend on; names of classes are neither."""
@@ -265,27 +158,87 @@ class Classifier:
             return (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
         return clip if self.mean is None or self.std is None else (clip - self.mean) / self.std
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether there are features and a head, which Grad-CAM and SIDU need; else `at` chooses a layer."""
+        return self.features_fn is not None
+
+    def at(
+        self, layer: str | tuple[str, ...], *, grid: tuple[int, int, int] | None = None, skip: int = 0
+    ) -> "Classifier":
+        """The same classifier, looked at in another layer, which Grad-CAM and SIDU then explain by.
+
+        Args:
+          layer: Path of a Flax module within the network, such as "layer3" or "layer3.conv1"; `jaxsal layers` and
+            `layers` list them. It must be called once a clip.
+          grid: (t, h, w) of the layer's tokens (1, skip + t h w, d), where it gives no activations (1, t, h, w, d).
+          skip: Tokens before those of the grid.
+
+        Raises:
+          TypeError: If the network is no Flax module.
+          ValueError: If `grid` or `skip` is not allowed; when a clip is explained, if there is no such layer.
+
+        Example:
+          >>> import jax, flax.linen as nn, jaxsal
+          >>> net = nn.Sequential([nn.Conv(4, (3, 3, 3)), nn.relu, lambda a: a.mean((1, 2, 3)), nn.Dense(2)])
+          >>> clip = jax.random.uniform(jax.random.key(0), (2, 4, 4, 3))
+          >>> network = jaxsal.Classifier.from_model(net, net.init(jax.random.key(1), clip[None]))
+          >>> jaxsal.gradcam(network.at("layers_0"), clip).shape
+          (2, 4, 4)
+        """
+        whole, place = self._module("at"), Positions(None if grid is None else tuple(grid), skip)
+        path = as_path(layer)
+        return dataclasses.replace(
+            self, features_fn=LayerOutput(whole, path, place), head_fn=AfterLayer(whole, path, place)
+        )
+
+    def layers(self, clip_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """The layers of a Flax module that `at` can choose, with the shapes of their outputs for a clip (T, H, W, C).
+
+        Raises:
+          TypeError: If the network is no Flax module.
+        """
+        return layer_shapes(self._module("layers"), self.params, jax.ShapeDtypeStruct(clip_shape, jnp.float32))
+
+    def _module(self, method: str) -> ModelMethod:
+        if isinstance(self.whole_fn, ModelMethod):
+            return self.whole_fn
+        found = f"a classifier of {type(self.whole_fn or self.features_fn).__name__}"
+        raise TypeError(f"`classifier.{method}` must be of a Flax module given to from_model; got {found}.")
+
     def features(self, clip: ClipTree) -> Any:
         """The activations (t, h, w, d) that enter the head, of a clip in [0, 1]; of two streams by spectrum."""
-        return self._features(self.normalize(clip))
-
-    def _features(self, normalized: PyTree) -> PyTree:
-        if self.precision == "float32":
-            return self.features_fn(self.params, normalized)
-        with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
-            return _cast(self.features_fn(self.params, _cast(normalized, self.precision)), "float32")
+        return self._call(self.features_fn, self.normalize(clip))
 
     def head(self, activations: PyTree) -> Float[Array, " K"]:
         """Logits from activations."""
-        if self.precision == "float32":
-            return self.head_fn(self.params, activations)
-        with jax.numpy_dtype_promotion("standard"):
-            return self.head_fn(self.params, _cast(activations, self.precision)).astype(jnp.float32)
+        return self._call(self.head_fn, activations)
+
+    def head_of(self, clip: ClipTree) -> Callable[[PyTree], Array]:
+        """The head for the activations of one clip, which a head after a layer within a network needs too."""
+        if not isinstance(self.head_fn, AfterLayer | TokenHead):
+            return self.head
+        normalized = self.normalize(clip)
+        return lambda activations: self._call(self.head_fn, activations, normalized)
 
     def __call__(self, clip: ClipTree) -> Float[Array, " K"]:
         """Logits of a clip in [0, 1]."""
-        return self.head(self.features(clip))
+        return self._logits(self.normalize(clip))
+
+    def _logits(self, normalized: PyTree) -> Float[Array, " K"]:
+        if self.whole_fn is not None and (self.features_fn is None or isinstance(self.head_fn, AfterLayer | TokenHead)):
+            return self._call(self.whole_fn, normalized)
+        return self.head(self._call(self.features_fn, normalized))
+
+    def _call(self, function: Callable[..., Any] | None, *inputs: PyTree) -> Any:
+        """A function of the weights in the classifier's precision; what it gives is float32."""
+        if function is None:
+            raise TypeError("`classifier` must have features and head; got a whole network: use classifier.at(layer).")
+        if self.precision == "float32":
+            return function(self.params, *inputs)
+        with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
+            return _cast(function(self.params, *_cast(inputs, self.precision)), "float32")
 
     def score_batch(self, clips: PyTree) -> Float[Array, "B K"]:
         """Logits of several clips that are normalised as one, so that with "minmax" each depends on all of them."""
-        return jax.vmap(lambda clip: self.head(self._features(clip)))(self.normalize(clips))
+        return jax.vmap(self._logits)(self.normalize(clips))

@@ -50,7 +50,9 @@ def public_functions():
     methods = {
         f"{name}.{method}": getattr(thing, method)
         for name, thing in classes.items()
-        for method, member in vars(thing).items()
+        for kind in inspect.getmro(thing)
+        if kind.__module__.startswith("jaxsal")
+        for method, member in vars(kind).items()
         if not method.startswith("_") and inspect.isroutine(getattr(member, "__func__", member))
     }
     return {name: thing for name, thing in (things | methods).items() if inspect.isroutine(thing)}

@@ -67,6 +67,11 @@ def call_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> PyTree:
     return jax.vmap(join_callable(arrays, static))(clips)
 
 
+def head_of(classifier: Any, clip: ClipTree) -> Callable[[PyTree], Any]:
+    """The head for the activations of a clip; after a layer within a network it depends on the clip too."""
+    return classifier.head_of(clip) if hasattr(classifier, "head_of") else classifier.head
+
+
 @partial(jax.jit, static_argnums=(2,))
 def call_parts_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> tuple[PyTree, PyTree]:
     """Of anything with `features` and `head`: the activations of each clip, and the logits of them."""
@@ -74,6 +79,6 @@ def call_parts_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> tu
 
     def parts(clip: ClipTree) -> tuple[PyTree, PyTree]:
         activations = classifier.features(clip)
-        return activations, classifier.head(activations)
+        return activations, head_of(classifier, clip)(activations)
 
     return jax.vmap(parts)(clips)

@@ -15,6 +15,7 @@ from jaxsal.core.callables import call_each, call_parts_each, shape_of
 from jaxsal.core.checks import check_positive
 from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn
 from jaxsal.engine.spectra import spectra_of
+from jaxsal.models.modules import described
 
 
 def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> AnyArray:
@@ -109,7 +110,36 @@ def check_score_fn(score_fn: ScoreFn, clips: PyTree) -> int:
     """
     if not callable(score_fn):
         raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
-    return _num_classes(shape_of(call_each, score_fn, clips), "score_fn")
+    check_inference(score_fn)
+    try:
+        scores = shape_of(call_each, score_fn, clips)
+    except (TypeError, ValueError) as error:
+        _check_channels_last(clips, error)
+        raise
+    return _num_classes(scores, "score_fn")
+
+
+def _check_channels_last(clips: PyTree, error: Exception) -> None:
+    """Raises ValueError if clips that a network could not take look as if channels came first."""
+    shape = tuple(jax.tree.leaves(clips)[0].shape[1:])
+    if shape[0] in (1, 3, 4) and shape[-1] not in (1, 3, 4):
+        raise ValueError(
+            f"`clip` must have shape (T, H, W, C), channels last; got {shape}, where channels seem to come first: "
+            f"jnp.moveaxis(clip, 0, -1) puts them last."
+        ) from error
+
+
+def check_inference(score_fn: ScoreFn) -> None:
+    """Raises ValueError if a Flax NNX module is in training mode, where dropout or batch statistics change scores."""
+    if not any("flax.nnx" in kind.__module__ for kind in type(score_fn).__mro__):
+        return
+    from flax import nnx
+
+    for path, part in nnx.iter_modules(score_fn):
+        for name, inference in (("deterministic", True), ("use_running_average", True)):
+            if getattr(part, name, inference) is False:
+                place = ".".join(map(str, path)) or "the module"
+                raise ValueError(f"`model` must be in evaluation mode, model.eval(); got {place} with {name}=False.")
 
 
 def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
@@ -128,7 +158,8 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
 
 def has_parts(function: ScoreFn) -> bool:
     """Whether a function has methods `features` and `head`."""
-    return all(callable(getattr(function, name, None)) for name in ("features", "head"))
+    named = all(callable(getattr(function, name, None)) for name in ("features", "head"))
+    return named and getattr(function, "has_parts", True)
 
 
 def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
@@ -140,7 +171,8 @@ def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
     """
     if not has_parts(classifier):
         missing = [name for name in ("features", "head") if not callable(getattr(classifier, name, None))]
-        found = f"{type(classifier).__name__} without {' and '.join(missing)}"
+        whole = "of a network as a whole; classifier.at(layer) chooses a layer of a Flax module"
+        found = f"{type(classifier).__name__} {'without ' + ' and '.join(missing) if missing else whole}"
         raise TypeError(f"`classifier` must have features and head for {method}; got {found}.")
     activations, logits = shape_of(call_parts_each, classifier, clips)
     if isinstance(activations, Mapping) and spectra_of(activations) != spectra_of(clips):
@@ -149,13 +181,14 @@ def check_parts(classifier: ScoreFn, clips: PyTree, method: str) -> None:
         )
     for one in jax.tree.leaves(activations):
         if one.ndim != 5:
-            raise ValueError(f"`classifier.features` must return (t, h, w, d); got shape {one.shape[1:]}.")
+            more = "; Classifier.from_tokens and at(layer, grid=...) take tokens" if one.ndim == 3 else ""
+            raise ValueError(f"`classifier.features` must return (t, h, w, d){more}; got shape {one.shape[1:]}.")
     _num_classes(logits, "classifier")
 
 
 def _num_classes(scores: object, name: str) -> int:
-    shape = scores.shape[1:] if hasattr(scores, "shape") else None
-    if shape is None or len(shape) != 1 or shape[0] == 0:
+    shape = scores.shape[1:] if hasattr(scores, "shape") else described(scores)
+    if isinstance(shape, str) or len(shape) != 1 or shape[0] == 0:
         raise ValueError(f"`{name}` must map one clip to class scores (K,); got {shape}.")
     return shape[0]
 

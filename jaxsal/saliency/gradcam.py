@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import Static, join_callable
+from jaxsal.core.callables import Static, head_of, join_callable
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import num_targets, own_kind, predicted_class, target_scores
@@ -129,7 +129,7 @@ def _maps_each(
 
     def explain(clip: ClipTree, known: PyTree | None, label: Array) -> tuple[Array, tuple[PyTree, Array] | None]:
         activations = classifier.features(clip) if known is None else known
-        logits, pull_back = jax.vjp(classifier.head, activations)
+        logits, pull_back = jax.vjp(head_of(classifier, clip), activations)
         parts = (activations, logits) if known is None else None
 
         def explain_target(target: Array | LogitFn) -> Array:
