@@ -1,4 +1,4 @@
-"""`jaxsal data`: sets of clips prepared as shards, listed, described and probed."""
+"""`jaxsal data`: sets of clips prepared as shards, listed, described, checked and probed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from jaxsal.commands.verb import Output, Verb, unset
 
 if TYPE_CHECKING:
     from jaxsal.datasets.prepared import Prepared
+    from jaxsal.datasets.records import ClipSet
 
 
 @dataclass(frozen=True)
@@ -86,24 +87,69 @@ class Info(Verb):
 
 
 @dataclass(frozen=True)
+class Check(Verb):
+    """Reads a folder of recordings as training would, and prints what it holds and what is wrong with it.
+
+    Example: jaxsal data check recordings/
+    """
+
+    folder: Annotated[Path, tyro.conf.Positional]
+    """Folder in the layout of data/README.md or data/multispectral_actions/README.md."""
+
+    def run(self) -> Output:
+        """Counts of clips, what they are like, and problems."""
+        from jaxsal.datasets.check import check_folder
+
+        found = check_folder(self.folder)
+        counts, by_class = _counts(found.clips)
+        spectra = {
+            spectrum: dict(
+                clips=len(of.lengths), frames=sorted(of.lengths), sizes=sorted(of.sizes), rates=sorted(of.rates)
+            )
+            for spectrum, of in found.spectra.items()
+        }
+        lines = [
+            f"{self.folder}: {len(found.clips.records)} clips of {len(found.clips.classes)} classes\n",
+            *counts,
+            "",
+        ]
+        for spectrum, of in found.spectra.items():
+            if of.lengths:
+                sizes = ", ".join(f"{width}x{height}" for width, height in sorted(of.sizes))
+                rates = ", ".join(f"{rate:g}" for rate in sorted(of.rates)) or "unknown"
+                frames = f"{min(of.lengths)} to {max(of.lengths)} frames"
+                lines.append(f"{spectrum}: {len(of.lengths)} clips of {frames}, {sizes}, frames per second: {rates}")
+        lines += ["", *(f"Problem: {problem}" for problem in found.problems)] if found.problems else ["No problems."]
+        data = dict(folder=str(self.folder), clips=by_class, spectra=spectra, problems=list(found.problems))
+        return Output("\n".join(lines), data)
+
+
+@dataclass(frozen=True)
 class Data:
-    """Prepares sets of clips, lists, describes and probes them.
+    """Prepares sets of clips, lists, describes, checks and probes them.
 
     Example: jaxsal data prepare paired_actions --manual-dir recordings/ --size 128
     """
 
-    job: Annotated[Prepare | List | Info | Probe, tyro.conf.arg(name="")]
+    job: Annotated[Prepare | List | Info | Check | Probe, tyro.conf.arg(name="")]
 
 
 def _describe(prepared: "Prepared") -> Output:
     from jaxsal.datasets.prepared import prepared_clips
-    from jaxsal.datasets.records import SPECTRA, SPLITS
 
     clips = prepared_clips(prepared.folder)
+    lines, by_class = _counts(clips)
+    text = "\n".join([f"{prepared.name} in {prepared.folder}: {len(clips.records)} clips\n", *lines])
+    return Output(text, dict(name=prepared.name, folder=str(prepared.folder), clips=by_class))
+
+
+def _counts(clips: "ClipSet") -> tuple[list[str], dict[str, dict[str, int]]]:
+    """Clips of each class by split and spectrum, as the lines of a table and by name."""
+    from jaxsal.datasets.records import SPECTRA, SPLITS
+
     counts = Counter((clips.classes[record.label], record.split, record.spectrum) for record in clips.records)
     cells = [(split, spectrum) for split in SPLITS for spectrum in SPECTRA]
     lines = [
-        f"{prepared.name} in {prepared.folder}: {len(clips.records)} clips\n",
         "| class | " + " | ".join(f"{split} {spectrum}" for split, spectrum in cells) + " |",
         "|---|" + "|".join("--:" for _ in cells) + "|",
     ]
@@ -113,4 +159,4 @@ def _describe(prepared: "Prepared") -> Output:
         name: {f"{split} {spectrum}": counts[name, split, spectrum] for split, spectrum in cells}
         for name in clips.classes
     }
-    return Output("\n".join(lines), dict(name=prepared.name, folder=str(prepared.folder), clips=by_class))
+    return lines, by_class

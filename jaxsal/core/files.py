@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import shutil
 import time
 import uuid
@@ -20,6 +21,11 @@ _MINUTE = 60.0
 
 class DamagedError(ValueError):
     """What was read is not what was written: bytes are missing, altered, or without their checksum."""
+
+
+def file_name(name: str) -> str:
+    """A clip's name as a file's name on any system."""
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 @contextmanager

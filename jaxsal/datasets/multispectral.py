@@ -55,7 +55,7 @@ def multispectral_folder(root: str | Path) -> ClipSet:
                 if name in records:
                     raise ValueError(f"`{split}.txt` must list clips once, in one split; got {clip!r} again.")
                 load = partial(read_numbered_frames, folder, value_range=ranges[spectrum])
-                records[name] = ClipRecord(name, classes.index(action), spectrum, split, load)
+                records[name] = ClipRecord(name, classes.index(action), spectrum, split, load, path=folder)
     return ClipSet(classes, tuple(records.values()))
 
 

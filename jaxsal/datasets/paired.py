@@ -6,32 +6,29 @@
       spectra.json      optional: {"IR": {"value_range": [2500, 3300]}}, see `read_frames`
 
 A row is one labelled segment. `recording` is the name of its files without the ending, `split` is "train" or
-"test", the others are frame indices, ends exclusive. Two empty cells stand for the whole recording. A
+"test", the others are frames (12) or seconds (12.5s), ends exclusive. Two empty cells stand for the whole recording. A
 spectrum whose two columns or whose file is not there is not there for that segment. `actor` is who is seen: clips of
 one actor count as one cluster in intervals and tests; without it every segment is its own.
 """
 
-import csv
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jaxsal.core.checks import hint
+from jaxsal.core.files import file_name
 from jaxsal.datasets.clips import read_frames
+from jaxsal.datasets.recordings.moments import Moment, check_moment
 from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
+from jaxsal.datasets.tables import Row, composed, read_settings, read_table
 
 SEGMENTS_FILE = "segments.csv"
 _NO_RECORDINGS = (".txt", ".csv", ".json", ".md", ".xml", ".log", ".srt", ".yaml", ".yml", ".pdf", ".html", ".ini")
 SPECTRA_FILE = "spectra.json"
+EXAMPLE = '{"IR": {"value_range": [2500, 3300]}}'
 COLUMNS = {spectrum: (f"{spectrum.lower()}_start", f"{spectrum.lower()}_end") for spectrum in SPECTRA}
-
-
-class _Row(NamedTuple):
-    number: int
-    cells: dict[str, str]
 
 
 def paired_actions(
@@ -64,31 +61,29 @@ def paired_actions(
     records: dict[str, ClipRecord] = {}
     for row in rows:
         for record in _records(row, tuple(classes), files, ranges):
-            if record.name in records:
+            before = records.setdefault(file_name(record.name), record)
+            if before.name == record.name and before is not record:
                 raise ValueError(f"{_place(row)} must differ from the rows before; got {record.name!r} again.")
-            records[record.name] = record
+            if before is not record:
+                raise ValueError(
+                    f"{_place(row)} must have a name that differs from the rows before in letters or numbers; got "
+                    f"{record.name!r} and {before.name!r}, both {file_name(record.name)!r} as files. Rename a "
+                    "recording."
+                )
     return ClipSet(tuple(classes), tuple(records.values()))
 
 
-def _place(row: _Row) -> str:
+def _place(row: Row) -> str:
     return f"Row {row.number} of `{SEGMENTS_FILE}`"
 
 
-def _read_rows(root: Path) -> list[_Row]:
+def _read_rows(root: Path) -> list[Row]:
     """The rows with the columns that are known; a line without any value is passed over."""
     path = root / SEGMENTS_FILE
     if not path.is_file():
         raise FileNotFoundError(f"`root` must hold {SEGMENTS_FILE}; got {root}.")
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file, skipinitialspace=True, restval="")
-        present = [name.strip() for name in reader.fieldnames or ()]
-        reader.fieldnames = present
-        _check_columns(present)
-        rows = []
-        for line in reader:
-            cells = {name: (line[name] or "").strip() for name in present}
-            if any(cells.values()):
-                rows.append(_Row(reader.line_num, cells))
+    columns, rows = read_table(path)
+    _check_columns(columns)
     if not rows:
         raise ValueError(f"`{SEGMENTS_FILE}` must hold at least one row; got none in {root}.")
     return rows
@@ -107,12 +102,24 @@ def stored_value_ranges(root: Path) -> dict[str, RangeChoice]:
     """By spectrum, the raw values that are black and white as a folder's spectra.json says; None where it does not.
 
     Raises:
-      ValueError: If the file names another spectrum.
+      ValueError: If the file is not as `EXAMPLE`, or names another spectrum.
     """
     path = root / SPECTRA_FILE
-    stored = _known_spectra(SPECTRA_FILE, json.loads(path.read_text()) if path.is_file() else {})
-    ranges = {spectrum: stored.get(spectrum, {}).get("value_range") for spectrum in SPECTRA}
-    return {spectrum: None if pair is None else (pair[0], pair[1]) for spectrum, pair in ranges.items()}
+    stored = _known_spectra(SPECTRA_FILE, read_settings(path, EXAMPLE) if path.is_file() else {})
+    return {spectrum: _stored_range(path, spectrum, stored.get(spectrum, {})) for spectrum in SPECTRA}
+
+
+def _stored_range(path: Path, spectrum: str, settings: object) -> RangeChoice:
+    pair = settings.get("value_range") if isinstance(settings, dict) and set(settings) <= {"value_range"} else ()
+    if pair is None or pair == "auto":
+        return pair
+    numbers = [value for value in pair if isinstance(value, int | float)] if isinstance(pair, list) else []
+    if not isinstance(pair, list) or len(pair) != 2 or len(numbers) != 2 or numbers[0] >= numbers[1]:
+        raise ValueError(
+            f'`{SPECTRA_FILE}` must give {spectrum} a value_range of two numbers, low < high, or "auto"; got '
+            f"{settings!r} in {path}. An example: {EXAMPLE}"
+        )
+    return numbers[0], numbers[1]
 
 
 def _known_spectra(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,14 +134,14 @@ def _recordings(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.is_dir():
-            found.setdefault(path.name, []).append(path)
+            found.setdefault(composed(path.name), []).append(path)
         elif path.suffix.lower() not in _NO_RECORDINGS and path.name[0] != ".":
-            found.setdefault(path.stem, []).append(path)
+            found.setdefault(composed(path.stem), []).append(path)
     return found
 
 
 def _records(
-    row: _Row,
+    row: Row,
     classes: tuple[str, ...],
     files: Mapping[str, Mapping[str, list[Path]]],
     ranges: Mapping[str, RangeChoice],
@@ -149,7 +156,9 @@ def _records(
     spectra = [s for s in SPECTRA if COLUMNS[s][0] in cells and recording in files[s]]
     if not spectra:
         folders = " or ".join(f"{s}/" for s in SPECTRA if COLUMNS[s][0] in cells)
-        raise ValueError(f"{_place(row)}: `recording` must have a file in {folders}; got {recording!r}.")
+        known = [name for of_spectrum in files.values() for name in of_spectrum]
+        closest = hint(recording, known) or hint(Path(recording).stem, known)
+        raise ValueError(f"{_place(row)}: `recording` must have a file in {folders}; got {recording!r}.{closest}")
     for spectrum in spectra:
         paths = files[spectrum][recording]
         if len(paths) > 1:
@@ -159,16 +168,27 @@ def _records(
         name = f"{recording}:{start}-{'end' if stop is None else stop}:{spectrum}"
         load = partial(read_frames, paths[0], start=start, stop=stop, value_range=ranges[spectrum])
         scene = f"{recording}:row {row.number}"
-        yield ClipRecord(name, classes.index(label), spectrum, split, load, scene=scene, actor=cells.get("actor", ""))
+        actor = cells.get("actor", "")
+        number = classes.index(label)
+        yield ClipRecord(name, number, spectrum, split, load, scene=scene, actor=actor, path=paths[0])
 
 
-def _frame_range(row: _Row, start_column: str, end_column: str) -> tuple[int, int | None]:
+def _frame_range(row: Row, start_column: str, end_column: str) -> tuple[Moment, Moment | None]:
     start, end = row.cells[start_column], row.cells[end_column]
     if not start and not end:
         return 0, None
-    if not (start.isdecimal() and end.isdecimal() and int(start) < int(end)):
+    try:
+        moments = check_moment(start_column, start), check_moment(end_column, end)
+        ordered = type(moments[0]) is not type(moments[1]) or _size(moments[0]) < _size(moments[1])
+    except ValueError:
+        ordered = False
+    if not ordered:
         raise ValueError(
-            f"{_place(row)}: `{start_column}` and `{end_column}` must be frames, 0 <= start < end, "
-            f"or both empty; got {start!r} and {end!r}."
+            f"{_place(row)}: `{start_column}` and `{end_column}` must be frames, 0 <= start < end, or seconds such as "
+            f"12.5s, or both empty; got {start!r} and {end!r}."
         )
-    return int(start), int(end)
+    return moments
+
+
+def _size(moment: Moment) -> float:
+    return float(moment.removesuffix("s")) if isinstance(moment, str) else moment

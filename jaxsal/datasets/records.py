@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,7 @@ class ClipRecord:
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
       scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
       actor: Who is seen: clips of one actor are no independent samples; the scene if left out.
+      path: The file or folder of the recording that the clip is a part of; None where it is of none.
     """
 
     name: str
@@ -43,6 +45,7 @@ class ClipRecord:
     load_mask: Callable[[], Any] | None = None
     scene: str = ""
     actor: str = ""
+    path: Path | None = None
 
     def __post_init__(self):
         if not self.scene:

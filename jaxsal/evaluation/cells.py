@@ -7,7 +7,6 @@ option; cells that read the same scores share them.
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
@@ -15,6 +14,7 @@ from typing import Any, NamedTuple, cast
 
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
+from jaxsal.core.files import file_name
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.recordings.excerpt import Excerpt
@@ -178,8 +178,3 @@ def check_names_differ(cases: Sequence[Case]) -> None:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise ValueError(f"`cases` must have different names; got {repeated[0]!r} twice.")
-
-
-def file_name(name: str) -> str:
-    """A clip's name as a file's name on any system."""
-    return re.sub(r"[^\w.-]+", "_", name)

@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.controls import is_control
-from jaxsal.core.files import remove_leftovers, write_text
+from jaxsal.core.files import file_name, remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.sealed import write_json
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import overlay, save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
-from jaxsal.evaluation.cells import Case, file_name
+from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions

@@ -12,9 +12,9 @@ from jaxsal.commands.verb import Output
     ("words", "said"),
     [
         ("", "`jaxsal` must be followed by one of demo, explain, "),
-        ("data", "`jaxsal data` must be followed by one of prepare, list, info, probe."),
+        ("data", "`jaxsal data` must be followed by one of prepare, list, info, check, probe."),
         ("sweeps", "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert. Did"),
-        ("data prepar", "`prepar` must be one of prepare, list, info, probe. Did you mean 'prepare'?"),
+        ("data prepar", "`prepar` must be one of prepare, list, info, check, probe. Did you mean 'prepare'?"),
         ("help", "Did you mean '--help'?"),
         ("version", "Did you mean '--version'?"),
         ("explian c.npy", "Did you mean 'explain'?"),

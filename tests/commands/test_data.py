@@ -3,6 +3,7 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
 import layouts
@@ -40,3 +41,15 @@ def test_a_set_that_is_not_prepared_says_how_to_prepare_it(tmp_path, monkeypatch
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     message = "jaxsal: `NAME` must be prepared (`jaxsal data prepare multispectral_actions"
     assert refused("data", "info", "multispectral_actions")[1].startswith(message)
+
+
+def test_a_folder_is_checked(tmp_path, run):
+    (tmp_path / "TV").mkdir()
+    noise = np.random.default_rng(0).integers(0, 255, (6, 8, 10, 3), dtype=np.uint8)
+    np.save(tmp_path / "TV" / "a.npy", noise)
+    (tmp_path / "segments.csv").write_text("recording;label;split;tv_start;tv_end\na;walk;train;0;3\na;walk;test;3;6\n")
+    printed = run("data", "check", tmp_path)
+    assert "| walk | 0 | 1 | 0 | 1 |" in printed
+    assert "TV: 2 clips of 3 to 3 frames, 10x8, frames per second: unknown" in printed
+    assert printed.rstrip().endswith("No problems.")
+    assert json.loads(run("data", "check", tmp_path, "--json"))["problems"] == []

@@ -2,12 +2,13 @@
 
 import json
 import pickle
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from jaxsal.datasets.paired import paired_actions
+from jaxsal.datasets.paired import paired_actions, stored_value_ranges
 
 HEADER = "recording,label,split,ir_start,ir_end,tv_start,tv_end"
 ROWS = [
@@ -131,7 +132,7 @@ def test_empty_table(root, content):
     ],
 )
 def test_missing_columns_are_named(root, header, missing):
-    write_segments(root, ["a,b,c,d"], header)
+    write_segments(root, ["a,b,c"], header)
     with pytest.raises(ValueError, match=rf"`segments\.csv` must have the columns {missing}; got \['recording'"):
         paired_actions(root)
 
@@ -146,6 +147,8 @@ def test_missing_columns_are_named(root, header, missing):
         ("morning,walk,train,3,3,2,8", "`ir_start` and `ir_end` must be .*; got '3' and '3'"),
         ("morning,walk,train,0,,2,8", "`ir_start` and `ir_end` must be .*; got '0' and ''"),
         ("morning,walk,train,0,4.5,2,8", "`ir_start` and `ir_end` must be .*; got '0' and '4.5'"),
+        ("morning,walk,train,2s,1s,2,8", "`ir_start` and `ir_end` must be .*; got '2s' and '1s'"),
+        ("evening2,walk,train,,,,", "`recording` must have a file .*; got 'evening2'. Did you mean 'evening.2'?"),
         ("morning,jump,train,0,4,2,8", r"`label` must be one of \('walk', 'fall'\); got 'jump'"),
     ],
 )
@@ -172,4 +175,63 @@ def test_unknown_spectrum(root):
         paired_actions(root, value_ranges={"NIR": (0, 1)})
     (root / "spectra.json").write_text('{"ir": {}}')
     with pytest.raises(ValueError, match=r"`spectra\.json` must name spectra out of .*; got 'ir'"):
+        paired_actions(root)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_tables_of_any_spreadsheet(root, encoding, separator):
+    """Its encoding, its separator, whole numbers with a point, and accents as macOS writes them in file names."""
+    (root / "IR" / "morning.npy").rename(root / "IR" / unicodedata.normalize("NFD", "Abend ü.npy"))
+    lines = [HEADER, "Abend ü,müde,train,0.0,4.0,,", "morning,walk,test,,,2,8"]
+    text = "\r\n".join(line.replace(",", separator) for line in lines)
+    (root / "segments.csv").write_bytes(text.encode(encoding))
+    clips = paired_actions(root)
+    assert clips.classes == ("müde", "walk")
+    assert [r.name for r in clips.records] == ["Abend ü:0-4:IR", "morning:2-8:TV"]
+    assert len(clips.records[0].load()) == 4
+
+
+def test_seconds_are_looked_up_in_the_recording(root):
+    np.savez(root / "IR" / "timed.npz", frames=np.zeros((6, 4, 6), np.uint8), seconds=np.arange(6) / 2)
+    write_segments(root, ["timed,walk,train,1s,2.5s,,"])
+    (record,) = paired_actions(root).records
+    assert record.name == "timed:1s-2.5s:IR"
+    assert len(record.load()) == 3
+
+
+def test_names_that_become_one_file_are_told_at_once(root):
+    for name in ("cam 1", "cam_1"):
+        np.save(root / "TV" / f"{name}.npy", np.zeros((3, 4, 6), np.uint8))
+    write_segments(root, ["cam 1,walk,test,,,,", "cam_1,walk,test,,,,"])
+    with pytest.raises(ValueError, match=r"Row 3 of .* got 'cam_1:0-end:TV' and 'cam 1:0-end:TV', both .*Rename"):
+        paired_actions(root)
+
+
+def test_a_cell_too_many_is_named(root):
+    write_segments(root, ["morning,walk,train,0,4,2,8,more"])
+    with pytest.raises(ValueError, match=r"`segments\.csv` must have 7 cells a row at most; got 'more' .* line 2 of"):
+        paired_actions(root)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_value_ranges_in_any_encoding(root, encoding):
+    (root / "spectra.json").write_text('{"IR": {"value_range": "auto"}, "TV": {"value_range": [0, 5]}}', encoding)
+    assert stored_value_ranges(root) == {"IR": "auto", "TV": (0, 5)}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"IR": {"value_range": [0, 100]},}', r"`spectra\.json` must be JSON; got .*spectra\.json, where line 1"),
+        ("[1, 2]", r"`spectra\.json` must be an object; got .*\[1, 2\]"),
+        ('{"IR": [0, 100]}', r"must give IR a value_range of two numbers, low < high, or .auto.; got \[0, 100\] in "),
+        ('{"TV": {"value_range": [5, 5]}}', "must give TV a value_range"),
+        ('{"TV": {"range": [5, 9]}}', "must give TV a value_range"),
+        ('{"TV": {"value_range": ["a", 9]}}', "must give TV a value_range"),
+    ],
+)
+def test_wrong_settings_are_refused_with_an_example(root, text, message):
+    (root / "spectra.json").write_text(text)
+    with pytest.raises(ValueError, match=message + r'(.|\n)*An example: \{"IR": \{"value_range"'):
         paired_actions(root)
