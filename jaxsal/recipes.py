@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
-from jaxsal.core.checks import Options, check_choice, check_integer, check_names, check_positive, hint
+from jaxsal.core.checks import (
+    Options,
+    check_choice,
+    check_integer,
+    check_names,
+    check_number,
+    check_positive,
+    check_shape,
+    hint,
+)
 
 Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
@@ -38,6 +47,10 @@ ALONE: dict[str, tuple[Measure, str]] = {
 """Measures of scenes in both spectra: deletion and insertion over the voxels of one alone, by their names."""
 ADDED_MEASURES: dict[str, int] = {}
 """Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
+LEAST_KEEP_PROB = 2**-23
+"""The finest chance that a random number of float32 can be below."""
+MOST_CELLS = 10_000_000
+"""Of a grid; more do not fit into memory."""
 MAX_SOBOL = 2**17
 """Masks that sampling "sobol" can draw."""
 
@@ -85,12 +98,13 @@ class RiseOptions:
 
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
-        for count in self.grid_shape:
-            check_integer("grid_shape", count)
-        if len(self.grid_shape) != 3 or min(self.grid_shape) < 1:
-            raise ValueError(f"`grid_shape` must be three positive counts; got {self.grid_shape}.")
-        if not 0 < self.keep_prob <= 1:
+        check_shape("grid_shape", self.grid_shape)
+        if math.prod(self.grid_shape) > MOST_CELLS:
+            raise ValueError(f"`grid_shape` must have at most {MOST_CELLS:,} cells; got {self.grid_shape}.")
+        if not 0 < check_number("keep_prob", self.keep_prob) <= 1:
             raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
+        if self.keep_prob < LEAST_KEEP_PROB:
+            raise ValueError(f"`keep_prob` must be at least 1.2e-7, or no mask keeps a cell; got {self.keep_prob}.")
         check_names(self)
         if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
             raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
@@ -110,9 +124,9 @@ class SiduOptions:
     batch_size: int | None = None
 
     def __post_init__(self):
-        if math.isnan(self.threshold):
+        if math.isnan(check_number("threshold", self.threshold)):
             raise ValueError(f"`threshold` must be a number; got {self.threshold}.")
-        if not self.kernel_width > 0:
+        if not check_number("kernel_width", self.kernel_width) > 0:
             raise ValueError(f"`kernel_width` must be above 0; got {self.kernel_width}.")
         check_names(self)
         _check_batch(self.batch_size)
@@ -137,13 +151,13 @@ class CurveOptions:
     tolerance: float = 0.02
 
     def __post_init__(self):
-        check_integer("num_steps", self.num_steps)
-        if self.num_steps < 2:
+        if check_integer("num_steps", self.num_steps) < 2:
             raise ValueError(f"`num_steps` must be at least 2; got {self.num_steps}.")
+        check_positive("num_steps", self.num_steps)
         if self.step_size is not None and not isinstance(self.step_size, str):
             check_positive("step_size", self.step_size)
         check_positive("blur_factor", self.blur_factor)
-        if not self.tolerance >= 0:
+        if not check_number("tolerance", self.tolerance) >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
         check_names(self)
 

@@ -111,7 +111,7 @@ def test_the_readmes_python_is_python_and_its_own_model_runs():
 # lacks, or whose ledger it is.
 FREE_MESSAGES = {
     *("models/torch/files.py", "models/torch/unpickler.py", "models/pickles.py", "core/processes.py"),
-    *("datasets/paired.py", "datasets/prepared.py"),
+    *("core/arrays.py", "datasets/paired.py", "datasets/prepared.py"),
     "evaluation/explanation.py",
     *("saliency/ledger.py", "report/view.py"),
 }

@@ -1,6 +1,6 @@
 """`jaxsal convert`: trained weights from PyTorch's files, and back."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -63,6 +63,7 @@ class Convert(Verb):
         from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
 
         if self.source.is_dir() and not is_hub_folder(self.source):
+            self._check_alone()
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))
@@ -87,6 +88,15 @@ class Convert(Verb):
             f"Checkpoint: {self.output}"
         )
         return Output(text, dict(network=asdict(spec), taken=taken, output=str(self.output)))
+
+    def _check_alone(self) -> None:
+        """Raises ValueError if an option is set that the run of SOURCE answers itself."""
+        for option in fields(self)[len(fields(Verb)) :]:
+            if option.default is not MISSING and getattr(self, option.name) != option.default:
+                raise ValueError(
+                    f"`{option.name}` must be left out for the folder of a run, which has its own; "
+                    f"got {getattr(self, option.name)}."
+                )
 
     def class_names(self) -> tuple[str, ...] | None:
         """The names that were given, None if none were."""

@@ -21,7 +21,7 @@ class Sweep(Verb):
     """
 
     config: Annotated[Path, tyro.conf.Positional]
-    """A .toml or .json file with the fields of `SweepConfig`, or a .py file that defines CONFIG."""
+    """A .toml or .json file with the fields of `SweepConfig`, or a .py file that defines CONFIG and is executed."""
     dry_run: bool = False
     """Only print the plan: cells, how many of them the store holds, forward passes left; nothing is written."""
     status: bool = False

@@ -1,11 +1,22 @@
 """Checks of names and numbers that users pass in, made before anything is computed."""
 
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import Field, fields
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, ClassVar, Literal, Protocol, SupportsIndex, cast, get_args, get_origin, runtime_checkable
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    SupportsFloat,
+    SupportsIndex,
+    cast,
+    get_args,
+    get_origin,
+    runtime_checkable,
+)
 
 
 @runtime_checkable
@@ -45,7 +56,7 @@ def check_names(options: Options) -> None:
     """
     for name, choices, only_names in _named_fields(type(options)):
         value = getattr(options, name)
-        for part in value if isinstance(value, tuple) else (value,):
+        for part in value if isinstance(value, tuple) and not only_names else (value,):
             if isinstance(part, str) or only_names:
                 check_choice(name, part, choices)
 
@@ -72,18 +83,35 @@ def check_integer(name: str, value: object) -> int:
         raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
 
 
-def check_shape(name: str, value: Sequence[object]) -> None:
-    """Raises ValueError unless `value` is three positive counts, of time, height and width."""
-    if len(value) != 3:
+def check_number(name: str, value: object) -> float:
+    """`value` as a float, after checking that it is a real number, of Python or NumPy."""
+    if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat) or isinstance(value, complex):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be a number; got {value!r}.") from None
+
+
+def check_shape(name: str, value: object) -> None:
+    """Checks that `value` is three positive counts, of time, height and width.
+
+    Raises:
+      TypeError: If it is no list or tuple, or holds something else than integers.
+      ValueError: If the counts are others.
+    """
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"`{name}` must be three positive counts, such as (2, 8, 8); got {value!r}.")
+    if len(value) != 3 or min(check_integer(name, count) for count in value) < 1:
         raise ValueError(f"`{name}` must be three positive counts; got {value}.")
-    for count in value:
-        check_positive(name, count)
 
 
 def check_positive(name: str, value: object) -> None:
-    """Raises TypeError unless `value` is an integer, ValueError unless it is at least 1."""
+    """Raises TypeError unless `value` is an integer, ValueError unless it is from 1 to 2^31 - 1."""
     if check_integer(name, value) < 1:
         raise ValueError(f"`{name}` must be at least 1; got {value}.")
+    if check_integer(name, value) >= 2**31:
+        raise ValueError(f"`{name}` must be below 2,147,483,648; got {value}.")
 
 
 def check_seed(seed: object) -> None:

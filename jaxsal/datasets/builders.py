@@ -10,6 +10,7 @@ examples, so that a set is listed without reading a frame.
 
 import contextlib
 import dataclasses
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -219,6 +220,8 @@ def _check_request(
     is_embedded = not BUILDERS[name].MANUAL_DOWNLOAD_INSTRUCTIONS
     if size is not None:
         check_positive("size", size)
+    if config is not None and not re.fullmatch(r"\w[\w.-]*", config):
+        raise ValueError(f"`config` must be letters, digits, dots, dashes and underscores; got {config!r}.")
     if size is None and antialias:
         raise ValueError("`antialias` must come with a `size` to resize to; got none.")
     if size is not None and config == FULL:

@@ -30,7 +30,7 @@ def open_clips(data: str, *, height: int, num_frames: int = 16, seed: int = 0) -
         return synthetic_actions(seed=seed, num_frames=num_frames + SPARE_FRAMES, height=height)
     if is_prepared_name(data):
         return prepared_clips(find_prepared(data).folder)
-    if not Path(data).is_dir():
+    if not data or not Path(data).is_dir():
         prepared = ", ".join(found.name for found in list_prepared()) or "none"
         rule = f"be {SYNTHETIC}, the name of a prepared set or a folder of recordings"
         raise FileNotFoundError(f"`data` must {rule}; got {data!r}; prepared in {default_data_dir()}: {prepared}.")

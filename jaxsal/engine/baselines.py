@@ -126,6 +126,8 @@ def _check_given(baseline: AnyArray, shape: tuple[int, ...]) -> AnyArray:
         broadcast = None
     if broadcast != shape:
         raise ValueError(f"`baseline` must broadcast to the clip's shape {shape}; got {tuple(array.shape)}.")
+    if array.dtype.kind not in "biuf" and not jnp.issubdtype(array.dtype, jnp.floating):
+        raise TypeError(f"`baseline` must hold numbers in [0, 1]; got {array.dtype}.")
     low, high = value_range(array)
     if not (low >= 0 and high <= 1):
         raise ValueError(f"`baseline` must have values in [0, 1]; got {baseline}.")

@@ -109,6 +109,11 @@ def _direction_numbers(dimensions: int) -> UInt32[np.ndarray, "bits dimensions"]
     """The direction numbers: number 2^j - 1 of the sequence, whose Gray code has bit j - 1 alone, for j = 1, 2, .."""
     from scipy.stats.qmc import Sobol
 
+    if dimensions > Sobol.MAXDIM:
+        most = Sobol.MAXDIM - 3
+        raise ValueError(
+            f"`grid_shape` must have at most {most:,} cells with sampling 'sobol'; got {dimensions - 3:,}."
+        )
     sobol, drawn = Sobol(dimensions, scramble=False, bits=30), 0
     numbers = []
     for bit in range(_SOBOL_BITS):

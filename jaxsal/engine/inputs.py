@@ -41,6 +41,8 @@ def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channel
         return _check_scene(clip)
     if not hasattr(clip, "ndim"):
         raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
+    if isinstance(clip, np.ma.MaskedArray):
+        raise TypeError("`clip` must be an array without a mask; got a masked array: `clip.filled(0)` makes one.")
     if clip.ndim != 4:
         raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
     if 0 in clip.shape:

@@ -49,6 +49,9 @@ def check_map(saliency: SaliencyMap, clip_shape: tuple[int, ...]) -> AnyArray:
     if saliency.ndim != 3 or saliency.shape[1:] != (height, width):
         raise ValueError(f"`saliency` must have shape (T', {height}, {width}); got {tuple(saliency.shape)}.")
     check_frames(num_frames, saliency.shape[0], "saliency")
-    if math.isnan(value_range(saliency)[0]):
+    low, high = value_range(saliency)
+    if math.isnan(low):
         raise ValueError("`saliency` must be free of NaN; got NaN.")
+    if math.isinf(low) or math.isinf(high):
+        raise ValueError(f"`saliency` must be finite; got values from {low:g} to {high:g}.")
     return saliency

@@ -80,8 +80,8 @@ def _with_depth_checked(load: Callable[[Any], None]) -> Callable[[BoundedUnpickl
 
 
 for _opcode in (pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.REDUCE):
-    BoundedUnpickler.dispatch[_opcode[0]] = _with_depth_checked(BoundedUnpickler.dispatch[_opcode[0]])
-BoundedUnpickler.dispatch[pickle.BYTEARRAY8[0]] = BoundedUnpickler.refuse_bytearray
+    BoundedUnpickler.dispatch[_opcode[0]] = _with_depth_checked(BoundedUnpickler.dispatch[_opcode[0]])  # type: ignore[assignment]
+BoundedUnpickler.dispatch[pickle.BYTEARRAY8[0]] = BoundedUnpickler.refuse_bytearray  # type: ignore[assignment]
 
 
 class _ArrayUnpickler(BoundedUnpickler):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
-from jaxsal.core.checks import check_choice
+from jaxsal.core.checks import check_choice, check_integer, check_positive
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
@@ -169,7 +169,7 @@ class RiseLedger(LedgerViews):
 
     def _count(self, num_masks: int) -> int:
         """`num_masks`, after checking that the masks from 0 on are here; ids ascend, so they come first."""
-        if num_masks < 1 or (self.ids < num_masks).sum() != num_masks:
+        if check_integer("num_masks", num_masks) < 1 or (self.ids < num_masks).sum() != num_masks:
             raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
         return num_masks
 
@@ -235,6 +235,7 @@ class RiseLedger(LedgerViews):
         Raises:
           ValueError: If the clip or the classifier is another one.
         """
+        check_positive("num_masks", num_masks)
         batch = prepare(score_fn, [clip])
         if batch.fingerprint(0) != self.clip_fingerprint:
             raise ValueError("This ledger was computed for a different `clip`.")

@@ -145,7 +145,7 @@ def test_rank_masks():
     ("change", "error", "message"),
     [
         (dict(shape=(4, 6)), ValueError, r"`shape` must be three positive counts; got \(4, 6\)"),
-        (dict(shape=(4, 0, 6)), ValueError, "`shape` must be at least 1; got 0"),
+        (dict(shape=(4, 0, 6)), ValueError, "`shape` must be three positive counts; got"),
         (dict(grid_shape=(2, 2.5, 2)), TypeError, "`grid_shape` must be an integer; got 2.5"),
         (dict(alignment="edges"), ValueError, r"`alignment` must be one of .*corners.*; got 'edges'"),
         (dict(temporal_cell="other"), ValueError, r"`temporal_cell` must be one of .*; got 'other'"),
