@@ -25,6 +25,7 @@ def prepare(
     test_recordings: tuple[str, ...] = TEST_RECORDINGS,
     paired_only: bool = False,
     min_paired: int = 0,
+    all_labels: bool = False,
 ) -> None:
     """Writes DEST/{IR,TV}, segments.csv and spectra.json, and prints how many segments of a class there are.
 
@@ -34,13 +35,14 @@ def prepare(
       test_recordings: Recordings held out for the test; all others train.
       paired_only: Leave the recordings without infrared out.
       min_paired: Drop labels with fewer segments in both spectra.
+      all_labels: Keep labels that are in one split only, as when recordings are left out one after another.
     """
     if dest.exists():
         raise ValueError(f"`dest` must not exist yet; got {dest}.")
     rows = read_segments(source, test_recordings)
     if paired_only:
         rows = [row for row in rows if row["paired"]]
-    rows = [row for row in rows if row["label"] in kept_labels(rows, min_paired)]
+    rows = [row for row in rows if row["label"] in kept_labels(rows, min_paired, all_labels)]
     for folder, kind in (("IR", "ir"), ("TV", "visible")):
         (dest / folder).mkdir(parents=True)
         for recording in sorted({row["recording"] for row in rows}):
@@ -71,11 +73,12 @@ def read_segments(source: Path, test_recordings: tuple[str, ...]) -> list[dict]:
     return rows
 
 
-def kept_labels(rows: list[dict], min_paired: int) -> set[str]:
-    """Labels that are trained on and tested, with enough segments in both spectra."""
+def kept_labels(rows: list[dict], min_paired: int, all_labels: bool) -> set[str]:
+    """Labels with enough segments in both spectra that are trained on and tested, or all such labels."""
     num_paired = Counter(row["label"] for row in rows if row["paired"])
     splits = [{row["label"] for row in rows if row["split"] == split} for split in ("train", "test")]
-    return {label for label in set.intersection(*splits) if num_paired[label] >= min_paired}
+    both = set.union(*splits) if all_labels else set.intersection(*splits)
+    return {label for label in both if num_paired[label] >= min_paired}
 
 
 def report(rows: list[dict]) -> None:

@@ -1,7 +1,7 @@
 """`jaxsal train`: a network on the embedded clips or on a user's own recordings."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -13,6 +13,7 @@ from jaxsal.training.options import TrainOptions
 
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
+    from jaxsal.training.checkpoint import Checkpoint, Variables
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -34,14 +35,19 @@ class Train(Verb):
     channels: Literal[1, 3] = 3
     """Channels of a clip in one spectrum: colour, where grey is repeated; or 1, the brightness."""
     arch: Literal["resnet3d18", "mc3_18", "r2plus1d_18", "i3d", "videomae", "pan"] = "resnet3d18"
-    """Architecture of the network."""
+    """Architecture of the network; --start has its own."""
     width: int = 64
-    """Channels of the first layer, at least 1; the published networks have 64."""
-    num_frames: Annotated[int | None, unset("16; pan 32")] = None
+    """Channels of the first layer, at least 1; the published networks have 64; --start has its own."""
+    start: Annotated[str | None, unset("a network of --arch")] = None
+    """Trained network to start from, its head replaced: i3d, the folder of a run, a PyTorch or safetensors file, or a
+    folder of the Hugging Face Hub. --trained says how much of it is trained."""
+    num_frames: Annotated[int | None, unset("16; pan 32; as --start")] = None
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
-    size: int = 256
+    stride: Annotated[int | None, unset("1; as --start")] = None
+    """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
+    size: Annotated[int | None, unset("256; as --start")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
-    crop: int = 224
+    crop: Annotated[int | None, unset("224; as --start")] = None
     """Side of the square that is cut out, in pixels, at most --size."""
     init: Annotated[Path | None, unset("random weights")] = None
     """Initial weights: a PyTorch or safetensors file (r3d_18; ResNet-50 or PAN for pan), or the folder of a run."""
@@ -72,22 +78,21 @@ class Train(Verb):
         if self.spectra == "FUSED" and self.channels != 3:
             raise ValueError(f"`channels` must be 3 with --spectra FUSED, beside one of infrared; got {self.channels}.")
         join_processes(self.distributed)
-        num_frames = NETWORKS[self.arch].num_frames if self.num_frames is None else self.num_frames
-        clip_set = open_clips(self.data, height=self.size, num_frames=num_frames, seed=self.options.seed)
-        spec = NetworkSpec(
-            clip_set.classes,
-            self.spectra,
-            arch=self.arch,
-            width=self.width,
-            num_frames=num_frames,
-            size=self.size,
-            crop=self.crop,
-            fusion=self.fusion,
-            **usual_normalization(self.channels),
-        )
-        return self._plan(spec, clip_set) if self.dry_run else self._train(spec, clip_set)
+        begin = self._network()
+        names = ("num_frames", "stride", "size", "crop")
+        given: Any = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if begin is None:
+            own: Any = dict(arch=self.arch, width=self.width, num_frames=NETWORKS[self.arch].num_frames)
+            own |= usual_normalization(self.channels)
+            base = NetworkSpec(("",), self.spectra, fusion=self.fusion, **(own | given))
+        else:
+            base = replace(begin.spec, spectra=self.spectra, **given)
+        clip_set = open_clips(self.data, height=base.size, num_frames=base.num_frames, seed=self.options.seed)
+        spec = replace(base, classes=clip_set.classes)
+        start = self._weights(spec, begin)
+        return self._plan(spec, clip_set) if self.dry_run else self._train(spec, clip_set, start)
 
-    def _train(self, spec: "NetworkSpec", clip_set: "ClipSet") -> Output:
+    def _train(self, spec: "NetworkSpec", clip_set: "ClipSet", start: "Variables | None") -> Output:
         from jaxsal.datasets.fused import clips_for, testing_clips
         from jaxsal.datasets.pipeline import load_clips, stream_clips
         from jaxsal.training.history import input_wait_share
@@ -96,7 +101,7 @@ class Train(Verb):
         cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
         streamed, loaded = partial(stream_clips, num_workers=self.num_workers), partial(load_clips, progress=True)
         read = partial(streamed if self.stream else loaded, **cutting)
-        start, chosen = self._start(spec), clips_for(clip_set, spec.spectra, split="train")
+        chosen = clips_for(clip_set, spec.spectra, split="train")
         test_clips = read(testing_clips(clip_set, spec.spectra))  # an unreadable clip must not waste a training
         shown: Any = dict(progress=True, tensorboard=self.tensorboard)
         trained = train(spec, self.options, read(chosen), self.output, start=start, **shown)
@@ -116,15 +121,30 @@ class Train(Verb):
         from jaxsal.datasets.fused import clips_for, testing_clips
         from jaxsal.evaluation.outline import outline_training
 
-        self._start(spec)
         num_clips = len(clips_for(clip_set, spec.spectra, split="train").records)
         num_tested = len(testing_clips(clip_set, spec.spectra).records)
         note = f"Trains a {spec.arch} on {num_clips} clips of {spec.spectra} and tests it on {num_tested}."
         outline = outline_training(spec, self.options, num_clips, self.output, notes=(note,))
         return Output(outline.text, outline.data)
 
-    def _start(self, spec: "NetworkSpec") -> Any:
+    def _network(self) -> "Checkpoint | None":
+        """The network of --start; None without one."""
+        from jaxsal.training.transfer import open_network
+
+        if self.start is not None and self.init is not None:
+            raise ValueError(f"`start` must not come with --init; got {self.start} and {self.init}.")
+        if self.options.trained != "all" and self.start is None and self.init is None:
+            raise ValueError(f"`trained` must be all without --start; got {self.options.trained}.")
+        begin = None if self.start is None else open_network(self.start)
+        if begin is not None and "FUSED" in (self.spectra, begin.spec.spectra):
+            raise ValueError(f"`start` must be of one spectrum at a time, as --spectra; got {self.start}.")
+        return begin
+
+    def _weights(self, spec: "NetworkSpec", begin: "Checkpoint | None") -> "Variables | None":
         """The weights that training starts from; None for random ones."""
         from jaxsal.training.convert import starting_variables
+        from jaxsal.training.transfer import transferred
 
+        if begin is not None:
+            return transferred(spec, begin, seed=self.options.seed)
         return None if self.init is None else starting_variables(spec, self.init, seed=self.options.seed)

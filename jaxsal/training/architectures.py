@@ -23,6 +23,7 @@ class Architecture(NamedTuple):
       from_resnet50: Whether its training can start from the weights of a ResNet-50.
       published: Fields of `NetworkSpec` that the published weights need, where they differ from its defaults.
       form: Fields of its module that its networks differ in, beside classes and width.
+      last: Pattern of the paths of its last stage's parameters; "{number}" is the last of `depth` layers.
     """
 
     build: Callable[[int, int, int], nn.Module]
@@ -32,6 +33,7 @@ class Architecture(NamedTuple):
     from_resnet50: bool = False
     published: Mapping[str, Any] = MappingProxyType({})
     form: tuple[str, ...] = ()
+    last: str = "layer4"
 
 
 def _pan_sampler(num_frames: int, stride: int = 1) -> SegmentSampler:
@@ -46,6 +48,11 @@ def _pan_sampler(num_frames: int, stride: int = 1) -> SegmentSampler:
 
 def _pan(num_classes: int, width: int, num_frames: int, variant: Variant = "lite") -> PAN:
     return PAN(num_classes, width, _pan_sampler(num_frames).num_segments, variant=variant)
+
+
+def _pan_architecture(variant: Variant) -> Architecture:
+    build = partial(_pan, variant=variant)
+    return Architecture(build, _pan_sampler, 32, antialias=True, from_resnet50=True, last="(backbone/layer4|vap)")
 
 
 def _resnet3d18(num_classes: int, width: int, num_frames: int, variant: resnet3d.Variant = "r3d") -> ResNet3D18:
@@ -73,7 +80,7 @@ NETWORKS = {
     "r2plus1d_18": Architecture(
         partial(_resnet3d18, variant="r2plus1d"), WindowSampler, 16, antialias=False, published=TORCHVISION_FIELDS
     ),
-    "i3d": Architecture(_i3d, WindowSampler, 16, antialias=True, published=I3D_FIELDS),
+    "i3d": Architecture(_i3d, WindowSampler, 16, antialias=True, published=I3D_FIELDS, last="backbone/Mixed_5"),
     "videomae": Architecture(
         _videomae,
         WindowSampler,
@@ -81,8 +88,9 @@ NETWORKS = {
         antialias=True,
         published=MappingProxyType(dict(stride=4, size=224)),
         form=("depth", "num_heads", "mlp_width", "tube", "mean_pooling", "bias", "epsilon", "activation"),
+        last="(layer_{number}/|fc_norm|last_norm)",
     ),
-    "pan": Architecture(_pan, _pan_sampler, 32, antialias=True, from_resnet50=True),
-    "pan_rgb": Architecture(partial(_pan, variant="rgb"), _pan_sampler, 32, antialias=True, from_resnet50=True),
-    "pan_pa": Architecture(partial(_pan, variant="pa"), _pan_sampler, 32, antialias=True, from_resnet50=True),
+    "pan": _pan_architecture("lite"),
+    "pan_rgb": _pan_architecture("rgb"),
+    "pan_pa": _pan_architecture("pa"),
 }

@@ -151,9 +151,27 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
     check_seed(seed)
     path, key = Path(path), jax.random.fold_in(jax.random.key(seed), 0)
     read = open_checkpoint(path).variables if path.is_dir() else _variables_from_torch(spec, path, key)
+    return with_fitting_head(spec, read, key, source=path)
+
+
+def with_fitting_head(
+    spec: NetworkSpec, read: Variables, key: PRNGKeyArray, *, source: str | Path, keep: bool = True
+) -> Variables:
+    """Weights of a network for a spec of other classes: all but the head, which is drawn anew.
+
+    Args:
+      spec: What the weights are for.
+      read: The weights of a network like it.
+      key: Of the new head.
+      source: Where they are from, for the message.
+      keep: Whether a head for as many classes is kept.
+
+    Raises:
+      ValueError: If they are not those of such a network.
+    """
     fresh = flatten_dict(init_variables(spec.model(), key, spec.batch_shape))
     given = flatten_dict(read)
-    if any(given[name].shape != fresh[name].shape for name in fresh if name[:2] == HEAD and name in given):
+    if not keep or any(given[name].shape != fresh[name].shape for name in fresh if name[:2] == HEAD and name in given):
         given = {name: fresh[name] if name[:2] == HEAD else value for name, value in given.items()}
     wrong = sorted(
         "/".join(name)
@@ -162,7 +180,9 @@ def starting_variables(spec: NetworkSpec, path: str | Path, *, seed: int = 0) ->
     )
     if wrong:
         names = ", ".join(wrong[:4]) + (f" and {len(wrong) - 4} more" if len(wrong) > 4 else "")
-        raise ValueError(f"`init` must fit a {spec.arch} of width {spec.width}; got {path}, which differs in {names}.")
+        raise ValueError(
+            f"`init` must fit a {spec.arch} of width {spec.width}; got {source}, which differs in {names}."
+        )
     return unflatten_dict(given)
 
 

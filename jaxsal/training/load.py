@@ -18,11 +18,8 @@ from jaxsal.datasets.recordings.recording import Reading
 from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import centre_window
-from jaxsal.models.torch.hub import is_hub_folder
-from jaxsal.training.checkpoint import open_checkpoint
-from jaxsal.training.convert import checkpoint_from_torch
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.pretrained import PRETRAINED, open_pretrained
+from jaxsal.training.transfer import open_network
 
 
 def load(checkpoint: str | Path) -> Classifier:
@@ -50,11 +47,7 @@ def load(checkpoint: str | Path) -> Classifier:
       >>> classifier.classes[:2], classifier.spec.clip_shape  # doctest: +SKIP
       (('crouch', 'hand_wave'), (16, 56, 56, 3))
     """
-    if checkpoint in PRETRAINED:
-        return open_pretrained(checkpoint).classifier
-    path = Path(checkpoint)
-    opened = checkpoint_from_torch(path) if path.is_file() or is_hub_folder(path) else open_checkpoint(path)
-    return opened.classifier
+    return open_network(checkpoint).classifier
 
 
 class RecordedClip(np.ndarray):

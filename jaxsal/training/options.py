@@ -8,6 +8,7 @@ from jaxsal.core.checks import check_choice, check_names, check_positive, check_
 
 Optimizer = Literal["adamw", "sgd"]
 Cropping = Literal["random", "multiscale"]
+Trained = Literal["all", "last", "head"]
 TrainRecipe = Literal["default", "icpr2022"]
 
 
@@ -31,6 +32,9 @@ class TrainOptions:
         the same batch, as a clip of the other. Doubles the clips of a step.
       drop_spectrum: Networks that take both spectra at once: probability that a clip is shown in one spectrum alone,
         either as likely, 0 to 1.
+      trained: "all" parameters; the "last" stage of the network with its head; or the "head" alone, which then is
+        fitted to its optimum on features that are computed once (`jaxsal.training.transfer.fit_head`), so that of the
+        other options `weight_decay` alone counts. With the last two, batch norm keeps its statistics.
       seed: Seed of the initial weights, the order of clips, the choice of frames, the augmentation and dropout; 0
         to 4294967295.
       save_every: Steps between checkpoints, at least 1.
@@ -46,6 +50,7 @@ class TrainOptions:
     flip_prob: float = 0.5
     reversals: tuple[tuple[str, str], ...] = ()
     drop_spectrum: float = 0.1
+    trained: Trained = "all"
     seed: int = 0
     save_every: int = 200
 

@@ -36,6 +36,7 @@ from jaxsal.training.history import Entry, Metrics, StepClock, summary, write_hi
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.optimizer import make_optimizer
 from jaxsal.training.options import TrainOptions
+from jaxsal.training.transfer import fit_head, freeze, is_trained
 
 
 class TrainState(NamedTuple):
@@ -86,10 +87,13 @@ def train_step(
     if spec.channels:
         inputs = with_dropped_spectra(jax.random.fold_in(keys[-1], 1), inputs, options.drop_spectrum)
 
+    whole = options.trained == "all"
+
     def loss_fn(params):
+        params = params if whole else freeze(params, spec, options.trained)
         variables = {**state.variables, "params": params}
         logits, updates = model.apply(
-            variables, inputs, train=True, mutable=["batch_stats"], rngs={"dropout": keys[-1]}
+            variables, inputs, train=whole, mutable=["batch_stats"], rngs={"dropout": keys[-1]}
         )
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         return losses.mean(), (updates, losses, logits)
@@ -97,11 +101,14 @@ def train_step(
     gradient, (updates, losses, logits) = jax.grad(loss_fn, has_aux=True)(state.variables["params"])
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
         change, opt_state = optimizer.update(gradient, state.opt_state, state.variables["params"])
+        if not whole:  # weight decay would change those without a gradient, too
+            kept = is_trained(change, spec, options.trained)
+            change = jax.tree.map(lambda part, trained: part if trained else jnp.zeros_like(part), change, kept)
         params = optax.apply_updates(state.variables["params"], change)
     count = jnp.float32(len(labels))
     hits = (logits.argmax(axis=-1) == labels).sum().astype(jnp.float32)
     metrics = {"loss": (losses.sum(), count), "accuracy": (hits, count)}
-    return TrainState(state.step + 1, {"params": params, **updates}, opt_state), metrics
+    return TrainState(state.step + 1, {**state.variables, **updates, "params": params}, opt_state), metrics
 
 
 def train(
@@ -157,8 +164,28 @@ def train(
                 progress_made = {"opt_state": state.opt_state}
                 save_checkpoint(manager, Checkpoint(spec, state.variables, history[-1].step, progress_made, notes))
 
-            state = _take_steps(state, spec, options, clips, save, progress=progress)
+            take = _fit_head if options.trained == "head" else _take_steps
+            state = take(state, spec, options, clips, save, progress=progress)
         return Checkpoint(spec, jax.tree.map(on_one_device, state.variables), int(state.step), None, notes)
+
+
+def _fit_head(
+    state: TrainState,
+    spec: NetworkSpec,
+    options: TrainOptions,
+    clips: ClipSource,
+    save: Callable[[TrainState, list[Entry]], None],
+    *,
+    progress: bool,
+) -> TrainState:
+    """The state with a fitted head, as one step; it is saved without a history."""
+    if int(state.step):
+        return state
+    shown = progress and is_first()
+    fitted = fit_head(spec, state.variables, clips, weight_decay=options.weight_decay, progress=shown)
+    state = TrainState(jnp.ones((), jnp.int32), fitted, state.opt_state)
+    save(state, [Entry(1, {}, None)])
+    return state
 
 
 def _take_steps(

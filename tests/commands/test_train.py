@@ -1,11 +1,13 @@
 """`jaxsal train` on own recordings, and `jaxsal evaluate` of the network."""
 
 import csv
+import dataclasses
 import json
 
 import pytest
 
 import runs
+from jaxsal.training.checkpoint import open_checkpoint
 
 SIZES = ["--width", "2", "--num-frames", "4", "--size", "18", "--crop", "16"]
 STEPS = ["--num-steps", "4", "--batch-size", "4", "--save-every", "2"]
@@ -74,3 +76,20 @@ def test_train_on_one_channel(run, tmp_path):
     assert "IRTV network, IR clips: test accuracy" in run(*words)
     with pytest.raises(SystemExit):
         run(*words, "--spectra", "FUSED")
+
+
+def test_a_run_starts_from_another_with_a_new_head(run, refused, tmp_path):
+    """Its clips are cut as those of the first; the head alone is fitted."""
+    spec = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"), stride=2)
+    runs.save_untrained(tmp_path / "first", spec)
+    data = runs.save_recordings(tmp_path / "data")
+    options = ["--data", data, "--start", tmp_path / "first", "--trained", "head"]
+    printed = run("train", *options, "--output", tmp_path / "second")
+    assert "test accuracy" in printed
+    found = open_checkpoint(tmp_path / "second").spec
+    assert found == dataclasses.replace(spec, classes=runs.CLASSES)
+    for words, message in (
+        (["--trained", "last"], "`--trained` must be all without --start; got last"),
+        (["--start", "a", "--init", "b"], "`--start` must not come with --init; got a and b"),
+    ):
+        assert message in refused("train", "--data", data, *words, "--output", tmp_path / "third")[1]
