@@ -80,7 +80,7 @@ def test_train_on_one_channel(run, tmp_path):
 
 def test_a_run_starts_from_another_with_a_new_head(run, refused, tmp_path):
     """Its clips are cut as those of the first; the head alone is fitted."""
-    spec = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"), stride=2)
+    spec = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"), num_frames=3, stride=2)
     runs.save_untrained(tmp_path / "first", spec)
     data = runs.save_recordings(tmp_path / "data")
     options = ["--data", data, "--start", tmp_path / "first", "--trained", "head"]
