@@ -186,7 +186,7 @@ class Classifier(Sources):
           >>> jaxsal.gradcam(network.at("layers_0"), clip).shape
           (2, 4, 4)
         """
-        whole, place = self._module("at"), Positions(None if grid is None else tuple(grid), skip)
+        whole, place = self._module("at"), Positions(grid, skip)
         path = as_path(layer)
         return dataclasses.replace(
             self, features_fn=LayerOutput(whole, path, place), head_fn=AfterLayer(whole, path, place)

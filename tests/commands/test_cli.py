@@ -13,7 +13,10 @@ from jaxsal.commands.verb import Output
     [
         ("", "`jaxsal` must be followed by one of demo, explain, "),
         ("data", "`jaxsal data` must be followed by one of prepare, list, info, check, probe."),
-        ("sweeps", "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert. Did"),
+        (
+            "sweeps",
+            "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert, layers. Did",
+        ),
         ("data prepar", "`prepar` must be one of prepare, list, info, check, probe. Did you mean 'prepare'?"),
         ("help", "Did you mean '--help'?"),
         ("version", "Did you mean '--version'?"),

@@ -1,0 +1,25 @@
+"""`jaxsal layers`: the layers of a checkpoint, as `classifier.at` takes them."""
+
+import pytest
+
+import runs
+import sweeps
+from jaxsal.commands.layers import Layers
+from jaxsal.training.checkpoint import open_checkpoint
+
+
+def test_it_lists_the_layers_of_a_checkpoint(tmp_path):
+    sweeps.make_checkpoint(tmp_path)
+    output = Layers(tmp_path / "run").run()
+    checkpoint = open_checkpoint(tmp_path / "run")
+    shapes = checkpoint.spec.classifier(checkpoint.variables).layers(runs.SPEC.clip_shape)
+    assert output.data["layers"] == {name: list(shape[1:]) for name, shape in shapes.items()}
+    assert len(shapes) > 1
+    assert all(name in output.text for name in shapes)
+
+
+def test_one_network_must_be_named(tmp_path):
+    with pytest.raises(ValueError, match="`checkpoint` or --network must be given, one of them; got neither"):
+        Layers().run()
+    with pytest.raises(ValueError, match="got both"):
+        Layers(tmp_path, "i3d").run()
