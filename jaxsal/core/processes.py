@@ -49,6 +49,7 @@ def join_processes(asked: bool = False, *, timeout_seconds: int = 30) -> None:
     try:
         jax.distributed.initialize(
             **given,
+            coordinator_bind_address=loopback_address(given),
             local_device_ids=own_devices(os.environ),
             heartbeat_timeout_seconds=timeout_seconds,
             shutdown_timeout_seconds=timeout_seconds,
@@ -72,6 +73,12 @@ def given_processes(environment: Mapping[str, str]) -> dict[str, Any]:
             raise ValueError(f"`{_GIVEN[name]}` must be a whole number; got {given[name]}.")
         given[name] = int(given[name])
     return given
+
+
+def loopback_address(given: Mapping[str, Any]) -> str | None:
+    """Where the coordinator listens if it is for this machine alone; None, for JAX's rule: on all interfaces."""
+    address = str(given.get("coordinator_address", ""))
+    return address if address.rpartition(":")[0] in ("localhost", "127.0.0.1", "[::1]") else None
 
 
 def own_devices(environment: Mapping[str, str]) -> list[int] | None:

@@ -12,7 +12,7 @@ import pytest
 
 import processes
 import sweeps
-from jaxsal.core.processes import asked_to_stop, given_processes, join_processes, own_devices
+from jaxsal.core.processes import asked_to_stop, given_processes, join_processes, loopback_address, own_devices
 
 NUMBERS = """
 import toys
@@ -226,3 +226,12 @@ def test_other_threads_notice_no_signal():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+@pytest.mark.parametrize(
+    ("address", "bound"),
+    [("127.0.0.1:12", "127.0.0.1:12"), ("localhost:12", "localhost:12"), ("[::1]:12", "[::1]:12"), ("node3:12", None)],
+)
+def test_a_coordinator_of_one_machine_is_not_open_to_the_network(address, bound):
+    assert loopback_address(dict(coordinator_address=address)) == bound
+    assert loopback_address({}) is None
