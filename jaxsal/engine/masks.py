@@ -60,7 +60,7 @@ class ActivationMasks:
 
     activations: Float[AnyArray, "t h w d"] | tuple[Float[AnyArray, "t h w d"], ...]
     threshold: float | Float[AnyArray, ""]
-    shape: tuple[int, int, int] = field(metadata=dict(static=True))
+    shape: tuple[int, ...] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
 
     def __post_init__(self):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray, ClipTree
+from jaxsal.core.types import AnyArray
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.engine.class_scores import class_scores, shown_kind
 from jaxsal.engine.spectra import by_spectrum, spectra_of
@@ -55,7 +55,7 @@ class Explanation(NamedTuple):
     spectrum: str
     label: int
     target: int
-    clip: ClipTree
+    clip: Any
     probabilities: Float[AnyArray, " K"]
     maps: Mapping[str, Any]
     curves: Mapping[str, tuple[Curve, Curve]]

@@ -44,7 +44,7 @@ def rise_family(key: PRNGKeyArray, shape: tuple[int, ...], options: RiseOptions)
         jax.random.split(key, shape[0]) if of_scene else key,
         options.num_masks,
         float(options.keep_prob),
-        shape[-3:],
+        (shape[-3], shape[-2], shape[-1]),
         options.grid_shape,
         alignment=options.alignment,
         temporal_cell=options.temporal_cell,
