@@ -92,11 +92,16 @@ def _ppm_maximum(image: Any) -> int:
     return int(words[3])
 
 
+def _png_bits(image: Any) -> int:
+    """Bits of a sample, byte 24 of a PNG file."""
+    with Path(image.filename).open("rb") as file:
+        return file.read(25)[24]
+
+
 def _is_deep_colour(image: Any) -> bool:
     """Whether Pillow would cut the samples to 8 bits."""
     if image.format == "PNG":
-        raw_mode = str(image.tile[0][3] if image.tile else "")
-        return ";16" in raw_mode and not image.mode.startswith("I")
+        return _png_bits(image) == 16 and not image.mode.startswith("I")
     if image.format == "PPM":
         return image.mode == "RGB" and _ppm_maximum(image) > 255
     return image.format == "JPEG2000" and image.mode not in ("L", "I;16")
