@@ -47,6 +47,8 @@ class Explain(Verb):
     """Class to explain: its name, or its number counted from 0."""
     animation: Literal["gif", "mp4"] = "gif"
     """Format of the overlays."""
+    on: Literal["recording", "input"] = "recording"
+    """Draw maps on the recording's own frames, or on the network's resized and cropped input."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
     options: Annotated[ExplainOptions, tyro.conf.arg(name="")] = field(default_factory=ExplainOptions)
@@ -70,7 +72,7 @@ class Explain(Verb):
         for note in notes:
             print(f"jaxsal: note: {note}", file=sys.stderr)
         explanations, _, table = explain_to_folder(
-            self.output, checkpoint, cases, self.options, command=self.command, animation=self.animation
+            self.output, checkpoint, cases, self.options, command=self.command, animation=self.animation, on=self.on
         )
         lines = []
         for explanation in explanations:
@@ -115,7 +117,7 @@ class Explain(Verb):
 
         if len(excerpts) < 2:
             raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
-        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target)
+        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target, excerpt=excerpts)
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

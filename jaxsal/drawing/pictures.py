@@ -1,6 +1,6 @@
 """Saliency maps as pictures: coloured over the clip, as a strip of frames or as an animation."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from jaxsal.engine.maps import check_map
 
 Pictures = UInt8[np.ndarray, "T H W 3"]
 
-_LEGIBLE_HEIGHT = 144
+_LEGIBLE_HEIGHT, _LARGEST_WIDTH = 144, 1500
 
 
 def overlay(
@@ -80,16 +80,18 @@ def save_strip(
     scale: int | None = None,
     title: str = "",
     bars: Mapping[str, Bar] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> None:
     """Saves evenly spaced frames side by side, one labelled row for each clip or overlay, as a picture.
 
     Args:
       path: Where to, ending in .png.
       rows: Frames under their label, (T, H, W, 3) uint8, all of one shape.
-      num_frames: Columns, at most; frames are numbered from 0.
+      num_frames: Columns, at most.
       scale: Magnification of the frames, a whole number; by default the least that makes them 144 pixels high.
       title: First line of the picture.
       bars: Colour bars by label, drawn at the right end of the row.
+      labels: Of all T frames, such as "127, 4.23 s"; their numbers from 0 if None.
 
     Raises:
       ValueError: If there are no rows, their shapes differ, a bar has no row, or an option is not allowed.
@@ -104,6 +106,7 @@ def save_strip(
     """
     _check_suffix(path, (".png",))
     length, size, bars = _check_rows(rows, bars, scale)
+    labels = _check_labels(labels, length)
     check_positive("num_frames", num_frames)
     numbers = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int).tolist()
     left = text_width(["frame", *rows, *(bar.unit for bar in bars.values())]) + 2 * GAP
@@ -115,7 +118,7 @@ def save_strip(
     canvas.write((left - GAP, top - LINE // 2), "frame", anchor="rm")
     places = range(left, right, size[0] + GAP)
     for x, number in zip(places, numbers, strict=True):
-        canvas.write((x + size[0] // 2, top - LINE // 2), str(number), anchor="mm")
+        canvas.write((x + size[0] // 2, top - LINE // 2), labels[number], anchor="mm")
     for y, (name, frames) in zip(range(top, bottom, size[1] + GAP), rows.items(), strict=True):
         bar = bars.get(name)
         label = f"{name}\n{bar.unit}" if bar and bar.unit else name
@@ -136,8 +139,11 @@ def save_animation(
     scale: int | None = None,
     title: str = "",
     bars: Mapping[str, Bar] | None = None,
+    labels: Sequence[str] | None = None,
 ) -> None:
-    """Saves clips or overlays side by side under their names, with the frame's number, as an endless GIF or an MP4.
+    """Saves clips or overlays side by side under their names, with the frame's label, as an endless GIF or an MP4.
+
+    Large frames that would make the picture wider than 1500 pixels are drawn in several lines.
 
     Args:
       path: Where to, ending in .gif or .mp4 (H.264).
@@ -146,6 +152,7 @@ def save_animation(
       scale: Magnification of the frames, a whole number; by default the least that makes them 144 pixels high.
       title: First line of the picture.
       bars: Colour bars by name, drawn below the clip.
+      labels: Of all T frames, such as "127, 4.23 s"; their numbers from 0 if None.
 
     Raises:
       ValueError: If there are no rows, their shapes differ, a bar has no row, or the suffix or an option is not
@@ -153,27 +160,48 @@ def save_animation(
     """
     suffix = _check_suffix(path, (".gif", ".mp4"))
     length, size, bars = _check_rows(rows, bars, scale)
+    labels = _check_labels(labels, length)
     if not fps > 0:
         raise ValueError(f"`fps` must be above 0; got {fps}.")
+    draw = _sheet(rows, bars, size, [f"frame {label}" for label in labels], title)
+    with write_atomically(path) as file:
+        write_animation(file, [draw(number).image for number in range(length)], fps, suffix[1:])
+
+
+def _sheet(
+    rows: Mapping[str, Pictures], bars: Mapping[str, Bar], size: tuple[int, int], labels: Sequence[str], title: str
+) -> Callable[[int], Canvas]:
+    """Draws a frame of all rows: side by side under their names, their bars below, in lines of equal length."""
     texts = [*rows, *("   ".join(bar.ends) for bar in bars.values()), *(bar.unit for bar in bars.values())]
-    column, top = max(size[0], text_width(texts)), 2 * LINE
-    bottom, right = top + size[1] + GAP, GAP + len(rows) * (column + 3 * GAP)
-    right = max(right, text_width([f"{title}   frame {length}"]) + 2 * GAP)
-    sides = right, bottom + (round(2.6 * LINE) if bars else 0)
-    images = []
-    for number in range(length):
-        canvas = Canvas(*(side + side % 2 for side in sides))  # H.264 halves the colours' resolution
+    column = max(size[0], text_width(texts))
+    num_lines = -(-len(rows) // max(_LARGEST_WIDTH // column, 1))
+    per_line = -(-len(rows) // num_lines)
+    line = LINE + size[1] + GAP + (round(2.6 * LINE) if bars else 0)
+    right = max(GAP + per_line * (column + 3 * GAP), text_width(f"{title}   {label}" for label in labels) + 2 * GAP)
+    sides = [side + side % 2 for side in (right, LINE + num_lines * line)]  # H.264 halves the colours' resolution
+
+    def draw(number: int) -> Canvas:
+        canvas = Canvas(*sides)
         canvas.write((GAP, LINE // 2), title, anchor="lm")
-        canvas.write((right - GAP, LINE // 2), f"frame {number}", anchor="rm")
-        for x, (name, frames) in zip(range(GAP, right, column + 3 * GAP), rows.items(), strict=False):
+        canvas.write((right - GAP, LINE // 2), labels[number], anchor="rm")
+        for place, (name, frames) in enumerate(rows.items()):
+            x, top = GAP + place % per_line * (column + 3 * GAP), 2 * LINE + place // per_line * line
             canvas.write((x + column // 2, top - LINE // 2), name, anchor="mm")
             canvas.paste(frames[number], (x + (column - size[0]) // 2, top), size)
             if bar := bars.get(name):
+                bottom = top + size[1] + GAP
                 canvas.draw_bar((x, bottom), column, bar, upright=False)
                 canvas.write((x + column // 2, bottom + 2 * LINE), bar.unit, anchor="mm")
-        images.append(canvas.image)
-    with write_atomically(path) as file:
-        write_animation(file, images, fps, suffix[1:])
+        return canvas
+
+    return draw
+
+
+def _check_labels(labels: Sequence[str] | None, length: int) -> Sequence[str]:
+    """The labels of all frames."""
+    if labels is not None and len(labels) != length:
+        raise ValueError(f"`labels` must be of the {length} frames; got {len(labels)}.")
+    return [str(number) for number in range(length)] if labels is None else labels
 
 
 def _check_suffix(path: str | Path, known: tuple[str, ...]) -> str:

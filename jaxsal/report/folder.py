@@ -5,16 +5,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxsal.core.controls import is_control
 from jaxsal.core.files import file_name, remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.sealed import write_json
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
-from jaxsal.drawing.pictures import overlay, save_animation, save_strip
+from jaxsal.drawing.pictures import save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
+from jaxsal.drawing.recording import Excerpts, On, ground_of
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
@@ -48,6 +47,7 @@ def explain_to_folder(
     command: str,
     animation: str = "gif",
     outline: bool = False,
+    on: On = "recording",
     **notes: object,
 ) -> Written:
     """Explains clips with a trained network and writes the folder of the run.
@@ -60,6 +60,8 @@ def explain_to_folder(
       command: What was typed.
       animation: "gif" or "mp4".
       outline: Whether the actor's outline is drawn on the overlays, where his pixels are known.
+      on: What maps are drawn on: "recording", the frames of a clip's recording, where it has one, or "input", the clip
+        as the network takes it.
       **notes: Further entries of run.json.
 
     Returns:
@@ -83,7 +85,8 @@ def explain_to_folder(
         )
         provenance = made_by(command, options, checkpoint, places, **notes)
         masks = known_masks(cases)
-        shown: Any = dict(animation=animation, masks=masks, outline=outline)
+        excerpts = by_part({case.name: case.excerpt for case in cases if case.excerpt is not None})
+        shown: Any = dict(animation=animation, masks=masks, outline=outline, excerpts=excerpts, on=on)
         rows = write_folder(directory, explanations, spec.names, provenance, **shown)
         return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]))
 
@@ -103,6 +106,8 @@ def write_folder(
     animation: str = "gif",
     masks: Mapping[str, Mask] = MappingProxyType({}),
     outline: bool = False,
+    excerpts: Excerpts = MappingProxyType({}),
+    on: On = "recording",
 ) -> list[SummaryRow]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
@@ -121,6 +126,8 @@ def write_folder(
       animation: "gif" or "mp4".
       masks: By clip, the actor's pixels, where they are known.
       outline: Whether their outline is drawn on the overlays.
+      excerpts: By clip, where its frames come from, where that is known.
+      on: What maps are drawn on, as of `explain_to_folder`.
 
     Returns:
       The rows of the table.
@@ -141,7 +148,8 @@ def write_folder(
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
     for scene in group_by_scene(explanations):
-        draw_overlays(directory / "overlays", scene, classes, animation, masks=masks if outline else {})
+        drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
+        draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
     return summary
 
 
@@ -152,11 +160,14 @@ def draw_overlays(
     animation: str = "gif",
     *,
     masks: Mapping[str, Mask] = MappingProxyType({}),
+    excerpts: Excerpts = MappingProxyType({}),
+    on: On = "recording",
 ) -> None:
     """Draws the clips of a scene and their maps as strips of frames (PNG) and as animations (GIF or MP4).
 
     Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures. Of a
-    scene that a network took in both spectra there are files of each, and both maps have the same limits.
+    scene that a network took in both spectra there are files of each, and both maps have the same limits. On the frames
+    of a recording the part that the network saw is outlined; animations play at the recording's speed.
 
     Args:
       directory: Where to.
@@ -164,21 +175,25 @@ def draw_overlays(
       classes: Names of the classes.
       animation: "gif" or "mp4".
       masks: By clip, the actor's pixels, whose outline is drawn.
+      excerpts: By clip, where its frames come from, where that is known.
+      on: What maps are drawn on, as of `explain_to_folder`.
     """
     parts = [(part, scene) for scene in explanations for part in of_each_spectrum(scene)]
     for e, scene in parts:
-        rows, bars = {"input": np.rint(255 * np.asarray(e.clip)).astype(np.uint8)}, {}
+        ground = ground_of(e.clip, excerpts.get(e.name), on)
+        rows, bars = {ground.name: ground.frames}, {}
         for method in (method for method in e.maps if not is_control(method)):
             both = scene.maps[method]
             limits = scene_limits(both) if isinstance(both, Mapping) else colour_limits(e, method, explanations)
             bars[method] = map_bar(e.maps[method], map_unit(method, e.ledger), limits=limits)
-            rows[method] = overlay(e.clip, e.maps[method], limits=limits)
+            rows[method] = ground.overlay(e.maps[method], bars[method])
+        rows = {name: ground.outlined(frames) for name, frames in rows.items()}
         if (mask := masks.get(e.name)) is not None:
-            rows = {name: draw_outline(np.asarray(frames), np.asarray(mask)) for name, frames in rows.items()}
+            rows = {name: draw_outline(frames, ground.mask(mask)) for name, frames in rows.items()}
         stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
-        title = _title(e, classes)
-        save_strip(directory / f"{stem}.png", rows, title=title, bars=bars)
-        save_animation(directory / f"{stem}.{animation}", rows, title=title, bars=bars)
+        shown: Any = dict(title=_title(e, classes), bars=bars, labels=ground.labels)
+        save_strip(directory / f"{stem}.png", rows, num_frames=ground.columns, **shown)
+        save_animation(directory / f"{stem}.{animation}", rows, fps=ground.fps, **shown)
 
 
 def colour_limits(explanation: Explanation, method: str, scene: Sequence[Explanation]) -> tuple[float, float]:

@@ -7,6 +7,7 @@ import pytest
 
 import runs
 from jaxsal.commands import cli
+from jaxsal.report import folder
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 
@@ -44,6 +45,20 @@ def test_json_for_machines(run_folder, seen, run, tmp_path):
     assert set(clip["methods"]) == {"Grad-CAM", "random", "smooth"}
     assert 0 <= clip["methods"]["Grad-CAM"]["deletion"] <= 1
     assert json.loads((tmp_path / "out" / "run.json").read_text())["command"].startswith("jaxsal explain")
+
+
+def test_maps_are_drawn_on_the_recording_or_on_the_input(run_folder, seen, run, monkeypatch, tmp_path):
+    """The recording has frames of 20 x 24 pixels, of which the network sees 16 x 16."""
+    drawn = []
+    monkeypatch.setattr(folder, "save_animation", lambda path, rows, **shown: drawn.append((rows, shown)))
+    words = ["explain", seen, "--checkpoint", run_folder, "--method", "gradcam", "--num-steps", "3"]
+    for on in ("recording", "input"):
+        run(*words, "--controls", "smooth", "--start", "1", "--on", on, "--output", tmp_path / on)
+    (own, shown), (seen_part, _) = drawn
+    assert [rows["Grad-CAM"].shape for rows in (own, seen_part)] == [(4, 20, 24, 3), (4, 16, 16, 3)]
+    assert list(own) == ["recording", "Grad-CAM"]
+    assert (own["recording"][:, 10, [2, 21]] == 255).all()  # the edge of what the network saw
+    assert list(shown["labels"]) == ["1", "2", "3", "4"]
 
 
 def test_notes_are_said_before_and_without_computing(run_folder, seen, dry_run, capsys, tmp_path):

@@ -34,9 +34,11 @@ def test_compared_maps_share_their_steps_of_colour(found, tmp_path):
 
 def test_a_title_says_the_clip_and_whether_the_answer_is_right(found, tmp_path, monkeypatch):
     titles = {}
-    monkeypatch.setattr("jaxsal.report.folder.save_strip", lambda path, rows, title, bars: titles.update({path: bars}))
     monkeypatch.setattr(
-        "jaxsal.report.folder.save_animation", lambda path, rows, title, bars: titles.update({path: title})
+        "jaxsal.report.folder.save_strip", lambda path, rows, title, bars, **_: titles.update({path: bars})
+    )
+    monkeypatch.setattr(
+        "jaxsal.report.folder.save_animation", lambda path, rows, title, bars, **_: titles.update({path: title})
     )
     first = found[0]._replace(name="first", label=2, target=1, probabilities=np.array([0.1, 0.2, 0.0, 0.7]))
     draw_overlays(tmp_path, [first], CLASSES, "mp4")
