@@ -57,7 +57,7 @@ def test_maps_are_drawn_on_the_recording_or_on_the_input(run_folder, seen, run, 
     (own, shown), (seen_part, _) = drawn
     assert [rows["Grad-CAM"].shape for rows in (own, seen_part)] == [(4, 20, 24, 3), (4, 16, 16, 3)]
     assert list(own) == ["recording", "Grad-CAM"]
-    assert (own["recording"][:, 10, [2, 21]] == 255).all()  # the edge of what the network saw
+    assert (own["recording"][:, 10, [2, 20]] == 255).all()  # the edge of what the network saw
     assert list(shown["labels"]) == ["1", "2", "3", "4"]
 
 
