@@ -49,7 +49,8 @@ def _optional(info: PrimitiveTypeInfo) -> Any:
     kinds = [kind for kind in get_args(info.type) if kind is not NoneType]
     if info.type_origin not in (Union, UnionType) or NoneType not in get_args(info.type):
         return None
-    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(Union[tuple(kinds)], info.markers))  # noqa: UP007
+    joined: Any = Union[tuple(kinds)]  # noqa: UP007
+    spec = ConstructorRegistry.get_primitive_spec(PrimitiveTypeInfo.make(joined, info.markers))
     if not isinstance(spec, PrimitiveConstructorSpec):
         return spec
     return dataclasses.replace(

@@ -55,7 +55,7 @@ def read_table(path: Path) -> tuple[list[str], list[Row]]:
         columns = [name.strip() for name in reader.fieldnames or ()]
         reader.fieldnames = columns
         for line in reader:
-            surplus = [cell for cell in line.get(None) or () if cell.strip()]  # type: ignore[call-overload]
+            surplus = [cell for cell in line.get(None) or () if cell.strip()]
             if surplus:
                 raise ValueError(
                     f"`{path.name}` must have {len(columns)} cells a row at most; got {surplus[0]!r} beside them in "

@@ -137,7 +137,7 @@ def check_inference(score_fn: ScoreFn) -> None:
         return
     from flax import nnx
 
-    for path, part in nnx.iter_modules(score_fn):
+    for path, part in nnx.iter_modules(score_fn) if isinstance(score_fn, nnx.Module) else ():
         for name, inference in (("deterministic", True), ("use_running_average", True)):
             if getattr(part, name, inference) is False:
                 place = ".".join(map(str, path)) or "the module"

@@ -145,7 +145,7 @@ class Sources:
           >>> network.features(jnp.ones((2, 4, 4, 3))).shape, jaxsal.gradcam(network, jnp.ones((2, 4, 4, 3))).shape
           ((2, 2, 2, 3), (2, 4, 4))
         """
-        place = Positions(tuple(grid), skip)
+        place = Positions(grid, skip)
         parts = TokenFeatures(features, place), TokenHead(features, head, place), TokenNetwork(features, head)
         return cls._made(*parts, params, mean, std, frames_per_mask, scores, classes)
 

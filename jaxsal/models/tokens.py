@@ -24,6 +24,7 @@ class Positions:
     def __post_init__(self):
         if self.grid is not None:
             check_shape("grid", self.grid)
+            object.__setattr__(self, "grid", tuple(self.grid))
         if self.skip < 0 or (self.skip and self.grid is None):
             raise ValueError(f"`skip` must be at least 0, and 0 without `grid`; got {self.skip}.")
 

@@ -87,7 +87,8 @@ class NetworkSpec:
     def from_json(cls, values: dict[str, Any]) -> "NetworkSpec":
         """The spec from what `dataclasses.asdict` and JSON made of it; unknown architectures are refused."""
         tuples = {name: tuple(values[name]) for name in ("classes", "mean", "std")}
-        form = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in values["form"])
+        given = values.get("form", ())
+        form = tuple((name, tuple(value) if isinstance(value, list) else value) for name, value in given)
         return cls(**(values | tuples | {"form": form}))
 
     @property

@@ -37,8 +37,9 @@ def doubts_of_colour(frames: UInt8[np.ndarray, "N H W 3"], spectrum: str, path: 
 
 def doubts_of_pair(visible: Recording, infrared: Recording) -> Iterator[str]:
     """What speaks against two recordings being of one scene."""
-    durations = [_duration(recording) for recording in (visible, infrared)]
-    if None not in durations and abs(durations[0] - durations[1]) > 0.1 * max(durations):  # type: ignore[operator]
+    known = (_duration(recording) for recording in (visible, infrared))
+    durations = [duration for duration in known if duration is not None]
+    if len(durations) == 2 and abs(durations[0] - durations[1]) > 0.1 * max(durations):
         yield (
             f"The recordings differ in duration: {visible.path} has {durations[0]:.1f} s, {infrared.path} "
             f"{durations[1]:.1f} s."
