@@ -215,7 +215,9 @@ def test_functions_that_give_something_else(no_shape_checks):
         rise(KEY, lambda clip: (clip[0, 0, 0], clip), CLIP)
 
 
-@pytest.mark.parametrize("wrap", [lambda z: z, lambda z: {"logits": z}, namedtuple("Output", "logits")], ids=str)
+@pytest.mark.parametrize(
+    "wrap", [lambda z: z, lambda z: {"logits": z}, namedtuple("Output", "logits")], ids=["array", "dict", "tuple"]
+)
 def test_outputs_that_hold_logits_are_understood(wrap):
     class Wrapped(nn.Module):
         @nn.compact
