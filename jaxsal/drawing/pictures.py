@@ -61,8 +61,6 @@ def overlay(
     """
     frames = np.asarray(check_clip(clip, channels=3))
     values = np.asarray(check_map(saliency, frames.shape), np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("`saliency` must be finite; got an infinite value.")
     if not 0 <= opacity <= 1:
         raise ValueError(f"`opacity` must be in [0, 1]; got {opacity}.")
     check_choice("colormap", colormap, COLORMAPS)

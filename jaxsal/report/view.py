@@ -181,8 +181,6 @@ def _maps(
 ) -> list[PanelMap]:
     if not isinstance(value, RiseLedger):
         values = np.asarray(check_map(value, clip.shape))
-        if not np.isfinite(values).all():
-            raise ValueError("`saliency` must be finite; got an infinite value.")
         return [PanelMap(method, explained, values, unit=map_unit(method.split(",")[0]))]
     if value.clip_fingerprint != fingerprint(clip):
         raise ValueError(f"The ledger {method!r} in `saliency` was computed for a different clip.")

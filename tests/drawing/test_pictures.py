@@ -59,7 +59,7 @@ def test_constant_map_is_drawn_low_everywhere(limits):
         (dict(clip=CLIP[..., :1]), r"`clip` must have 3 channels; got shape \(4, 5, 6, 1\)"),
         (dict(saliency=SALIENCY[:, :3]), r"`saliency` must have shape \(T', 5, 6\); got \(2, 3, 6\)"),
         (dict(saliency=np.ones((3, 5, 6))), "`saliency` must divide the clip's 4 frames; got 3"),
-        (dict(saliency=np.full((1, 5, 6), np.inf)), "`saliency` must be finite; got an infinite value"),
+        (dict(saliency=np.full((1, 5, 6), np.inf)), "`saliency` must be finite; got values from inf to inf"),
         (dict(limits=(1.0, 0.0)), r"`limits` must be two finite numbers, low <= high; got \(1.0, 0.0\)"),
         (dict(limits=(0.0, np.nan)), "`limits` must be two finite numbers"),
         (dict(opacity=1.5), r"`opacity` must be in \[0, 1\]; got 1.5"),
