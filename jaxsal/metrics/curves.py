@@ -167,7 +167,6 @@ def _curve(
     batch, report = prepare(score_fn, [clip]), as_progress(progress, "insertion" if keep else "deletion", "steps")
     target = batch.target(target, all_classes=False)
     ranked, only = check_saliency(saliency, batch.clip_shape, batch.spectra)
-    batch.check_logits()
     traced = batch.traced or isinstance(ranked, jax.core.Tracer)
     if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):
         raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
@@ -175,6 +174,7 @@ def _curve(
     (scores,) = curve_scores(
         batch, [0], ranked[None], [target], options, keep, only=only, chunk_size=chunk_size, progress=report
     )
+    batch.check_logits()  # the untouched clip is a step of the curve
     curve = read_curve(scores, target, options)
     return curve if traced else jax.device_put(curve)
 
