@@ -2,13 +2,14 @@
 
 from functools import partial
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import runs
 import toys
-from jaxsal import deletion, gradcam, insertion, rise_ledger, score_masks, sidu
+from jaxsal import Classifier, deletion, gradcam, insertion, rise_ledger, score_masks, sidu
 from jaxsal.engine import inputs
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
@@ -36,6 +37,7 @@ def run():
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=np.zeros((3, 2), np.float32))
     explain_one_clip(classifier)
     explain_several_clips(classifier)
+    explain_another_layer()
     jax.eval_shape(
         partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
     )
@@ -72,6 +74,13 @@ def explain_several_clips(classifier):
     score_requests(batch, families, requests, baseline=Baseline.of("mean"))
     sidu_module.sidu_scores(batch, RECIPES["default"].sidu)
     curve_scores(batch, [0, 1], maps, [0, 1], RECIPES["default"].insertion, True)
+
+
+def explain_another_layer():
+    """Of a Flax module as it is."""
+    network = nn.Sequential((nn.Conv(2, (3, 3, 3)), nn.relu, lambda found: found.mean((1, 2, 3)), nn.Dense(2)))
+    classifier = Classifier.from_model(network, network.init(jax.random.key(0), CLIP[None]))
+    sidu(classifier.at("layers_0"), CLIP, 0)
 
 
 def explain_by_shapes(spec, precision):

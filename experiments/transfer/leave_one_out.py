@@ -27,7 +27,7 @@ def main(
 
     Args:
       data: Folder with IR/, TV/ and segments.csv.
-      start: Trained network, as of `jaxsal train --start`.
+      start: Trained network, as of --start of `jaxsal train`.
       strides: Steps of the recording between frames, by spectrum; the network's own if left out.
       weight_decay: Of the head.
     """

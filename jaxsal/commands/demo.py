@@ -208,7 +208,11 @@ class Demo(Verb):
         if (run := self.output / "run.json").is_file():
             options = read_json(run, "Run the demo without --dry-run: it writes the file again.")["options"]
             explaining = dataclasses.replace(explaining, threshold=options["threshold"])
-        trained: Any = dict(files=("checkpoints", "history.jsonl", EVIDENCE), steps=steps, steps_done=done)
+        trained: Any = dict(
+            files=("checkpoints", "history.jsonl", EVIDENCE, "actor.csv", "actor_contrasts.csv"),
+            steps=steps,
+            steps_done=done,
+        )
         outline = outline_explaining(spec, variables, cases, explaining, self.output, **trained)
         return Output(outline.text, outline.data)
 

@@ -4,6 +4,7 @@ A layer is looked at where it is called, so a module need not be written as feat
 modules have in common is understood here.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ class ModelMethod:
     model: Model
     method: str
 
+    def __post_init__(self):
+        object.__setattr__(self, "model", hashable(self.model))
+
     def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
         """Of one clip, or of the activations of one."""
         return _apply(self, variables, inputs)
@@ -49,6 +53,19 @@ class ModelMethod:
             return {}
         parameters = inspect.signature(type(self.model).__call__).parameters
         return {name: value for name, value in _INFERENCE.items() if name in parameters}
+
+
+def hashable(value: Any) -> Any:
+    """A module whose fields are hashable, as compiled programs need it: lists, as of `nn.Sequential`, become tuples."""
+    try:
+        hash(value)
+    except TypeError:
+        if isinstance(value, list | tuple):
+            return tuple(map(hashable, value))
+        if isinstance(value, nn.Module):
+            names = {field.name for field in dataclasses.fields(value)} - {"parent", "name"}
+            return value.clone(**{name: hashable(getattr(value, name)) for name in names})
+    return value
 
 
 @partial(jax.jit, static_argnums=(0,))

@@ -93,7 +93,7 @@ def test_bad_results():
     good = ClipResult("walk", "IR", "RISE", 0, 0, 0.1, 0.9, 0.1, 0.1, 1.0)
     for results, message in [
         ([], "`results` must hold at least one clip; got none"),
-        ([good._replace(spectrum="UV")], r"`results` must be of the spectra \('IR', 'TV'\); got 'UV'"),
+        ([good._replace(spectrum="UV")], r"`results` must be of the spectra \('IR', 'TV', 'FUSED'\); got 'UV'"),
         ([good._replace(insertion=math.nan)], "`results` must be finite; got .*insertion=nan"),
         ([good, good], r"a clip once per spectrum and method; got 'walk' \(IR\) twice for RISE"),
         (
