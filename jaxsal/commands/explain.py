@@ -117,7 +117,7 @@ class Explain(Verb):
 
         if len(excerpts) < 2:
             raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
-        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target, excerpt=excerpts)
+        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target)
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

@@ -8,7 +8,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -49,7 +49,7 @@ class Case(NamedTuple):
     target: int | None = None
     actor: str = ""
     load_mask: Callable[[], Any] | None = None
-    excerpt: Excerpt | Mapping[str, Excerpt] | None = field(default=None, compare=False)
+    excerpt: Excerpt | Mapping[str, Excerpt] | None = None
 
 
 @dataclass(frozen=True)
