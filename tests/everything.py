@@ -33,7 +33,7 @@ GRID = dict(num_masks=6, grid_shape=(2, 3, 3), keep_prob=0.5)
 def run():
     """All of it: classifiers without a network as a user would, networks by their shapes alone."""
     jax.config.update("jax_numpy_dtype_promotion", "strict")
-    inputs._on_host = lambda array: isinstance(array, np.ndarray)  # as on an accelerator
+    inputs.on_host = lambda array: isinstance(array, np.ndarray)  # as on an accelerator
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=np.zeros((3, 2), np.float32))
     explain_one_clip(classifier)
     explain_several_clips(classifier)

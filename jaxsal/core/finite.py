@@ -19,7 +19,7 @@ def check_weights(name: str, weights: PyTree, *, wherever: bool = False) -> None
     for path, leaf in jax.tree_util.tree_leaves_with_path(weights):
         if not hasattr(leaf, "dtype") or not jnp.issubdtype(leaf.dtype, np.floating):
             continue
-        if not (wherever or _on_host(leaf)):
+        if not (wherever or on_host(leaf)):
             continue
         values = np.asarray(leaf)
         if np.isfinite(values.sum(dtype=np.float64)):
@@ -45,7 +45,8 @@ def check_logits(logits: Float[AnyArray, " K"], subject: str, weights: PyTree) -
     raise ValueError(f"`classifier` must give finite logits; got {logits[wrong]} at logit {wrong} for {subject}.")
 
 
-def _on_host(leaf: object) -> bool:
+def on_host(leaf: object) -> bool:
+    """Whether NumPy can see an array as it is, without a copy from an accelerator; not so while it is traced."""
     if isinstance(leaf, np.ndarray):
         return True
     if not isinstance(leaf, jax.Array) or isinstance(leaf, jax.core.Tracer):

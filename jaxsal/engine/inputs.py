@@ -13,6 +13,7 @@ from jaxtyping import Int, PyTree
 
 from jaxsal.core.callables import call_each, call_parts_each, shape_of
 from jaxsal.core.checks import check_positive
+from jaxsal.core.finite import on_host
 from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn
 from jaxsal.engine.spectra import spectra_of
 from jaxsal.models.modules import described
@@ -84,18 +85,12 @@ def value_range(array: AnyArray) -> tuple[float, float]:
     """The least and the greatest value, NaN where one is, waiting once for the device; 0 and 1 while not known."""
     if isinstance(array, jax.core.Tracer):
         return 0.0, 1.0
-    if _on_host(array):
+    if on_host(array):
         values = np.asarray(array)  # no copy, and no program to wait for
         return float(values.min()), float(values.max())
     with jax.ensure_compile_time_eval():  # the array may be a constant in a program of the caller's
         low, high = np.asarray(_range(array)).tolist()
     return low, high
-
-
-def _on_host(array: AnyArray) -> bool:
-    if isinstance(array, np.ndarray):
-        return True
-    return array.is_fully_addressable and all(device.platform == "cpu" for device in array.devices())
 
 
 @jax.jit

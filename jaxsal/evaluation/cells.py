@@ -38,8 +38,7 @@ class Case(NamedTuple):
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
       load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none. Of a scene
         those in every spectrum.
-      excerpt: Which frames of which recording the clip consists of, of a scene by spectrum; None where it is of no
-        recording.
+      excerpt: Which frames of which recording the clip consists of; None where it is of none, and for scenes.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Case(NamedTuple):
     target: int | None = None
     actor: str = ""
     load_mask: Callable[[], Any] | None = None
-    excerpt: Excerpt | Mapping[str, Excerpt] | None = None
+    excerpt: Excerpt | None = None
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def explain_to_folder(
         )
         provenance = made_by(command, options, checkpoint, places, **notes)
         masks = known_masks(cases)
-        excerpts = by_part({case.name: case.excerpt for case in cases if case.excerpt is not None})
+        excerpts = {case.name: case.excerpt for case in cases if case.excerpt is not None}
         shown: Any = dict(animation=animation, masks=masks, outline=outline, excerpts=excerpts, on=on)
         rows = write_folder(directory, explanations, spec.names, provenance, **shown)
         return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]))

@@ -84,7 +84,7 @@ class Traffic:
             (np, "concatenate", self.fetch),
         ):
             patch.setattr(module, name, self.spied(getattr(module, name), seen))
-        patch.setattr(inputs, "_on_host", lambda array: isinstance(array, np.ndarray))  # as on an accelerator
+        patch.setattr(inputs, "on_host", lambda array: isinstance(array, np.ndarray))  # as on an accelerator
 
     def spied(self, function, seen):
         def spy(first, *others, **options):

@@ -235,7 +235,7 @@ def test_bad_input(options, message, no_shape_checks):
 def test_values_are_checked_wherever_they_are(on_host, value, found, array, monkeypatch):
     """On an accelerator they are not fetched, but looked at there."""
     if not on_host:
-        monkeypatch.setattr(inputs, "_on_host", lambda array: False)
+        monkeypatch.setattr(inputs, "on_host", lambda array: False)
     values = np.linspace(0, 1, CLIP.size, dtype=np.float32).reshape(CLIP.shape)
     assert inputs.check_clip(array(values), toys.constant()).shape == CLIP.shape
     values[1, 2, 3, 0] = value
