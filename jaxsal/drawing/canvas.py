@@ -4,8 +4,9 @@ Pillow draws, not matplotlib: a frame is enlarged by a whole number, so that all
 16 frames of an animation take half a second, not eight.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -75,25 +76,37 @@ def text_width(texts: Iterable[str]) -> int:
     return max(int(np.ceil(font.getlength(text))) for text in texts)
 
 
-def write_animation(file: BinaryIO, images: Sequence["Image"], fps: float, kind: str) -> None:
-    """Writes an endless GIF ("gif"), or an MP4 ("mp4"): H.264 at a quality that no eye tells from the frames."""
+def write_animation(file: BinaryIO, images: Iterable["Image"], fps: float, kind: str) -> None:
+    """Writes an endless GIF ("gif"), or an MP4 ("mp4"): H.264 at a quality that no eye tells from the frames.
+
+    Images of an MP4 are taken one by one; a GIF needs all of them for its colours.
+    """
     check_installed("av")
     import av
 
     rate = Fraction(fps).limit_denominator(1000)
-    frames = [av.VideoFrame.from_image(image) for image in images]
-    for number, frame in enumerate(frames):
-        frame.pts, frame.time_base = number, 1 / rate
+    numbered = _frames(images, rate)
+    first = next(numbered)
+    frames = chain([first], numbered)
     with av.open(file, "w", format=kind) as container:
         stream = container.add_stream("gif" if kind == "gif" else "libx264", rate=rate)
-        stream.width, stream.height = images[0].size
+        stream.width, stream.height = first.width, first.height
         if kind == "gif":
-            stream.pix_fmt, frames = "pal8", _with_palette(frames)
+            stream.pix_fmt, frames = "pal8", iter(_with_palette(list(frames)))
         else:
             stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
         for frame in frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+def _frames(images: Iterable["Image"], rate: Fraction) -> Iterator["VideoFrame"]:
+    import av
+
+    for number, image in enumerate(images):
+        frame = av.VideoFrame.from_image(image)
+        frame.pts, frame.time_base = number, 1 / rate
+        yield frame
 
 
 def _with_palette(frames: Sequence["VideoFrame"]) -> list["VideoFrame"]:

@@ -1,6 +1,6 @@
 """Saliency maps as pictures: coloured over the clip, as a strip of frames or as an animation."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -161,31 +161,43 @@ def save_animation(
     labels = _check_labels(labels, length)
     if not fps > 0:
         raise ValueError(f"`fps` must be above 0; got {fps}.")
-    draw = _sheet(rows, bars, size, [f"frame {label}" for label in labels], title)
+    texts = [f"frame {label}" for label in labels]
+    draw = sheet(list(rows), bars, size, [(title, text) for text in texts])
+    pictures = (draw({name: frames[n] for name, frames in rows.items()}, title, texts[n]).image for n in range(length))
     with write_atomically(path) as file:
-        write_animation(file, [draw(number).image for number in range(length)], fps, suffix[1:])
+        write_animation(file, pictures, fps, suffix[1:])
 
 
-def _sheet(
-    rows: Mapping[str, Pictures], bars: Mapping[str, Bar], size: tuple[int, int], labels: Sequence[str], title: str
-) -> Callable[[int], Canvas]:
-    """Draws a frame of all rows: side by side under their names, their bars below, in lines of equal length."""
-    texts = [*rows, *("   ".join(bar.ends) for bar in bars.values()), *(bar.unit for bar in bars.values())]
-    column = max(size[0], text_width(texts))
-    num_lines = -(-len(rows) // max(_LARGEST_WIDTH // column, 1))
-    per_line = -(-len(rows) // num_lines)
+def sheet(
+    names: Sequence[str], bars: Mapping[str, Bar], size: tuple[int, int], texts: Iterable[tuple[str, str]]
+) -> Callable[[Mapping[str, UInt8[np.ndarray, "H W 3"]], str, str], Canvas]:
+    """Draws pictures side by side under their names, their bars below, in lines of equal length.
+
+    Args:
+      names: Of the pictures.
+      bars: Colour bars by name.
+      size: Width and height at which pictures are drawn.
+      texts: The titles and labels that are to fit.
+
+    Returns:
+      A function of pictures by name, a title and a label.
+    """
+    below = [*names, *("   ".join(bar.ends) for bar in bars.values()), *(bar.unit for bar in bars.values())]
+    column = max(size[0], text_width(below))
+    num_lines = -(-len(names) // max(_LARGEST_WIDTH // column, 1))
+    per_line = -(-len(names) // num_lines)
     line = LINE + size[1] + GAP + (round(2.6 * LINE) if bars else 0)
-    right = max(GAP + per_line * (column + 3 * GAP), text_width(f"{title}   {label}" for label in labels) + 2 * GAP)
+    right = max(GAP + per_line * (column + 3 * GAP), text_width("   ".join(both) for both in texts) + 2 * GAP)
     sides = [side + side % 2 for side in (right, LINE + num_lines * line)]  # H.264 halves the colours' resolution
 
-    def draw(number: int) -> Canvas:
+    def draw(pictures: Mapping[str, UInt8[np.ndarray, "H W 3"]], title: str, label: str) -> Canvas:
         canvas = Canvas(*sides)
         canvas.write((GAP, LINE // 2), title, anchor="lm")
-        canvas.write((right - GAP, LINE // 2), labels[number], anchor="rm")
-        for place, (name, frames) in enumerate(rows.items()):
+        canvas.write((right - GAP, LINE // 2), label, anchor="rm")
+        for place, (name, picture) in enumerate(pictures.items()):
             x, top = GAP + place % per_line * (column + 3 * GAP), 2 * LINE + place // per_line * line
             canvas.write((x + column // 2, top - LINE // 2), name, anchor="mm")
-            canvas.paste(frames[number], (x + (column - size[0]) // 2, top), size)
+            canvas.paste(picture, (x + (column - size[0]) // 2, top), size)
             if bar := bars.get(name):
                 bottom = top + size[1] + GAP
                 canvas.draw_bar((x, bottom), column, bar, upright=False)
