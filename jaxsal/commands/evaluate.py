@@ -20,7 +20,7 @@ class Evaluate(Verb):
     """
 
     checkpoint: Path
-    """Folder of a run of `jaxsal demo`, `train` or `convert`."""
+    """Folder of a run of `jaxsal demo`, `train` or `convert`; or a weight file, as for `jaxsal explain`."""
     data: Annotated[str, tyro.conf.arg(metavar="SET")] = "synthetic"
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     output: Path = Path("runs/evaluate")
@@ -43,11 +43,11 @@ class Evaluate(Verb):
         from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.report.folder import explain_to_folder
         from jaxsal.report.table import summary_records
-        from jaxsal.training.checkpoint import open_checkpoint
+        from jaxsal.training.transfer import open_network
 
         self.options.check()
         check_positive("clips_per_spectrum", self.clips_per_spectrum)
-        checkpoint = open_checkpoint(self.checkpoint)
+        checkpoint = open_network(self.checkpoint)
         spec = checkpoint.spec
         training = checkpoint.origin.get("options", {"seed": 0})  # a converted network was not trained here
         clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])

@@ -37,7 +37,8 @@ class Explain(Verb):
     clip: Annotated[Path, tyro.conf.Positional]
     """A video file, a folder of numbered images, a TIFF of several pages, or an array file (.npy, .npz)."""
     checkpoint: Annotated[Path | None, unset("--network")] = None
-    """Folder of a run of `jaxsal demo`, `train` or `convert`."""
+    """Folder of a run of `jaxsal demo`, `train` or `convert`; a weight file (.pt, .pth, .ckpt, .safetensors) as
+    `jaxsal convert` reads it; or a folder of the Hugging Face Hub."""
     network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
     """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d)."""
     footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)
@@ -65,6 +66,8 @@ class Explain(Verb):
         checkpoint = self._checkpoint()
         spec = checkpoint.spec
         cases, notes = self._cases(spec)
+        if self.checkpoint is not None and self.checkpoint.is_file():
+            notes = [*notes, *checkpoint.origin["taken"]]
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
             outline = dataclasses.replace(outline, notes=(*outline.notes, *notes))
@@ -82,17 +85,14 @@ class Explain(Verb):
         return Output(text, dict(clips=explained(explanations, spec.names), output=str(self.output)))
 
     def _checkpoint(self) -> "Checkpoint":
-        from jaxsal.training.checkpoint import open_checkpoint
-        from jaxsal.training.pretrained import open_pretrained
+        from jaxsal.training.transfer import open_network
 
-        if self.network is not None and self.checkpoint is None:
-            return open_pretrained(self.network)
-        if self.checkpoint is not None and self.network is None:
-            return open_checkpoint(self.checkpoint)
-        given = "neither" if self.checkpoint is None else "both"
+        sources = [source for source in (self.checkpoint, self.network) if source is not None]
+        if len(sources) == 1:
+            return open_network(sources[0])
         raise ValueError(
-            f"`--checkpoint` or --network must be given, one of them; got {given}. `jaxsal demo` and `jaxsal train` "
-            "make a checkpoint, `jaxsal convert` makes one of PyTorch's weights; --network i3d needs none."
+            f"`--checkpoint` or --network must be given, one of them; got {'both' if sources else 'neither'}. `jaxsal "
+            "demo` and `jaxsal train` make a checkpoint, a file of PyTorch is one; --network i3d needs none."
         )
 
     def _cases(self, spec: "NetworkSpec") -> "tuple[list[Case], list[str]]":

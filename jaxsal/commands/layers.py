@@ -17,20 +17,19 @@ class Layers(Verb):
     """
 
     checkpoint: Annotated[Path | None, tyro.conf.Positional] = None
-    """Folder of a run of `jaxsal demo`, `train` or `convert`."""
+    """Folder of a run of `jaxsal demo`, `train` or `convert`; or a weight file, as for `jaxsal explain`."""
     network: Annotated[Literal["i3d"] | None, unset("CHECKPOINT")] = None
     """Trained network to use instead of a checkpoint: i3d (extra i3d)."""
 
     def run(self) -> Output:
         """Reads the shapes; one line a layer, in the order in which layers end."""
         from jaxsal.core.shown import aligned
-        from jaxsal.training.checkpoint import open_checkpoint
-        from jaxsal.training.pretrained import open_pretrained
+        from jaxsal.training.transfer import open_network
 
         if (self.checkpoint is None) == (self.network is None):
             given = "neither" if self.checkpoint is None else "both"
             raise ValueError(f"`checkpoint` or --network must be given, one of them; got {given}.")
-        found = open_pretrained(self.network) if self.network else open_checkpoint(self.checkpoint or "")
+        found = open_network(self.network or self.checkpoint or "")
         spec = found.spec
         shapes = spec.classifier(found.variables).layers(spec.clip_shape)
         rows = [("layer", "output"), *((name, "x".join(map(str, shape[1:]))) for name, shape in shapes.items())]

@@ -87,7 +87,8 @@ class SweepConfig:
 
     Attributes:
       store: Where results go: a folder, or a URL that TensorStore knows, such as gs://bucket/sweep.
-      checkpoints: Folders of runs of `jaxsal demo` or `jaxsal train`.
+      checkpoints: Folders of runs of `jaxsal demo`, `train` or `convert`, weight files, or whatever else `jaxsal.load`
+        opens.
       methods: What to run.
       clips: On what.
       spectra: Out of "IR" and "TV".

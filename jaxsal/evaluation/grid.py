@@ -18,8 +18,9 @@ from jaxsal.evaluation.explain import select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity
 from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ADDED_MEASURES, MEASURES, resolve_options
-from jaxsal.training.checkpoint import Checkpoint, open_checkpoint
+from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.transfer import open_network
 
 
 class Network(NamedTuple):
@@ -42,7 +43,7 @@ def open_groups(config: SweepConfig) -> list[Group]:
       FileNotFoundError: If a checkpoint or a set of clips is missing.
       ValueError: As `expand`.
     """
-    return expand(config, [Network.of(folder, open_checkpoint(folder)) for folder in config.checkpoints])
+    return expand(config, [Network.of(folder, open_network(folder)) for folder in config.checkpoints])
 
 
 def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:

@@ -8,6 +8,9 @@ import pytest
 import runs
 from jaxsal.commands import cli
 from jaxsal.report import folder
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import write_for_torch
+from jaxsal.training.networks import NetworkSpec
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 
@@ -85,3 +88,12 @@ def test_refusals_name_the_option(run_folder, seen, refused, tmp_path):
         (["--start", "1s"], "`--start` must be a frame in a recording without times; got '1s': `--fps` says"),
     ]:
         assert refused(*words, *typed)[1].startswith(f"jaxsal: {message}"), refused(*words, *typed)
+
+
+def test_a_weight_file_is_a_checkpoint(seen, dry_run, tmp_path):
+    """A file of PyTorch needs no `jaxsal convert` before."""
+    spec = NetworkSpec(("up", "down"), width=1, num_frames=4, size=16, crop=16)
+    file = tmp_path / "network.safetensors"
+    write_for_torch(Checkpoint(spec, spec.untrained().params, 0, None, {}), file)
+    words = ["explain", seen, "--checkpoint", file, "--output", tmp_path / "out", "--target", "down"]
+    assert dry_run(*words, "--method", "rise", *SMALL)["clips"] == 1
