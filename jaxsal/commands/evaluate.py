@@ -55,7 +55,7 @@ class Evaluate(Verb):
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output)
             return Output(outline.text, outline.data)
-        explanations, rows, table = explain_to_folder(
+        explanations, rows, table, _ = explain_to_folder(
             self.output, checkpoint, cases, self.options, command=self.command, outline=self.outline
         )
         text = f"{table}\nTables, curves and overlays: {self.output}"

@@ -74,15 +74,17 @@ class Explain(Verb):
             return Output(outline.text, outline.data)
         for note in notes:
             print(f"jaxsal: note: {note}", file=sys.stderr)
-        explanations, _, table = explain_to_folder(
+        written = explain_to_folder(
             self.output, checkpoint, cases, self.options, command=self.command, animation=self.animation, on=self.on
         )
+        for note in written.notes:
+            print(f"jaxsal: note: {note}", file=sys.stderr)
         lines = []
-        for explanation in explanations:
+        for explanation in written.explanations:
             guesses = ", ".join(f"{spec.names[k]} {share:.2f}" for k, share in explanation.most_probable(5))
             lines.append(f"{explanation.name}: {guesses}; explained: {spec.names[explanation.target]}")
-        text = "\n".join([*lines, "", table, f"Tables, curves and overlays: {self.output}"])
-        return Output(text, dict(clips=explained(explanations, spec.names), output=str(self.output)))
+        text = "\n".join([*lines, "", written.table, f"Tables, curves and overlays: {self.output}"])
+        return Output(text, dict(clips=explained(written.explanations, spec.names), output=str(self.output)))
 
     def _checkpoint(self) -> "Checkpoint":
         from jaxsal.training.transfer import open_network
@@ -104,8 +106,8 @@ class Explain(Verb):
         if spec.channels:
             return [self._scene(spec, footage.excerpts, target)], [with_options(note, self) for note in footage.notes]
         cases = [
-            Case(f"{Path(of.path).stem}-{spectrum}", spectrum, -1, partial(spec.clip, of), target, excerpt=of)
-            for spectrum, of in sorted(footage.excerpts.items())
+            Case(f"{Path(of.path).stem}-{name}", name, -1, partial(spec.clip, of), target, excerpts={name: of})
+            for name, of in sorted(footage.excerpts.items())
         ]
         check_names_differ(cases)
         return cases, [with_options(note, self) for note in footage.notes]
@@ -117,7 +119,7 @@ class Explain(Verb):
 
         if len(excerpts) < 2:
             raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
-        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target)
+        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target, excerpts=excerpts)
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

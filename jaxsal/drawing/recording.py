@@ -28,6 +28,7 @@ class Ground(NamedTuple):
       labels: The number of each frame, and its seconds where they are known, (T,).
       fps: Frames per second of the recording at its own speed; 8 where that is not known.
       name: What the frames are, "input" or "recording".
+      note: Why they are not those of the recording though these were asked for, as a sentence; else empty.
     """
 
     frames: UInt8[np.ndarray, "T H W 3"]
@@ -35,6 +36,7 @@ class Ground(NamedTuple):
     labels: Sequence[str]
     fps: float = DEFAULT_FPS
     name: str = "input"
+    note: str = ""
 
     @property
     def columns(self) -> int:
@@ -81,43 +83,44 @@ class Ground(NamedTuple):
         return covered
 
 
-def input_ground(clip: Float[AnyArray, "T H W 3"], excerpt: Excerpt | None = None) -> Ground:
-    """A clip itself as the ground of its maps, as the network takes it.
+def input_ground(clip: Float[AnyArray, "T H W C"], excerpt: Excerpt | None = None) -> Ground:
+    """A clip itself as the ground of its maps, as the network takes it; a single channel is grey.
 
     Args:
       clip: The clip, values in [0, 1].
       excerpt: Where its frames come from; frames are numbered from 0 if None.
     """
-    frames = np.rint(255 * np.asarray(clip)).astype(np.uint8)
+    frames = to_bytes(np.broadcast_to(np.asarray(clip), (*np.shape(clip)[:3], 3)))
     box = Box(0, 0, *frames.shape[1:3])
     if excerpt is None:
         return Ground(frames, box, [str(number) for number in range(len(frames))])
     return Ground(frames, box, frame_labels(excerpt), frame_rate(excerpt))
 
 
-def recording_ground(excerpt: Excerpt) -> Ground:
-    """The frames of the recording, read again, as the ground of a clip's maps.
-
-    Raises:
-      FileNotFoundError: If the recording is no longer there.
-      ValueError: If it cannot be read.
-    """
-    return Ground(excerpt.read(), excerpt.box, frame_labels(excerpt), frame_rate(excerpt), "recording")
-
-
-def ground_of(clip: Float[AnyArray, "T H W 3"], excerpt: Excerpt | None, on: On = "recording") -> Ground:
+def ground_of(clip: Float[AnyArray, "T H W C"], excerpt: Excerpt | None, on: On = "recording") -> Ground:
     """What the maps of a clip are drawn on.
+
+    The recording is read again, and its frames compared with the clip. Where they cannot be read any more, or are
+    others, the ground is the clip, and its note says why.
 
     Args:
       clip: The clip, values in [0, 1].
       excerpt: Where its frames come from; None where it is of no recording.
       on: "recording" for the recording's own frames, where there is one; "input" for the clip as the network takes it.
-
-    Raises:
-      FileNotFoundError: If the recording is no longer there.
-      ValueError: If it cannot be read.
     """
-    return input_ground(clip, excerpt) if excerpt is None or on == "input" else recording_ground(excerpt)
+    if excerpt is None or on == "input":
+        return input_ground(clip, excerpt)
+    try:
+        frames = excerpt.read()
+    except FileNotFoundError:
+        why = "is no longer there"
+    except (OSError, ValueError, IndexError, ImportError) as error:
+        why = f"cannot be read any more ({error})"
+    else:
+        if excerpt.shows(clip, frames):
+            return Ground(frames, excerpt.box, frame_labels(excerpt), frame_rate(excerpt), "recording")
+        why = "has changed since it was explained"
+    return input_ground(clip, excerpt)._replace(note=f"{excerpt.path} {why}: maps are drawn on the network's input.")
 
 
 def frame_labels(excerpt: Excerpt) -> list[str]:

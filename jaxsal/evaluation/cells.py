@@ -38,7 +38,7 @@ class Case(NamedTuple):
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
       load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none. Of a scene
         those in every spectrum.
-      excerpt: Which frames of which recording the clip consists of; None where it is of none, and for scenes.
+      excerpts: By spectrum, which frames of which recording the clip consists of; empty where it is of none.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     target: int | None = None
     actor: str = ""
     load_mask: Callable[[], Any] | None = None
-    excerpt: Excerpt | None = None
+    excerpts: Mapping[str, Excerpt] = {}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Maps and results of a store, cell by cell: stored maps, and maps that are read out of scores without a pass."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -67,7 +67,7 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
     cell, series = group.cells[number], group.reads[number]
     method = cell.kind
     if series is None:
-        return control_maps(store, group, number, {case: case.load()})[0]
+        return control_maps(store, group, number, [case.name], [case.load()])[0]
     assert method.restored is not None
     assert method.read_out is not None
     held = whole_scores(store, series, case.name)
@@ -77,9 +77,9 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
 
 
 def control_maps(
-    store: Store, group: Group, number: int, clips: Mapping[Case, ClipTree]
+    store: Store, group: Group, number: int, names: Sequence[str], clips: Sequence[ClipTree]
 ) -> Float[np.ndarray, "B *S Tm H W"]:
-    """The maps of a control's cell of some clips; those of `other` are maps that the store holds.
+    """The maps of a control's cell of some clips, under their names; those of `other` are maps that the store holds.
 
     Raises:
       ValueError: If one of those is missing or damaged.
@@ -87,8 +87,8 @@ def control_maps(
     cell, others = group.cells[number], []
     assert cell.kind.control is not None
     if (own := group.own.get(number)) is not None:
-        others = [read_map(store, group, own, group.partners[number][case.name]) for case in clips]
-    subjects = Subjects([case.name for case in clips], list(clips.values()), cell.shape, cell.seed, others)
+        others = [read_map(store, group, own, group.partners[number][name]) for name in names]
+    subjects = Subjects(names, clips, cell.shape, cell.seed, others)
     return np.asarray(cell.kind.control(subjects))
 
 

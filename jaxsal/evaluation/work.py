@@ -163,8 +163,9 @@ class Work:
         read = None if series is None else scores[series]
         with self.run.progress.stage("maps"):
             if cell.kind.control is not None:
-                clips_there: dict[Case, Any] = {cases[clip]: self.batch.originals[clip] for clip in concerned}
-                maps = control_maps(self.run.store, self.group, number, clips_there)
+                names = [cases[clip].name for clip in concerned]
+                clips_there = [self.batch.originals[clip] for clip in concerned]
+                maps = control_maps(self.run.store, self.group, number, names, clips_there)
                 found = dict(zip(concerned, maps, strict=True))
             else:
                 found = cell_maps(self.batch, cell, labels, read, concerned)

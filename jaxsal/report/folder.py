@@ -9,6 +9,8 @@ from jaxsal.core.controls import is_control
 from jaxsal.core.files import file_name, remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.sealed import write_json
+from jaxsal.datasets.recordings.excerpt import Excerpt
+from jaxsal.datasets.records import FUSED
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import save_animation, save_strip
@@ -19,7 +21,7 @@ from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
-from jaxsal.evaluation.scenes import by_part, of_each_spectrum
+from jaxsal.evaluation.scenes import by_part, of_each_spectrum, part_name
 from jaxsal.evaluation.views import curve_panels, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
@@ -31,11 +33,12 @@ from jaxsal.training.checkpoint import Checkpoint
 
 
 class Written(NamedTuple):
-    """What a folder shows: the explanations, the rows of their table, and the table as Markdown."""
+    """What a folder shows: the explanations, the rows of their table, the table as Markdown, notes on the pictures."""
 
     explanations: list[Explanation]
     rows: list[SummaryRow]
     table: str
+    notes: list[str]
 
 
 def explain_to_folder(
@@ -83,18 +86,27 @@ def explain_to_folder(
             classes=spec.classes,
             progress=True,
         )
-        provenance = made_by(command, options, checkpoint, places, **notes)
-        masks = known_masks(cases)
-        excerpts = {case.name: case.excerpt for case in cases if case.excerpt is not None}
+        masks, excerpts = known_masks(cases), known_excerpts(cases)
+        recordings = {name: excerpt.to_json() for name, excerpt in excerpts.items()}
+        provenance = made_by(command, options, checkpoint, places, recordings=recordings, **notes)
         shown: Any = dict(animation=animation, masks=masks, outline=outline, excerpts=excerpts, on=on)
-        rows = write_folder(directory, explanations, spec.names, provenance, **shown)
-        return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]))
+        rows, said = write_folder(directory, explanations, spec.names, provenance, **shown)
+        return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]), said)
 
 
 def known_masks(cases: Sequence[Case]) -> dict[str, Mask]:
     """By clip, the actor's pixels, where they are known; of a scene by the names of its spectra."""
     loaded = {case.name: case.load_mask() for case in cases if case.load_mask is not None}
     return by_part({name: mask for name, mask in loaded.items() if mask is not None})
+
+
+def known_excerpts(cases: Sequence[Case]) -> dict[str, Excerpt]:
+    """By clip, where its frames come from, where that is known; of a scene by the names of its spectra."""
+    return {
+        part_name(case.name, spectrum) if case.spectrum == FUSED else case.name: excerpt
+        for case in cases
+        for spectrum, excerpt in case.excerpts.items()
+    }
 
 
 def write_folder(
@@ -108,7 +120,7 @@ def write_folder(
     outline: bool = False,
     excerpts: Excerpts = MappingProxyType({}),
     on: On = "recording",
-) -> list[SummaryRow]:
+) -> tuple[list[SummaryRow], list[str]]:
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
     - results.csv: one row per clip and method; table.md, table.tex, table.csv and table.png: their summary, and the
@@ -130,7 +142,7 @@ def write_folder(
       on: What maps are drawn on, as of `explain_to_folder`.
 
     Returns:
-      The rows of the table.
+      The rows of the table, and notes on recordings that could not be drawn on.
     """
     directory = Path(directory)
     results = [row for explanation in explanations for row in explanation.results()]
@@ -147,10 +159,13 @@ def write_folder(
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
-    for scene in group_by_scene(explanations):
-        drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
-        draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
-    return summary
+    drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
+    notes = [
+        note
+        for scene in group_by_scene(explanations)
+        for note in draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
+    ]
+    return summary, notes
 
 
 def draw_overlays(
@@ -162,7 +177,7 @@ def draw_overlays(
     masks: Mapping[str, Mask] = MappingProxyType({}),
     excerpts: Excerpts = MappingProxyType({}),
     on: On = "recording",
-) -> None:
+) -> list[str]:
     """Draws the clips of a scene and their maps as strips of frames (PNG) and as animations (GIF or MP4).
 
     Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures. Of a
@@ -177,10 +192,14 @@ def draw_overlays(
       masks: By clip, the actor's pixels, whose outline is drawn.
       excerpts: By clip, where its frames come from, where that is known.
       on: What maps are drawn on, as of `explain_to_folder`.
+
+    Returns:
+      Notes on recordings that could not be drawn on.
     """
-    parts = [(part, scene) for scene in explanations for part in of_each_spectrum(scene)]
+    parts, notes = [(part, scene) for scene in explanations for part in of_each_spectrum(scene)], []
     for e, scene in parts:
         ground = ground_of(e.clip, excerpts.get(e.name), on)
+        notes += [ground.note] if ground.note else []
         rows, bars = {ground.name: ground.frames}, {}
         for method in (method for method in e.maps if not is_control(method)):
             both = scene.maps[method]
@@ -194,6 +213,7 @@ def draw_overlays(
         shown: Any = dict(title=_title(e, classes), bars=bars, labels=ground.labels)
         save_strip(directory / f"{stem}.png", rows, num_frames=ground.columns, **shown)
         save_animation(directory / f"{stem}.{animation}", rows, fps=ground.fps, **shown)
+    return notes
 
 
 def colour_limits(explanation: Explanation, method: str, scene: Sequence[Explanation]) -> tuple[float, float]:

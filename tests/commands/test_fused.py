@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import runs
+from jaxsal.drawing.canvas import GAP, LINE
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 ALONE = ["deletion_IR", "deletion_TV", "insertion_IR", "insertion_TV"]
@@ -33,6 +35,10 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     rows = list(csv.DictReader((output / "results.csv").read_text().splitlines()))
     assert {row["spectrum"] for row in rows} == {"FUSED"}
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ALONE)
+    (strip,) = (output / "overlays").glob("*-TV-as-*.png")
+    with Image.open(strip) as picture:
+        assert picture.height == 2 * LINE + 4 * (8 * 20 + GAP)  # the recording's frames are 20 high, the network's 16
+    assert set(json.loads((output / "run.json").read_text())["recordings"]) == {"seen-IR", "seen-TV"}
     again = dry_run(*words)
     assert (again["clips_done"], again["passes"]) == (1, 0)
     page = tmp_path / "page.html"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image
 
+from jaxsal.datasets.channels import BRIGHTNESS
 from jaxsal.datasets.recordings.excerpt import Box, Cut, Excerpt, take
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.drawing.colours import map_bar
@@ -13,9 +14,9 @@ from jaxsal.drawing.recording import (
     box_pixels,
     frame_labels,
     frame_rate,
+    ground_of,
     input_ground,
     on_frames,
-    recording_ground,
 )
 
 
@@ -61,7 +62,8 @@ def test_what_is_bright_in_a_turned_recording_is_bright_in_its_map(tmp_path, cut
     write_turned(path, stored, turned)
     excerpt = take(open_recording(path), np.array([0, 2]), cut=cut)
 
-    ground, clip = recording_ground(excerpt), excerpt.clip()
+    clip = excerpt.clip()
+    ground = ground_of(clip, excerpt)
 
     shown = np.rot90(stored[:2], -turned // 90, axes=(1, 2)) if turned else stored[:2]
     assert ground.size == excerpt.size == shown.shape[1:3]
@@ -101,6 +103,29 @@ def test_maps_are_drawn_on_the_box_alone():
     np.testing.assert_array_equal(itself.outlined(itself.frames), itself.frames)
     with pytest.raises(ValueError, match="`saliency` must divide the 4 frames; got 3"):
         ground.overlay(np.zeros((3, 10, 10), np.float32), map_bar(saliency))
+
+
+def test_a_recording_that_changed_or_is_gone_is_not_drawn_on(tmp_path):
+    """The clip then is the ground, and a note says why; a clip of one channel is still that of its recording."""
+    path, frames = tmp_path / "walk.npy", np.random.default_rng(0).integers(0, 256, (5, 20, 30, 3), dtype=np.uint8)
+    np.save(path, frames)
+    excerpt = take(open_recording(path), np.array([1, 3]), cut=Cut(16, 12))
+    clip = excerpt.clip()
+    for same in (clip, clip[..., :1], clip @ np.array(BRIGHTNESS, np.float32)[:, None]):
+        assert (ground_of(same, excerpt).name, ground_of(same, excerpt).note) == ("recording", "")
+    assert ground_of(clip, excerpt, "input").note == ""
+    changed = {
+        "has changed since it was explained": frames[::-1],
+        "cannot be read any more (": frames[:3],
+        "is no longer there": None,
+    }
+    for why, now in changed.items():
+        path.unlink() if now is None else np.save(path, now)
+        ground = ground_of(clip, excerpt)
+        np.testing.assert_array_equal(ground.frames, input_ground(clip).frames)
+        assert ground.labels == ["1", "3"]
+        assert ground.note.startswith(f"{path} {why}")
+        assert ground.note.endswith(": maps are drawn on the network's input.")
 
 
 def test_a_mask_of_the_input_comes_back_as_pixels():

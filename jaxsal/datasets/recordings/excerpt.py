@@ -8,9 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
+from jaxsal.core.types import AnyArray
 from jaxsal.datasets.clips import cut_box, resize_and_crop
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.recording import Reading, Recording
+
+_TOLERANCE = 2 / 255
 
 
 class Cut(NamedTuple):
@@ -72,11 +75,32 @@ class Excerpt:
 
     def clip(self) -> Float[np.ndarray, "T S S2 3"]:
         """The clip, values in [0, 1]; errors as `read`."""
-        frames = self.read()
+        return self.seen_of(self.read())
+
+    def seen_of(self, frames: UInt8[np.ndarray, "T H W 3"]) -> Float[np.ndarray, "T S S2 3"]:
+        """What the network sees of frames as `read` gives them, values in [0, 1]."""
         if self.cut is None:
             return frames.astype(np.float32) / 255
         short_side, crop, antialias = self.cut
         return resize_and_crop(frames, short_side=short_side, crop=crop, antialias=antialias)
+
+    def shows(self, clip: Float[AnyArray, "T S S2 C"], frames: UInt8[np.ndarray, "T H W 3"]) -> bool:
+        """Whether frames, as `read` gives them, are still those of a clip.
+
+        They are if every value of the clip lies between the least and the greatest channel of its pixel, so that a clip
+        of one channel may have any of the recording's or their brightness; or at most 2/255 outside: decoders differ.
+
+        Args:
+          clip: What a network took, values in [0, 1].
+          frames: Read now.
+        """
+        if frames.shape[1:3] != self.size:
+            return False
+        seen, values = self.seen_of(frames), np.asarray(clip)
+        if values.shape[:3] != seen.shape[:3]:
+            return False
+        low, high = seen.min(axis=-1, keepdims=True), seen.max(axis=-1, keepdims=True)
+        return bool(np.maximum(low - values, values - high).max() <= _TOLERANCE)
 
     def to_json(self) -> dict[str, Any]:
         """The excerpt, of kinds that JSON has."""
