@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jaxsal.report.view import view
     from jaxsal.saliency.gradcam import gradcam
     from jaxsal.saliency.ledger import RiseLedger
+    from jaxsal.saliency.one_map import saliency_map
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
     from jaxsal.training.load import load, read_clip, read_scene
@@ -35,6 +36,7 @@ _HOMES = {
     "read_scene": "jaxsal.training.load",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
+    "saliency_map": "jaxsal.saliency.one_map",
     "score_masks": "jaxsal.engine.masked",
     "sidu": "jaxsal.saliency.sidu",
     "view": "jaxsal.report.view",
@@ -57,6 +59,7 @@ __all__ = [
     "read_scene",
     "rise",
     "rise_ledger",
+    "saliency_map",
     "score_masks",
     "sidu",
     "view",

@@ -60,8 +60,8 @@ def read_out(scores, target, options):
 
 
 METHOD = Method(
-    "occlusion",
-    "Occlusion",
+    "patches",
+    "Patches",
     masks=masks,
     num_masks=lambda options, shape, channels: math.prod(options.blocks),
     read_out=read_out,

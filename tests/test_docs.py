@@ -136,10 +136,10 @@ def table_of(page, first):
 
 
 def test_the_table_of_methods_and_measures_is_that_of_the_registries():
-    """Names, needs, and forward passes against the plan of each method on one clip: N masks, d channels, S steps."""
+    """Names, needs, and forward passes against each plan of one clip: N masks, B blocks, d channels, S steps."""
     classifier, clip = toys.pooling_classifier(channels=5), np.zeros((4, 4, 6, 5), np.float32)
     options = dict(num_masks=7, grid_shape=(2, 2, 2), num_steps=4)
-    values = dict(N=7, d=5, S=4)
+    values = dict(N=7, B=2 * 2 * 2, d=5, S=4)
     methods, measures = table_of("reference/methods.md", "method"), table_of("reference/methods.md", "measure")
     assert [row[:2] for row in methods] == [[name, method.title] for name, method in METHODS.items() if not method.of]
     assert [row[:2] for row in measures] == [
@@ -227,8 +227,8 @@ def check_occlusion(names):
     scores = jax.nn.softmax(jaxsal.score_masks(classifier, first.clip, family, baseline="mean"))[:, first.target]
     lost = (first.probabilities[first.target] - scores).reshape(2, 4, 4)
     np.testing.assert_allclose(names["saliency"], np.kron(lost, np.ones((2, 4, 4))), atol=1e-6)
-    of_others = {"Grad-CAM of another clip", "Occlusion of another clip"}
-    assert set(names["values"]) == {"Grad-CAM", "Occlusion", "random", "smooth", *of_others}
+    of_others = {"Grad-CAM of another clip", "Patches of another clip"}
+    assert set(names["values"]) == {"Grad-CAM", "Patches", "random", "smooth", *of_others}
     assert all(0.1 <= value <= 1 for value in names["values"].values())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import jaxsal
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.recipes.further import OcclusionOptions
 from jaxsal.training.options import TrainOptions
 
 
@@ -39,6 +40,7 @@ def right(classifier: jaxsal.Classifier, clip: jax.Array, file: Path) -> jaxsal.
     jaxsal.rise_ledger(key, classifier, clip, sampling="sobol", baseline=np.zeros(3, np.float32)).save(file)
     jaxsal.sidu(classifier, clip, "all", recipe="icpr2022", threshold=0.3)
     jaxsal.gradcam(classifier, clip, 3, alignment="corners")
+    jaxsal.saliency_map(classifier, clip, "all", method=OcclusionOptions(stride=(1, 4, 4)))
     ExplainOptions(method=("rise",), recipe="canonical", deletion_baseline="blur")
     TrainOptions(optimizer="sgd", num_epochs=3)
     return jaxsal.deletion(classifier, clip, saliency, num_steps=20, baseline="mean")

@@ -13,7 +13,7 @@ from tyro.constructors import StructConstructorSpec, StructFieldSpec, StructType
 
 from jaxsal.commands.verb import unset
 from jaxsal.evaluation.options import RECIPE_FIELDS, ExplainOptions
-from jaxsal.recipes import METHODS, RECIPES
+from jaxsal.recipes import METHODS, RECIPES, resolve_options
 from jaxsal.training.options import TRAIN_RECIPES, TrainOptions, TrainRecipe, train_options
 
 _TRAIN_RECIPE = """Preset that supplies every option you do not set: "default", or "icpr2022", the study's for PAN."""
@@ -28,11 +28,11 @@ def recipe_options(info: StructTypeInfo) -> StructConstructorSpec | None:
         recipe: Any = TrainRecipe
         return _set_alone(train_options, (StructFieldSpec("recipe", recipe, "default", _TRAIN_RECIPE), *fields))
     if info.type is ExplainOptions:
-        explained = {
-            field: {recipe: getattr(getattr(options, method), name) for recipe, options in RECIPES.items()}
-            for method, names in RECIPE_FIELDS.items()
-            for name, field in names.items()
-        }
+        explained: dict[str, dict[str, Any]] = {}
+        for method, set_by in RECIPE_FIELDS.items():
+            options = {recipe: resolve_options(method, recipe, {}) for recipe in RECIPES}
+            for name, field in set_by.items():  # the study's methods come first, and their values are shown
+                explained.setdefault(field, {recipe: getattr(own, name) for recipe, own in options.items()})
         return _set_alone(ExplainOptions, _fields(ExplainOptions, explained))
     return None
 

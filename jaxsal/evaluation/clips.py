@@ -179,7 +179,7 @@ def cell_maps(
     """
     method: Method = cell.kind
     if method.maps is not None:
-        maps = np.asarray(method.maps(batch, classes, cell.options))
+        maps = np.asarray(method.maps(batch, classes, cell.options, cell.seed))
         return {clip: maps[clip] for clip in clips}
     assert method.read_out is not None
     assert scores is not None

@@ -17,8 +17,16 @@ from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import METHODS as NAMES
-from jaxsal.recipes import Approximation, BaselineName, Estimator, Precision, RecipeName, Sampling, ScoreKind
+from jaxsal.recipes import (
+    STUDY_METHODS,
+    Approximation,
+    BaselineName,
+    Estimator,
+    Precision,
+    RecipeName,
+    Sampling,
+    ScoreKind,
+)
 from jaxsal.saliency.methods import METHODS
 
 
@@ -61,21 +69,21 @@ def explain(
       clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives; or a scene, a clip for each
         spectrum by name, such as `jaxsal.read_scene` gives.
       target: The class to explain, by number or name; the predicted class if None.
-      methods: Methods to run, "gradcam", "rise", "sidu" or one that was added; all that the classifier allows if None:
-        "rise" alone for a function without features and head.
+      methods: Methods to run, by the names of `jaxsal.recipes.METHODS`; "gradcam", "rise" and "sidu" if None, "rise"
+        alone for a function without features and head.
       controls: Maps to compare with: "random" (voxel noise), "smooth" (noise of RISE's grid), "centre" (a Gaussian),
         "motion" (frame differences), "constant", or "all"; "other" needs several clips.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
-      grid_shape: RISE: cells of the random grid in time, height and width.
+      grid_shape: RISE: cells of the random grid in time, height and width; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
       threshold: SIDU: activations above this value form a channel's mask.
       scores: How the network's outputs become scores, in RISE, SIDU and the curves: "probabilities", "softmax",
         "sigmoid", "logits" or "given", as for `jaxsal.rise`.
-      mask_baseline: RISE and SIDU: what replaces removed voxels.
+      mask_baseline: Methods with masks: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together; if None, each by itself.
       sidu_batch: Same for SIDU.
       num_steps: Deletion and insertion: scores per curve, at least 2.
@@ -156,5 +164,5 @@ def explain(
 
 
 def _usable(classifier: ScoreFn) -> list[str]:
-    """The methods that a classifier allows."""
-    return [name for name in NAMES if has_parts(classifier) or not METHODS[name].needs_parts]
+    """The study's methods that a classifier allows."""
+    return [name for name in STUDY_METHODS if has_parts(classifier) or not METHODS[name].needs_parts]

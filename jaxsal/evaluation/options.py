@@ -27,6 +27,8 @@ RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "sidu": {"threshold": "threshold", "scores": "scores", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
+    "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
+    "scorecam": {"baseline": "mask_baseline"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
     "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
 }
@@ -46,7 +48,7 @@ class ExplainOptions:
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
-      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each.
+      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
@@ -55,7 +57,7 @@ class ExplainOptions:
       scores: How the network's outputs become scores, in RISE, SIDU and the curves: "softmax", "sigmoid" (classes that
         do not exclude each other), "logits", "given" (the network returns probabilities), or "probabilities" (what
         the network says, else softmax; a single logit gives no and yes).
-      mask_baseline: RISE and SIDU: what replaces removed voxels.
+      mask_baseline: Methods with masks: what replaces removed voxels.
       rise_batch: RISE: masked clips that are normalised together, at least 1 (the study's PAN: 24); if unset, each
         masked clip is normalised alone.
       sidu_batch: Same for SIDU (the study's PAN: 64).

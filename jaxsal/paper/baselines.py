@@ -12,7 +12,7 @@ from jaxsal.paper.cells import Row, Setting, Table, make_cell
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
 from jaxsal.paper.contrasts import cell_contrast
 from jaxsal.paper.values import Results, cell_values, measure_values
-from jaxsal.recipes import MEASURES, METHODS
+from jaxsal.recipes import MEASURES, STUDY_METHODS
 from jaxsal.report.table import PValue, Sheet, Value
 
 NAME = "baselines"
@@ -41,7 +41,7 @@ def baseline_table(study: Study, recipe: str) -> Table:
     for arch, network in ARCHITECTURES.items():
         for spectrum in SPECTRA:
             for baseline in (None, *study.baselines):
-                for method in (*METHODS, *control_names(CONTROLS, METHODS)):
+                for method in (*STUDY_METHODS, *control_names(CONTROLS, STUDY_METHODS)):
                     cell = _to_baseline(make_cell(study, recipe, arch, "IRTV", spectrum, method), baseline)
                     rows.append(Row((network, spectrum, baseline or "recipe", cell.label), cell, method))
     return Table(NAME, "Baselines of the curves", _NOTE, ("network", "input", "baseline", "method"), tuple(rows))

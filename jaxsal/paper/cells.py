@@ -9,7 +9,7 @@ from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
 from jaxsal.paper.published import published_settings
-from jaxsal.recipes import METHODS
+from jaxsal.recipes import STUDY_METHODS
 from jaxsal.saliency import methods
 
 
@@ -113,7 +113,7 @@ def _results(study: Study, recipe: str, spectrum: str) -> Table:
         for spectra in (spectrum, "IRTV"):
             cells = [
                 make_cell(study, recipe, arch, spectra, spectrum, name)
-                for name in (*METHODS, *control_names(CONTROLS, METHODS))
+                for name in (*STUDY_METHODS, *control_names(CONTROLS, STUDY_METHODS))
             ]
             rows += [Row((network, spectra, cell.label), cell, cell.method) for cell in cells]
             rows.append(Row((network, spectra, "floor"), cells[0], "floor", is_floor=True))

@@ -11,7 +11,7 @@ from jaxsal.metrics.statistics import holm
 from jaxsal.paper.cells import Setting, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
 from jaxsal.paper.values import Results, Values, actor_of, measure_values, one_sided, two_sided
-from jaxsal.recipes import MEASURES, METHODS
+from jaxsal.recipes import MEASURES, METHODS, STUDY_METHODS
 from jaxsal.report.table import PValue, Sheet, Value
 
 MARGIN = 0.07
@@ -88,7 +88,7 @@ def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
     counts, grids, probs, taus = study.mask_counts, study.grid_shapes, study.keep_probs, study.thresholds
     below = [value for value in taus if value < 0][:1]  # one map for all of them
     taus = (*below, *(value for value in taus if value >= 0))
-    cam, joint, alone = main("gradcam"), *([c for m in METHODS for c in main(m, flag)] for flag in (True, False))
+    cam, joint, alone = main("gradcam"), *([c for m in STUDY_METHODS for c in main(m, flag)] for flag in (True, False))
     little, near, much = dict(least=-MARGIN, most=MARGIN), dict(least=-MARGIN), dict(least=MARGIN)
     best = [part for other in ("rise", "sidu") for part in compare(f"over {METHODS[other]}", cam, main(other))]
     raises = [part for part in compare("IRTV over own", joint, alone) if part.measure == "insertion"]

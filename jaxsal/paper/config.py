@@ -11,7 +11,7 @@ from jaxsal.core.controls import Control
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import METHODS, RECIPES, BaselineName
+from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
@@ -149,7 +149,7 @@ class Study:
     def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
         """How the clips of the two main tables are explained: all methods by the recipe, and the controls."""
         check_choice("recipe", recipe, RECIPE_NAMES)
-        options: Any = dict(recipe=recipe, method=tuple(METHODS), controls=CONTROLS)
+        options: Any = dict(recipe=recipe, method=STUDY_METHODS, controls=CONTROLS)
         if self.normalization(recipe, arch) == "minmax":
             options |= MINMAX_BATCHES
         return ExplainOptions(

@@ -5,66 +5,19 @@ A method either gives maps of a batch of clips at once (`maps`: gradients), or n
 measured beside them for comparison, see `jaxsal.saliency.controls`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from jaxtyping import Float
-
 from jaxsal import recipes
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
-from jaxsal.core.types import AnyArray
 from jaxsal.engine.batch import Batch
-from jaxsal.engine.masks import MaskFamily
-from jaxsal.engine.requests import Request, Scores
-from jaxsal.saliency import controls, rise, sidu
-from jaxsal.saliency.controls import Maps, Shape, Subjects
+from jaxsal.saliency import controls, occlusion, rise, scorecam, sidu
+from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import gradcam_maps
+from jaxsal.saliency.method import Method as Method
+from jaxsal.saliency.method import Targets
 
 
-@dataclass(frozen=True)
-class Method:
-    """A saliency method.
-
-    Attributes:
-      name: In options and configs.
-      title: In tables and pictures.
-      maps: (batch, class of each clip, options) to the maps of all clips.
-      control: (subjects) to maps that say nothing of a method.
-      of: The method whose map of another clip the control is; empty for all others.
-      masks: (batch, options, (T', H, W), seed) to the families of masks it wants scored, one for all clips or one
-        each, and a request for each clip.
-      num_masks: (options, (T', H, W), channels of the activations) to the masks of a clip; channels are 0 unless
-        `needs_parts`.
-      read_out: (scores, class, options) to the map of one clip.
-      stored: Arrays that the family of a clip's scores is made of; None where options and seed determine it.
-      restored: (those arrays, options, (T', H, W), seed) to the family.
-      read_options: Options that change what is read out, not the scores.
-      extra_passes: (options) to forward passes of a clip beside those of its masks.
-      needs_parts: Whether the classifier must have features and a head.
-      seeded: Whether maps depend on the seed.
-    """
-
-    name: str
-    title: str
-    maps: Callable[[Batch, Sequence[int], Any], Maps] | None = None
-    control: Callable[[Subjects], Maps] | None = None
-    of: str = ""
-    masks: Callable[[Batch, Any, Shape, int], tuple[Any, list[Request]]] | None = None
-    num_masks: Callable[[Any, Shape, int], int] = lambda options, shape, channels: 0
-    read_out: Callable[[Scores, Any, Any], Float[AnyArray, "..."]] | None = None
-    stored: Callable[[Any], dict[str, np.ndarray]] | None = None
-    restored: Callable[[Mapping[str, np.ndarray], Any, Shape, int], MaskFamily] | None = None
-    read_options: tuple[str, ...] = ()
-    extra_passes: Callable[[Any], int] = lambda options: 0
-    needs_parts: bool = False
-    seeded: bool = True
-
-
-def _gradcam(batch: Batch, classes: Sequence[int], options: recipes.GradCamOptions) -> Maps:
-    return gradcam_maps(batch, list(classes), options)
+def _gradcam(batch: Batch, targets: Targets, options: recipes.GradCamOptions, seed: int) -> Maps:
+    return gradcam_maps(batch, targets, options)
 
 
 def _other(method: Method) -> Method:
@@ -95,15 +48,14 @@ _SIDU = Method(
     seeded=False,
 )
 _GRADCAM = Method("gradcam", "Grad-CAM", maps=_gradcam, needs_parts=True, seeded=False)
+_EXPLAINING = (_GRADCAM, _RISE, _SIDU, occlusion.METHOD, scorecam.METHOD)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        _GRADCAM,
-        _RISE,
-        _SIDU,
+        *_EXPLAINING,
         Method("random", "random", control=controls.random),
         Method("smooth", "smooth", control=controls.smooth),
-        *(_other(method) for method in (_GRADCAM, _RISE, _SIDU)),
+        *(_other(method) for method in _EXPLAINING),
         Method("centre", "centre", control=controls.centre, seeded=False),
         Method("motion", "motion", control=controls.motion, seeded=False),
         Method("constant", "constant", control=controls.constant, seeded=False),

@@ -19,6 +19,22 @@ _CHUNK = 32
 _BLOCK = 65_536  # masks whose scores are computed at once, so that no copy of all logits is made
 
 
+def explained_scores(
+    scores: Scores, target: Target, kind: ScoreKind
+) -> tuple[Float[np.ndarray, " C"], Float[np.ndarray, "N C"]]:
+    """What is explained, of the untouched clip and under every mask.
+
+    C is 1 for a class, the predicted one if None, and for a function of the logits; "all" gives every class.
+    """
+    rows = np.concatenate([np.asarray(scores.clip_logits)[None], np.asarray(scores.logits)])
+    if isinstance(target, str):
+        values = np.asarray(class_scores(rows, kind))
+    else:
+        explained = predicted_class(rows[0], kind) if target is None else target
+        values = np.asarray(target_scores(rows, explained, kind))[:, None]
+    return values[0], values[1:]
+
+
 def read_ledger(
     read_out: Callable[..., Array],
     held: Scores,

@@ -8,7 +8,7 @@ import pytest
 from jaxsal.commands import cli
 from jaxsal.commands.demo import PRESETS
 from jaxsal.evaluation.options import RECIPE_FIELDS, ExplainOptions
-from jaxsal.recipes import RECIPES
+from jaxsal.recipes import resolve_options
 from jaxsal.training.options import TRAIN_RECIPES, train_options
 
 VERBS = [
@@ -80,12 +80,14 @@ def test_explain_options_reach_their_method(method):
         gradcam={},
         rise=dict(num_masks=7, baseline="reverse", batch_size=3),
         sidu=dict(baseline="reverse", batch_size=4),
+        occlusion=dict(baseline="reverse"),
+        scorecam=dict(baseline="reverse"),
         deletion=dict(baseline="zero"),
         insertion=dict(baseline="mean"),
     )
     options = ExplainOptions(**values, recipe="canonical")
     assert options.overrides(method) == expected[method]
-    resolved, recipe = vars(options.resolve(method)), vars(getattr(RECIPES["canonical"], method))
+    resolved, recipe = vars(options.resolve(method)), vars(resolve_options(method, "canonical", {}))
     assert resolved == recipe | expected[method]
 
 

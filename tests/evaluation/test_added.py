@@ -53,7 +53,7 @@ def expected_drop(classifier, clip, saliency, target):
 
 
 def test_explaining_and_reporting(tmp_path, passes):
-    options = dataclasses.replace(pages.OPTIONS, method=("occlusion", "gradcam"))
+    options = dataclasses.replace(pages.OPTIONS, method=("patches", "gradcam"))
     folder = pages.write_run(tmp_path / "run", pages.cases(), options)
     maps, steps = 3, 2 * (9 - 2)
     assert sum(passes) == 4 * (1 + 18 + maps * (steps + 1) + 2)
@@ -61,28 +61,28 @@ def test_explaining_and_reporting(tmp_path, passes):
     explanation = found.explanations[1]
     target, clip = explanation.target, explanation.clip
     saliency = expected_map(pages.CLASSIFIER, clip, target, occlusion.OcclusionOptions())
-    np.testing.assert_allclose(explanation.maps["Occlusion"], saliency, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(explanation.maps["Patches"], saliency, rtol=1e-4, atol=1e-6)
     drops = {method: named["average_drop"] for method, named in explanation.measures.items()}
-    for method in ("Occlusion", "random"):
+    for method in ("Patches", "random"):
         drop = expected_drop(pages.CLASSIFIER, clip, explanation.maps[method], target)
         assert drops[method] == pytest.approx(drop, rel=1e-4, abs=1e-6)
 
     write_folder(tmp_path / "out", found.explanations, pages.CLASSES, {})
     rows = list(csv.DictReader((tmp_path / "out" / "results.csv").read_text().splitlines()))
-    (row,) = (row for row in rows if (row["clip"], row["method"]) == (explanation.name, "Occlusion"))
-    assert float(row["average_drop"]) == pytest.approx(drops["Occlusion"])
+    (row,) = (row for row in rows if (row["clip"], row["method"]) == (explanation.name, "Patches"))
+    assert float(row["average_drop"]) == pytest.approx(drops["Patches"])
     mean = np.mean([float(row["average_drop"]) for row in rows if (row["spectrum"], row["method"]) == ("IR", "random")])
     assert "average_drop ↓ mean ± std" in (tmp_path / "out" / "table.md").read_text()
     assert "average_drop_mean" in (tmp_path / "out" / "table.csv").read_text()
     page = report_page(found)
     assert "average_drop ↓" in page
     assert f"<td>{mean:.3f} ± " in page
-    assert "Occlusion" in [one["method"] for one in pages.page_data(page)["scenes"][0]["panels"][0]["maps"]]
+    assert "Patches" in [one["method"] for one in pages.page_data(page)["scenes"][0]["panels"][0]["maps"]]
     assert len(open_results(folder / "results").rows) == 4 * maps
 
 
 def test_sweeping(inputs, tmp_path, passes):
-    grid = MethodGrid("occlusion", options={"blocks": [[1, 2, 2], [2, 2, 4]]}, target=("predicted", 1))
+    grid = MethodGrid("patches", options={"blocks": [[1, 2, 2], [2, 2, 4]]}, target=("predicted", 1))
     config = sweeps.config(inputs, tmp_path, methods=(grid,), curve_steps=3)
     plan = sweeps.run(config)
     assert plan.passes == sum(passes) == 3 * (1 + 4 + 16 + 4 * (2 + 1) + 2)
@@ -102,8 +102,8 @@ def test_sweeping(inputs, tmp_path, passes):
 
 
 def test_the_command_line_and_messages_know_them():
-    words = ["explain", "clip.npy", "--checkpoint", "run", "--method", "occlusion", "rise"]
-    assert parse(cli.Command, words, "").options.method == ("occlusion", "rise")
-    with pytest.raises(ValueError, match="`method` must be one of .*'occlusion'.*; got 'oclusion'. Did you mean 'occ"):
-        ExplainOptions(method=("oclusion",))
+    words = ["explain", "clip.npy", "--checkpoint", "run", "--method", "patches", "rise"]
+    assert parse(cli.Command, words, "").options.method == ("patches", "rise")
+    with pytest.raises(ValueError, match="`method` must be one of .*'patches'.*; got 'pathces'. Did you mean 'patc"):
+        ExplainOptions(method=("pathces",))
     assert ExplainOptions().measures == ("deletion", "insertion", "average_drop")

@@ -17,7 +17,7 @@ from jaxsal.paper.conclusions import (
 )
 from jaxsal.paper.config import PRESETS
 from jaxsal.paper.values import Values
-from jaxsal.recipes import METHODS
+from jaxsal.recipes import STUDY_METHODS
 
 STUDY = PRESETS["small"]
 NOISE = np.linspace(-0.01, 0.01, 10)
@@ -97,7 +97,7 @@ def test_conclusions_without_their_cells_are_left_out():
 
 def test_both_spectra_of_an_actor_are_one_value_and_low_deletion_is_good():
     results = results_by(lambda cell: {"IR": 0.4, "TV": 0.6}[cell.spectrum] * (cell.method == "rise"))
-    cells = [cell for cell in results if cell.spectra == "IRTV" and len(cell.options.method) == len(METHODS)]
+    cells = [cell for cell in results if cell.spectra == "IRTV" and len(cell.options.method) == len(STUDY_METHODS)]
     pairs = [
         tuple(next(c for c in cells if (c.arch, c.method, c.spectrum) == ("pan", m, s)) for m in ("rise", "sidu"))
         for s in ("IR", "TV")

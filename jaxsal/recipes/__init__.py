@@ -9,7 +9,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, get_args
 
 from jaxsal.core.checks import (
     Options,
@@ -21,25 +21,62 @@ from jaxsal.core.checks import (
     check_shape,
     hint,
 )
+from jaxsal.recipes.further import FURTHER
+from jaxsal.recipes.names import (
+    Alignment as Alignment,
+)
+from jaxsal.recipes.names import (
+    Approximation as Approximation,
+)
+from jaxsal.recipes.names import (
+    Area as Area,
+)
+from jaxsal.recipes.names import (
+    ArrayLike as ArrayLike,
+)
+from jaxsal.recipes.names import (
+    Baseline as Baseline,
+)
+from jaxsal.recipes.names import (
+    BaselineName as BaselineName,
+)
+from jaxsal.recipes.names import (
+    Estimator as Estimator,
+)
+from jaxsal.recipes.names import (
+    FrameSlices as FrameSlices,
+)
+from jaxsal.recipes.names import (
+    Measure as Measure,
+)
+from jaxsal.recipes.names import (
+    Method as Method,
+)
+from jaxsal.recipes.names import (
+    Precision as Precision,
+)
+from jaxsal.recipes.names import (
+    RecipeName as RecipeName,
+)
+from jaxsal.recipes.names import (
+    Sampling as Sampling,
+)
+from jaxsal.recipes.names import (
+    ScoreKind as ScoreKind,
+)
+from jaxsal.recipes.names import (
+    TemporalCell as TemporalCell,
+)
+from jaxsal.recipes.names import (
+    Ties as Ties,
+)
 
-Method = Literal["gradcam", "rise", "sidu"]
-Measure = Literal["deletion", "insertion"]
-Precision = Literal["float32", "bfloat16"]
-RecipeName = Literal["default", "icpr2022", "canonical"]
-
-Alignment = Literal["corners", "centers", "mirror"]
-BaselineName = Literal["zero", "mean", "blur", "gaussian", "time_mean", "first_frame", "reverse"]
-Sampling = Literal["independent", "stratified", "sobol"]
-TemporalCell = Literal["own", "spatial"]
-FrameSlices = Literal["aligned", "modulo"]
-Estimator = Literal["mean", "centered"]
-ScoreKind = Literal["probabilities", "softmax", "sigmoid", "logits", "given"]
-Ties = Literal["random", "first", "last"]
-Area = Literal["fractions", "steps"]
-Approximation = Literal["none", "refine"]
-
-METHODS: dict[str, str] = dict(zip(get_args(Method), ("Grad-CAM", "RISE", "SIDU"), strict=True))
-"""By name: how tables and pictures call the method."""
+STUDY_METHODS: tuple[str, ...] = get_args(Method)
+"""The study's methods, which run where none are chosen."""
+METHODS: dict[str, str] = dict(zip(STUDY_METHODS, ("Grad-CAM", "RISE", "SIDU"), strict=True)) | {
+    name: title for name, (title, _) in FURTHER.items()
+}
+"""By name: how tables and pictures call each method that explains."""
 MEASURES: tuple[str, ...] = get_args(Measure)
 ALONE: dict[str, tuple[Measure, str]] = {
     f"{measure}_{spectrum}": (measure, spectrum) for measure in get_args(Measure) for spectrum in ("IR", "TV")
@@ -53,18 +90,6 @@ MOST_CELLS = 10_000_000
 """Of a grid; more do not fit into memory."""
 MAX_SOBOL = 2**17
 """Masks that sampling "sobol" can draw."""
-
-
-@runtime_checkable
-class ArrayLike(Protocol):
-    """An array of NumPy or JAX."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Length of every axis."""
-
-
-Baseline = BaselineName | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -234,7 +259,7 @@ def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
     return resolve_options(method, recipe, {n: values[n] for n in names if values.get(n) is not None})
 
 
-_ADDED: dict[str, Any] = {}
+_ADDED: dict[str, Any] = {name: options for name, (_, options) in FURTHER.items()}
 
 
 def measure_sign(name: str) -> int:

@@ -1,0 +1,57 @@
+"""What a method is: the maps that it gives, or the masks that it wants scored and what it reads out of the scores."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jaxsal.core.types import AnyArray, LogitFn
+from jaxsal.engine.batch import Batch
+from jaxsal.engine.masks import MaskFamily
+from jaxsal.engine.requests import Request, Scores
+from jaxsal.saliency.controls import Maps, Shape, Subjects
+
+Targets = Sequence[int | Int[AnyArray, ""]] | LogitFn | Literal["all"] | None
+"""The class of each clip of a batch, a function of the logits, "all" for every class, None for the predicted ones."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A saliency method.
+
+    Attributes:
+      name: In options and configs.
+      title: In tables and pictures.
+      maps: (batch, targets, options, seed) to the maps of all clips; targets are the class of each clip, a function
+        of the logits, "all" for every class, or None for the predicted ones.
+      control: (subjects) to maps that say nothing of a method.
+      of: The method whose map of another clip the control is; empty for all others.
+      masks: (batch, options, (T', H, W), seed) to the families of masks it wants scored, one for all clips or one
+        each, and a request for each clip.
+      num_masks: (options, (T', H, W), channels of the activations) to the masks of a clip; channels are 0 unless
+        `needs_parts`.
+      read_out: (scores, target, options) to the map of one clip.
+      stored: Arrays that the family of a clip's scores is made of; None where options and seed determine it.
+      restored: (those arrays, options, (T', H, W), seed) to the family.
+      read_options: Options that change what is read out, not the scores.
+      extra_passes: (options) to forward passes of a clip beside its own and those of its masks.
+      needs_parts: Whether the classifier must have features and a head.
+      seeded: Whether maps depend on the seed.
+    """
+
+    name: str
+    title: str
+    maps: Callable[[Batch, Targets, Any, int], Maps] | None = None
+    control: Callable[[Subjects], Maps] | None = None
+    of: str = ""
+    masks: Callable[[Batch, Any, Shape, int], tuple[Any, list[Request]]] | None = None
+    num_masks: Callable[[Any, Shape, int], int] = lambda options, shape, channels: 0
+    read_out: Callable[[Scores, Any, Any], Float[AnyArray, "..."]] | None = None
+    stored: Callable[[Any], dict[str, np.ndarray]] | None = None
+    restored: Callable[[Mapping[str, np.ndarray], Any, Shape, int], MaskFamily] | None = None
+    read_options: tuple[str, ...] = ()
+    extra_passes: Callable[[Any], int] = lambda options: 0
+    needs_parts: bool = False
+    seeded: bool = True

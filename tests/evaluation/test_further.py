@@ -1,0 +1,34 @@
+"""The methods beyond the study in a run: maps as from Python, passes as planned, and a restart that makes none."""
+
+import jax
+import numpy as np
+import pytest
+
+import pages
+from jaxsal import saliency_map
+from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.explain import explain_all, explaining_groups
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.plan import make_plan
+from jaxsal.recipes.further import FURTHER
+from jaxsal.saliency.methods import METHODS
+
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
+CLIP = np.asarray(jax.random.uniform(jax.random.key(3), (4, 4, 6, 3)))
+OPTIONS = ExplainOptions(tuple(FURTHER), (), num_masks=32, grid_shape=(2, 2, 2), num_steps=3, seed=5)
+
+
+def test_every_method_in_one_run(tmp_path, passes):
+    cases = [Case("a", "TV", 1, lambda: CLIP), Case("b", "TV", 1, lambda: CLIP[:, ::-1])]
+    (group,) = explaining_groups(pages.CLASSIFIER, CLIP.shape, cases, OPTIONS)
+    plan, _ = make_plan([group], None)
+    first, _ = explain_all(pages.CLASSIFIER, cases, OPTIONS, tmp_path)
+    assert sum(passes) <= plan.passes
+    again, _ = explain_all(pages.CLASSIFIER, cases, OPTIONS, tmp_path)
+    assert sum(passes) <= plan.passes
+    for name in FURTHER:
+        title = METHODS[name].title
+        alone = saliency_map(pages.CLASSIFIER, CLIP, method=OPTIONS.resolve(name), seed=5)
+        np.testing.assert_allclose(first.maps[title], alone, rtol=1e-4, atol=1e-5, err_msg=name)
+        np.testing.assert_array_equal(again.maps[title], first.maps[title])
+        assert np.ptp(first.maps[title]) > 0, name
