@@ -67,11 +67,10 @@ def masks(batch: Batch, options: ScoreCamOptions, shape: tuple[int, ...], seed: 
 
 
 def stored(family: ChannelMasks) -> dict[str, np.ndarray]:
-    """The activations, of which `restored` makes the masks."""
+    """The activations, a row for each channel, of which `restored` makes the masks."""
     leaves = [np.asarray(one) for one in jax.tree.leaves(family.activations)]
-    return {"masks": np.concatenate([one.reshape(-1, one.shape[-1]) for one in leaves])} | {
-        "positions": np.array([one.shape[:3] for one in leaves], np.int32)
-    }
+    rows = np.concatenate([one.reshape(-1, one.shape[-1]).T for one in leaves], axis=1)
+    return {"masks": rows, "positions": np.array([one.shape[:3] for one in leaves], np.int32)}
 
 
 def restored(
@@ -79,7 +78,7 @@ def restored(
 ) -> ChannelMasks:
     """The masks from what `stored` gave."""
     positions = arrays["positions"]
-    parts = np.split(arrays["masks"], np.cumsum(positions.prod(axis=1))[:-1])
+    parts = np.split(arrays["masks"].T, np.cumsum(positions.prod(axis=1))[:-1])
     activations: PyTree = tuple(own.reshape(*at, -1) for own, at in zip(parts, positions.tolist(), strict=True))
     return ChannelMasks(activations if len(shape) == 4 else activations[0], shape[-3:], options.alignment)
 
