@@ -9,10 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
-from shapley import Coalitions, ShapleyValues, along_orders, draw_orders, sampled_values
 
 from jaxsal import score_masks
 from jaxsal.core.types import Clip, ScoreFn
+from jaxsal.engine.coalitions import Coalitions, along_orders, cells_of, draw_orders
+from jaxsal.saliency.shapley import ShapleyValues, sampled_values
 
 Grid = tuple[int, int, int]
 Cells = Float[np.ndarray, " cells"]
@@ -34,12 +35,6 @@ class Truth(NamedTuple):
     reliability: dict[str, float]
     clip: dict[str, float]
     partner: dict[str, float]
-
-
-def cells_of(shape: tuple[int, int, int], grid: Grid) -> Int[np.ndarray, "T H W"]:
-    """The number of the cell that each voxel is in; cells are of one size or differ by one voxel along an axis."""
-    time, row, column = (np.arange(size) * count // size for size, count in zip(shape, grid, strict=True))
-    return (time[:, None, None] * grid[1] + row[:, None]) * grid[2] + column
 
 
 def pool(saliency: Float[np.ndarray, "Tm H W"], grid: Grid) -> Cells:

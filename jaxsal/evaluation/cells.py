@@ -87,7 +87,8 @@ class Cell:
     @cached_property
     def scores_text(self) -> str:
         """All that the scores that the cell reads depend on, as a text."""
-        return "|".join([self.method, option_text(self.options, self.kind.read_options), self._rest])
+        method = self.kind.scores_of or self.method
+        return "|".join([method, option_text(self.options, self.kind.read_options), self._rest])
 
     @property
     def shown(self) -> ScoreKind:

@@ -94,7 +94,8 @@ def _missing(request: Request, held: Held | None, cell: Cell) -> Request:
     ids, batch_size = held.ids, getattr(cell.options, "batch_size", None)
     if batch_size is not None:
         ids = ids[whole_batches(ids, batch_size)]
-    return request._replace(ids=np.setdiff1d(request.ids, ids))
+    left = ~np.isin(request.ids, ids)
+    return request._replace(ids=request.ids[left], ends=None if request.ends is None else request.ends[left])
 
 
 def _score(

@@ -32,13 +32,18 @@ class ScoreSet:
 
     Attributes:
       series: What the store has them by.
-      cell: The cell with the most masks.
+      cell: The cell with the most masks, of the method itself where it has as many.
       num_masks: How many those are.
     """
 
     series: str
     cell: Cell
     num_masks: int
+
+    @property
+    def own(self) -> bool:
+        """Whether the cell is of the method itself, not of one that reads its scores."""
+        return not self.cell.kind.scores_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +137,8 @@ class Group:
         for cell, series in zip(self.cells, self.reads, strict=True):
             if series is not None:
                 count = cell.kind.num_masks(cell.options, cell.shape, self._channels if cell.kind.needs_parts else 0)
-                if series not in found or found[series].num_masks < count:
+                held = found.get(series)
+                if held is None or (held.num_masks, held.own) < (count, not cell.kind.scores_of):
                     found[series] = ScoreSet(series, cell, count)
         return found
 

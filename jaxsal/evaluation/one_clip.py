@@ -78,7 +78,7 @@ def explain(
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
-      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
+      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance; "ridge" is a regression.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
       threshold: SIDU: activations above this value form a channel's mask.
       scores: How the network's outputs become scores, in RISE, SIDU and the curves: "probabilities", "softmax",

@@ -27,6 +27,9 @@ RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "sidu": {"threshold": "threshold", "scores": "scores", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
+    "ridge": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "sampling", "scores")}
+    | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
+    "kernelshap": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
     "scorecam": {"baseline": "mask_baseline"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
@@ -50,7 +53,7 @@ class ExplainOptions:
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
-      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance.
+      estimator: RISE: "mean" is the paper's estimator; "centered" has less variance; "ridge" is a regression.
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
         standard errors.
       threshold: SIDU: activations above this value form a channel's mask; any number.

@@ -21,7 +21,7 @@ from jaxsal.core.checks import (
     check_shape,
     hint,
 )
-from jaxsal.recipes.further import FURTHER
+from jaxsal.recipes.further import DEFAULTS, FURTHER, REREAD
 from jaxsal.recipes.names import (
     Alignment as Alignment,
 )
@@ -73,9 +73,7 @@ from jaxsal.recipes.names import (
 
 STUDY_METHODS: tuple[str, ...] = get_args(Method)
 """The study's methods, which run where none are chosen."""
-METHODS: dict[str, str] = dict(zip(STUDY_METHODS, ("Grad-CAM", "RISE", "SIDU"), strict=True)) | {
-    name: title for name, (title, _) in FURTHER.items()
-}
+METHODS: dict[str, str] = dict(zip(STUDY_METHODS, ("Grad-CAM", "RISE", "SIDU"), strict=True)) | FURTHER
 """By name: how tables and pictures call each method that explains."""
 MEASURES: tuple[str, ...] = get_args(Measure)
 ALONE: dict[str, tuple[Measure, str]] = {
@@ -88,6 +86,8 @@ LEAST_KEEP_PROB = 2**-23
 """The finest chance that a random number of float32 can be below."""
 MOST_CELLS = 10_000_000
 """Of a grid; more do not fit into memory."""
+MOST_RIDGE = 2048
+"""Cells whose weights one regression finds in seconds."""
 MAX_SOBOL = 2**17
 """Masks that sampling "sobol" can draw."""
 
@@ -131,6 +131,10 @@ class RiseOptions:
         if self.keep_prob < LEAST_KEEP_PROB:
             raise ValueError(f"`keep_prob` must be at least 1.2e-7, or no mask keeps a cell; got {self.keep_prob}.")
         check_names(self)
+        if self.estimator == "ridge" and math.prod(self.grid_shape) > MOST_RIDGE:
+            raise ValueError(
+                f"`grid_shape` must have at most {MOST_RIDGE:,} cells for estimator 'ridge'; got {self.grid_shape}."
+            )
         if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
             raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
         _check_batch(self.batch_size)
@@ -259,7 +263,7 @@ def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
     return resolve_options(method, recipe, {n: values[n] for n in names if values.get(n) is not None})
 
 
-_ADDED: dict[str, Any] = {name: options for name, (_, options) in FURTHER.items()}
+_ADDED: dict[str, Any] = dict(DEFAULTS)
 
 
 def measure_sign(name: str) -> int:
@@ -274,4 +278,7 @@ def add_options(name: str, defaults: Options) -> None:
 
 def _defaults(method: str, recipe: str) -> Any:
     check_choice("recipe", recipe, tuple(RECIPES))
+    if method in REREAD:
+        read, changes = REREAD[method]
+        return dataclasses.replace(_defaults(read, recipe), **changes)
     return _ADDED[method] if method in _ADDED else getattr(RECIPES[recipe], method)

@@ -1,9 +1,13 @@
 """Options of the methods beyond the study, the same in every recipe; `jaxsal.saliency` has the formulas."""
 
+import math
 from dataclasses import dataclass
 
-from jaxsal.core.checks import Options, check_names, check_shape
+from jaxsal.core.checks import Options, check_names, check_positive, check_shape
 from jaxsal.recipes.names import Alignment, Baseline, ScoreKind
+
+MOST_PLAYERS = 2048
+"""Cells whose Shapley values one regression finds in seconds."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,42 @@ class ScoreCamOptions:
         check_names(self)
 
 
-FURTHER: dict[str, tuple[str, Options]] = {
-    "occlusion": ("Occlusion", OcclusionOptions()),
-    "scorecam": ("Score-CAM", ScoreCamOptions()),
+@dataclass(frozen=True)
+class KernelShapOptions:
+    """Options of KernelSHAP.
+
+    Attributes:
+      num_masks: Coalitions to score; the error of the map falls as 1 / sqrt(num_masks).
+      grid_shape: Cells in time, height and width, which are the players.
+      scores: What a coalition is worth, as for `jaxsal.rise`.
+      baseline: What stands in for cells that are not in a coalition.
+    """
+
+    num_masks: int = 1000
+    grid_shape: tuple[int, int, int] = (2, 8, 8)
+    scores: ScoreKind = "probabilities"
+    baseline: Baseline = "mean"
+
+    def __post_init__(self):
+        check_positive("num_masks", self.num_masks)
+        check_shape("grid_shape", self.grid_shape)
+        if not 2 <= math.prod(self.grid_shape) <= MOST_PLAYERS:
+            raise ValueError(f"`grid_shape` must have 2 to {MOST_PLAYERS:,} cells; got {self.grid_shape}.")
+        check_names(self)
+
+
+FURTHER: dict[str, str] = {
+    "ridge": "RISE ridge",
+    "kernelshap": "KernelSHAP",
+    "occlusion": "Occlusion",
+    "scorecam": "Score-CAM",
 }
-"""By name of the method: its title in tables and pictures, and its options."""
+"""By name of the method: its title in tables and pictures."""
+DEFAULTS: dict[str, Options] = {
+    "kernelshap": KernelShapOptions(),
+    "occlusion": OcclusionOptions(),
+    "scorecam": ScoreCamOptions(),
+}
+"""By name of the method: its options in every recipe."""
+REREAD: dict[str, tuple[str, dict[str, str]]] = {"ridge": ("rise", {"estimator": "ridge"})}
+"""By name of the method: the method whose scores it reads, and the options in which it differs."""

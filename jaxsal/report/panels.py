@@ -190,8 +190,7 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spe
 
     maps = []
     for number, name in targets.items():
-        known = ledger.options.sampling == "independent"
-        found = np.asarray(own(ledger.stderr(number, contrast=True)) if known else np.nan)
+        found = np.asarray(own(ledger.stderr(number, contrast=True)) if ledger.has_stderr else np.nan)
         error = found if np.isfinite(found).all() else None
         maps.append(PanelMap(method, name, np.asarray(own(ledger.map(number))), error, map_unit(method, ledger)))
     return maps

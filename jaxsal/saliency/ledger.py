@@ -114,7 +114,7 @@ class RiseLedger(LedgerViews):
         Args:
           target: The class, by number or name, or a function of the logits; the predicted class if None; "all" for one
             map per class.
-          estimator: "mean" or "centered"; as the run's options if None.
+          estimator: "mean", "centered" or "ridge"; as the run's options if None.
           num_masks: How many masks to use, in the order of their numbers; all if None.
           scores: What weighs the masks, as for `jaxsal.rise`; as the run's options if None.
 
@@ -139,8 +139,10 @@ class RiseLedger(LedgerViews):
         frames are. It is far smaller, since the errors of frames are nearly equal.
 
         Raises:
-          ValueError: As `map`, and unless the masks were drawn independently of each other.
+          ValueError: As `map`, unless the masks were drawn independently of each other, and for "ridge".
         """
+        if (estimator or self.options.estimator) == "ridge":
+            raise ValueError("`estimator` must be 'mean' or 'centered' for a standard error; got 'ridge'.")
         if self.options.sampling != "independent":
             raise ValueError(
                 f"`sampling` must be 'independent' for a standard error, which takes each mask as drawn by itself; "
@@ -160,7 +162,8 @@ class RiseLedger(LedgerViews):
     ) -> Array:
         estimator = self.options.estimator if estimator is None else estimator
         scores = self.options.scores if scores is None else scores
-        check_choice("estimator", estimator, ("mean", "centered"))
+        check_choice("estimator", estimator, get_args(Estimator))
+        dataclasses.replace(self.options, estimator=estimator)  # which checks that it fits the grid
         check_choice("scores", scores, get_args(ScoreKind))
         target = check_target(target, self.logits.shape[1], classes=self.classes)
         used = len(self.ids) if num_masks is None else self._count(num_masks)

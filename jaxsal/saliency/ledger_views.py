@@ -32,6 +32,11 @@ class LedgerViews:
         map: Any
         stderr: Any
 
+    @property
+    def has_stderr(self) -> bool:
+        """Whether the map has a standard error: the masks are independent, and the map is a mean over them."""
+        return self.options.sampling == "independent" and self.options.estimator != "ridge"
+
     def __repr__(self) -> str:
         best = self._number(None)
         logit = class_scores(np.asarray(self.clip_logits), "logits")[best]
@@ -77,7 +82,7 @@ class LedgerViews:
 
     def _maps(self, number: int) -> Mapping[str, Any]:
         maps = {"map": self.map(number)}
-        known = self.options.sampling == "independent" and len(self.ids) > 1
+        known = self.has_stderr and len(self.ids) > 1
         return maps | ({"standard error": self.stderr(number)} if known else {})
 
     def to_xarray(self, target: Target = None) -> "xarray.Dataset":

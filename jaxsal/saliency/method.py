@@ -35,6 +35,7 @@ class Method:
       read_out: (scores, target, options) to the map of one clip.
       stored: Arrays that the family of a clip's scores is made of; None where options and seed determine it.
       restored: (those arrays, options, (T', H, W), seed) to the family.
+      scores_of: The method whose scores it reads, if not its own.
       read_options: Options that change what is read out, not the scores.
       extra_passes: (options) to forward passes of a clip beside its own and those of its masks.
       needs_parts: Whether the classifier must have features and a head.
@@ -51,6 +52,7 @@ class Method:
     read_out: Callable[[Scores, Any, Any], Float[AnyArray, "..."]] | None = None
     stored: Callable[[Any], dict[str, np.ndarray]] | None = None
     restored: Callable[[Mapping[str, np.ndarray], Any, Shape, int], MaskFamily] | None = None
+    scores_of: str = ""
     read_options: tuple[str, ...] = ()
     extra_passes: Callable[[Any], int] = lambda options: 0
     needs_parts: bool = False

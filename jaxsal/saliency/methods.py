@@ -5,11 +5,13 @@ A method either gives maps of a batch of clips at once (`maps`: gradients), or n
 measured beside them for comparison, see `jaxsal.saliency.controls`.
 """
 
+import dataclasses
+
 from jaxsal import recipes
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
 from jaxsal.engine.batch import Batch
-from jaxsal.saliency import controls, occlusion, rise, scorecam, sidu
+from jaxsal.saliency import controls, kernelshap, occlusion, rise, scorecam, sidu
 from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.method import Method as Method
@@ -48,7 +50,8 @@ _SIDU = Method(
     seeded=False,
 )
 _GRADCAM = Method("gradcam", "Grad-CAM", maps=_gradcam, needs_parts=True, seeded=False)
-_EXPLAINING = (_GRADCAM, _RISE, _SIDU, occlusion.METHOD, scorecam.METHOD)
+_RIDGE = dataclasses.replace(_RISE, name="ridge", title=recipes.METHODS["ridge"], scores_of="rise")
+_EXPLAINING = (_GRADCAM, _RISE, _SIDU, _RIDGE, kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (

@@ -97,7 +97,7 @@ def _named(method: str | Options, recipe: str) -> tuple[str, Any]:
     if isinstance(method, str):
         check_choice("method", method, tuple(recipes.METHODS))
         return method, resolve_options(method, recipe, {})
-    kinds = {type(resolve_options(name, recipe, {})): name for name in recipes.METHODS}
+    kinds = {type(resolve_options(name, recipe, {})): name for name in reversed(recipes.METHODS)}
     if type(method) not in kinds:
         raise TypeError(f"`method` must be a name or options of a method; got {method!r}.")
     return kinds[type(method)], method

@@ -14,6 +14,7 @@ from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import SUM_CHUNK, RiseMasks
 from jaxsal.recipes import Estimator, ScoreKind
+from jaxsal.saliency.regression import ridge_map
 
 _CHUNK = 32
 _BLOCK = 65_536  # masks whose scores are computed at once, so that no copy of all logits is made
@@ -97,15 +98,17 @@ def rise_map(
 
     "mean": S_c = 1 / (N p) sum_n w_nc M_n. "centered": S_c = m_c + 1 / ((N - 1) p) sum_n (w_nc - m_c) M_n with m_c
     the mean score. Both have expectation E[w_c | a voxel is kept] for binary masks; "centered" leaves out the
-    noise m_c (mean M - p) / p, which is most of it where scores vary little.
+    noise m_c (mean M - p) / p, which is most of it where scores vary little. "ridge": see `ridge_map`.
 
     Args:
       masks: The masks' family, with p = `keep_prob`.
       ids: The numbers of the scored masks.
       scores: w, the masks' scores.
       used: Which of them to use.
-      estimator: "mean" or "centered".
+      estimator: "mean", "centered" or "ridge".
     """
+    if estimator == "ridge":
+        return ridge_map(masks, ids, scores, used)
     num_used = used.sum().astype(scores.dtype)
     weights, mean = _weights(scores, used, estimator)
     divisor = num_used if estimator == "mean" else jnp.maximum(num_used - 1, 1)

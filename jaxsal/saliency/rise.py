@@ -81,7 +81,7 @@ def rise(
       frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
         study's code for PAN).
       estimator: "mean" is the paper's; "centered" subtracts the mean score from the weights and adds it back to the
-        map: the same expectation, far less variance.
+        map: the same expectation, far less variance; "ridge" regresses the scores on the masks, as LIME does.
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 24 with min-max); each by itself otherwise.
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
@@ -158,7 +158,7 @@ def rise_ledger(
       frame_slices: Which slice of a segment mask a frame gets: its own ("aligned"), or f mod T' ("modulo", the
         study's code for PAN).
       estimator: "mean" is the paper's; "centered" subtracts the mean score from the weights and adds it back to the
-        map: the same expectation, far less variance.
+        map: the same expectation, far less variance; "ridge" regresses the scores on the masks, as LIME does.
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 24 with min-max); each by itself otherwise.
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more

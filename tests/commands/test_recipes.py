@@ -80,6 +80,8 @@ def test_explain_options_reach_their_method(method):
         gradcam={},
         rise=dict(num_masks=7, baseline="reverse", batch_size=3),
         sidu=dict(baseline="reverse", batch_size=4),
+        ridge=dict(num_masks=7, baseline="reverse", batch_size=3),
+        kernelshap=dict(num_masks=7, baseline="reverse"),
         occlusion=dict(baseline="reverse"),
         scorecam=dict(baseline="reverse"),
         deletion=dict(baseline="zero"),

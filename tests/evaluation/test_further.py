@@ -1,5 +1,7 @@
 """The methods beyond the study in a run: maps as from Python, passes as planned, and a restart that makes none."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -16,6 +18,18 @@ from jaxsal.saliency.methods import METHODS
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
 CLIP = np.asarray(jax.random.uniform(jax.random.key(3), (4, 4, 6, 3)))
 OPTIONS = ExplainOptions(tuple(FURTHER), (), num_masks=32, grid_shape=(2, 2, 2), num_steps=3, seed=5)
+
+
+def test_the_ridge_read_out_shares_the_passes_of_rise():
+    def planned(*method):
+        options = dataclasses.replace(OPTIONS, method=method)
+        groups = explaining_groups(pages.CLASSIFIER, CLIP.shape, [Case("a", "TV", 1, lambda: CLIP)], options)
+        (found,) = groups[0].score_sets.values()
+        assert found.own == ("rise" in method)
+        return make_plan(groups, None)[0].passes
+
+    measuring = 2 * (3 - 2)
+    assert planned("ridge", "rise") == planned("rise") + measuring == planned("ridge") + measuring
 
 
 def test_every_method_in_one_run(tmp_path, passes):

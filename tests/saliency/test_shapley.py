@@ -1,19 +1,15 @@
-"""Shapley values of the cells of a clip in closed form: of additive games, of products, and through the engine."""
+"""Shapley values in closed form: of additive games, of products, and through the engine."""
 
 import itertools
 import math
-import sys
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxsal import score_masks
-
-sys.path.append(str(Path(__file__).parents[2] / "experiments" / "trust"))
-import shapley
-import truth
+from jaxsal.engine import coalitions
+from jaxsal.saliency import shapley
 
 WEIGHTS = np.array([0.5, -1.0, 2.0, 0.0, 0.25, 1.5])
 GAINS = np.array([0.5, -0.6, 2.0, 0.1, 0.25, 1.5])
@@ -28,12 +24,12 @@ def product_values(gains):
 
 
 def sampled(worth, num_players, num_orders=400):
-    orders = shapley.draw_orders(0, num_orders, num_players)
-    return shapley.sampled_values(orders, worth(shapley.along_orders(orders)))
+    orders = coalitions.draw_orders(0, num_orders, num_players)
+    return shapley.sampled_values(orders, worth(coalitions.along_orders(orders)))
 
 
 def test_every_coalition_of_an_additive_game_and_of_a_product():
-    members = shapley.every_coalition(6)
+    members = coalitions.every_coalition(6)
     np.testing.assert_allclose(shapley.exact_values(members @ WEIGHTS + 3).values, WEIGHTS, atol=1e-12)
     found = shapley.exact_values(np.prod(1 + members * GAINS, axis=1)).values
     np.testing.assert_allclose(found, product_values(GAINS), atol=1e-12)
@@ -57,9 +53,9 @@ def test_orders_give_a_product_within_their_standard_errors():
 def test_coalitions_through_the_engine():
     """The logit is a weighted sum of a clip's cells: a cell's value is its weight times its change."""
     clip, partner = np.random.default_rng(0).random((2, 4, 4, 6, 3), np.float32)
-    cells = truth.cells_of(clip.shape[:3], GRID)
+    cells = coalitions.cells_of(clip.shape[:3], GRID)
     of_voxels = jnp.asarray(WEIGHTS[cells][..., None] / 3, jnp.float32)
-    masks = shapley.Coalitions(cells, shapley.every_coalition(6))
+    masks = coalitions.Coalitions(cells, coalitions.every_coalition(6))
     logits = score_masks(lambda clip: (of_voxels * clip).sum()[None], clip, masks, baseline=partner)
     change = (clip - partner).mean(axis=-1)
     expected = WEIGHTS * np.bincount(cells.ravel(), change.ravel())
@@ -69,35 +65,6 @@ def test_coalitions_through_the_engine():
 
 def test_too_many_players_and_too_few_orders():
     with pytest.raises(ValueError, match="`num_players` must be from 1 to 16 for every coalition; got 17"):
-        shapley.every_coalition(17)
+        coalitions.every_coalition(17)
     with pytest.raises(ValueError, match="`num_orders` must be even and at least 4; got 7"):
-        shapley.draw_orders(0, 7, 3)
-
-
-def test_a_cell_is_the_mean_of_its_voxels():
-    saliency = np.random.default_rng(0).random((4, 4, 6))
-    np.testing.assert_allclose(truth.pool(saliency, GRID), saliency.reshape(2, 2, 4, 3, 2).mean(axis=(1, 2, 4)).ravel())
-
-
-def test_cells_that_differ_most_are_players():
-    clip, partner = np.zeros((2, 4, 4, 6, 3), np.float32)
-    partner[:2, :, 2:4] = 0.5  # cell 1
-    partner[2:, :, 4:] = 1.0  # cell 5
-    np.testing.assert_array_equal(truth.swap_players(clip, partner, GRID, 3), [2, 1, 2, 2, 2, 0])
-
-
-def test_the_truth_finds_the_cell_that_the_score_looks_at():
-    clip, partner = np.zeros((2, 4, 4, 6, 3), np.float32)
-    partner[:2, :, 2:4] = 0.5
-    score_fn = lambda clip: jnp.stack([-clip[:2, :, 2:4].mean(), 0.0])  # noqa: E731
-    found = truth.swap_truth(score_fn, clip, partner, 0, grid=GRID, num_players=3, num_orders=4, seed=0, chunk_size=8)
-    np.testing.assert_allclose(found.values["log-odds"], [0, 0.5, 0, 0, 0, 0], atol=1e-6)
-    assert found.clip["log-odds"] - found.partner["log-odds"] == pytest.approx(0.5)
-    assert found.clip["probability"] == pytest.approx(0.5)
-
-
-def test_agreement_is_of_ranks():
-    values = np.array([0.0, 1.0, 2.0, 10.0])
-    assert truth.agreement(np.exp(values), values) == pytest.approx(1)
-    assert truth.agreement(-values, values) == pytest.approx(-1)
-    assert truth.agreement(np.zeros(4), values) == 0
+        coalitions.draw_orders(0, 7, 3)
