@@ -2,15 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, TypeVar
 
 from jaxsal.commands.verb import unset
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jaxsal.datasets.recordings.moments import Moment
+    from jaxsal.datasets.recordings.recording import Reading
     from jaxsal.training.footage import Footage
     from jaxsal.training.networks import NetworkSpec
+    from jaxsal.training.windows import Windows
 
 Value = TypeVar("Value")
+
+
+class Part(TypedDict):
+    """Which part of the recordings is looked at."""
+
+    start: "Moment"
+    stop: "Moment | None"
+    infrared_offset: float
 
 
 @dataclass(frozen=True)
@@ -42,10 +55,20 @@ class FootageOptions:
         Raises:
           ValueError: If an option does not fit the recordings.
         """
-        from jaxsal.datasets.recordings.moments import check_moment
-        from jaxsal.datasets.recordings.recording import Reading
         from jaxsal.training.footage import find_footage
 
+        paths = self._paths(clip)
+        return find_footage(spec, paths, self._readings(paths), **self._part())
+
+    def find_windows(self, clip: Path, spec: "NetworkSpec", window: str, hop: str | None) -> "Windows":
+        """The windows of the recordings; errors as `find`."""
+        from jaxsal.training.windows import find_windows
+
+        paths = self._paths(clip)
+        return find_windows(spec, paths, self._readings(paths), window=window, hop=hop, **self._part())
+
+    def _paths(self, clip: Path) -> dict[str, Path]:
+        """The recordings by spectrum."""
         if self.infrared is not None and self.spectrum == "IR":
             raise ValueError("`--infrared` must come with a visible CLIP; got --spectrum IR.")
         if self.infrared is None and self.infrared_offset:
@@ -53,7 +76,12 @@ class FootageOptions:
         paths: dict[str, Path] = {self.spectrum: clip}
         if self.infrared is not None:
             paths["IR"] = self.infrared
-        readings = {
+        return paths
+
+    def _readings(self, paths: "Mapping[str, Path]") -> "dict[str, Reading]":
+        from jaxsal.datasets.recordings.recording import Reading
+
+        return {
             spectrum: Reading(
                 self.value_range if spectrum == "IR" or self.infrared is None else None,
                 self._one_of("pattern", self.pattern, number),
@@ -62,15 +90,12 @@ class FootageOptions:
             )
             for number, spectrum in enumerate(paths)
         }
+
+    def _part(self) -> "Part":
+        from jaxsal.datasets.recordings.moments import check_moment
+
         stop = None if self.stop is None else check_moment("stop", self.stop)
-        return find_footage(
-            spec,
-            paths,
-            readings,
-            start=check_moment("start", self.start),
-            stop=stop,
-            infrared_offset=self.infrared_offset,
-        )
+        return dict(start=check_moment("start", self.start), stop=stop, infrared_offset=self.infrared_offset)
 
     def _one_of(self, name: str, values: tuple[Value, ...], number: int) -> Value | None:
         """The value of one of the recordings; None where it has none."""

@@ -49,21 +49,31 @@ def find_footage(
     Raises:
       ValueError: If a recording cannot be read, both are the same, or they share no moment.
     """
-    recordings = {spectrum: open_recording(path, readings[spectrum]) for spectrum, path in paths.items()}
-    notes = [
-        f"The network was trained on {spec.spectra}, not on {spectrum}."
-        for spectrum in paths
-        if not spec.channels and spectrum not in TRAINING_SPECTRA[spec.spectra]
-    ]
+    recordings = open_recordings(paths, readings)
+    notes = list(doubts_of_network(spec, paths))
     if len(recordings) == 1:
         excerpts = {s: spec.excerpt(recording, readings[s], start, stop) for s, recording in recordings.items()}
     else:
-        _check_two(paths, readings)
         excerpts = spec.scene_excerpts(recordings, readings, start, stop, infrared_offset=infrared_offset)
-        notes.append(_pairing(excerpts, infrared_offset))
+        notes.append(pairing_note(excerpts, infrared_offset))
         notes += doubts_of_pair(recordings["TV"], recordings["IR"])
     notes += [_taken(s, excerpt, recordings[s]) for s, excerpt in excerpts.items()]
-    return Footage(excerpts, (*notes, *_doubts(excerpts)))
+    return Footage(excerpts, (*notes, *doubts_of(excerpts)))
+
+
+def open_recordings(paths: Mapping[str, Path], readings: Mapping[str, Reading]) -> dict[str, Recording]:
+    """The recordings by spectrum. Raises ValueError if one cannot be read, or both are the same."""
+    recordings = {spectrum: open_recording(path, readings[spectrum]) for spectrum, path in paths.items()}
+    if len(recordings) > 1:
+        _check_two(paths, readings)
+    return recordings
+
+
+def doubts_of_network(spec: NetworkSpec, paths: Mapping[str, Path]) -> Iterator[str]:
+    """A sentence on each spectrum that a network was not trained on."""
+    for spectrum in paths:
+        if not spec.channels and spectrum not in TRAINING_SPECTRA[spec.spectra]:
+            yield f"The network was trained on {spec.spectra}, not on {spectrum}."
 
 
 def _check_two(paths: Mapping[str, Path], readings: Mapping[str, Reading]) -> None:
@@ -77,7 +87,8 @@ def _check_two(paths: Mapping[str, Path], readings: Mapping[str, Reading]) -> No
         )
 
 
-def _pairing(excerpts: Mapping[str, Excerpt], infrared_offset: float) -> str:
+def pairing_note(excerpts: Mapping[str, Excerpt], infrared_offset: float) -> str:
+    """How frames of two recordings were paired."""
     visible, infrared = excerpts["TV"].times, excerpts["IR"].times
     if visible is None or infrared is None:
         return "Frames of the two recordings are paired by their numbers: not both have times."
@@ -96,7 +107,8 @@ def _taken(spectrum: str, excerpt: Excerpt, recording: Recording) -> str:
     )
 
 
-def _doubts(excerpts: Mapping[str, Excerpt]) -> Iterator[str]:
+def doubts_of(excerpts: Mapping[str, Excerpt]) -> Iterator[str]:
+    """What was decided in reading excerpts, and what makes one doubt their spectra; their frames are decoded."""
     frames = {spectrum: excerpt.read() for spectrum, excerpt in excerpts.items()}
     for excerpt in excerpts.values():
         yield from excerpt.notes

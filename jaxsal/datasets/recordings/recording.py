@@ -125,11 +125,15 @@ class Recording:
         wanted = sorted({int(index) for index in indices})
         if value_range == "auto":
             value_range = self.percentiles(wanted)
-        black_and_white = self._black_and_white(value_range)
-        frames: dict[int, np.ndarray] = {}
-        for index, raw in self._checked(wanted):
-            frames[index] = to_bytes(raw, black_and_white)
+        frames = dict(zip(wanted, self.stream(wanted, value_range), strict=True))
         return np.stack([frames[int(index)] for index in indices])
+
+    def stream(
+        self, indices: Sequence[int], value_range: ValueRange | None = None
+    ) -> Iterator[UInt8[np.ndarray, "H W 3"]]:
+        """Frames as bytes one by one, by their numbers, which increase; errors as `read`."""
+        black_and_white = self._black_and_white(value_range)
+        return (to_bytes(raw, black_and_white) for _, raw in self._checked(indices))
 
     def percentiles(self, indices: Sequence[int]) -> ValueRange:
         """Black and white of the range "auto": `PERCENTILES` of the samples of some frames.
