@@ -42,6 +42,10 @@ class Explain(Verb):
     network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
     """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d)."""
     footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)
+    window: Annotated[str | None, unset("one window, the middle one")] = None
+    """Explain a long recording window by window: length in frames of CLIP, in seconds such as 2.5s, or auto."""
+    hop: Annotated[str | None, unset("--window, end to end")] = None
+    """From the start of one window to the start of the next, in the unit of --window."""
     output: Path = Path("runs/explain")
     """Folder for the table, the curves and the overlays."""
     target: Annotated[str | None, unset("the predicted class")] = None
@@ -65,6 +69,8 @@ class Explain(Verb):
         self.options.check()
         checkpoint = self._checkpoint()
         spec = checkpoint.spec
+        if self.window is not None or self.hop is not None:
+            return self._explain_windows(checkpoint)
         cases, notes = self._cases(spec)
         if self.checkpoint is not None and self.checkpoint.is_file():
             notes = [*notes, *checkpoint.origin["taken"]]
@@ -85,6 +91,42 @@ class Explain(Verb):
             lines.append(f"{explanation.name}: {guesses}; explained: {spec.names[explanation.target]}")
         text = "\n".join([*lines, "", written.table, f"Tables, curves and overlays: {self.output}"])
         return Output(text, dict(clips=explained(written.explanations, spec.names), output=str(self.output)))
+
+    def _explain_windows(self, checkpoint: "Checkpoint") -> Output:
+        """Explains a long recording; which class is seen when."""
+        from jaxsal.core.shown import aligned
+        from jaxsal.evaluation.outline import outline_explaining
+        from jaxsal.report.windows import (
+            explain_windows_to_folder,
+            window_cases,
+            window_pictures,
+            window_place,
+            window_table,
+        )
+
+        spec, target = checkpoint.spec, class_number(self.target, checkpoint.spec.names)
+        windows = self.footage.find_windows(self.clip, spec, self.window or "auto", self.hop)
+        cases = window_cases(spec, windows, self.clip.stem, target)
+        notes = [with_options(note, self) for note in windows.notes]
+        if self.dry_run:
+            planned = [" ".join(window_place(window, case.spectrum)) for case, window in cases]
+            outline = outline_explaining(
+                spec,
+                checkpoint.variables,
+                [case for case, _ in cases],
+                self.options,
+                self.output,
+                pictures=window_pictures(windows),
+                keep_clips=False,
+            )
+            outline = dataclasses.replace(outline, notes=(*outline.notes, *notes, *planned))
+            return Output(outline.text, outline.data)
+        for note in notes:
+            print(f"jaxsal: note: {note}", file=sys.stderr)
+        results = explain_windows_to_folder(self.output, checkpoint, windows, cases, self.options, command=self.command)
+        text = "\n".join([*aligned(window_table(results)), f"Tables, timelines and films: {self.output}"])
+        found = explained([result.explanation for result in results], spec.names)
+        return Output(text, dict(clips=found, output=str(self.output)))
 
     def _checkpoint(self) -> "Checkpoint":
         from jaxsal.training.transfer import open_network

@@ -87,14 +87,14 @@ def write_animation(file: BinaryIO, images: Iterable["Image"], fps: float, kind:
     rate = Fraction(fps).limit_denominator(1000)
     numbered = _frames(images, rate)
     first = next(numbered)
-    frames = chain([first], numbered)
+    frames: Iterable[av.VideoFrame] = chain([first], numbered)
     with av.open(file, "w", format=kind) as container:
         stream = container.add_stream("gif" if kind == "gif" else "libx264", rate=rate)
         stream.width, stream.height = first.width, first.height
         if kind == "gif":
-            stream.pix_fmt, frames = "pal8", iter(_with_palette(list(frames)))
+            stream.pix_fmt, frames = "pal8", _with_palette(list(frames))
         else:
-            stream.pix_fmt, stream.options = "yuv420p", {"crf": "16"}
+            stream.pix_fmt, stream.options = "yuv420p", {"crf": "16", "preset": "veryfast"}
         for frame in frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

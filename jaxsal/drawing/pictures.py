@@ -239,6 +239,11 @@ def _check_rows(
             raise ValueError(f"`bars` must be of the rows {list(rows)}; got {name!r}.")
         check_choice("colormap", bar.colormap, COLORMAPS)
     length, height, width, _ = first
-    scale = -(-_LEGIBLE_HEIGHT // height) if scale is None else scale
+    return length, drawn_size((height, width), scale), bars or {}
+
+
+def drawn_size(size: tuple[int, int], scale: int | None = None) -> tuple[int, int]:
+    """Width and height at which frames of (H, W) are drawn; enlarged to a legible height where no scale is given."""
+    scale = -(-_LEGIBLE_HEIGHT // size[0]) if scale is None else scale
     check_positive("scale", scale)
-    return length, (width * scale, height * scale), bars or {}
+    return size[1] * scale, size[0] * scale

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _LINES = ("-", "--", "-.", (0, (5, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 0.8)))
 _GREY, _CONTROL_LINES = (
     "#777777",
@@ -83,7 +83,7 @@ def _styles(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     own = [name for name in names if not is_control(name)]
     found: dict[str, dict[str, Any]] = {}
     for number, method in enumerate(own):
-        colour = _COLOURS[number % len(_COLOURS)]
+        colour = COLOURS[number % len(COLOURS)]
         found[method] = {"color": colour, "linestyle": _LINES[number % len(_LINES)], "linewidth": 1.9}
         found[control_title("other", method)] = {"color": colour, "linestyle": _DOTTED, "linewidth": 1.0}
     grey = [name for name in names if name not in found]

@@ -15,7 +15,7 @@ from jaxsal.drawing.outline import draw_outline
 On = Literal["recording", "input"]
 Excerpts = Mapping[str, Excerpt]
 DEFAULT_FPS = 8.0
-_OUTLINE = (255, 255, 255)
+OUTLINE = (255, 255, 255)
 _STRIP_WIDTH = 2400
 
 
@@ -73,7 +73,7 @@ class Ground(NamedTuple):
         inside = np.zeros(frames.shape[:3], bool)
         rows, columns = box_pixels(self.box, self.size)
         inside[:, rows, columns] = True
-        return draw_outline(frames, inside, colour=_OUTLINE)
+        return draw_outline(frames, inside, colour=OUTLINE)
 
     def mask(self, mask: Bool[AnyArray, "T h w"]) -> Bool[np.ndarray, "T H W"]:
         """The pixels of the frames that a mask of what the network saw covers by half or more."""
@@ -125,9 +125,14 @@ def ground_of(clip: Float[AnyArray, "T H W C"], excerpt: Excerpt | None, on: On 
 
 def frame_labels(excerpt: Excerpt) -> list[str]:
     """The number of each frame in its recording, and its seconds where they are known: "127, 4.23 s"."""
-    if excerpt.times is None:
-        return [str(number) for number in excerpt.frames]
-    return [f"{number}, {time:.2f} s" for number, time in zip(excerpt.frames, excerpt.times, strict=True)]
+    return moment_labels(excerpt.frames, excerpt.times)
+
+
+def moment_labels(frames: Sequence[int], times: Sequence[float] | None) -> list[str]:
+    """Numbers of frames, and their seconds where they are known: "127, 4.23 s"."""
+    if times is None:
+        return [str(number) for number in frames]
+    return [f"{number}, {time:.2f} s" for number, time in zip(frames, times, strict=True)]
 
 
 def frame_rate(excerpt: Excerpt) -> float:

@@ -157,6 +157,57 @@ def explain_cases(
     progress: bool = False,
 ) -> Explained:
     """`explain_all`, with where the store has what was found; arguments as there and for `explaining_groups`."""
+    found, places = explain_each(
+        classifier,
+        cases,
+        options,
+        lambda store, case, place: read_explanation(store, place, options),
+        directory,
+        clip_shape=clip_shape,
+        channels=channels,
+        classes=classes,
+        source=source,
+        progress=progress,
+    )
+    return Explained(found, places)
+
+
+Read = Callable[[Store, Case, Place], Found]
+"""What is made of a clip's results: of the store, the case, and where the store has its results."""
+
+
+def explain_each(
+    classifier: ScoreFn,
+    cases: Iterable[Case],
+    options: ExplainOptions,
+    read: Read[Found],
+    directory: str | Path | None = None,
+    *,
+    keep_clips: bool = True,
+    clip_shape: tuple[int, ...] | None = None,
+    channels: Sequence[tuple[str, int]] = (),
+    classes: Sequence[str] = (),
+    source: str = "",
+    progress: bool = False,
+) -> tuple[list[Found], list[Place]]:
+    """Explains clips, then reads what was found clip by clip, so that no more is held than `read` gives.
+
+    Args:
+      classifier: As of `explain_all`, as all that is not named here.
+      cases: The clips.
+      options: Methods, recipe and their options.
+      read: Reads a clip's results; raises DamagedError if something is damaged.
+      directory: Folder of the store.
+      keep_clips: Whether the clips and their baselines are stored.
+      clip_shape: (T, H, W, C) of all clips.
+      channels: As of `explaining_groups`, as the next two.
+      classes: Names of the classes.
+      source: Of the classifier.
+      progress: Whether to say how far it is.
+
+    Returns:
+      What `read` gave of each clip, and where the store has them.
+    """
     given = list(cases)
     check_names_differ(given)
     at_once = min(options.clips_per_batch, options.chunk_size, max(len(given), 1))
@@ -173,18 +224,18 @@ def explain_cases(
         for (shape, own), alike in by_form.items()
         for group in explaining_groups(classifier, shape, alike, options, channels=own, classes=classes, source=source)
     ]
-    order = {case.name: number for number, case in enumerate(cases)}
+    by_name = {case.name: case for case in cases}
 
-    def read() -> Explained:
-        places = sorted(places_of(groups, store), key=lambda place: order[place.name])
-        return Explained([read_explanation(store, place, options) for place in places], places)
+    def read_all() -> tuple[list[Found], list[Place]]:
+        own = {place.name: place for place in places_of(groups, store)}
+        places = [own[name] for name in by_name]
+        return [read(store, by_name[place.name], place) for place in places], places
 
-    explained = run_groups(
-        groups, store, read, chunk_size=options.chunk_size, clips_at_once=at_once, keep=True, show=progress
-    )
+    at_a_time: Any = dict(chunk_size=options.chunk_size, clips_at_once=at_once)
+    found = run_groups(groups, store, read_all, **at_a_time, keep_maps=True, keep_clips=keep_clips, show=progress)
     if directory is None:
         store.clear()
-    return explained
+    return found
 
 
 def run_groups(
@@ -194,7 +245,8 @@ def run_groups(
     *,
     chunk_size: int,
     clips_at_once: int,
-    keep: bool = False,
+    keep_maps: bool = False,
+    keep_clips: bool = False,
     show: bool = True,
     show_plan: bool = False,
 ) -> Found:
@@ -206,7 +258,8 @@ def run_groups(
       read: Reads from the store, once all is there; raises DamagedError if something is damaged.
       chunk_size: Perturbed clips in memory at once.
       clips_at_once: Clips that are done together.
-      keep: Whether all maps, the clips and their baselines are stored, for pictures.
+      keep_maps: Whether all maps are stored, for pictures.
+      keep_clips: Whether the clips and their baselines are.
       show: Whether to say on standard error how far it is.
       show_plan: Whether to print the plan there first.
 
@@ -216,13 +269,13 @@ def run_groups(
 
     def complete_and_read() -> Found:
         forget_changed_clips(groups, store)
-        plan, tasks = make_plan(groups, store, keep_clips=keep)
+        plan, tasks = make_plan(groups, store, keep_clips=keep_clips)
         if show_plan:
             print(plan, file=sys.stderr)
         shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show)
         for reason in dict.fromkeys(group.left_out for group in groups if group.left_out):
             shown.say(reason)
-        run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps=keep, keep_clips=keep)
+        run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps, keep_clips)
         try:
             run_tasks(tasks, run)
         finally:

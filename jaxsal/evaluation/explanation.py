@@ -1,13 +1,13 @@
 """What the methods said of one clip: as a value, and where a store has it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, ClipTree
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.engine.class_scores import class_scores, shown_kind
 from jaxsal.engine.spectra import by_spectrum, spectra_of
@@ -173,21 +173,38 @@ def places_of(groups: Sequence[Group], store: Store) -> list[Place]:
                 for number, cell in enumerate(group.cells)
                 if number not in group.partners or case.name in group.partners[number]
             },
-            (store.note("clip", group.clip_series, case.name) or {}).get("digest", ""),
+            (_note(store, group, case.name) or {}).get("digest", ""),
         )
         for group in groups
         for case in group.cases
     ]
 
 
-def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Explanation:
+def _note(store: Store, group: Group, name: str) -> dict[str, Any] | None:
+    """What a store says of a clip: beside the clip itself, or beside its first result where clips are not stored."""
+    return store.note("clip", group.clip_series, name) or store.note("result", group.series[0], name)
+
+
+def read_explanation(
+    store: Store, place: Place, options: ExplainOptions, *, load: Callable[[], ClipTree] | None = None
+) -> Explanation:
     """What a store has of a clip.
+
+    Args:
+      store: The store.
+      place: Where it has it.
+      options: How the clip was explained.
+      load: Gives the clip where the store does not keep it; what replaced removed voxels is left out then.
 
     Raises:
       ValueError: If something of it is missing or damaged, or is of another clip of the same name.
     """
-    clip = read_record(store, "clip", place.group, place.name, place.digest)
-    shown = stored_tree(clip.arrays, "clip")
+    if load is None:
+        clip = read_record(store, "clip", place.group, place.name, place.digest)
+        shown = stored_tree(clip.arrays, "clip")
+    else:
+        clip = read_record(store, "result", next(iter(place.cells.values()))[0] or "", place.name, place.digest)
+        shown = load()
     spectra = spectra_of(shown)
     maps, curves, seconds, measures, target, classes, kind = {}, {}, {}, {}, -1, (), None
     for method, (series, _) in place.cells.items():
@@ -217,6 +234,15 @@ def read_explanation(store: Store, place: Place, options: ExplainOptions) -> Exp
         ledger=_ledger(store, place, spectra),
         classes=tuple(classes),
     )
+
+
+def read_maps(store: Store, place: Place, spectra: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The maps of a clip by method, as of `Explanation`, and nothing else; errors as `read_explanation`."""
+    found = {
+        METHODS[method].title: read_record(store, "result", series or "", place.name, place.digest)
+        for method, (series, _) in place.cells.items()
+    }
+    return {title: by_spectrum(record.arrays["saliency"], spectra) for title, record in found.items()}
 
 
 def _replaced(clip: Record) -> list[str]:

@@ -17,7 +17,7 @@ from jaxsal.training.checkpoint import latest_step, load_checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
-FILES = (FOLDER, "results.csv", "table.csv", "table.md", "table.tex", "table.png", "run.json", "overlays")
+FILES = (FOLDER, "results.csv", "table.csv", "table.md", "table.tex", "table.png", "run.json")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ def outline_explaining(
     output: Path,
     *,
     files: tuple[str, ...] = (),
+    pictures: tuple[str, ...] = ("overlays",),
+    keep_clips: bool = True,
     steps: int = 0,
     steps_done: int = 0,
 ) -> Outline:
@@ -82,6 +84,8 @@ def outline_explaining(
       options: How they are explained.
       output: Folder of the run.
       files: What else is written.
+      pictures: What is drawn of the clips.
+      keep_clips: Whether the clips are stored, too.
       steps: Training steps.
       steps_done: Those of them that are taken.
     """
@@ -89,12 +93,18 @@ def outline_explaining(
     channels = tuple(spec.channels.items())
     groups = explaining_groups(classifier, spec.clip_shape, cases, options, channels=channels)
     store = Store(str(output / FOLDER), create=True) if variables is not None and (output / FOLDER).is_dir() else None
-    plan, _ = make_plan(groups, store, keep_clips=True)
+    plan, _ = make_plan(groups, store, keep_clips=keep_clips)
     several = len(cases) > len({case.spectrum for case in cases})
     contrasts = ["contrasts.csv"] if several and options.controls else []
     curves = [f"curves-{spectrum}.png" for spectrum in sorted({case.spectrum for case in cases})]
     return Outline(
-        output, (*files, *FILES, *contrasts, *curves), plan.clips, plan.clips_done, plan.passes, steps, steps_done
+        output,
+        (*files, *FILES, *pictures, *contrasts, *curves),
+        plan.clips,
+        plan.clips_done,
+        plan.passes,
+        steps,
+        steps_done,
     )
 
 

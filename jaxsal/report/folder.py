@@ -145,6 +145,21 @@ def write_folder(
       The rows of the table, and notes on recordings that could not be drawn on.
     """
     directory = Path(directory)
+    summary = write_tables(directory, explanations, masks)
+    write_json(directory / "run.json", provenance)
+    drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
+    notes = [
+        note
+        for scene in group_by_scene(explanations)
+        for note in draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
+    ]
+    return summary, notes
+
+
+def write_tables(
+    directory: Path, explanations: Sequence[Explanation], masks: Mapping[str, Mask] = MappingProxyType({})
+) -> list[SummaryRow]:
+    """Writes the tables and curves of `write_folder`; the rows of the table."""
     results = [row for explanation in explanations for row in explanation.results()]
     summary, sheets = run_tables(explanations, masks)
     write_text(directory / "results.csv", results_csv(results))
@@ -154,18 +169,11 @@ def write_folder(
     for sheet in sheets[1:]:
         write_text(directory / f"{sheet.name}.csv", to_csv(sheet))
     save_figure(directory / "table.png", draw_table(summary))
-    write_json(directory / "run.json", provenance)
     for spectrum in sorted({explanation.spectrum for explanation in explanations}):
         chosen = [explanation for explanation in explanations if explanation.spectrum == spectrum]
         figure = draw_curves(curve_panels(chosen), title=f"{spectrum}, {count_clips(len(chosen))}")
         save_figure(directory / f"curves-{spectrum}.png", figure)
-    drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
-    notes = [
-        note
-        for scene in group_by_scene(explanations)
-        for note in draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
-    ]
-    return summary, notes
+    return summary
 
 
 def draw_overlays(

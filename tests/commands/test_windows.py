@@ -1,0 +1,90 @@
+"""`jaxsal explain --window`: a long recording window by window."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import runs
+
+SMALL = ["--num-steps", "3", "--controls", "smooth", "--clips-per-batch", "1"]
+
+
+@pytest.fixture
+def long(tmp_path):
+    """Twelve frames at four a second; later ones are brighter."""
+    frames = np.concatenate([runs.moving_bar(1, 5, False) // 2, runs.moving_bar(0, 6, False)])
+    np.savez(tmp_path / "long.npz", frames=frames, seconds=np.arange(12) / 4)
+    return tmp_path / "long.npz"
+
+
+def rows_of(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_a_long_recording(run_folder, long, run, dry_run, tmp_path):
+    output = tmp_path / "out"
+    words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--output", output]
+    words += ["--window", "6", "--hop", "3"]
+    plan = dry_run(*words)
+    assert (plan["clips"], plan["clips_done"]) == (3, 0)
+    assert plan["passes"] == 3 * (1 + 2 + 2 * 2 * 1)
+    assert "TV 3 to 8 0.75 to 2.00" in plan["notes"]
+
+    printed = run(*words).splitlines()
+
+    assert printed[0].split() == ["window", "seconds", "best", "class", "probability"]
+    assert [line.split()[:7] for line in printed[1:4]] == [
+        ["TV", "0", "to", "5", "0.00", "to", "1.25"],
+        ["TV", "3", "to", "8", "0.75", "to", "2.00"],
+        ["TV", "6", "to", "11", "1.50", "to", "2.75"],
+    ]
+    assert {path.name for path in output.iterdir()} == set(plan["files"])
+    assert dry_run(*words)["passes"] == 0
+    windows, moments = rows_of(output / "windows.csv"), rows_of(output / "timeline-TV.csv")
+    assert [row["window"] for row in windows] == [f"long-{place}-TV" for place in PLACES]
+    assert [row["frame"] for row in moments] == [str(number) for number in range(12)]
+    shares = [float(moments[0][f"probability of {name}"]) for name in runs.CLASSES]
+    assert sum(shares) == pytest.approx(1)
+    assert max(shares) == pytest.approx(float(windows[0]["probability"]), abs=1e-5)
+    assert all(float(row["energy of Grad-CAM"]) >= 0 for row in moments)
+
+
+def test_a_window_is_what_its_part_of_the_recording_is(run_folder, long, run, tmp_path):
+    """A window of six frames, every third frame, and the same frames by --start and --stop."""
+    words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--json", "--start", "3"]
+    whole = json.loads(run(*words, "--window", "6", "--output", tmp_path / "whole"))
+    part = json.loads(run(*words, "--stop", "9", "--output", tmp_path / "part"))
+    assert [clip["name"] for clip in whole["clips"]] == ["long-000003-000009-TV", "long-000006-000012-TV"]
+    assert whole["clips"][0]["probabilities"] == part["clips"][0]["probabilities"]
+    assert whole["clips"][0]["methods"]["Grad-CAM"] == part["clips"][0]["methods"]["Grad-CAM"]
+
+
+PLACES = ("000000-000006", "000003-000009", "000006-000012")
+
+
+def test_two_recordings_of_a_scene(run_folder, long, run, tmp_path):
+    warm, output = tmp_path / "long_ir.npy", tmp_path / "out"
+    np.save(warm, np.arange(6 * 20 * 24, dtype=np.float32).reshape(6, 20, 24))
+    words = ["explain", long, "--infrared", warm, "--fps", "4", "2", "--value-range", "auto", *SMALL]
+    words += ["--checkpoint", run_folder, "--method", "gradcam", "--window", "auto", "--output", output]
+    printed = run(*words)
+    assert [line.split()[:4] for line in printed.splitlines()[1:5]] == [
+        ["IR", "0", "to", "6"],
+        ["IR", "4", "to", "10"],
+        ["TV", "0", "to", "6"],
+        ["TV", "4", "to", "10"],
+    ]
+    assert [row["frame"] for row in rows_of(output / "timeline-IR.csv")] == ["0", "1", "2", "3", "4", "5"]
+    assert {path.name for path in output.glob("*.mp4")} == {"recording-IR.mp4", "recording-TV.mp4"}
+
+
+def test_lengths_that_are_refused(run_folder, long, refused):
+    words = ["explain", long, "--checkpoint", run_folder, "--dry-run"]
+    for typed, message in [
+        (["--window", "2"], "`--window` must hold at least 4 frames, which the network takes; got 2 with 2: 'auto' is"),
+        (["--window", "2s", "--hop", "3"], "`--hop` must be in the unit of `--window`, '2s'; got 3."),
+        (["--window", "soon"], "`--window` must be a frame, such as 12, or seconds, such as 12.5s; got 'soon'."),
+    ]:
+        assert refused(*words, *typed)[1].startswith(f"jaxsal: {message}"), refused(*words, *typed)
