@@ -15,7 +15,8 @@ from jaxsal.core.normalization import IMAGENET_MEAN as IMAGENET_MEAN
 from jaxsal.core.normalization import IMAGENET_STD as IMAGENET_STD
 from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import ClipTree
-from jaxsal.models.modules import AfterLayer, LayerOutput, ModelMethod, as_path, layer_shapes
+from jaxsal.models.modules import Network
+from jaxsal.models.places import AfterLayer, LayerOutput, Place, as_path, layer_shapes
 from jaxsal.models.sources import Sources
 from jaxsal.models.tokens import Positions, TokenHead
 from jaxsal.recipes import ScoreKind
@@ -186,11 +187,8 @@ class Classifier(Sources):
           >>> jaxsal.gradcam(network.at("layers_0"), clip).shape
           (2, 4, 4)
         """
-        whole, place = self._module("at"), Positions(grid, skip)
-        path = as_path(layer)
-        return dataclasses.replace(
-            self, features_fn=LayerOutput(whole, path, place), head_fn=AfterLayer(whole, path, place)
-        )
+        place = Place(self._module("at"), as_path(layer), Positions(grid, skip))
+        return dataclasses.replace(self, features_fn=LayerOutput(place), head_fn=AfterLayer(place))
 
     def layers(self, clip_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """The layers of a Flax module that `at` can choose, with the shapes of their outputs for a clip (T, H, W, C).
@@ -198,10 +196,17 @@ class Classifier(Sources):
         Raises:
           TypeError: If the network is no Flax module.
         """
-        return layer_shapes(self._module("layers"), self.params, jax.ShapeDtypeStruct(clip_shape, jnp.float32))
+        return layer_shapes(self._module("layers"), self.params, self._like(clip_shape))
 
-    def _module(self, method: str) -> ModelMethod:
-        if isinstance(self.whole_fn, ModelMethod):
+    def _like(self, clip_shape: tuple[int, ...]) -> PyTree:
+        """The shape of a clip; of a scene, whose means say its channels, of that in every spectrum."""
+        if not isinstance(self.mean, Mapping):
+            return jax.ShapeDtypeStruct(clip_shape, jnp.float32)
+        sizes = {name: np.size(mean) for name, mean in self.mean.items()}
+        return {name: jax.ShapeDtypeStruct((*clip_shape[:3], size), jnp.float32) for name, size in sizes.items()}
+
+    def _module(self, method: str) -> Network:
+        if isinstance(self.whole_fn, Network):
             return self.whole_fn
         found = f"a classifier of {type(self.whole_fn or self.features_fn).__name__}"
         raise TypeError(f"`classifier.{method}` must be of a Flax module given to from_model; got {found}.")

@@ -35,6 +35,14 @@ def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint(value, choices)}")
 
 
+def check_layer(layer: str | None) -> None:
+    """Raises TypeError or ValueError unless a layer is a path of modules, or None."""
+    if layer is not None and not isinstance(layer, str):
+        raise TypeError(f"`layer` must be a path of modules, such as layer3.conv1; got {layer!r}.")
+    if layer is not None and not all(layer.split(".")):
+        raise ValueError(f"`layer` must be a path of modules, such as layer3.conv1; got {layer!r}.")
+
+
 def hint(value: object, choices: Iterable[str]) -> str:
     """The closest of some names as a question, whatever its case, its - and its _; empty if none is close.
 

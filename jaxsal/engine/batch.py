@@ -25,6 +25,7 @@ from jaxsal.engine.inputs import (
     check_score_fn,
     check_unit_range,
     has_parts,
+    looked_at,
     mask_shape,
 )
 from jaxsal.engine.masks import stack_leaves
@@ -66,7 +67,7 @@ class Batch:
         leaves = jax.tree.leaves((clips, self.split.arrays))
         self.traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
         self._placed: dict[Mesh, tuple[list[AnyArray], PyTree]] = {}
-        self._activations: dict[str | None, PyTree] = {}
+        self._activations: dict[tuple[str | None, str | None], PyTree] = {}
         self._ends: dict[End, tuple[np.ndarray, AnyArray]] = {}
         self._stand_ins: dict[tuple[Baseline, Mesh], PyTree] = {}
 
@@ -111,35 +112,36 @@ class Batch:
         rows = (clips, *rows)
         return program(weights, *(rows if mesh.size == 1 else split_axis(rows, mesh)), fixed, *static)
 
-    def activations(self, normalization: str | None = None) -> PyTree:
-        """The activations that enter the head, (B, t, h, w, d), or one for each spectrum.
+    def activations(self, normalization: str | None = None, layer: str | None = None) -> PyTree:
+        """The activations of a layer, or those that enter the head, (B, t, h, w, d), or one for each spectrum.
 
         They are those under the classifier's own normalisation, or under the one of that name.
         """
-        if normalization is None and self.parts is None:
+        kind = normalization, layer
+        if kind == (None, None) and self.parts is None:
             self.learn_parts(*self.each(call_parts_each))
-        elif normalization not in self._activations:
-            classifier: Any = self.score_fn
-            other = split_callable(classifier.with_normalization(normalization))
-            self._activations[normalization], _ = self.each(call_parts_each, split=other)
+        elif kind not in self._activations:
+            classifier = looked_at(self.score_fn, layer)
+            other = classifier if normalization is None else classifier.with_normalization(normalization)
+            self._activations[kind], _ = self.each(call_parts_each, split=split_callable(other))
             self.count(len(self.originals))
-        return self._activations[normalization]
+        return self._activations[kind]
 
     @property
     def parts(self) -> PyTree | None:
         """The activations under the classifier's own normalisation, if they are known already."""
-        return self._activations.get(None)
+        return self._activations.get((None, None))
 
     def learn_parts(self, activations: PyTree, logits: Float[Array, "B K"]) -> None:
         """Keeps what a pass of all clips gave."""
-        self._activations[None] = activations
+        self._activations[None, None] = activations
         self.count(len(self.originals))
         if not self.knows(UNTOUCHED).all():
             self.learn(UNTOUCHED, None, logits)
 
-    def check_parts(self, method: str) -> None:
-        """Raises TypeError or ValueError unless the classifier has features and a head, which `method` needs."""
-        check_parts(self.score_fn, self.clips, method)
+    def check_parts(self, method: str, layer: str | None = None) -> None:
+        """Raises TypeError or ValueError unless the classifier has features and a head, or the layer, for `method`."""
+        check_parts(looked_at(self.score_fn, layer), self.clips, method)
 
     @property
     def logits(self) -> Float[AnyArray, "B K"]:

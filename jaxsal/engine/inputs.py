@@ -17,6 +17,7 @@ from jaxsal.core.finite import on_host
 from jaxsal.core.types import AnyArray, Clip, ClipTree, ScoreFn
 from jaxsal.engine.spectra import spectra_of
 from jaxsal.models.modules import described
+from jaxsal.models.nnx_modules import check_inference
 
 
 def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> AnyArray:
@@ -126,19 +127,6 @@ def _check_channels_last(clips: PyTree, error: Exception) -> None:
         ) from error
 
 
-def check_inference(score_fn: ScoreFn) -> None:
-    """Raises ValueError if a Flax NNX module is in training mode, where dropout or batch statistics change scores."""
-    if not any("flax.nnx" in kind.__module__ for kind in type(score_fn).__mro__):
-        return
-    from flax import nnx
-
-    for path, part in nnx.iter_modules(score_fn) if isinstance(score_fn, nnx.Module) else ():
-        for name, inference in (("deterministic", True), ("use_running_average", True)):
-            if getattr(part, name, inference) is False:
-                place = ".".join(map(str, path)) or "the module"
-                raise ValueError(f"`model` must be in evaluation mode, model.eval(); got {place} with {name}=False.")
-
-
 def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
     """Checks that clips can be scored in batches of that size, or each by itself (None).
 
@@ -151,6 +139,20 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
     check_positive("batch_size", batch_size)
     if not callable(getattr(score_fn, "score_batch", None)):
         raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
+
+
+def looked_at(classifier: Any, layer: str | None) -> Any:
+    """A classifier looked at in a layer; as it is for None.
+
+    Raises:
+      TypeError: If it has no layers, which `jaxsal.Classifier.from_model` finds in Flax modules.
+    """
+    if layer is None:
+        return classifier
+    if not callable(getattr(classifier, "at", None)):
+        found = type(classifier).__name__
+        raise TypeError(f"`classifier` must be a jaxsal.Classifier of a Flax module for `layer`; got {found}.")
+    return classifier.at(layer)
 
 
 def has_parts(function: ScoreFn) -> bool:

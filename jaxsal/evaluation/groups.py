@@ -18,6 +18,7 @@ from jaxsal.core.callables import call_parts_each, shape_of
 from jaxsal.core.fingerprints import weights_fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.inputs import check_parts, looked_at
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
 from jaxsal.evaluation.cells import Case, Cell, name_of
@@ -69,6 +70,10 @@ class Group:
     cells: tuple[Cell, ...]
     source: str = ""
     channels: tuple[tuple[str, int], ...] = ()
+
+    def __post_init__(self):
+        if self._layers.keys() - {None}:
+            _ = self._channels  # a wrong name is refused before anything is computed
 
     @cached_property
     def id(self) -> str:
@@ -136,21 +141,32 @@ class Group:
         found: dict[str, ScoreSet] = {}
         for cell, series in zip(self.cells, self.reads, strict=True):
             if series is not None:
-                count = cell.kind.num_masks(cell.options, cell.shape, self._channels if cell.kind.needs_parts else 0)
+                channels = self._channels[getattr(cell.options, "layer", None)] if cell.kind.needs_parts else 0
+                count = cell.kind.num_masks(cell.options, cell.shape, channels)
                 held = found.get(series)
                 if held is None or (held.num_masks, held.own) < (count, not cell.kind.scores_of):
                     found[series] = ScoreSet(series, cell, count)
         return found
 
     @cached_property
-    def _channels(self) -> int:
-        """D of the activations, by shapes alone."""
+    def _channels(self) -> dict[str | None, int]:
+        """D of the activations by layer, None for those that enter the head, by shapes alone."""
         size, channels = (1, *self.clip_shape[:3]), dict(self.channels)
         clips: Any = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
         if channels:
             clips = {name: jax.ShapeDtypeStruct((*size, count), np.float32) for name, count in channels.items()}
-        activations = shape_of(call_parts_each, self.classifier, clips)[0]
-        return sum(one.shape[-1] for one in jax.tree.leaves(activations))
+        found: dict[str | None, int] = {}
+        for layer, method in self._layers.items():
+            classifier = looked_at(self.classifier, layer)
+            check_parts(classifier, clips, method)
+            activations = shape_of(call_parts_each, classifier, clips)[0]
+            found[layer] = sum(one.shape[-1] for one in jax.tree.leaves(activations))
+        return found
+
+    @property
+    def _layers(self) -> dict[str | None, str]:
+        """The layers that cells look at, None for what enters the head, with a method that does."""
+        return {getattr(cell.options, "layer", None): cell.method for cell in self.cells if cell.kind.needs_parts}
 
     def measuring_passes(self, cell: Cell) -> int:
         """Forward passes of measuring one map, beside the untouched and the fully replaced clip."""

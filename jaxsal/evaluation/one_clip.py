@@ -38,6 +38,7 @@ def explain(
     methods: Sequence[str] | None = None,
     controls: Sequence[ControlChoice] = ("random", "smooth"),
     recipe: RecipeName = "default",
+    layer: str | None = None,
     num_masks: int | None = None,
     grid_shape: tuple[int, int, int] | None = None,
     keep_prob: float | None = None,
@@ -75,6 +76,8 @@ def explain(
         "motion" (frame differences), "constant", or "all"; "other" needs several clips.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
+      layer: Grad-CAM, SIDU and Score-CAM: layer of a Flax module whose activations they read, as `classifier.layers`
+        lists it; the one that enters the head if None.
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
@@ -127,9 +130,10 @@ def explain(
       ValueError: `target` must be one of ('red', 'green', 'blue'); got 'gren'. Did you mean 'green'?
     """
     options = ExplainOptions(
-        method=tuple(_usable(classifier) if methods is None else methods),
+        method=tuple(_usable(classifier, layer) if methods is None else methods),
         controls=tuple(controls),
         recipe=recipe,
+        layer=layer,
         num_masks=num_masks,
         grid_shape=grid_shape,
         keep_prob=keep_prob,
@@ -163,6 +167,6 @@ def explain(
     return found._replace(times=getattr(clip, "times", None))
 
 
-def _usable(classifier: ScoreFn) -> list[str]:
+def _usable(classifier: ScoreFn, layer: str | None) -> list[str]:
     """The study's methods that a classifier allows."""
-    return [name for name in STUDY_METHODS if has_parts(classifier) or not METHODS[name].needs_parts]
+    return [name for name in STUDY_METHODS if layer or has_parts(classifier) or not METHODS[name].needs_parts]

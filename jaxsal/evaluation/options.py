@@ -23,15 +23,16 @@ from jaxsal.recipes import (
 
 _OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance", "scores")}
 RECIPE_FIELDS: dict[str, dict[str, str]] = {
-    "gradcam": {},
+    "gradcam": {"layer": "layer"},
     "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
-    "sidu": {"threshold": "threshold", "scores": "scores", "baseline": "mask_baseline", "batch_size": "sidu_batch"},
+    "sidu": {name: name for name in ("threshold", "scores", "layer")}
+    | {"baseline": "mask_baseline", "batch_size": "sidu_batch"},
     "ridge": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "kernelshap": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
-    "scorecam": {"baseline": "mask_baseline"},
+    "scorecam": {"baseline": "mask_baseline", "layer": "layer"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
     "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
 }
@@ -50,6 +51,8 @@ class ExplainOptions:
         pair a method.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
+      layer: Grad-CAM, SIDU, Score-CAM: layer whose activations they read, as `jaxsal layers` lists it. If unset, the
+        layer that enters the head.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
@@ -84,6 +87,7 @@ class ExplainOptions:
     method: tuple[str, ...] = get_args(Method)
     controls: tuple[ControlChoice, ...] = ("random", "smooth", "other")
     recipe: RecipeName = "default"
+    layer: str | None = None
     num_masks: int | None = None
     grid_shape: tuple[int, int, int] | None = None
     keep_prob: float | None = None

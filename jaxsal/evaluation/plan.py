@@ -137,7 +137,8 @@ def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task
         sets = [group.score_sets[series].cell for series in scores]
         seen = kept or len(cells) < len(at_once) or any(case.name in clips for clips in held.values())
         untouched = not seen or any(cell.kind.needs_parts for cell in sets) or not direct.isdisjoint(cells)
-        passes += sum(cell.kind.extra_passes(cell.options) for cell in sets)
+        own = [group.cells[number] for number in direct.intersection(cells)]
+        passes += sum(cell.kind.extra_passes(cell.options) for cell in (*sets, *own))
         todo = bool(cells or scores or (keep_clips and not kept))
         yield Task(group, case, cells, scores, todo, passes + len(ends - known) + untouched if todo else 0)
 

@@ -33,6 +33,11 @@ class TwoStream(nn.Module):
         self.joint = self.network.clone(parent=None, name=None)
 
     @property
+    def streams(self) -> dict[str, str]:
+        """By spectrum, the module that sees it; a layer is looked at in both."""
+        return {"IR": "infrared", "TV": "visible"}
+
+    @property
     def frames_per_mask(self) -> int:
         """Frames that share one mask frame, as of each stream."""
         return getattr(self.network, "frames_per_mask", 1)

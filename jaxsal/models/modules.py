@@ -1,7 +1,7 @@
-"""Flax modules as functions of (variables, one clip): a method, the whole, a layer, and what comes after a layer.
+"""Flax modules as functions of (variables, one clip), and a look at what their layers give.
 
-A layer is looked at where it is called, so a module need not be written as features and a head. What flags and outputs
-modules have in common is understood here.
+A layer is looked at where it is called, so a module need not be written as features and a head; `jaxsal.models.places`
+makes both of it. What flags and outputs modules have in common is understood here.
 """
 
 import dataclasses
@@ -15,12 +15,27 @@ import flax.linen as nn
 import jax
 from jaxtyping import Array, PyTree
 
-from jaxsal.core.checks import hint
-from jaxsal.models.tokens import Positions
-
 _INFERENCE = dict(train=False, training=False, is_training=False, deterministic=True, use_running_average=True)
 """By name of a module's argument, its value where nothing is trained."""
 Path = tuple[str, ...]
+"""Names of modules within each other."""
+Watch = Callable[[Path, Any], Any]
+"""Called with the path of a layer and what it gives; what it returns takes the place of that."""
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A whole module as a function of (variables, clip), equal for equal modules, whose layers can be watched."""
+
+    @property
+    def model(self) -> Any:
+        """The module, or its class."""
+
+    def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
+        """Logits (K,) of one clip."""
+
+    def watched(self, watch: Watch, variables: PyTree, clip: PyTree) -> Array:
+        """The logits, while `watch` sees the layers."""
 
 
 @runtime_checkable
@@ -45,6 +60,17 @@ class ModelMethod:
     def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
         """Of one clip, or of the activations of one."""
         return _apply(self, variables, inputs)
+
+    def watched(self, watch: Watch, variables: PyTree, clip: PyTree) -> Array:
+        """The logits of a clip, while `watch` sees what each module within this one gives."""
+
+        def intercept(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
+            outputs = call(*arguments, **keywords)
+            within = context.method_name == "__call__" and context.module.path
+            return watch(context.module.path, outputs) if within else outputs
+
+        with nn.intercept_methods(intercept):
+            return _call(self, variables, clip)
 
     @property
     def flags(self) -> dict[str, bool]:
@@ -102,96 +128,3 @@ def described(outputs: Any) -> str:
         shapes = ", ".join(str(getattr(part, "shape", type(part).__name__)) for part in outputs)
         return f"a {type(outputs).__name__} of {len(outputs)}: {shapes} (return the logits alone)"
     return type(outputs).__name__
-
-
-def as_path(layer: str | tuple[str, ...]) -> Path:
-    """The names of modules within each other, of "layer3/conv1" or "layer3.conv1"."""
-    return tuple(layer.replace("/", ".").split(".")) if isinstance(layer, str) else tuple(layer)
-
-
-@dataclass(frozen=True)
-class LayerOutput:
-    """The activations (t, h, w, d) that a layer of a Flax module gives for one clip."""
-
-    network: ModelMethod
-    path: Path
-    positions: Positions
-
-    def __call__(self, variables: PyTree, clip: PyTree) -> Array:
-        """One pass; what comes after the layer is not needed, so it is not computed."""
-        return _layer_output(self, variables, clip)
-
-
-@dataclass(frozen=True)
-class AfterLayer:
-    """Logits of one clip with other activations in the place of a layer's."""
-
-    network: ModelMethod
-    path: Path
-    positions: Positions
-
-    def __call__(self, variables: PyTree, activations: Array, clip: PyTree) -> Array:
-        """One pass; what comes before the layer and goes through it alone is not computed."""
-        return _after_layer(self, variables, activations, clip)
-
-
-@partial(jax.jit, static_argnums=(0,))
-def _layer_output(layer: LayerOutput, variables: PyTree, clip: PyTree) -> Array:
-    found: list[Array] = []
-
-    def keep(outputs: Any) -> Any:
-        found.append(layer.positions.activations(outputs))
-        return outputs
-
-    _intercepted(layer.network, layer.path, keep, variables, clip)
-    return found[0]
-
-
-@partial(jax.jit, static_argnums=(0,))
-def _after_layer(layer: AfterLayer, variables: PyTree, activations: Array, clip: PyTree) -> Array:
-    def replace(outputs: Any) -> Any:
-        return layer.positions.outputs(activations, outputs)
-
-    return _intercepted(layer.network, layer.path, replace, variables, clip)
-
-
-def _intercepted(
-    network: ModelMethod, path: Path, change: Callable[[Any], Any], variables: PyTree, clip: PyTree
-) -> Array:
-    """Logits of a clip, after a change of what one layer gives.
-
-    Raises:
-      ValueError: If there is no such layer, or it is called several times.
-    """
-    names: list[str] = []
-
-    def intercept(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
-        outputs = call(*arguments, **keywords)
-        if context.method_name != "__call__":
-            return outputs
-        names.append(".".join(context.module.path))
-        return change(outputs) if context.module.path == path else outputs
-
-    with nn.intercept_methods(intercept):
-        logits = _call(network, variables, clip)
-    asked, known = ".".join(path), [name for name in dict.fromkeys(names) if name]
-    if names.count(asked) == 0:
-        raise ValueError(f"`layer` must be one of {known}; got {asked!r}.{hint(asked, known)}")
-    if names.count(asked) > 1:
-        raise ValueError(f"`layer` must be called once; got {asked!r}, which is called {names.count(asked)} times.")
-    return logits
-
-
-def layer_shapes(network: ModelMethod, variables: PyTree, clip: PyTree) -> dict[str, tuple[int, ...]]:
-    """The shape of what each layer gives for a clip, by path, in the order in which layers end; nothing is computed."""
-    found: dict[str, tuple[int, ...]] = {}
-
-    def intercept(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
-        outputs = call(*arguments, **keywords)
-        if context.method_name == "__call__" and hasattr(outputs, "shape") and context.module.path:
-            found[".".join(context.module.path)] = tuple(outputs.shape)
-        return outputs
-
-    with nn.intercept_methods(intercept):
-        jax.eval_shape(partial(_call, network), variables, clip)
-    return found

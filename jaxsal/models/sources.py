@@ -1,7 +1,8 @@
 """Where classifiers come from: a Flax module, two functions, tokens, or a function that is not JAX."""
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from jaxtyping import Array, PyTree
 
@@ -10,6 +11,7 @@ from jaxsal.core.finite import check_weights
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, Colours, as_colours
 from jaxsal.models.callback import Callback
 from jaxsal.models.modules import Model, ModelMethod
+from jaxsal.models.nnx_modules import check_inference, is_nnx, taken_apart
 from jaxsal.models.tokens import Positions, TokenFeatures, TokenHead, TokenNetwork
 from jaxsal.recipes import ScoreKind
 
@@ -25,15 +27,15 @@ class Sources:
     @classmethod
     def from_model(
         cls,
-        model: Model,
-        variables: PyTree,
+        model: Model | Callable[..., Any],
+        variables: PyTree = None,
         *,
         mean: Colours | None = IMAGENET_MEAN,
         std: Colours | None = IMAGENET_STD,
         scores: ScoreKind = "probabilities",
         classes: Sequence[str] = (),
     ) -> Self:
-        """A classifier from a Flax module of batches of clips.
+        """A classifier from a Flax module of batches of clips, of Linen or NNX.
 
         With methods `features(clips)` and `head(activations)` every method explains it. Without them the module is
         taken as a whole, for RISE and the curves, and `classifier.at(layer)` opens it to Grad-CAM and SIDU. Arguments
@@ -42,7 +44,7 @@ class Sources:
         Args:
           model: The module; a field or attribute `frames_per_mask` is honoured. It returns logits (B, K), or a
             mapping or an object that has `logits`.
-          variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}.
+          variables: What `model.apply` takes, {"params": ..., "batch_stats": ...}; a Flax NNX module has its own.
           mean: Per channel, in [0, 1]; ImageNet's by default, as in the study. None for no standardisation. Of
             scenes in several spectra for each, by name.
           std: Per channel; ImageNet's by default.
@@ -51,14 +53,20 @@ class Sources:
 
         Raises:
           TypeError: If the module has only one of the two methods, or neither and cannot be called.
-          ValueError: As `from_functions`.
+          ValueError: As `from_functions`; or if an NNX module is in training mode or comes with variables.
         """
         missing = [name for name in ("features", "head") if not callable(getattr(model, name, None))]
-        whole = ModelMethod(model, "__call__") if callable(model) else None
-        if missing and (len(missing) == 1 or whole is None):
+        if missing and (len(missing) == 1 or not callable(model)):
             found = f"{type(model).__name__} without {' and '.join(missing)}"
             raise TypeError(f"`model` must have methods features and head; got {found}.")
-        features, head = (None if missing else ModelMethod(model, name) for name in ("features", "head"))
+        of_method: Callable[[str], Any] = partial(ModelMethod, cast(Model, model))
+        if is_nnx(model):
+            if variables is not None:
+                raise ValueError(f"`variables` must be left out for an NNX module; got {type(variables).__name__}.")
+            check_inference(model)
+            variables, of_method = taken_apart(model)
+        whole = of_method("__call__") if callable(model) else None
+        features, head = (None if missing else of_method(name) for name in ("features", "head"))
         frames = getattr(model, "frames_per_mask", 1)
         return cls._made(features, head, whole, variables, mean, std, frames, scores, classes)
 

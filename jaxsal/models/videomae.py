@@ -79,6 +79,11 @@ class VideoMAE(nn.Module):
             tokens = layer(tokens)
         return tokens.reshape(grid.shape)
 
+    def token_grid(self, clip_shape: tuple[int, ...]) -> tuple[int, int, int]:
+        """(t, h, w) of the tokens of a clip (T, H, W, C)."""
+        t, h, w = (size // part for size, part in zip(clip_shape, self.tube, strict=False))
+        return t, h, w
+
     def head(self, activations: Float[Array, "B t h w d"]) -> Float[Array, "B K"]:
         """Class logits of tokens: linear in their normalised mean, or in the normalised first one."""
         if self.mean_pooling:

@@ -15,6 +15,7 @@ from jaxsal.core.checks import (
     Options,
     check_choice,
     check_integer,
+    check_layer,
     check_names,
     check_number,
     check_positive,
@@ -100,9 +101,11 @@ class GradCamOptions:
     gradient_pool: Literal["sum", "mean"] = "sum"
     weights_per: Literal["auto", "clip", "frame"] = "auto"
     alignment: Alignment = "centers"
+    layer: str | None = None
 
     def __post_init__(self):
         check_names(self)
+        check_layer(self.layer)
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ class SiduOptions:
     alignment: Alignment = "mirror"
     feature_normalization: Literal["same", "minmax"] = "same"
     batch_size: int | None = None
+    layer: str | None = None
 
     def __post_init__(self):
         if math.isnan(check_number("threshold", self.threshold)):
@@ -159,6 +163,7 @@ class SiduOptions:
             raise ValueError(f"`kernel_width` must be above 0; got {self.kernel_width}.")
         check_names(self)
         _check_batch(self.batch_size)
+        check_layer(self.layer)
 
 
 @dataclass(frozen=True)

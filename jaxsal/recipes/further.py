@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from jaxsal.core.checks import Options, check_names, check_positive, check_shape
+from jaxsal.core.checks import Options, check_layer, check_names, check_positive, check_shape
 from jaxsal.recipes.names import Alignment, Baseline, ScoreKind
 
 MOST_PLAYERS = 2048
@@ -41,14 +41,17 @@ class ScoreCamOptions:
       scores: What weighs the channels before the softmax over them, as for `jaxsal.rise`.
       baseline: What stands in for removed voxels.
       alignment: How masks and map are stretched, see `jaxsal.engine.resample`.
+      layer: Layer of a Flax module whose channels are weighted; the one that enters the head if None.
     """
 
     scores: ScoreKind = "logits"
     baseline: Baseline = "mean"
     alignment: Alignment = "centers"
+    layer: str | None = None
 
     def __post_init__(self):
         check_names(self)
+        check_layer(self.layer)
 
 
 @dataclass(frozen=True)

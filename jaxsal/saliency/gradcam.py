@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import Static, head_of, join_callable
+from jaxsal.core.callables import Static, head_of, join_callable, split_callable
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import num_targets, own_kind, predicted_class, target_scores
+from jaxsal.engine.inputs import looked_at
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
@@ -28,6 +29,7 @@ def gradcam(
     gradient_pool: Literal["sum", "mean"] | None = None,
     weights_per: Literal["auto", "clip", "frame"] | None = None,
     alignment: Alignment | None = None,
+    layer: str | None = None,
 ) -> SaliencyOf:
     """Explains one clip by its last activations (Grad-CAM).
 
@@ -47,6 +49,8 @@ def gradcam(
       weights_per: One channel weight per "clip" or per "frame" of activations; "auto" takes "frame" where the
         frames of a clip share masks in segments.
       alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
+      layer: Layer of a Flax module whose activations are A, as `classifier.at` takes it; the one that enters the head
+        if None.
 
     Returns:
       The saliency map (T', H, W), at least 0, in logits; (K, T', H, W) for "all". Of a scene one for each spectrum by
@@ -54,7 +58,7 @@ def gradcam(
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
-      ValueError: If the clip, the target or an option's value is not allowed.
+      ValueError: If the clip, the target or an option's value is not allowed, or there is no such layer.
 
     Example:
       The classes are the colours' means, so one bright red voxel is all that is red:
@@ -75,7 +79,7 @@ def gradcam(
     """
     options = chosen_options("gradcam", recipe, locals())
     batch = prepare(classifier, [clip])
-    batch.check_parts("gradcam")
+    batch.check_parts("gradcam", options.layer)
     explained = batch.target(target)
     if explained is None or isinstance(explained, str) or callable(explained):
         maps = gradcam_maps(batch, explained, options)
@@ -104,6 +108,10 @@ def gradcam_maps(
         labels = jnp.stack(filled).astype(jnp.int32) if traced else np.asarray(filled, np.int32)
     kind = "given" if isinstance(targets, list) else targets
     static = batch.shape, per_frame, kind, own_kind(batch.score_fn), options
+    if options.layer is not None:
+        split = split_callable(looked_at(batch.score_fn, options.layer))
+        batch.count(len(batch.originals))
+        return batch.each(_maps_each, None, labels, static=static, split=split)[0]
     maps, parts = batch.each(_maps_each, batch.parts, labels, static=static)
     if batch.parts is None:  # one program gives all, which a small network would notice
         batch.learn_parts(*parts)

@@ -45,11 +45,18 @@ _SIDU = Method(
     stored=sidu.stored,
     restored=sidu.restored,
     read_options=sidu.READ_OUT,
-    extra_passes=lambda options: int(options.feature_normalization == "minmax"),
+    extra_passes=lambda options: int(options.feature_normalization == "minmax" or options.layer is not None),
     needs_parts=True,
     seeded=False,
 )
-_GRADCAM = Method("gradcam", "Grad-CAM", maps=_gradcam, needs_parts=True, seeded=False)
+_GRADCAM = Method(
+    "gradcam",
+    "Grad-CAM",
+    maps=_gradcam,
+    extra_passes=lambda options: int(options.layer is not None),
+    needs_parts=True,
+    seeded=False,
+)
 _RIDGE = dataclasses.replace(_RISE, name="ridge", title=recipes.METHODS["ridge"], scores_of="rise")
 _EXPLAINING = (_GRADCAM, _RISE, _SIDU, _RIDGE, kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD)
 METHODS: dict[str, Method] = {

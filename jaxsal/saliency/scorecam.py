@@ -55,7 +55,7 @@ class ChannelMasks:
 
 def masks(batch: Batch, options: ScoreCamOptions, shape: tuple[int, ...], seed: int) -> tuple[Families, list[Request]]:
     """The masks of the channels of every clip, a family each; channels without any form are known to keep nothing."""
-    activations = in_all_channels(batch.activations(), batch.spectra)
+    activations = in_all_channels(batch.activations(layer=options.layer), batch.spectra)
     leaves = jax.tree.leaves(activations)
     like = ChannelMasks(jax.tree.map(lambda one: one[0], activations), shape[-3:], options.alignment)
     flat = np.all([np.asarray((one == one[:, :1, :1, :1]).all(axis=(1, 2, 3))) for one in leaves], axis=0)
@@ -111,6 +111,7 @@ METHOD = Method(
     stored=stored,
     restored=restored,
     read_options=("scores",),
+    extra_passes=lambda options: int(options.layer is not None),
     needs_parts=True,
     seeded=False,
 )

@@ -36,6 +36,7 @@ def sidu(
     alignment: Alignment | None = None,
     feature_normalization: Literal["same", "minmax"] | None = None,
     batch_size: int | None = None,
+    layer: str | None = None,
     chunk_size: int = 16,
     progress: Progress | None = None,
 ) -> SaliencyOf:
@@ -62,6 +63,8 @@ def sidu(
         or "minmax" (the study's code).
       batch_size: Masked clips that are scored together where the classifier's normalisation depends on the batch
         (the study's code for PAN: 64 with min-max); each by itself otherwise.
+      layer: Layer of a Flax module whose channels are A, as `classifier.at` takes it; the one that enters the head if
+        None.
       chunk_size: Masks in memory at once; changes speed, not the result.
       progress: Called with (masks done, masks in all) now and then.
 
@@ -72,7 +75,7 @@ def sidu(
 
     Raises:
       TypeError: If the classifier has no `features` and `head`.
-      ValueError: If the clip, the target or an option's value is not allowed.
+      ValueError: If the clip, the target or an option's value is not allowed, or there is no such layer.
 
     Example:
       >>> import jax.numpy as jnp, jaxsal
@@ -91,7 +94,7 @@ def sidu(
     options: SiduOptions = of_classifier(chosen_options("sidu", recipe, locals()), classifier)
     check_batches(classifier, options.batch_size)
     batch = prepare(classifier, [clip])
-    batch.check_parts("sidu")
+    batch.check_parts("sidu", options.layer)
     target = batch.target(target)
     batch.check_logits()
     (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
@@ -114,7 +117,8 @@ def sidu_scores(
 
 def masks(batch: Batch, options: SiduOptions, shape: tuple[int, ...], seed: int = 0) -> tuple[Families, list[Request]]:
     """The masks of the channels of every clip, a family each, and which of them to score."""
-    found = batch.activations("minmax" if options.feature_normalization == "minmax" else None)
+    normalization = "minmax" if options.feature_normalization == "minmax" else None
+    found = batch.activations(normalization, options.layer)
     activations = in_all_channels(found, batch.spectra)
     leaves, threshold = jax.tree.leaves(activations), float(options.threshold)
     like = ActivationMasks(jax.tree.map(lambda one: one[0], activations), threshold, shape[-3:], options.alignment)

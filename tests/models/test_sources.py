@@ -128,7 +128,9 @@ def test_layers_that_cannot_be(pair, no_shape_checks):
         gradcam(whole, CLIP)
     with pytest.raises(TypeError, match=r"`classifier` must have features and head; got a whole network"):
         whole.features(CLIP)
-    with pytest.raises(ValueError, match=r"`layer` must be one of .*'block'.*; got 'blocc'. Did you mean 'block'\?"):
+    with pytest.raises(
+        ValueError, match=r"`layer` must be one of the 5 layers .*; got 'blocc'. Did you mean 'block'\?"
+    ):
         gradcam(whole.at("blocc"), CLIP)
     with pytest.raises(ValueError, match=r"`layer` must give activations .*`grid=\(t, h, w\)`.*; got \(1, 3\)"):
         gradcam(whole.at("dense"), CLIP)
