@@ -16,12 +16,13 @@ from jaxsal.datasets.fused import fused_scenes
 from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
 from jaxsal.engine.spectra import form_of
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
-from jaxsal.evaluation.explanation import Explanation, Place, places_of, read_explanation
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.progress import Progress
+from jaxsal.evaluation.reading import Place, places_of, read_explanation
 from jaxsal.evaluation.run import Run
 from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store

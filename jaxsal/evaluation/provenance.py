@@ -6,8 +6,8 @@ from typing import Any
 
 from jaxsal.core.fingerprints import weights_fingerprint
 from jaxsal.core.origin import origin
-from jaxsal.evaluation.explanation import Place
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.reading import Place
 from jaxsal.metrics.steps import count_steps
 from jaxsal.recipes import CurveOptions
 from jaxsal.training.checkpoint import Checkpoint

@@ -9,7 +9,8 @@ from jaxtyping import Float, Int
 from jaxsal.core.controls import is_control
 from jaxsal.datasets.recordings.windows import Span
 from jaxsal.drawing.colours import map_limits
-from jaxsal.evaluation.explanation import Explanation, Place
+from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.reading import Place, without_arrays
 from jaxsal.evaluation.views import map_unit, scene_limits
 from jaxsal.training.windows import Window, Windows
 
@@ -79,8 +80,7 @@ def window_result(window: Window, place: Place, explanation: Explanation) -> Win
             for spectrum, own in parts.items():
                 above = np.maximum(np.asarray(own, np.float32) - limits[method][0], 0)
                 energies.setdefault(spectrum, {})[method] = above.mean(axis=(1, 2))
-    light = explanation._replace(clip=None, maps={}, baselines={}, ledger=None)
-    return WindowResult(window, place, light, units, limits, energies)
+    return WindowResult(window, place, without_arrays(explanation), units, limits, energies)
 
 
 def make_timeline(windows: Windows, results: Sequence[WindowResult], spectrum: str) -> Timeline:

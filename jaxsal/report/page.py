@@ -15,7 +15,8 @@ from jaxsal.drawing.colours import DEFAULT_COLORMAP, colour_table
 from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 
-_SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js")
+_SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js", "strip.js")
+_STYLES = ("player.css", "strip.css")
 _MAX_THINNING = 32
 
 
@@ -84,7 +85,7 @@ def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: st
         html=dict(
             header=header,
             footer=footer,
-            style=_read("player.css"),
+            style="\n".join(map(_read, _STYLES)),
             script="\n".join(map(_read, _SCRIPTS)),
             data=data.replace("<", "\\u003c"),
         ),

@@ -10,14 +10,19 @@ from typing import Any, NamedTuple
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.sealed import read_json
+from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.evaluation.explain import FOLDER
-from jaxsal.evaluation.explanation import Explanation, Place, read_explanation
+from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.reading import Place, read_explanation, read_light
 from jaxsal.evaluation.store import Store
 from jaxsal.report.page import build_page, fill
 from jaxsal.report.panels import scenes_of
 from jaxsal.report.run_table import run_tables
+from jaxsal.report.strip import fill_strip
 from jaxsal.report.table import Sheet, to_html
+from jaxsal.report.window_run import WindowRun, window_run
+from jaxsal.training.networks import NetworkSpec
 
 
 class Run(NamedTuple):
@@ -28,12 +33,14 @@ class Run(NamedTuple):
       made_by: How it was made, as run.json says.
       explanations: The results of the command that made it, in its order.
       num_left_out: Results in the folder that earlier commands left there.
+      windows: Of a long recording, its windows; their `explanations` are without clips and maps.
     """
 
     folder: Path
     made_by: Mapping[str, Any]
     explanations: Sequence[Explanation]
     num_left_out: int
+    windows: WindowRun | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -67,10 +74,16 @@ def read_run(run: str | Path) -> Run:
     if not places:
         raise ValueError(f"`run` must hold explanations of clips; got none in {folder}.")
     store = Store(str(folder / FOLDER))
-    explanations = [read_explanation(store, place, options) for place in places]
+    windows = None
+    if (timeline := made_by.pop("timeline", None)) is not None:
+        excerpts = {name: Excerpt.from_json(values) for name, values in made_by.pop("recordings").items()}
+        spec = NetworkSpec.from_json(made_by["network"])
+        windows = window_run(timeline, store, places, options, spec, excerpts)
+    read = read_explanation if windows is None else read_light
+    explanations = [read(store, place, options) for place in places]
     ours = sum(len(place.cells) for place in places)
     count = sum(number for (kind, _), number in store.counts().items() if kind == "result")
-    return Run(folder, made_by, explanations, count - ours)
+    return Run(folder, made_by, explanations, count - ours, windows)
 
 
 def _read_run_json(folder: Path) -> dict[str, Any]:
@@ -102,7 +115,12 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     """
     check_positive("num_scenes", num_scenes)
     title = f"Report of {run.folder.resolve().name}"
-    scenes = scenes_of(run.explanations, run.classes, num_scenes=num_scenes)
+    shown, strip, own = run.explanations, "", run.windows
+    if own is not None:
+        numbers = own.spread(num_scenes)
+        shown = [own.read(name) for number in numbers for name in own.names[number]]
+        strip = fill_strip(own.timeline, run.explanations, numbers)
+    scenes = scenes_of(shown, run.classes, num_scenes=num_scenes)
     _, (table, *contrasts) = run_tables(run.explanations)
     header = fill(
         "run.html",
@@ -119,7 +137,7 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     )
     made_by = Sheet("made-by", "How this was made", "", ("name", "value"), tuple(_flat("", run.made_by)))
     footer = fill("made_by.html", title=made_by.title, html=dict(table=to_html(made_by)))
-    return build_page(scenes, title=title, header=header, footer=footer, max_bytes=max_bytes)
+    return build_page(scenes, title=title, header=header + strip, footer=footer, max_bytes=max_bytes)
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -13,13 +13,14 @@ from jaxsal.drawing.plots import save_figure
 from jaxsal.drawing.timeline import draw_timeline
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explain_each
-from jaxsal.evaluation.explanation import Place, read_explanation, read_maps
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
+from jaxsal.evaluation.reading import Place, read_maps, read_without_clip
 from jaxsal.evaluation.store import Store
 from jaxsal.evaluation.timeline import Timeline, WindowResult, make_timeline, window_result
 from jaxsal.report.film import Maps, save_film
 from jaxsal.report.folder import known_excerpts, write_tables
+from jaxsal.report.strip import strip_values
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.windows import Window, Windows
@@ -84,7 +85,7 @@ def explain_windows_to_folder(
     spec, by_name = checkpoint.spec, {case.name: window for case, window in cases}
 
     def read(store: Store, case: Case, place: Place) -> WindowResult:
-        return window_result(by_name[case.name], place, read_explanation(store, place, options, load=case.load))
+        return window_result(by_name[case.name], place, read_without_clip(store, place, options))
 
     with hold_folder(directory, "explaining"):
         remove_leftovers(directory)
@@ -103,25 +104,22 @@ def explain_windows_to_folder(
         write_tables(directory, [result.explanation for result in results])
         write_text(directory / "windows.csv", csv_text(window_rows(results)))
         store = Store(str(directory / FOLDER))
+        timelines = []
         for spectrum in sorted(windows.frames):
             own = [r for r in results if r.explanation.spectrum in (spectrum, FUSED)]
-            _write_recording(directory, windows, own, spectrum, store)
+            timelines.append(make_timeline(windows, own, spectrum))
+            _write_recording(directory, windows, own, timelines[-1], store)
         recordings = {name: of.to_json() for name, of in known_excerpts([case for case, _ in cases]).items()}
-        about: Any = dict(recordings=recordings, windows={name: _place(window) for name, window in by_name.items()})
+        about: Any = dict(recordings=recordings, timeline=strip_values(windows, timelines))
         write_json(directory / "run.json", made_by(command, options, checkpoint, places, **about))
         return results
 
 
-def _place(window: Window) -> dict[str, Any]:
-    """Where a window is, of kinds that JSON has."""
-    return dict(start=window.start, stop=window.stop, times=window.times)
-
-
 def _write_recording(
-    directory: Path, windows: Windows, results: Sequence[WindowResult], spectrum: str, store: Store
+    directory: Path, windows: Windows, results: Sequence[WindowResult], timeline: Timeline, store: Store
 ) -> None:
     """Writes the timeline and the film of one spectrum."""
-    timeline = make_timeline(windows, results, spectrum)
+    spectrum = timeline.spectrum
     write_text(directory / f"timeline-{spectrum}.csv", csv_text(timeline.rows()))
     save_figure(directory / f"timeline-{spectrum}.png", timeline_figure(timeline, results))
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ def rows_of(path):
     return list(csv.DictReader(path.read_text().splitlines()))
 
 
-def test_a_long_recording(run_folder, long, run, dry_run, tmp_path):
+def test_a_long_recording(run_folder, long, run, dry_run, refused, tmp_path):
     output = tmp_path / "out"
     words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--output", output]
     words += ["--window", "6", "--hop", "3"]
@@ -49,6 +50,11 @@ def test_a_long_recording(run_folder, long, run, dry_run, tmp_path):
     assert sum(shares) == pytest.approx(1)
     assert max(shares) == pytest.approx(float(windows[0]["probability"]), abs=1e-5)
     assert all(float(row["energy of Grad-CAM"]) >= 0 for row in moments)
+    run("report", output, "--scenes", "2")
+    (data,) = re.findall(r'id="strip-data" type="application/json">(.*)</script>', (output / "report.html").read_text())
+    assert [window["scene"] for window in json.loads(data)["windows"]] == [1, None, 2]
+    np.savez(long, frames=255 - np.load(long)["frames"], seconds=np.arange(12) / 4)
+    assert "must be the one that was explained; got another at" in refused("report", output)[1]
 
 
 def test_a_window_is_what_its_part_of_the_recording_is(run_folder, long, run, tmp_path):

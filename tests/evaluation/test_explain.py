@@ -11,8 +11,8 @@ from jaxsal.engine.baselines import degrade
 from jaxsal.evaluation import runner
 from jaxsal.evaluation.cells import Case, file_name
 from jaxsal.evaluation.explain import explain_all, explain_cases
-from jaxsal.evaluation.explanation import read_explanation
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.reading import read_explanation
 from jaxsal.evaluation.store import Store
 
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))

@@ -1,0 +1,78 @@
+"""The timeline of a long recording in its report: values over time, and which of its windows has a player."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jaxsal.evaluation.explanation import Explanation
+from jaxsal.evaluation.timeline import Timeline
+from jaxsal.report.page import fill
+from jaxsal.training.windows import Windows
+
+MOST_PLACES = 400
+"""Moments of a line; more would not be seen."""
+_GUESSES = 3
+
+
+def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, Any]:
+    """What run.json keeps for the strip, of kinds that JSON has: windows and lines over seconds, else over frames.
+
+    Both are of the visible recording where there are two, so that lines of both spectra lie below each other.
+    """
+    main = "TV" if len(windows.frames) > 1 else next(iter(windows.frames))
+    times, frames = windows.times[main], windows.frames[main]
+    places = frames if times is None else times
+    step = float(np.median(np.diff(places))) if len(places) > 1 else 1.0
+    chosen = np.unique(np.linspace(0, len(places) - 1, MOST_PLACES).round().astype(int))
+    tracks = {
+        timeline.spectrum: {
+            kind: {name: _floats(values[chosen]) for name, values in lines.items()}
+            for kind, lines in (("probabilities", timeline.probabilities), ("energies", timeline.energies))
+        }
+        for timeline in timelines
+    }
+    own = [
+        dict(
+            start=w.start,
+            stop=w.stop,
+            place=w.place,
+            ends=_floats([places[w.span.start], places[w.span.stop - 1] + step]),
+        )
+        for w in windows.windows
+    ]
+    axis = "frame" if times is None else "seconds"
+    return dict(axis=axis, places=_floats(places[chosen]), windows=own, tracks=tracks)
+
+
+def fill_strip(values: Mapping[str, Any], explanations: Sequence[Explanation], shown: Sequence[int]) -> str:
+    """The strip as HTML.
+
+    Args:
+      values: Of `strip_values`.
+      explanations: Of all windows and spectra.
+      shown: Numbers of the windows that have a player on the page, in its order.
+    """
+    by_place: dict[str, list[dict[str, Any]]] = {window["place"]: [] for window in values["windows"]}
+    for e in explanations:
+        guesses = [[e.class_name(k), round(share, 4)] for k, share in e.most_probable(_GUESSES)]
+        by_place[place_of(e)].append(dict(spectrum=e.spectrum, guesses=guesses, target=e.target_name))
+    scenes = {number: scene for scene, number in enumerate(shown, 1)}
+    windows = [
+        {name: window[name] for name in ("start", "stop", "ends")}
+        | dict(scene=scenes.get(number), found=by_place[window["place"]])
+        for number, window in enumerate(values["windows"])
+    ]
+    data = json.dumps(dict(values) | dict(windows=windows), allow_nan=False, separators=(",", ":"))
+    return fill("strip.html", html=dict(data=data.replace("<", "\\u003c")), count=len(windows))
+
+
+def place_of(explanation: Explanation) -> str:
+    """Start and stop of the window, as its name has them."""
+    return "-".join(explanation.name.split("-")[-3:-1])
+
+
+def _floats(values: Any) -> list[float | None]:
+    """Numbers with five digits; None where there is none."""
+    return [None if np.isnan(value) else float(f"{value:.5g}") for value in np.asarray(values, np.float64).tolist()]
