@@ -122,6 +122,14 @@ def check_positive(name: str, value: object) -> None:
         raise ValueError(f"`{name}` must be below 2,147,483,648; got {value}.")
 
 
+def check_chunk_size(chunk_size: object) -> None:
+    """Raises TypeError unless `chunk_size` is an integer or "auto", ValueError unless it is at least 1."""
+    if isinstance(chunk_size, str):
+        check_choice("chunk_size", chunk_size, ("auto",))
+    else:
+        check_positive("chunk_size", chunk_size)
+
+
 def check_seed(seed: object) -> None:
     """Raises TypeError unless a seed is an integer, ValueError unless JAX's keys tell it from all others."""
     if not 0 <= check_integer("seed", seed) < 2**32:

@@ -76,6 +76,11 @@ def join_parts(tree: PyTree, mesh: Mesh) -> PyTree:
     return jax.tree.map(partial(jax.make_array_from_process_local_data, sharding), tree)
 
 
+def on_accelerator() -> bool:
+    """Whether programs run on a GPU or TPU."""
+    return jax.default_backend() != "cpu"
+
+
 def host_device() -> jax.Device:
     """The processor; a device of the accelerator where JAX was started without the processor."""
     try:

@@ -1,6 +1,7 @@
 """Scores of one clip under masks of any kind, after checking every argument."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import get_args
 
 import jax
@@ -8,16 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.checks import check_choice, check_chunk_size
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.inputs import check_batches, check_frames, check_ids, check_masks
 from jaxsal.engine.masks import DenseMasks, MaskFamily
 from jaxsal.engine.scoring import even_chunk, score
 from jaxsal.engine.spectra import beside, spectra_of
-from jaxsal.recipes import FrameSlices
+from jaxsal.recipes import ChunkSize, FrameSlices
 
 
 def score_masks(
@@ -29,7 +31,7 @@ def score_masks(
     baseline: str | AnyArray | Mapping[str, AnyArray] = "zero",
     frame_slices: FrameSlices = "aligned",
     batch_size: int | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> Float[Array, "N K"]:
     """Scores a clip under masks: scores[n] = score_fn(M_n * clip + (1 - M_n) * baseline).
@@ -45,7 +47,8 @@ def score_masks(
       frame_slices: Which slice of a mask a frame gets, see `jaxsal.engine.masks.expand_mask`.
       batch_size: Masked clips that `score_fn.score_batch` gets at once, counted from the first of `ids`, where
         their scores depend on each other; takes the place of `chunk_size`. None scores each clip by itself.
-      chunk_size: Masks in memory at once; changes speed, not the result.
+      chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
+        many as fit, at most 64 a device.
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
@@ -62,13 +65,14 @@ def score_masks(
       >>> jaxsal.score_masks(lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), keep).tolist()
       [[1.0], [0.0]]
     """
-    check_positive("chunk_size", chunk_size)
+    check_chunk_size(chunk_size)
     check_choice("frame_slices", frame_slices, get_args(FrameSlices))
     check_batches(score_fn, batch_size)
     batch = prepare(score_fn, [clip])
     family = _as_family(masks, batch)
     ids = check_ids(ids, family.num_masks, endless=getattr(family, "endless", False))
-    logits = score(
+    run = partial(
+        score,
         batch,
         [family],
         np.zeros((len(ids), 2), np.int32),
@@ -76,9 +80,9 @@ def score_masks(
         baseline=Baseline.of(baseline),
         frame_slices=frame_slices,
         batch_size=batch_size,
-        chunk_size=even_chunk(len(ids), chunk_size),
         progress=as_progress(progress, "score", "masks"),
     )
+    logits = in_chunks(chunk_size, "masks", batch, lambda chunk_size: run(chunk_size=even_chunk(len(ids), chunk_size)))
     return logits if isinstance(logits, jax.core.Tracer) else jax.device_put(logits)
 
 

@@ -12,10 +12,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import Options, check_choice, check_names, check_positive, check_seed, hint
+from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_names, check_positive, check_seed, hint
 from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.recipes import METHODS, BaselineName, ScoreKind, resolve_options
+from jaxsal.recipes import METHODS, BaselineName, ChunkSize, ScoreKind, resolve_options
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class SweepConfig:
       curve_baselines: Baselines of both curves, each a value to try; those of the recipe if empty. Those of masks are
         an option of a method: `options = {baseline = ["mean", "reverse"]}`.
       seed: Of RISE's masks.
-      chunk_size: Most forward passes at once on one device; fewer where memory does not hold them.
+      chunk_size: Most forward passes at once on one device, or "auto"; fewer where memory does not hold them.
       masks_per_commit: Most masks between two commits; every ten seconds if None.
       keep_maps: Whether to store maps that scores give again without a forward pass, those of RISE and SIDU.
     """
@@ -114,7 +114,7 @@ class SweepConfig:
     controls: tuple[ControlChoice, ...] = ()
     curve_baselines: tuple[BaselineName, ...] = ()
     seed: int = 0
-    chunk_size: int = 32
+    chunk_size: ChunkSize = 32
     keep_maps: bool = False
     masks_per_commit: int | None = None
 
@@ -132,7 +132,7 @@ class SweepConfig:
         if self.curve_baselines and not self.curve_steps:
             raise ValueError("`curve_steps` must be at least 2 with `curve_baselines`; got 0.")
         check_seed(self.seed)
-        check_positive("chunk_size", self.chunk_size)
+        check_chunk_size(self.chunk_size)
         if self.masks_per_commit is not None:
             check_positive("masks_per_commit", self.masks_per_commit)
 

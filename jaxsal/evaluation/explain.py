@@ -14,11 +14,11 @@ from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.fused import fused_scenes
 from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
+from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.engine.spectra import form_of
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
-from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.progress import Progress
@@ -26,6 +26,7 @@ from jaxsal.evaluation.reading import Place, places_of, read_explanation
 from jaxsal.evaluation.run import Run
 from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store
+from jaxsal.recipes import ChunkSize
 from jaxsal.training.networks import NetworkSpec
 
 Found = TypeVar("Found")
@@ -211,7 +212,9 @@ def explain_each(
     """
     given = list(cases)
     check_names_differ(given)
-    at_once = min(options.clips_per_batch, options.chunk_size, max(len(given), 1))
+    at_once = min(options.clips_per_batch, max(len(given), 1))
+    if options.chunk_size != "auto":
+        at_once = min(at_once, options.chunk_size)
     load = lru_cache(at_once)(lambda number: given[number].load())  # a few clips are loaded once
     cases = [case._replace(load=partial(load, number)) for number, case in enumerate(given)]
     store = Store(f"memory://{uuid.uuid4().hex}" if directory is None else str(directory), create=True)
@@ -244,7 +247,7 @@ def run_groups(
     store: Store,
     read: Callable[[], Found],
     *,
-    chunk_size: int,
+    chunk_size: ChunkSize,
     clips_at_once: int,
     keep_maps: bool = False,
     keep_clips: bool = False,
@@ -257,7 +260,7 @@ def run_groups(
       groups: The plan.
       store: Where results go.
       read: Reads from the store, once all is there; raises DamagedError if something is damaged.
-      chunk_size: Perturbed clips in memory at once.
+      chunk_size: Perturbed clips in memory at once, or "auto".
       clips_at_once: Clips that are done together.
       keep_maps: Whether all maps are stored, for pictures.
       keep_clips: Whether the clips and their baselines are.

@@ -21,6 +21,7 @@ from jaxsal.recipes import (
     STUDY_METHODS,
     Approximation,
     BaselineName,
+    ChunkSize,
     Estimator,
     Precision,
     RecipeName,
@@ -54,7 +55,7 @@ def explain(
     insertion_baseline: BaselineName | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     seed: int = 0,
     precision: Precision = "float32",
     name: str = "clip",
@@ -94,7 +95,7 @@ def explain(
       insertion_baseline: What insertion starts from.
       approximation: Deletion and insertion: "none" scores every step; "refine" fewer, see `jaxsal.metrics.refine`.
       tolerance: With approximation "refine": largest jump in score between two scored steps.
-      chunk_size: Masked clips per forward batch; changes speed, not the result.
+      chunk_size: Masked clips per forward batch, see `jaxsal.rise`; changes speed, not the result.
       seed: Of RISE's masks and of the random map, 0 to 4294967295.
       precision: Of weights and activations, "float32" or "bfloat16".
       name: Of the clip, for tables and pictures.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+from jaxsal.core.checks import check_choice, check_chunk_size, check_names, check_positive, check_seed
 from jaxsal.core.controls import ControlChoice
 from jaxsal.recipes import (
     ADDED_MEASURES,
@@ -12,6 +12,7 @@ from jaxsal.recipes import (
     METHODS,
     Approximation,
     BaselineName,
+    ChunkSize,
     Estimator,
     Method,
     Precision,
@@ -76,9 +77,9 @@ class ExplainOptions:
       approximation: Deletion and insertion: "none" scores every step; "refine" scores every 8th step, and more steps
         where the score jumps.
       tolerance: With approximation "refine": largest jump in score between two scored steps, at least 0.
-      chunk_size: Masked clips per forward batch, at least 1. Larger is faster until memory runs out; a value above
-        a clip's number of SIDU masks or curve steps wastes time. Results do not change.
-      clips_per_batch: Clips that are explained together, at least 1 and no more than `chunk_size`. Results do not
+      chunk_size: Masked clips per forward batch, at least 1. "auto" is 16 on a CPU, and on a GPU or TPU as many as fit
+        into its memory, at most 64 a device. Results do not change.
+      clips_per_batch: Clips that are explained together, at least 1; a numeric `chunk_size` bounds them. Results do not
         change. If the run is killed, at most this many clips are recomputed; RISE scores are kept.
       seed: Seed of RISE's masks and of the random map, 0 to 4294967295.
       precision: Number format of weights and activations; bfloat16 is faster on accelerators and rounds scores.
@@ -103,7 +104,7 @@ class ExplainOptions:
     insertion_baseline: BaselineName | None = None
     approximation: Approximation | None = None
     tolerance: float | None = None
-    chunk_size: int = 16
+    chunk_size: ChunkSize = "auto"
     clips_per_batch: int = 4
     seed: int = 0
     precision: Precision = "float32"
@@ -114,7 +115,7 @@ class ExplainOptions:
         for name in self.method:
             check_choice("method", name, tuple(METHODS))
         check_names(self)
-        check_positive("chunk_size", self.chunk_size)
+        check_chunk_size(self.chunk_size)
         check_positive("clips_per_batch", self.clips_per_batch)
         check_seed(self.seed)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from jaxsal.core.types import ClipTree
-from jaxsal.evaluation.memory import ChunkSizes
+from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.evaluation.plan import Task
 from jaxsal.evaluation.progress import Progress
 from jaxsal.evaluation.store import Store

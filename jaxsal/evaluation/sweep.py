@@ -10,10 +10,10 @@ import jax
 from jaxsal.core.devices import this_process_alone
 from jaxsal.core.origin import origin
 from jaxsal.core.processes import from_first, held_by_first, is_first, then_wait_for_all, wait_for_all
+from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.evaluation.config import SweepConfig
 from jaxsal.evaluation.grid import open_groups
 from jaxsal.evaluation.groups import Group
-from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.plan import Plan, Task, make_plan
 from jaxsal.evaluation.progress import Progress
 from jaxsal.evaluation.run import Run

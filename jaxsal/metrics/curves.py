@@ -9,10 +9,12 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.checks import check_chunk_size
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyTree, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.maps import check_saliency
 from jaxsal.engine.masks import Families, RankMasks
@@ -21,7 +23,7 @@ from jaxsal.engine.scoring import even_chunk
 from jaxsal.metrics.curve import Curve, read_curve, step_scores
 from jaxsal.metrics.refine import first_steps, open_steps
 from jaxsal.metrics.steps import rank_maps
-from jaxsal.recipes import Approximation, Area, CurveOptions, RecipeName, ScoreKind, Ties, chosen_options
+from jaxsal.recipes import Approximation, Area, ChunkSize, CurveOptions, RecipeName, ScoreKind, Ties, chosen_options
 
 
 def deletion(
@@ -44,7 +46,7 @@ def deletion(
     area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> Curve:
     """Removes the most salient voxels first; a good map has a low area under the curve.
@@ -81,7 +83,8 @@ def deletion(
       approximation: "none" scores every step; "refine" scores every 8th, then between those that differ by more than
         `tolerance`, and draws straight lines elsewhere, see `jaxsal.metrics.refine`.
       tolerance: For "refine": a difference of scores, at least 0.
-      chunk_size: Steps in memory at once; changes speed, not the result.
+      chunk_size: Steps in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
+        many as fit, at most 64 a device.
       progress: Called with (steps done, steps in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
@@ -132,7 +135,7 @@ def insertion(
     area: Area | None = None,
     approximation: Approximation | None = None,
     tolerance: float | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> Curve:
     """Puts the most salient voxels into the baseline first; a good map has a high area under the curve.
@@ -161,19 +164,24 @@ def _curve(
     target: Target,
     options: CurveOptions,
     keep: bool,
-    chunk_size: int,
+    chunk_size: ChunkSize,
     progress: Progress | bool | None,
 ) -> Curve:
+    check_chunk_size(chunk_size)
     batch, report = prepare(score_fn, [clip]), as_progress(progress, "insertion" if keep else "deletion", "steps")
     target = batch.target(target, all_classes=False)
     ranked, only = check_saliency(saliency, batch.clip_shape, batch.spectra)
     traced = batch.traced or isinstance(ranked, jax.core.Tracer)
     if options.approximation == "refine" and (traced or isinstance(target, jax.core.Tracer)):
         raise TypeError("`approximation` must be 'none' under jit, where no score is known; got 'refine'.")
-    chunk_size = even_chunk(options.num_steps, chunk_size) if options.approximation == "none" else chunk_size
-    (scores,) = curve_scores(
-        batch, [0], ranked[None], [target], options, keep, only=only, chunk_size=chunk_size, progress=report
-    )
+
+    def scores_in_chunks(chunk_size: int) -> list[Scores]:
+        size = even_chunk(options.num_steps, chunk_size) if options.approximation == "none" else chunk_size
+        return curve_scores(
+            batch, [0], ranked[None], [target], options, keep, only=only, chunk_size=size, progress=report
+        )
+
+    (scores,) = in_chunks(chunk_size, "curve", batch, scores_in_chunks)
     batch.check_logits()  # the untouched clip is a step of the curve
     curve = read_curve(scores, target, options)
     return curve if traced else jax.device_put(curve)

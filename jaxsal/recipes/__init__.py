@@ -42,6 +42,9 @@ from jaxsal.recipes.names import (
     BaselineName as BaselineName,
 )
 from jaxsal.recipes.names import (
+    ChunkSize as ChunkSize,
+)
+from jaxsal.recipes.names import (
     Estimator as Estimator,
 )
 from jaxsal.recipes.names import (

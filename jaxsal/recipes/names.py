@@ -5,6 +5,7 @@ from typing import Literal, Protocol, runtime_checkable
 Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
 Precision = Literal["float32", "bfloat16"]
+ChunkSize = int | Literal["auto"]
 RecipeName = Literal["default", "icpr2022", "canonical"]
 
 Alignment = Literal["corners", "centers", "mirror"]

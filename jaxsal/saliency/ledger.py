@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,16 +11,17 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
-from jaxsal.core.checks import check_choice, check_integer, check_positive
+from jaxsal.core.checks import check_choice, check_chunk_size, check_integer, check_positive
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.requests import Scores, join_logits
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.spectra import by_spectrum
 from jaxsal.engine.targets import check_target
-from jaxsal.recipes import Estimator, RiseOptions, ScoreKind
+from jaxsal.recipes import ChunkSize, Estimator, RiseOptions, ScoreKind
 from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
 from jaxsal.saliency.ledger_views import LedgerViews
@@ -222,7 +224,7 @@ class RiseLedger(LedgerViews):
         num_masks: int,
         *,
         path: str | Path | None = None,
-        chunk_size: int = 16,
+        chunk_size: ChunkSize = "auto",
         progress: Progress | bool | None = None,
     ) -> "RiseLedger":
         """A ledger grown to `num_masks` masks; existing scores are reused, except in a batch that was cut short.
@@ -232,13 +234,14 @@ class RiseLedger(LedgerViews):
           clip: The clip that it was computed for.
           num_masks: How many masks it should hold.
           path: Where to save it as it grows, every ten seconds, if anywhere.
-          chunk_size: Masks in memory at once; changes speed, not the result.
+          chunk_size: Masks in memory at once; changes speed, not the result. "auto" as for `jaxsal.rise`.
           progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
         Raises:
           ValueError: If the clip or the classifier is another one.
         """
         check_positive("num_masks", num_masks)
+        check_chunk_size(chunk_size)
         batch = prepare(score_fn, [clip])
         if batch.fingerprint(0) != self.clip_fingerprint:
             raise ValueError("This ledger was computed for a different `clip`.")
@@ -246,7 +249,8 @@ class RiseLedger(LedgerViews):
         empty = RiseLedger.empty(batch, self.key_data, options)
         ledger = self.merge(dataclasses.replace(empty, shape=self.shape))
         report = as_progress(progress, "RISE", "masks")
-        return grow(ledger, batch, num_masks, path=path, chunk_size=chunk_size, progress=report)
+        growth = partial(grow, ledger, batch, num_masks, path=path, progress=report)
+        return in_chunks(chunk_size, "rise", batch, growth)
 
     @classmethod
     def empty(cls, batch: Batch, key_data: UInt32[np.ndarray, "2"], options: RiseOptions) -> "RiseLedger":

@@ -1,6 +1,7 @@
 """RISE: random masks, weighted by the classifier's scores of the clip under them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,18 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsal.core.checks import check_positive
+from jaxsal.core.checks import check_chunk_size
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.inputs import check_batches, check_key
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.recipes import (
     Alignment,
+    ChunkSize,
     Estimator,
     FrameSlices,
     RecipeName,
@@ -53,7 +56,7 @@ def rise(
     estimator: Estimator | None = None,
     batch_size: int | None = None,
     sampling: Sampling | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> SaliencyOf:
     """Explains one clip by its scores under random masks (RISE).
@@ -86,7 +89,8 @@ def rise(
         (the study's code for PAN: 24 with min-max); each by itself otherwise.
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
         evenly; standard errors need "independent".
-      chunk_size: Masks in memory at once; changes speed, not the result.
+      chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
+        many as fit, at most 64 a device.
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
@@ -135,7 +139,7 @@ def rise_ledger(
     batch_size: int | None = None,
     sampling: Sampling | None = None,
     path: str | Path | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> RiseLedger:
     """Scores a clip under random masks once, for any number of maps afterwards.
@@ -165,7 +169,8 @@ def rise_ledger(
         evenly; standard errors need "independent".
       path: Where the ledger is saved as it grows, every ten seconds. A ledger of the same run found there is taken
         up, not redone; if it holds more masks, they stay in the file.
-      chunk_size: Masks in memory at once; changes speed, not the result.
+      chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
+        many as fit, at most 64 a device.
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
@@ -201,17 +206,18 @@ def _ledger(
     batch: Batch,
     options: RiseOptions,
     path: str | Path | None,
-    chunk_size: int,
+    chunk_size: ChunkSize,
     progress: Progress | bool | None,
 ) -> RiseLedger:
-    check_positive("chunk_size", chunk_size)
+    check_chunk_size(chunk_size)
     batch.check_logits()
     ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), options)
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
     count = options.num_masks
     report = as_progress(progress, "RISE", "masks")
-    return grow(ledger, batch, count, path=path, chunk_size=chunk_size, progress=report).first(count)
+    growth = partial(grow, ledger, batch, count, path=path, progress=report)
+    return in_chunks(chunk_size, "rise", batch, growth).first(count)
 
 
 def masks(batch: Batch, options: RiseOptions, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Request]]:

@@ -9,15 +9,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, UInt8
 
+from jaxsal.core.checks import check_chunk_size
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, Progress, SaliencyOf, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import class_scores, of_classifier, predicted_class, target_scores
 from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
 from jaxsal.engine.spectra import in_all_channels
-from jaxsal.recipes import Alignment, RecipeName, ScoreKind, SiduOptions, chosen_options
+from jaxsal.recipes import Alignment, ChunkSize, RecipeName, ScoreKind, SiduOptions, chosen_options
 
 READ_OUT = ("kernel_width", "scores")
 """Options that change what is read out of the scores, not the scores."""
@@ -37,7 +39,7 @@ def sidu(
     feature_normalization: Literal["same", "minmax"] | None = None,
     batch_size: int | None = None,
     layer: str | None = None,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | None = None,
 ) -> SaliencyOf:
     """Explains one clip by what its last channels see (SIDU).
@@ -65,7 +67,8 @@ def sidu(
         (the study's code for PAN: 64 with min-max); each by itself otherwise.
       layer: Layer of a Flax module whose channels are A, as `classifier.at` takes it; the one that enters the head if
         None.
-      chunk_size: Masks in memory at once; changes speed, not the result.
+      chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
+        many as fit, at most 64 a device.
       progress: Called with (masks done, masks in all) now and then.
 
     Returns:
@@ -93,11 +96,12 @@ def sidu(
     """
     options: SiduOptions = of_classifier(chosen_options("sidu", recipe, locals()), classifier)
     check_batches(classifier, options.batch_size)
+    check_chunk_size(chunk_size)
     batch = prepare(classifier, [clip])
     batch.check_parts("sidu", options.layer)
     target = batch.target(target)
     batch.check_logits()
-    (found,) = sidu_scores(batch, options, chunk_size=chunk_size, progress=progress)
+    (found,) = in_chunks(chunk_size, "sidu", batch, partial(sidu_scores, batch, options, progress=progress))
     return batch.by_spectrum(sidu_map(found, target, options))
 
 

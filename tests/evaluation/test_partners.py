@@ -9,11 +9,11 @@ import pytest
 import sweeps
 import toys
 from jaxsal import deletion
+from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.config import MethodGrid, SweepConfig
 from jaxsal.evaluation.explain import explain_all, explaining_groups
 from jaxsal.evaluation.maps import read_map
-from jaxsal.evaluation.memory import ChunkSizes
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.partners import partners_of, why_no_partner
 from jaxsal.evaluation.plan import make_plan
