@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jaxsal.saliency.one_map import saliency_map
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.sidu import sidu
-    from jaxsal.training.load import load, read_clip, read_scene
+    from jaxsal.training.load import load, read_clip, read_scene, read_windows
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
@@ -34,6 +34,7 @@ _HOMES = {
     "open_results": "jaxsal.evaluation.results",
     "read_clip": "jaxsal.training.load",
     "read_scene": "jaxsal.training.load",
+    "read_windows": "jaxsal.training.load",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
     "saliency_map": "jaxsal.saliency.one_map",
@@ -57,6 +58,7 @@ __all__ = [
     "open_results",
     "read_clip",
     "read_scene",
+    "read_windows",
     "rise",
     "rise_ledger",
     "saliency_map",

@@ -19,6 +19,7 @@ def files(folder: Path) -> jaxsal.Explanation:
     clip = jaxsal.read_clip("walk.mp4", classifier, spectrum="IR", start=8, value_range=(28_000, 30_000))
     scene = jaxsal.read_scene({"IR": "walk_ir.mp4", "TV": "walk.mp4"}, classifier, start=8, value_range="auto")
     jaxsal.gradcam(classifier, scene)
+    jaxsal.gradcam(classifier, jaxsal.read_windows("patrol.mp4", classifier, window="4s", hop="2s")[1])
     times: np.ndarray | None = clip.times
     ledger: jaxsal.RiseLedger = jaxsal.RiseLedger.load(folder / "walk.npz")
     jaxsal.view(clip, ledger, classes=classifier.classes).save(folder / "walk.html")

@@ -36,7 +36,8 @@ def save_film(
     """Saves the frames of a recording, from the first window to the last, and beside them every method's maps.
 
     A frame has the mean of the maps of the windows that hold it, weighted by `taper`; each counts from its median, so
-    that a step of colour is the same amount in all windows. Frames that no window holds have no colours.
+    that a step of colour is the same amount in all windows. The last colour is where a quarter of the windows reach it
+    at their 99.5th percentile. Frames that no window holds have no colours.
 
     Args:
       path: Where to, ending in .mp4.
@@ -49,10 +50,7 @@ def save_film(
       ValueError: If the recording can no longer be read.
     """
     excerpt = results[0].window.excerpts[spectrum]
-    bars = {
-        method: Bar(0.0, max(high - low for low, high in (r.limits[method] for r in results)), unit, beyond=True)
-        for method, unit in results[0].units.items()
-    }
+    bars = {method: Bar(0.0, _span(results, method), unit, beyond=True) for method, unit in results[0].units.items()}
     ground = Ground(np.zeros((1, *excerpt.size, 3), np.uint8), excerpt.box, [""])
     times = windows.times[spectrum]
     labels = moment_labels(windows.frames[spectrum].tolist(), None if times is None else times.tolist())
@@ -76,6 +74,11 @@ def save_film(
 
     with write_atomically(path) as file:
         write_animation(file, map(picture, frames, labels, moments), windows.rate(spectrum) or DEFAULT_FPS, "mp4")
+
+
+def _span(results: Sequence[WindowResult], method: str) -> float:
+    """From the first colour to the last: no single window makes all others pale."""
+    return float(np.quantile([high - low for low, high in (result.limits[method] for result in results)], 0.75))
 
 
 class Moment(NamedTuple):

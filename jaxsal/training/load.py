@@ -1,10 +1,10 @@
 """A trained classifier out of its folder, and a recording as it takes it."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, overload
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -20,6 +20,7 @@ from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.sampling import centre_window
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.transfer import open_network
+from jaxsal.training.windows import Windows, find_windows
 
 
 def load(checkpoint: str | Path) -> Classifier:
@@ -136,6 +137,80 @@ def read_clip(
         cut = None if size is None else Cut(size, size if crop is None else crop, antialias)
         excerpt = take(recording, indices, reading, cut)
     return _recorded(excerpt.clip() if spec is None else spec.clip(excerpt), excerpt)
+
+
+class RecordedWindows(Sequence[RecordedClip]):
+    """The windows of a long recording as clips, each decoded when it is asked for.
+
+    Attributes:
+      plan: Where the windows are, and notes on what was decided.
+    """
+
+    def __init__(self, spec: NetworkSpec, plan: Windows):
+        self.plan, self._spec = plan, spec
+
+    def __len__(self) -> int:
+        return len(self.plan.windows)
+
+    @overload
+    def __getitem__(self, number: int) -> RecordedClip: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[RecordedClip]: ...
+
+    def __getitem__(self, number: int | slice) -> RecordedClip | list[RecordedClip]:
+        if isinstance(number, slice):
+            return [self[place] for place in range(len(self))[number]]
+        (excerpt,) = self.plan.windows[number].excerpts.values()
+        return _recorded(self._spec.clip(excerpt), excerpt)
+
+
+def read_windows(
+    path: str | Path,
+    classifier: Classifier,
+    *,
+    window: Moment = "auto",
+    hop: Moment | None = None,
+    spectrum: Literal["TV", "IR"] = "TV",
+    start: Moment = 0,
+    stop: Moment | None = None,
+    value_range: RangeChoice = None,
+    fps: float | None = None,
+    pattern: str | None = None,
+    stream: int | None = None,
+) -> RecordedWindows:
+    """Divides a long recording into windows; of each, the clip that a classifier takes.
+
+    Args:
+      path: As for `read_clip`, as all arguments that are not named here.
+      classifier: Of `jaxsal.load`, for one spectrum.
+      window: Length in frames, in seconds such as "2.5s", or "auto": as many frames as the network takes.
+      hop: From the start of one window to the start of the next, in the same unit; `window` if None.
+      spectrum: "IR" or "TV" (visible).
+      start: First frame of the first window, or seconds.
+      stop: Frame or seconds before which to stop; None for the end.
+      value_range: Raw values of black and white; "auto": percentiles of frames spread over all windows.
+      fps: Frames per second of the recording; as its file says if None.
+      pattern: Which files of a folder are the frames.
+      stream: Number of the video stream.
+
+    Returns:
+      The windows in order, as a sequence that holds none of their frames; `windows[2].times` are the seconds of the
+      third one's frames.
+
+    Raises:
+      FileNotFoundError: If there is nothing at `path`.
+      ValueError: If the recording cannot be read, or an argument does not fit it.
+
+    Example:
+      >>> for clip in jaxsal.read_windows("patrol.mp4", classifier, window="4s", hop="2s"):  # doctest: +SKIP
+      ...     print(clip.times[0], jaxsal.explain(classifier, clip, methods=("gradcam",)).prediction)
+    """
+    spec = _spec_of(classifier, spectrum)
+    assert spec is not None
+    readings: dict[str, Reading] = {spectrum: Reading(value_range, pattern, stream, fps)}
+    plan = find_windows(spec, {spectrum: Path(path)}, readings, window=window, hop=hop, start=start, stop=stop)
+    return RecordedWindows(spec, plan)
 
 
 def _recorded(clip: Float[np.ndarray, "T H W C"], excerpt: Excerpt) -> Float[RecordedClip, "T H W C"]:

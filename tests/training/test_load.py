@@ -9,6 +9,7 @@ import pytest
 
 import jaxsal
 import runs
+from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.training.convert import write_for_torch
 from jaxsal.training.load import load, read_clip
 
@@ -139,3 +140,15 @@ def test_a_network_of_one_channel_gets_the_brightness(recording):
     many = dataclasses.replace(runs.SPEC, mean=(0.5,) * 4, std=(0.5,) * 4).untrained()
     with pytest.raises(ValueError, match=r"`clip` must be an array of 4 channels, \(T, H, W, 4\); got one recording"):
         read_clip(recording, many)
+
+
+def test_windows_of_a_long_recording_are_read_one_by_one(trained_run, recording, monkeypatch):
+    classifier = load(trained_run[0])
+    windows = jaxsal.read_windows(recording, classifier, window=4, hop=1, fps=10)
+    read = []
+    monkeypatch.setattr(Excerpt, "read", lambda excerpt, own=Excerpt.read: read.append(excerpt.frames) or own(excerpt))
+    assert (len(windows), read) == (3, [])
+    np.testing.assert_array_equal(windows[1], classifier.spec.centre_clip(FRAMES[1:5]))
+    np.testing.assert_allclose(windows[-1].times, [0.2, 0.3, 0.4, 0.5])
+    assert read == [(1, 2, 3, 4), (2, 3, 4, 5)]
+    assert [clip.frames[0] for clip in windows[:2]] == [0, 1]
