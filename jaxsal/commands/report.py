@@ -1,5 +1,6 @@
 """`jaxsal report`: a run's clips, maps and curves as one page."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -35,7 +36,9 @@ class Report(Verb):
         run = read_run(self.folder)
         page = report_page(run, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))
         output = self.folder / "report.html" if self.output is None else self.output
-        write_text(output, page)
-        size = len(page.encode())
+        write_text(output, page.text)
+        for note in page.notes:
+            print(f"jaxsal: note: {note}", file=sys.stderr)
+        size = len(page.text.encode())
         lines = [f"Report: {output} ({size / 1e6:.1f} MB)", *([run.note] if run.note else [])]
         return Output("\n".join(lines), dict(output=str(output), bytes=size, left_out=run.num_left_out))

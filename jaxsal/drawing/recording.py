@@ -16,6 +16,7 @@ On = Literal["recording", "input"]
 Excerpts = Mapping[str, Excerpt]
 DEFAULT_FPS = 8.0
 OUTLINE = (255, 255, 255)
+_INNER_OUTLINE, _TWO_LINES = (0, 0, 0), 144
 _STRIP_WIDTH = 2400
 
 
@@ -26,7 +27,7 @@ class Ground(NamedTuple):
       frames: (T, H, W, 3).
       box: The part of each frame that the network saw.
       labels: The number of each frame, and its seconds where they are known, (T,).
-      fps: Frames per second of the recording at its own speed; 8 where that is not known.
+      fps: Frames per second of the recording at its own speed; None where that is not known.
       name: What the frames are, "input" or "recording".
       note: Why they are not those of the recording though these were asked for, as a sentence; else empty.
     """
@@ -34,7 +35,7 @@ class Ground(NamedTuple):
     frames: UInt8[np.ndarray, "T H W 3"]
     box: Box
     labels: Sequence[str]
-    fps: float = DEFAULT_FPS
+    fps: float | None = None
     name: str = "input"
     note: str = ""
 
@@ -69,11 +70,15 @@ class Ground(NamedTuple):
         return drawn
 
     def outlined(self, frames: UInt8[np.ndarray, "T H W 3"]) -> UInt8[np.ndarray, "T H W 3"]:
-        """Frames of the same size with the edge of the box drawn on them, where the box is not the whole frame."""
-        inside = np.zeros(frames.shape[:3], bool)
+        """Frames of the same size with the edge of the box drawn on them, where the box is not the whole frame.
+
+        The edge is white, and in frames of 144 pixels or more black within, to be seen on a bright sky too.
+        """
         rows, columns = box_pixels(self.box, self.size)
-        inside[:, rows, columns] = True
-        return draw_outline(frames, inside, colour=OUTLINE)
+        if min(self.size) >= _TWO_LINES:
+            inner = [_without_edge(pixels, size) for pixels, size in zip((rows, columns), self.size, strict=True)]
+            frames = _draw_box(frames, *inner, _INNER_OUTLINE)
+        return _draw_box(frames, rows, columns, OUTLINE)
 
     def mask(self, mask: Bool[AnyArray, "T h w"]) -> Bool[np.ndarray, "T H W"]:
         """The pixels of the frames that a mask of what the network saw covers by half or more."""
@@ -135,11 +140,11 @@ def moment_labels(frames: Sequence[int], times: Sequence[float] | None) -> list[
     return [f"{number}, {time:.2f} s" for number, time in zip(frames, times, strict=True)]
 
 
-def frame_rate(excerpt: Excerpt) -> float:
-    """At how many frames per second the frames of an excerpt play at the recording's own speed."""
+def frame_rate(excerpt: Excerpt) -> float | None:
+    """At how many frames per second the frames of an excerpt play at the recording's own speed, where it is known."""
     steps = np.diff(excerpt.frames)
     if excerpt.rate is None or not (steps > 0).any():
-        return DEFAULT_FPS
+        return None
     return excerpt.rate / float(np.median(steps[steps > 0]))
 
 
@@ -168,6 +173,19 @@ def on_frames(
     down = _weights(rows, box.top, box.height, values.shape[1])
     across = _weights(columns, box.left, box.width, values.shape[2])
     return down @ values @ across.T
+
+
+def _draw_box(
+    frames: UInt8[np.ndarray, "T H W 3"], rows: slice, columns: slice, colour: tuple[int, int, int]
+) -> UInt8[np.ndarray, "T H W 3"]:
+    inside = np.zeros(frames.shape[:3], bool)
+    inside[:, rows, columns] = True
+    return draw_outline(frames, inside, colour=colour)
+
+
+def _without_edge(pixels: slice, size: int) -> slice:
+    """Pixels of an axis without the first and the last one, except those that end the frame."""
+    return slice(pixels.start + (pixels.start > 0), pixels.stop - (pixels.stop < size))
 
 
 def _within(start: float, length: float, size: int) -> slice:

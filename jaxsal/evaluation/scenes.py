@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxsal.datasets.records import FUSED
+from jaxsal.engine.spectra import spectra_of
 from jaxsal.recipes import ALONE
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def alone_measures(measures: Mapping[str, Any]) -> dict[str, Any]:
 def of_each_spectrum(e: "Explanation") -> "list[Explanation]":
     """An explanation by itself; that of a scene as one for each spectrum, with the clip and the maps of that one.
 
-    Their curves are those over both spectra.
+    They come in the order of the spectra's names, as masks and maps do inside the package. Their curves are
+    those over both spectra.
     """
     if not isinstance(e.clip, Mapping):
         return [e]
@@ -47,7 +49,7 @@ def of_each_spectrum(e: "Explanation") -> "list[Explanation]":
             maps={method: own[spectrum] for method, own in e.maps.items()},
             baselines={measure: as_colour(own[spectrum]) for measure, own in e.baselines.items()},
         )
-        for spectrum in e.clip
+        for spectrum in spectra_of(e.clip)
     ]
 
 

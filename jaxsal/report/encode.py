@@ -10,26 +10,54 @@ from jaxtyping import Float, Int, UInt, UInt8
 
 from jaxsal.core.types import AnyArray
 from jaxsal.drawing.colours import map_limits
+from jaxsal.drawing.recording import Ground, input_ground
 
-_MAX_SIDE = 224
+INPUT_SIDE = 224
+"""Pixels of the longer side of a clip as the network takes it, at most; of a recording's frames at least."""
+
+_INPUT_QUALITY, _RECORDING_QUALITY = 90, 80
 
 
-def encode_frames(clip: Float[AnyArray, "T H W 3"]) -> list[str]:
-    """Every frame as a WebP picture of at most 224 pixels a side, base64."""
+def encode_frames(clip: Float[AnyArray, "T H W C"]) -> list[str]:
+    """Every frame as a WebP picture of at most 224 pixels a side, base64; a single channel is grey."""
+    return _pictures(input_ground(clip).frames, picture_size(clip), _INPUT_QUALITY)
+
+
+def encode_recording(ground: Ground, side: int) -> dict[str, Any]:
+    """The frames of a recording as WebP pictures, their size, and where in them lies what the network saw.
+
+    Args:
+      ground: The recording's frames.
+      side: Pixels of the longer side at most; small frames are enlarged to 224, without blending pixels.
+
+    Returns:
+      `size` (height, width), `frames` in base64, `box` (top, left, height, width) in shares of the frame.
+    """
+    height, width = ground.size
+    longer = max(height, width)
+    scale = min(side, max(longer, INPUT_SIDE)) / longer
+    size = max(1, round(scale * height)), max(1, round(scale * width))
+    shares = [place / length for place, length in zip(ground.box, (height, width) * 2, strict=True)]
+    return {"size": list(size), "frames": _pictures(ground.frames, size, _RECORDING_QUALITY), "box": shares}
+
+
+def _pictures(frames: UInt8[np.ndarray, "T H W 3"], size: tuple[int, int], quality: int) -> list[str]:
+    """Every frame as a WebP picture of (H, W), base64."""
     from PIL import Image
 
+    blended = Image.Resampling.BOX if size[0] <= frames.shape[1] else Image.Resampling.NEAREST
     pictures = []
-    for frame in np.rint(255 * np.asarray(clip)).astype(np.uint8):
+    for frame in frames:
         image, file = Image.fromarray(frame), io.BytesIO()
-        image.resize(picture_size(clip)[::-1], Image.Resampling.BOX).save(file, format="WebP", quality=90)
+        image.resize(size[::-1], blended).save(file, format="WebP", quality=quality)
         pictures.append(_base64(file.getvalue()))
     return pictures
 
 
-def picture_size(clip: Float[AnyArray, "T H W 3"]) -> tuple[int, int]:
+def picture_size(clip: Float[AnyArray, "T H W C"]) -> tuple[int, int]:
     """(H, W) of the frames as pictures, the longer side 224 at most."""
     height, width = np.shape(clip)[1:3]
-    scale = min(1, _MAX_SIDE / max(height, width))
+    scale = min(1, INPUT_SIDE / max(height, width))
     return max(1, round(scale * height)), max(1, round(scale * width))
 
 
@@ -38,7 +66,7 @@ def encode_baseline(baseline: Float[AnyArray, "..."], clip: Float[AnyArray, "T H
     frames = np.broadcast_to(baseline, np.shape(clip))
     colour = frames[0, 0, 0]
     if (frames == colour).all():
-        return {"colour": np.rint(255 * colour).astype(int).tolist()}
+        return {"colour": np.broadcast_to(np.rint(255 * colour).astype(int), 3).tolist()}
     return {"frames": encode_frames(frames)}
 
 

@@ -15,7 +15,7 @@ from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
-from jaxsal.drawing.recording import Excerpts, On, ground_of
+from jaxsal.drawing.recording import DEFAULT_FPS, Excerpts, On, ground_of
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explain_cases
 from jaxsal.evaluation.explanation import Explanation
@@ -220,7 +220,7 @@ def draw_overlays(
         stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
         shown: Any = dict(title=_title(e, classes), bars=bars, labels=ground.labels)
         save_strip(directory / f"{stem}.png", rows, num_frames=ground.columns, **shown)
-        save_animation(directory / f"{stem}.{animation}", rows, fps=ground.fps, **shown)
+        save_animation(directory / f"{stem}.{animation}", rows, fps=ground.fps or DEFAULT_FPS, **shown)
     return notes
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -12,12 +13,23 @@ import numpy as np
 
 from jaxsal.core.controls import is_control
 from jaxsal.drawing.colours import DEFAULT_COLORMAP, colour_table
-from jaxsal.report.encode import encode_baseline, encode_frames, encode_map, encode_order, picture_size
+from jaxsal.drawing.recording import Ground
+from jaxsal.report.encode import (
+    INPUT_SIDE,
+    encode_baseline,
+    encode_frames,
+    encode_map,
+    encode_order,
+    encode_recording,
+    picture_size,
+)
 from jaxsal.report.panels import Panel, PanelCurve, Scene
 
 _SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js", "strip.js")
 _STYLES = ("player.css", "strip.css")
 _MAX_THINNING = 32
+_RECORDING_SIDES = (480, 360, INPUT_SIDE)
+"""Pixels of the longer side of a recording's frames, at most: the first that fits."""
 
 
 def build_page(
@@ -30,8 +42,9 @@ def build_page(
 ) -> str:
     """The page as text.
 
-    Where maps in full would not fit into `max_bytes`, they, and what the network saw at a step, are shown at every
-    second, third .. row and column, and the page says so; frames, profiles, curves and numbers stay as they were found.
+    The frames of recordings have at most 480 pixels a side, 360 or 224 where the page would be larger than `max_bytes`.
+    Where maps in full still would not fit, they, and what the network saw at a step, are shown at every second, third
+    .. row and column. The page says both; the clips, profiles, curves and numbers stay as they were found.
 
     Args:
       scenes: What to show.
@@ -49,14 +62,17 @@ def build_page(
         lengths = [len(panel.clip) for panel in scene.panels]
         if len(set(lengths)) > 1:
             raise ValueError(f"`scenes` must have clips of one length each; got {lengths} in {scene.name!r}.")
-    pictures = [[_encode_pictures(panel) for panel in scene.panels] for scene in scenes]
-    for every in range(1, _MAX_THINNING + 1):
+    has_recordings = any(_recording(panel) for scene in scenes for panel in scene.panels)
+    sides = _RECORDING_SIDES if has_recordings else _RECORDING_SIDES[-1:]
+    forms = [(side, 1) for side in sides] + [(sides[-1], every) for every in range(2, _MAX_THINNING + 1)]
+    pictures = cache(lambda side: [[_encode_pictures(panel, side) for panel in scene.panels] for scene in scenes])
+    for side, every in forms:
         data = [
             {"name": scene.name, "scale": scene.scale}
-            | {"panels": [a | _encode_values(b, every) for a, b in zip(p, scene.panels, strict=True)]}
-            for scene, p in zip(scenes, pictures, strict=True)
+            | {"panels": [a | _encode_values(b, every) for a, b in zip(shown, scene.panels, strict=True)]}
+            for scene, shown in zip(scenes, pictures(side), strict=True)
         ]
-        page = _fill_page(data, title, header, footer, every)
+        page = _fill_page(data, title, header, footer, side * has_recordings, every)
         size = len(page.encode())
         if size <= max_bytes:
             return page
@@ -73,7 +89,12 @@ def _read(name: str) -> str:
     return (files("jaxsal.report") / "web" / name).read_text(encoding="utf-8")
 
 
-def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, every: int) -> str:
+def _recording(panel: Panel) -> Ground | None:
+    """The recording's frames, where maps are drawn on them."""
+    return panel.ground if panel.ground is not None and panel.ground.name == "recording" else None
+
+
+def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, side: int, every: int) -> str:
     colours = base64.b64encode(colour_table(DEFAULT_COLORMAP).tobytes()).decode()
     data = json.dumps({"colours": colours, "scenes": scenes}, allow_nan=False, separators=(",", ":"))
     return fill(
@@ -81,7 +102,9 @@ def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: st
         title=title,
         every=every,
         hide_every="" if every > 1 else "hidden",
-        hide_footer="" if footer or every > 1 else "hidden",
+        side=side,
+        hide_side="" if side else "hidden",
+        hide_footer="" if footer or every > 1 or side else "hidden",
         html=dict(
             header=header,
             footer=footer,
@@ -92,15 +115,19 @@ def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: st
     )
 
 
-def _encode_pictures(panel: Panel) -> dict[str, Any]:
+def _encode_pictures(panel: Panel, side: int) -> dict[str, Any]:
+    ground, recording = panel.ground, _recording(panel)
     return {
         "caption": panel.caption,
         "target": panel.target,
         "unit": panel.unit,
         "label": panel.label,
         "probabilities": sorted(panel.probabilities.items(), key=lambda item: -item[1]),
-        "size": list(picture_size(panel.clip)),
-        "frames": encode_frames(panel.clip),
+        "input": {"size": list(picture_size(panel.clip)), "frames": encode_frames(panel.clip)},
+        "recording": None if recording is None else encode_recording(recording, side),
+        "labels": None if ground is None else list(ground.labels),
+        "fps": None if ground is None else ground.fps,
+        "note": "" if ground is None else ground.note,
         "baselines": {name: encode_baseline(values, panel.clip) for name, values in panel.baselines.items()},
     }
 

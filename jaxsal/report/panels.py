@@ -3,6 +3,7 @@
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -11,7 +12,9 @@ from jaxtyping import Float, Int
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
+from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.datasets.records import FUSED, SPECTRA
+from jaxsal.drawing.recording import Excerpts, Ground, ground_of
 from jaxsal.engine.class_scores import score_unit
 from jaxsal.engine.spectra import beside
 from jaxsal.evaluation.explanation import Explanation
@@ -77,6 +80,8 @@ class Panel(NamedTuple):
       label: The true class.
       baselines: By measure, what replaced removed voxels; broadcasts to the clip.
       unit: What the scores of the curves are, "probability" or "logit".
+      ground: What the maps are drawn on at first: the recording's frames, with their numbers and rate; None where no
+        recording is known.
     """
 
     caption: str
@@ -88,6 +93,7 @@ class Panel(NamedTuple):
     label: str | None = None
     baselines: Mapping[str, Float[AnyArray, "..."]] = {}
     unit: str = "probability"
+    ground: Ground | None = None
 
 
 class Scene(NamedTuple):
@@ -134,11 +140,19 @@ def changing_steps(
     return np.searchsorted(counts, np.asarray(ranks[0]), side="right")
 
 
-def panels_of(explanation: Explanation, classes: Sequence[str]) -> list[Panel]:
-    """The panel of an explanation; of a scene in both spectra one for each, whose curves are over both."""
+def panels_of(
+    explanation: Explanation, classes: Sequence[str], excerpts: Excerpts = MappingProxyType({})
+) -> list[Panel]:
+    """The panel of an explanation; of a scene in both spectra one for each, whose curves are over both.
+
+    Args:
+      explanation: What was found.
+      classes: Names of the classes.
+      excerpts: By clip, where its frames come from, where that is known; of a scene by the names of its spectra.
+    """
     e = explanation
     if not isinstance(e.clip, Mapping):
-        return [panel_of(e, classes)]
+        return [panel_of(e, classes, excerpts.get(e.name))]
     options = {name: dataclasses.replace(e.options.resolve(name), unit="voxel") for name in MEASURES}
     panels = []
     for number, part in enumerate(of_each_spectrum(e)):
@@ -148,16 +162,17 @@ def panels_of(explanation: Explanation, classes: Sequence[str]) -> list[Panel]:
             for method, both in e.curves.items()
             for curve in panel_curves(method, both, beside(e.maps[method]), shape, options)
         ]
-        panels.append(panel_of(part, classes)._replace(curves=curves))
+        panels.append(panel_of(part, classes, excerpts.get(part.name))._replace(curves=curves))
     return panels
 
 
-def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
+def panel_of(explanation: Explanation, classes: Sequence[str], excerpt: Excerpt | None = None) -> Panel:
     """The panel of an explanation: RISE for the most probable classes, other methods for the explained class.
 
     Args:
       explanation: What was found.
       classes: Names of the classes.
+      excerpt: Where the clip's frames come from, if that is known; they are read again.
     """
     e, target = explanation, classes[explanation.target]
     maps: list[PanelMap] = []
@@ -176,7 +191,8 @@ def panel_of(explanation: Explanation, classes: Sequence[str]) -> Panel:
     probabilities = {classes[k]: float(p) for k, p in enumerate(e.probabilities)}
     label = classes[e.label] if e.label >= 0 else None
     unit = score_unit(options[MEASURES[0]].scores)
-    return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines, unit)
+    ground = None if excerpt is None else ground_of(e.clip, excerpt)
+    return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines, unit, ground)
 
 
 def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spectrum: str = "") -> list[PanelMap]:
@@ -196,7 +212,13 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spe
     return maps
 
 
-def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, num_scenes: int) -> list[Scene]:
+def scenes_of(
+    explanations: Iterable[Explanation],
+    classes: Sequence[str],
+    *,
+    num_scenes: int,
+    excerpts: Excerpts = MappingProxyType({}),
+) -> list[Scene]:
     """Some scenes, evenly spread over all; the infrared and the visible clip of one scene side by side.
 
     Clips are of one scene if their names differ in the spectrum alone, or if there are but two, one of each spectrum.
@@ -205,10 +227,11 @@ def scenes_of(explanations: Iterable[Explanation], classes: Sequence[str], *, nu
       explanations: Of any number of clips.
       classes: Names of the classes.
       num_scenes: How many to show at most.
+      excerpts: As of `panels_of`.
     """
     chosen = group_by_scene(explanations)
     places = np.linspace(0, len(chosen) - 1, min(num_scenes, len(chosen))).round().astype(int)
-    return [_scene(chosen[place], classes) for place in places]
+    return [_scene(chosen[place], classes, excerpts) for place in places]
 
 
 def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
@@ -225,11 +248,12 @@ def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation
     return scenes
 
 
-def _scene(group: list[Explanation], classes: Sequence[str]) -> Scene:
+def _scene(group: list[Explanation], classes: Sequence[str], excerpts: Excerpts) -> Scene:
     ordered = sorted(group, key=lambda explanation: (*SPECTRA, FUSED).index(explanation.spectrum))
     name = " and ".join(dict.fromkeys(scene_name(explanation) for explanation in ordered))
     scale = "limits" if ordered[0].spectrum == FUSED else "steps"
-    return Scene(name, [panel for explanation in ordered for panel in panels_of(explanation, classes)], scale)
+    panels = [panel for explanation in ordered for panel in panels_of(explanation, classes, excerpts)]
+    return Scene(name, panels, scale)
 
 
 def scene_name(explanation: Explanation) -> str:

@@ -6,11 +6,13 @@ several commands have shared never gives one table of all of them.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.sealed import read_json
 from jaxsal.datasets.recordings.excerpt import Excerpt
+from jaxsal.drawing.recording import Excerpts
 from jaxsal.evaluation.explain import FOLDER
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
@@ -34,6 +36,7 @@ class Run(NamedTuple):
       explanations: The results of the command that made it, in its order.
       num_left_out: Results in the folder that earlier commands left there.
       windows: Of a long recording, its windows; their `explanations` are without clips and maps.
+      excerpts: By clip, where its frames come from, where that is known; of a scene by the names of its spectra.
     """
 
     folder: Path
@@ -41,6 +44,7 @@ class Run(NamedTuple):
     explanations: Sequence[Explanation]
     num_left_out: int
     windows: WindowRun | None = None
+    excerpts: Excerpts = MappingProxyType({})
 
     @property
     def classes(self) -> list[str]:
@@ -71,19 +75,20 @@ def read_run(run: str | Path) -> Run:
     made_by = _read_run_json(folder)
     places = [Place(**place) for place in made_by.pop("results")]
     options = ExplainOptions.from_json(made_by.pop("options"))
+    excerpts = {name: Excerpt.from_json(values) for name, values in made_by.pop("recordings", {}).items()}
+    made_by["recordings"] = sorted({excerpt.path for excerpt in excerpts.values()}) or None
     if not places:
         raise ValueError(f"`run` must hold explanations of clips; got none in {folder}.")
     store = Store(str(folder / FOLDER))
     windows = None
     if (timeline := made_by.pop("timeline", None)) is not None:
-        excerpts = {name: Excerpt.from_json(values) for name, values in made_by.pop("recordings").items()}
         spec = NetworkSpec.from_json(made_by["network"])
         windows = window_run(timeline, store, places, options, spec, excerpts)
     read = read_explanation if windows is None else read_light
     explanations = [read(store, place, options) for place in places]
     ours = sum(len(place.cells) for place in places)
     count = sum(number for (kind, _), number in store.counts().items() if kind == "result")
-    return Run(folder, made_by, explanations, count - ours, windows)
+    return Run(folder, made_by, explanations, count - ours, windows, excerpts)
 
 
 def _read_run_json(folder: Path) -> dict[str, Any]:
@@ -97,13 +102,21 @@ def _read_run_json(folder: Path) -> dict[str, Any]:
         list(made_by["network"]["classes"])
         ExplainOptions.from_json(made_by["options"])
         [Place(**place) for place in made_by["results"]]
-    except (ValueError, KeyError, TypeError) as error:
+        [Excerpt.from_json(values) for values in made_by.get("recordings", {}).values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"`run` must have a whole run.json; got {path}: {error!r}. {remedy}") from error
     return made_by
 
 
-def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -> str:
-    """The page of a run: its table, its clips in the player, and how it was made.
+class ReportPage(NamedTuple):
+    """The page of a run as text, and notes on recordings that its maps could not be drawn on."""
+
+    text: str
+    notes: Sequence[str]
+
+
+def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -> ReportPage:
+    """The page of a run: its table, its clips in the player, on their recordings' frames, and how it was made.
 
     Args:
       run: Of `read_run`.
@@ -120,7 +133,7 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
         numbers = own.spread(num_scenes)
         shown = [own.read(name) for number in numbers for name in own.names[number]]
         strip = fill_strip(own.timeline, run.explanations, numbers)
-    scenes = scenes_of(shown, run.classes, num_scenes=num_scenes)
+    scenes = scenes_of(shown, run.classes, num_scenes=num_scenes, excerpts=run.excerpts)
     _, (table, *contrasts) = run_tables(run.explanations)
     header = fill(
         "run.html",
@@ -137,7 +150,9 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     )
     made_by = Sheet("made-by", "How this was made", "", ("name", "value"), tuple(_flat("", run.made_by)))
     footer = fill("made_by.html", title=made_by.title, html=dict(table=to_html(made_by)))
-    return build_page(scenes, title=title, header=header + strip, footer=footer, max_bytes=max_bytes)
+    text = build_page(scenes, title=title, header=header + strip, footer=footer, max_bytes=max_bytes)
+    grounds = [panel.ground for scene in scenes for panel in scene.panels if panel.ground is not None]
+    return ReportPage(text, [ground.note for ground in grounds if ground.note])
 
 
 def _flat(prefix: str, values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 import runs
+from jaxsal.commands import cli
 from jaxsal.drawing.canvas import GAP, LINE
+from pages import page_data
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 ALONE = ["deletion_IR", "deletion_TV", "insertion_IR", "insertion_TV"]
@@ -22,7 +24,7 @@ def fused_run(request, tmp_path_factory):
     return folder
 
 
-def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, refused, tmp_path):
+def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, refused, capsys, tmp_path):
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True)[..., 0])
     words = ["explain", seen, "--infrared", warm, "--checkpoint", fused_run, "--output", output, *SMALL]
@@ -43,7 +45,16 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     assert (again["clips_done"], again["passes"]) == (1, 0)
     page = tmp_path / "page.html"
     run("report", output, "--output", page)
-    assert all(page.read_text().count(f'"caption":"{spectrum}"') == 1 for spectrum in ("IR", "TV"))
+    (scene,) = page_data(page.read_text())["scenes"]
+    assert [panel["caption"] for panel in scene["panels"]] == ["IR", "TV"]
+    assert [panel["recording"]["size"] for panel in scene["panels"]] == [[187, 224]] * 2
+    assert scene["panels"][0]["labels"] == ["1", "2", "3", "4"]
+    warm.unlink()
+    cli.main(["report", str(output), "--output", str(page)])
+    note = f"{warm} is no longer there: maps are drawn on the network's input."
+    assert f"jaxsal: note: {note}" in capsys.readouterr().err
+    (scene,) = page_data(page.read_text())["scenes"]
+    assert [(panel["recording"] is None, panel["note"]) for panel in scene["panels"]] == [(True, note), (False, "")]
     status, said = refused("explain", seen, "--checkpoint", fused_run, "--output", tmp_path / "none")
     assert status == 1
     assert "`--infrared` must be given for a network of both spectra at once; got CLIP alone." in said

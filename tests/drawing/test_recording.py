@@ -143,5 +143,5 @@ def test_labels_and_rate_are_the_recordings_own():
     assert frame_labels(excerpt) == ["8, 0.27 s", "12, 0.40 s", "16, 0.53 s", "16, 0.53 s"]
     assert frame_rate(excerpt) == 7.5
     untimed = Excerpt("walk.npy", (3, 4), None, None, (4, 4))
-    assert (frame_labels(untimed), frame_rate(untimed)) == (["3", "4"], 8)
+    assert (frame_labels(untimed), frame_rate(untimed)) == (["3", "4"], None)
     assert input_ground(np.zeros((2, 4, 4, 3)), untimed).labels == ["3", "4"]

@@ -74,7 +74,7 @@ def test_explaining_and_reporting(tmp_path, passes):
     mean = np.mean([float(row["average_drop"]) for row in rows if (row["spectrum"], row["method"]) == ("IR", "random")])
     assert "average_drop ↓ mean ± std" in (tmp_path / "out" / "table.md").read_text()
     assert "average_drop_mean" in (tmp_path / "out" / "table.csv").read_text()
-    page = report_page(found)
+    page = report_page(found).text
     assert "average_drop ↓" in page
     assert f"<td>{mean:.3f} ± " in page
     assert "Patches" in [one["method"] for one in pages.page_data(page)["scenes"][0]["panels"][0]["maps"]]

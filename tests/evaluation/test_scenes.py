@@ -15,6 +15,7 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.scenes import of_each_spectrum
 from jaxsal.evaluation.store import Store
+from jaxsal.report.panels import panels_of
 
 RNG = np.random.default_rng(0)
 SCENE = {"IR": RNG.random((4, 8, 8, 1), np.float32), "TV": RNG.random((4, 8, 8, 3), np.float32)}
@@ -61,6 +62,11 @@ def test_an_explanation_shows_both_spectra(found):
     infrared, visible = of_each_spectrum(found)
     assert (infrared.name, visible.name) == ("clip-IR", "clip-TV")
     np.testing.assert_array_equal(infrared.clip, np.repeat(SCENE["IR"], 3, axis=-1))
+    turned = found._replace(clip=dict(reversed(found.clip.items())))  # the visible recording named first
+    assert [part.spectrum for part in of_each_spectrum(turned)] == ["IR", "TV"]
+    for own, other in zip(panels_of(found, "ab"), panels_of(turned, "ab"), strict=True):
+        assert own.caption == other.caption
+        jax.tree.map(np.testing.assert_array_equal, own.curves[0].changed_at, other.curves[0].changed_at)
     assert "IR (4, 8, 8, 1), TV (4, 8, 8, 3)" in repr(found)
     data = found.to_xarray()
     assert dict(data.saliency.sizes) == dict(spectrum=2, map=5, time=4, row=8, column=8)

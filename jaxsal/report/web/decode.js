@@ -41,9 +41,15 @@ async function decodeBaseline(baseline, height, width) {
   return [picture];
 }
 
+// What maps are drawn on: pictures, and the part of each that the network saw, in shares of its height and width.
+async function decodeView({ size: [height, width], frames, box }) {
+  return { height, width, frames: await decodeFrames(frames, height, width), box: box ?? [0, 0, 1, 1], smooth: Boolean(box) };
+}
+
 async function decodePanel(panel) {
-  const [height, width] = panel.size;
-  const decoded = { ...panel, height, width, frames: await decodeFrames(panel.frames, height, width), baselines: {} };
+  const input = await decodeView(panel.input), { height, width, frames } = input;
+  const decoded = { ...panel, input, height, width, frames, baselines: {} };
+  decoded.recording = panel.recording && await decodeView(panel.recording);
   decoded.maps = await Promise.all(panel.maps.map(async (map) => ({ ...map, volume: await decodeVolume(map) })));
   decoded.orders = await Promise.all(panel.orders.map(decodeVolume));
   for (const [measure, baseline] of Object.entries(panel.baselines))

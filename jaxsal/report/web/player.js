@@ -25,12 +25,20 @@ class Panel {
     part.caption.hidden = !data.caption;
     part["rest-text"].textContent = `${where}${data.curves.length ? "clip, curves and numbers" : "clip and profile"}`;
     this.root.setAttribute("aria-label", data.caption || "clip");
-    for (const name of ["over", "clip", "seen"]) Object.assign(part[name], { width: data.width, height: data.height });
     for (const measure of MEASURES) part[`${measure}-figure`].hidden = !this.curve(measure, null);
     part["seen-figure"].hidden = !data.orders.length;
+    part.note.textContent = data.note;
+    part.note.hidden = !data.note;
     part.readout.hidden = !data.curves.length;
     part.numbers.innerHTML = this.numbers();
     this.answer();
+  }
+
+  // A picture for each method, which chooses the method.
+  addTiles(methods, choose) {
+    this.tiles = methods.map((method) => [method, clone("tile")]);
+    for (const [method, { root }] of this.tiles) root.addEventListener("click", () => choose(method));
+    this.part.tiles.append(...this.tiles.map(([, { root }]) => root));
   }
 
   // What the network said, whether it is right, and which class is explained.

@@ -33,13 +33,17 @@ class Scene {
     const methods = [...new Set(panels.flatMap((p) => [...p.maps, ...p.curves].map((entry) => entry.method)))];
     this.panels = panels.map((panel) => new Panel(panel, methods, this.colours));
     this.length = panels[0].frames.length;
-    this.choice = { frame: 0, opacity: 0.8, fade: true, step: 0, measure: "deletion", method: "", class: "" };
+    this.choice = { frame: 0, opacity: 0.8, fade: true, step: 0, measure: "deletion", method: "", class: "", on: "recording", all: false };
     this.wantedScale = this.data.scale;
     part.panels.append(...this.panels.map((panel) => panel.root));
     part.panels.classList.toggle("pair", panels.length > 1);
     part.frame.max = this.length - 1;
     const drawn = methods.filter((method) => panels.some((p) => p.maps.some((map) => map.method === method)));
     fillSelect(part.method, drawn.map((method) => [method, method]));
+    part["all-label"].hidden = drawn.length < 2;
+    part["on-label"].hidden = !panels.some((panel) => panel.recording);
+    const rate = panels.map((panel) => panel.fps).find(Boolean);
+    if (rate) part.speed.prepend(new Option(`${shortNumber(rate)}, as recorded`, rate, true, true));
     part["curve-controls"].hidden = !panels.some((panel) => panel.curves.length);
     part.body.hidden = false;
     this.listen();
@@ -56,9 +60,10 @@ class Scene {
     part.play.addEventListener("click", () => this.toggle());
     part.speed.addEventListener("change", () => this.timer && (this.stop(), this.play()));
     part.frame.addEventListener("input", () => this.stop() || this.goTo(Number(part.frame.value)));
-    for (const name of ["method", "class", "measure"])
+    for (const name of ["method", "class", "measure", "on"])
       part[name].addEventListener("change", () => this.choose({ [name]: part[name].value }));
     part.scale.addEventListener("change", () => this.choose({ scale: (this.wantedScale = part.scale.value) }));
+    part.all.addEventListener("change", () => this.showAll(part.all.checked));
     part.fade.addEventListener("change", () => this.choose({ fade: part.fade.checked }));
     part.opacity.addEventListener("input", () => this.choose({ opacity: part.opacity.value / 100 }));
     part.step.addEventListener("input", () => this.choose({ step: Number(part.step.value) }));
@@ -73,6 +78,13 @@ class Scene {
       if (PHONE.matches) part.rest.insertBefore(part.small, part.charts);
       else part.pictures.append(part.small);
     }
+  }
+
+  // All methods beside each other, or the chosen one alone.
+  showAll(all) {
+    const methods = [...this.part.method.options].map((option) => option.value);
+    for (const panel of this.panels) if (all && !panel.tiles) panel.addTiles(methods, (method) => this.choose({ method }));
+    this.choose({ all });
   }
 
   // Charts are as wide as their places.
@@ -162,6 +174,7 @@ class Scene {
     choice.step = Math.min(choice.step, Number(part.step.max));
     part.step.value = choice.step;
     part.measure.value = choice.measure;
+    part.method.value = choice.method;
     const percent = curve ? `${(100 * curve.fractions[choice.step]).toFixed(0)} % ${CHANGED[choice.measure]}` : "";
     part["step-text"].textContent = curve ? `${choice.step} of ${part.step.max}: ${percent}` : "";
     part.step.setAttribute("aria-valuetext", `step ${choice.step} of ${part.step.max}, ${percent}`);
@@ -191,8 +204,9 @@ class Scene {
   drawFrame() {
     const { part, choice } = this, last = this.length - 1;
     part.frame.value = choice.frame;
-    part.frame.setAttribute("aria-valuetext", `frame ${choice.frame}, of 0 to ${last}`);
-    part["frame-text"].textContent = `${choice.frame} (0–${last})`;
+    const named = this.panels.find((panel) => panel.data.labels)?.frameName(choice.frame);
+    part.frame.setAttribute("aria-valuetext", named ? `frame ${named}, ${choice.frame + 1} of ${last + 1}` : `frame ${choice.frame}, of 0 to ${last}`);
+    part["frame-text"].textContent = named ? `${named} (${choice.frame + 1} of ${last + 1})` : `${choice.frame} (0–${last})`;
     for (const panel of this.panels) panel.drawFrame(choice, this.panels);
   }
 }
