@@ -76,9 +76,9 @@ class Ground(NamedTuple):
         """
         rows, columns = box_pixels(self.box, self.size)
         if min(self.size) >= _TWO_LINES:
-            inner = [_without_edge(pixels, size) for pixels, size in zip((rows, columns), self.size, strict=True)]
-            frames = _draw_box(frames, *inner, _INNER_OUTLINE)
-        return _draw_box(frames, rows, columns, OUTLINE)
+            inner = _without_edge(rows, self.size[0]), _without_edge(columns, self.size[1])
+            frames = _draw_box(frames, inner, _INNER_OUTLINE)
+        return _draw_box(frames, (rows, columns), OUTLINE)
 
     def mask(self, mask: Bool[AnyArray, "T h w"]) -> Bool[np.ndarray, "T H W"]:
         """The pixels of the frames that a mask of what the network saw covers by half or more."""
@@ -176,10 +176,10 @@ def on_frames(
 
 
 def _draw_box(
-    frames: UInt8[np.ndarray, "T H W 3"], rows: slice, columns: slice, colour: tuple[int, int, int]
+    frames: UInt8[np.ndarray, "T H W 3"], pixels: tuple[slice, slice], colour: tuple[int, int, int]
 ) -> UInt8[np.ndarray, "T H W 3"]:
     inside = np.zeros(frames.shape[:3], bool)
-    inside[:, rows, columns] = True
+    inside[:, *pixels] = True
     return draw_outline(frames, inside, colour=colour)
 
 
