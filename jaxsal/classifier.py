@@ -17,6 +17,7 @@ from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import ClipTree
 from jaxsal.models.modules import Network
 from jaxsal.models.places import AfterLayer, LayerOutput, Place, as_path, layer_shapes
+from jaxsal.models.receptive import receptive_fields
 from jaxsal.models.sources import Sources
 from jaxsal.models.tokens import Positions, TokenHead
 from jaxsal.recipes import ScoreKind
@@ -197,6 +198,16 @@ class Classifier(Sources):
           TypeError: If the network is no Flax module.
         """
         return layer_shapes(self._module("layers"), self.params, self._like(clip_shape))
+
+    def receptive_fields(self, clip_shape: tuple[int, ...]) -> dict[str, tuple[int, int, int]]:
+        """Frames, rows and columns of a clip (T, H, W, C) that the middle activation of each layer depends on.
+
+        It takes T + H + W forward passes. Layers that give no activations are left out.
+
+        Raises:
+          TypeError: If the network is no Flax module.
+        """
+        return receptive_fields(self._module("receptive_fields"), self.params, self._like(clip_shape))
 
     def _like(self, clip_shape: tuple[int, ...]) -> PyTree:
         """The shape of a clip; of a scene, whose means say its channels, of that in every spectrum."""

@@ -11,7 +11,9 @@ from jaxsal.commands.verb import Output, Verb, unset
 
 @dataclass(frozen=True)
 class Layers(Verb):
-    """Lists the layers of a network and the shapes of what they give for one clip; nothing is computed.
+    """Lists the layers of a network: the shapes of what they give, and what of the clip they see.
+
+    A layer sees frames x rows x columns of the network's input from the middle of its output.
 
     Example: jaxsal layers runs/demo
     """
@@ -22,7 +24,7 @@ class Layers(Verb):
     """Trained network to use instead of a checkpoint: i3d (extra i3d)."""
 
     def run(self) -> Output:
-        """Reads the shapes; one line a layer, in the order in which layers end."""
+        """Finds shapes and receptive fields; one line a layer, in the order in which layers end."""
         from jaxsal.core.shown import aligned
         from jaxsal.training.transfer import open_network
 
@@ -32,6 +34,25 @@ class Layers(Verb):
         found = open_network(self.network or self.checkpoint or "")
         spec = found.spec
         shapes = spec.classifier(found.variables).layers(spec.clip_shape)
-        rows = [("layer", "output"), *((name, "x".join(map(str, shape[1:]))) for name, shape in shapes.items())]
-        text = "\n".join([*aligned(rows), "", "In Python: classifier.at(LAYER), for Grad-CAM and SIDU."])
-        return Output(text, dict(layers={name: list(shape[1:]) for name, shape in shapes.items()}))
+        fields = spec.narrow().untrained().receptive_fields(spec.clip_shape)
+        rows = [(name, _by(shape[1:]), _field(fields.get(name), spec.clip_shape)) for name, shape in shapes.items()]
+        table = aligned([("layer", "output", "sees"), *rows])
+        notes = (
+            "For Grad-CAM, SIDU and Score-CAM: --layer LAYER of explain and evaluate; in Python classifier.at(LAYER)."
+        )
+        data = {
+            name: dict(output=list(shape[1:]), sees=list(fields[name]) if name in fields else None)
+            for name, shape in shapes.items()
+        }
+        return Output("\n".join([*table, "", notes]), dict(layers=data, clip=list(spec.clip_shape)))
+
+
+def _by(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def _field(field: tuple[int, ...] | None, clip_shape: tuple[int, ...]) -> str:
+    """A receptive field; of layers without positions nothing."""
+    if field is None:
+        return ""
+    return "the whole clip" if field == clip_shape[:3] else _by(field)

@@ -1,6 +1,8 @@
 """Convolutions of clips and of images, computed as suits the platform they run on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 
 import jax
@@ -10,6 +12,7 @@ from jaxtyping import Array, Float
 from jaxsal.models.cpu.convolution import Padding, Strides, fast_convolution
 
 LAYOUTS = {2: ("NHWC", "HWIO", "NHWC"), 3: ("NDHWC", "DHWIO", "NDHWC")}  # by the axes of the kernel
+_PLAIN = ContextVar("plain", default=False)
 
 
 def same(outputs: jax.Array) -> jax.Array:
@@ -54,11 +57,23 @@ def convolution(
         raise ValueError(f"`padding` must be from 0 to below the kernel's size {taps}; got {padding}.")
     if any(size + sum(pads) < tap for size, pads, tap in zip(sizes, padding, taps, strict=True)):
         raise ValueError(f"`kernel` must fit into the padded inputs, {sizes} with {padding}; got {taps} taps.")
+    if _PLAIN.get():
+        return plain_convolution(inputs, kernel, strides=strides, padding=padding, pointwise=pointwise)
     fast, plain = (
         partial(convolve, strides=strides, padding=padding, pointwise=pointwise)
         for convolve in (fast_convolution, plain_convolution)
     )
     return lax.platform_dependent(inputs, kernel, cpu=fast, default=plain)
+
+
+@contextmanager
+def plain_convolutions() -> Iterator[None]:
+    """Within it, programs that are traced have XLA's convolutions on CPU too, whose sums are of their taps alone."""
+    token = _PLAIN.set(True)
+    try:
+        yield
+    finally:
+        _PLAIN.reset(token)
 
 
 def plain_convolution(

@@ -160,6 +160,13 @@ class NetworkSpec:
         shapes = _shapes(self.model(), self.batch_shape)
         return self.classifier(jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), leaf.dtype), leaf.shape), shapes))
 
+    def narrow(self) -> "NetworkSpec":
+        """The network with a few channels, whose layers see the same frames, rows and columns."""
+        changes = dict(num_heads=1, mlp_width=1)
+        return dataclasses.replace(
+            self, width=2, form=tuple((name, changes.get(name, value)) for name, value in self.form)
+        )
+
     def centre_clip(self, frames: Any) -> Any:
         """A recording (L, H, W, 3) as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
 

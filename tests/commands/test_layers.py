@@ -13,7 +13,9 @@ def test_it_lists_the_layers_of_a_checkpoint(tmp_path):
     output = Layers(tmp_path / "run").run()
     checkpoint = open_checkpoint(tmp_path / "run")
     shapes = checkpoint.spec.classifier(checkpoint.variables).layers(runs.SPEC.clip_shape)
-    assert output.data["layers"] == {name: list(shape[1:]) for name, shape in shapes.items()}
+    layers = output.data["layers"]
+    assert {name: own["output"] for name, own in layers.items()} == {n: list(shape[1:]) for n, shape in shapes.items()}
+    assert [layers[name]["sees"] for name in ("stem_conv", "last_conv", "fc")] == [[3, 3, 3], [4, 7, 7], None]
     assert len(shapes) > 1
     assert all(name in output.text for name in shapes)
 
