@@ -9,21 +9,20 @@ from jaxsal.commands import demo
 from jaxsal.datasets import catalog
 
 METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
-SIZES = {"resnet3d18": dict(num_frames=4, size=20, crop=16), "pan": dict(num_frames=8, size=36, crop=32)}
+SMALLER = dict(arch="tiny", width=2, num_frames=4, size=20, crop=16)
 
 
-@pytest.fixture(params=SIZES)
+@pytest.fixture(params=METHODS)
 def network(request, monkeypatch):
-    """A network of the demo, made smaller, on a 25th of the clips."""
+    """A preset of the demo with a tiny network in the place of its own, on a 25th of the clips."""
     network = request.param
     preset, whole = demo.PRESETS[network], catalog.open_clips
     smaller = demo.Preset(
-        preset.network | dict(width=2) | SIZES[network],
+        preset.network | SMALLER,
         dataclasses.replace(preset.training, batch_size=4),
         dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
     )
     monkeypatch.setitem(demo.PRESETS, network, smaller)
-    monkeypatch.setitem(runs.NETWORKS, network, runs.NETWORKS["tiny"])
 
     def fewer(*arguments, **options):
         clip_set = whole(*arguments, **options)
