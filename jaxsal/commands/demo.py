@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.report.evidence import Evidence
-    from jaxsal.training.checkpoint import Checkpoint
+    from jaxsal.training.checkpoint import Checkpoint, Variables
     from jaxsal.training.networks import NetworkSpec
 
 
@@ -30,12 +30,14 @@ class Preset(NamedTuple):
 
     Attributes:
       network: Fields of `NetworkSpec` beside classes and spectra.
-      training: How it is trained.
+      training: How it is trained from random weights.
+      retraining: How it is trained on from the weights that come with jaxsal, if there are any.
       explaining: How its clips are explained; the baseline is the first of `BASELINES`.
     """
 
     network: dict[str, Any]
     training: TrainOptions
+    retraining: TrainOptions | None
     explaining: ExplainOptions
 
 
@@ -43,6 +45,7 @@ class Task(NamedTuple):
     """What is done for one seed: the network, the clips, the training, the explaining, and which clips it is of."""
 
     spec: "NetworkSpec"
+    start: "Variables | None"
     clip_set: "ClipSet"
     training: TrainOptions
     explaining: ExplainOptions
@@ -67,12 +70,14 @@ TRAINING = TrainOptions(batch_size=4, learning_rate=3e-3, weight_decay=0.05, rev
 PRESETS = {
     "resnet3d18": Preset(
         dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
-        dataclasses.replace(TRAINING, num_steps=640, save_every=160),
+        dataclasses.replace(TRAINING, num_steps=1600, save_every=200),
+        dataclasses.replace(TRAINING, num_steps=160, learning_rate=5e-4, save_every=40),
         EXPLAINING,
     ),
     "pan": Preset(
         dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
         dataclasses.replace(TRAINING, num_steps=1200, save_every=200),
+        None,
         EXPLAINING,
     ),
 }
@@ -89,11 +94,14 @@ class Demo(Verb):
     """Folder of the run; the same command resumes an interrupted run."""
     network: Literal["resnet3d18", "pan"] = "resnet3d18"
     """Architecture of the network."""
+    scratch: bool = False
+    """Train from random weights, as pan does always; otherwise from weights that come with jaxsal, which were trained
+    on the clips of another seed: other actors in other rooms."""
     seed: int = 0
     """Seed of the clips, the training and the explaining, 0 to 4294967295."""
     seeds: int = 1
     """Networks, at least 1: one for each seed from --seed on, each in a folder seed-N; tables are over all of them."""
-    num_steps: Annotated[int | None, unset("640; pan 1200")] = None
+    num_steps: Annotated[int | None, unset("160; with --scratch 1600; pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
     """Test clips to explain per spectrum, 1 to 128; up to 16 show an actor each."""
@@ -133,14 +141,18 @@ class Demo(Verb):
         from jaxsal.datasets.catalog import SYNTHETIC, open_clips
         from jaxsal.evaluation.explain import select_cases
         from jaxsal.training.networks import NetworkSpec
+        from jaxsal.training.pretrained import open_pretrained
+        from jaxsal.training.transfer import transferred
 
-        fields, training, explaining = PRESETS[self.network]
+        fields, scratch, retraining, explaining = PRESETS[self.network]
+        training = scratch if self.scratch or retraining is None else retraining
         num_steps = training.num_steps if self.num_steps is None else self.num_steps
         training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
         clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)
         spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
         cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
-        return Task(spec, clip_set, training, dataclasses.replace(explaining, seed=self.seed), cases)
+        start = None if training is scratch else transferred(spec, open_pretrained("embedded"))
+        return Task(spec, start, clip_set, training, dataclasses.replace(explaining, seed=self.seed), cases)
 
     def _one_network(self) -> "tuple[Evidence, Output]":
         """Trains, explains and measures for one seed."""
@@ -151,13 +163,13 @@ class Demo(Verb):
         from jaxsal.training.activations import activation_quantile
         from jaxsal.training.train import accuracy_by_spectrum, train
 
-        spec, clip_set, training, explaining, cases = self._task()
+        spec, start, clip_set, training, explaining, cases = self._task()
         seconds: dict[str, float] = {}
         cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
         with _timed("render", seconds):
             train_clips, test_clips = (load_clips(clip_set.select(split=s), **cutting) for s in ("train", "test"))
         with _timed("train", seconds):
-            trained = train(spec, training, train_clips, self.output, progress=True)
+            trained = train(spec, training, train_clips, self.output, start=start, progress=True)
             accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
             threshold = activation_quantile(spec, trained.variables, train_clips, QUANTILE)
         with _timed("explain and report", seconds):
@@ -201,7 +213,7 @@ class Demo(Verb):
         from jaxsal.evaluation.outline import outline_explaining, steps_taken
         from jaxsal.training.checkpoint import load_checkpoint
 
-        spec, _, training, explaining, cases = self._task()
+        spec, _, _, training, explaining, cases = self._task()
         steps = training.num_steps
         done = steps_taken(spec, self.output, steps)
         variables = load_checkpoint(self.output / "checkpoints").variables if done == steps else None

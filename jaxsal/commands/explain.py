@@ -15,6 +15,7 @@ from jaxsal.commands.footage import FootageOptions
 from jaxsal.commands.verb import Output, Verb, unset
 from jaxsal.core.checks import hint
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.training.options import PretrainedName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,9 @@ class Explain(Verb):
     checkpoint: Annotated[Path | None, unset("--network")] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`; a weight file (.pt, .pth, .ckpt, .safetensors) as
     `jaxsal convert` reads it; or a folder of the Hugging Face Hub."""
-    network: Annotated[Literal["i3d"] | None, unset("--checkpoint")] = None
-    """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d)."""
+    network: Annotated[PretrainedName | None, unset("--checkpoint")] = None
+    """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d),
+    embedded the eight actions of the embedded clips (it comes with jaxsal)."""
     footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)
     window: Annotated[str | None, unset("one window, the middle one")] = None
     """Explain a long recording window by window: length in frames of CLIP, in seconds such as 2.5s, or auto."""

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.training.options import PretrainedName
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Layers(Verb):
 
     checkpoint: Annotated[Path | None, tyro.conf.Positional] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`; or a weight file, as for `jaxsal explain`."""
-    network: Annotated[Literal["i3d"] | None, unset("CHECKPOINT")] = None
-    """Trained network to use instead of a checkpoint: i3d (extra i3d)."""
+    network: Annotated[PretrainedName | None, unset("CHECKPOINT")] = None
+    """Trained network to use instead of a checkpoint: i3d (extra i3d), or embedded, which comes with jaxsal."""
 
     def run(self) -> Output:
         """Finds shapes and receptive fields; one line a layer, in the order in which layers end."""

@@ -10,6 +10,8 @@ Optimizer = Literal["adamw", "sgd"]
 Cropping = Literal["random", "multiscale"]
 Trained = Literal["all", "last", "head"]
 TrainRecipe = Literal["default", "icpr2022"]
+PretrainedName = Literal["i3d", "embedded"]
+"""Of a network that comes trained."""
 
 
 @dataclass(frozen=True)

