@@ -27,7 +27,7 @@ from jaxsal.training.train import accuracy_by_spectrum, train
 SEED = 2**32 - 1
 TAKES = 3
 TRAINING = TrainOptions(
-    num_steps=2400,
+    num_steps=2000,
     batch_size=8,
     learning_rate=2e-3,
     weight_decay=0.05,

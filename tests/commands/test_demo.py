@@ -20,6 +20,7 @@ def network(request, monkeypatch):
     smaller = demo.Preset(
         preset.network | SMALLER,
         dataclasses.replace(preset.training, batch_size=4),
+        None,
         dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
     )
     monkeypatch.setitem(demo.PRESETS, network, smaller)
