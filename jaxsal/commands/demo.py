@@ -160,8 +160,9 @@ class Demo(Verb):
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.report.evidence import evidence_text
         from jaxsal.report.table import to_records
+        from jaxsal.training.accuracy import accuracy_by_spectrum
         from jaxsal.training.activations import activation_quantile
-        from jaxsal.training.train import accuracy_by_spectrum, train
+        from jaxsal.training.train import train
 
         spec, start, clip_set, training, explaining, cases = self._task()
         seconds: dict[str, float] = {}

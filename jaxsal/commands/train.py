@@ -95,8 +95,9 @@ class Train(Verb):
     def _train(self, spec: "NetworkSpec", clip_set: "ClipSet", start: "Variables | None") -> Output:
         from jaxsal.datasets.fused import clips_for, testing_clips
         from jaxsal.datasets.pipeline import load_clips, stream_clips
+        from jaxsal.training.accuracy import accuracy_by_spectrum
         from jaxsal.training.history import input_wait_share
-        from jaxsal.training.train import accuracy_by_spectrum, train
+        from jaxsal.training.train import train
 
         cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
         streamed, loaded = partial(stream_clips, num_workers=self.num_workers), partial(load_clips, progress=True)

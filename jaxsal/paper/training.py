@@ -17,10 +17,11 @@ from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.published import published
 from jaxsal.report.table import Sheet
+from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.history import input_wait_share, training_seconds
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.train import accuracy_by_spectrum, train
+from jaxsal.training.train import train
 
 
 class OpenedNetwork(NamedTuple):

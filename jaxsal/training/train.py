@@ -21,7 +21,7 @@ from jaxsal.core.origin import origin
 from jaxsal.core.processes import asked_to_stop, held_by_first, is_first
 from jaxsal.core.progress import Bar
 from jaxsal.core.signals import TerminatedError
-from jaxsal.datasets.pipeline import ClipSource, ordered_batches, training_batches
+from jaxsal.datasets.pipeline import ClipSource, training_batches
 from jaxsal.models import init_variables
 from jaxsal.training.augment import augment, with_dropped_spectra, with_reversals
 from jaxsal.training.checkpoint import (
@@ -251,34 +251,3 @@ def _resume(spec: NetworkSpec, options: TrainOptions, notes: dict[str, Any], dir
     if held.origin.get("start") != notes["start"]:
         raise ValueError(f"`start` must be that of the run in {directory}; got another.")
     return TrainState(jnp.asarray(held.step, jnp.int32), held.variables, held.progress["opt_state"])
-
-
-def accuracy_by_spectrum(
-    spec: NetworkSpec, variables: Variables, clips: ClipSource, *, batch_size: int = 32
-) -> dict[str, tuple[float, int]]:
-    """Share of clips whose predicted class is right, on frames for testing and centre crops.
-
-    Returns:
-      By spectrum: (accuracy, number of clips).
-    """
-    predict = _predictor(spec)
-    right: dict[str, list[bool]] = {}
-    for batch in ordered_batches(clips, batch_size):
-        pad = partial(np.pad, pad_width=[(0, batch_size - len(batch.labels))] + [(0, 0)] * 4)
-        padded = jax.tree.map(pad, batch.clips)
-        predicted = np.asarray(predict(variables, padded))[: len(batch.labels)]
-        for record, hit in zip(batch.records, predicted == batch.labels, strict=True):
-            right.setdefault(clips.clip_set.records[record].spectrum, []).append(bool(hit))
-    return {spectrum: (float(np.mean(hits)), len(hits)) for spectrum, hits in sorted(right.items())}
-
-
-def _predictor(spec: NetworkSpec) -> Callable[..., Int[Array, " B"]]:
-    start = (spec.size - spec.crop) // 2
-
-    @jax.jit
-    def predict(variables, clips):
-        window = slice(start, start + spec.crop)
-        cut = jax.tree.map(lambda part: part[:, :, window, window].astype(jnp.float32) / 255, clips)
-        return jax.vmap(spec.classifier(variables))(spec.in_channels(cut)).argmax(axis=-1)
-
-    return predict

@@ -11,8 +11,9 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.fused import clips_for
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.models import StackedChannels, TwoStream
+from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import open_checkpoint
-from jaxsal.training.train import accuracy_by_spectrum, train
+from jaxsal.training.train import train
 
 STREAMS = dataclasses.replace(runs.SPEC, spectra="FUSED")
 CHANNELS = dataclasses.replace(STREAMS, fusion="channels")

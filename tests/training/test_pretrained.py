@@ -3,9 +3,9 @@
 from jaxsal.commands.demo import PRESETS
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.synthetic import ACTIONS, synthetic_actions
+from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.pretrained import open_pretrained
-from jaxsal.training.train import accuracy_by_spectrum
 
 
 def test_the_demo_goes_on_from_it():

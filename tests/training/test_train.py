@@ -13,10 +13,11 @@ import runs
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.pipeline import stream_clips
 from jaxsal.training import train as training
+from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import latest_step
 from jaxsal.training.history import average
 from jaxsal.training.options import TrainOptions, train_options
-from jaxsal.training.train import accuracy_by_spectrum, init_state, train, train_step
+from jaxsal.training.train import init_state, train, train_step
 
 CLIPS = runs.loaded()
 STUDY = dataclasses.replace(runs.OPTIONS, optimizer="sgd", cropping="multiscale", weight_decay=1e-4)
