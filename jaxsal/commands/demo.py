@@ -145,14 +145,15 @@ class Demo(Verb):
         from jaxsal.training.transfer import transferred
 
         fields, scratch, retraining, explaining = PRESETS[self.network]
-        training = scratch if self.scratch or retraining is None else retraining
+        training = scratch if self.scratch else retraining or scratch
+        start = None if training is scratch else open_pretrained("embedded")
         num_steps = training.num_steps if self.num_steps is None else self.num_steps
         training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
         clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)
         spec = NetworkSpec(clip_set.classes, "IRTV", **fields)
         cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
-        start = None if training is scratch else transferred(spec, open_pretrained("embedded"))
-        return Task(spec, start, clip_set, training, dataclasses.replace(explaining, seed=self.seed), cases)
+        weights = None if start is None else transferred(spec, start)
+        return Task(spec, weights, clip_set, training, dataclasses.replace(explaining, seed=self.seed), cases)
 
     def _one_network(self) -> "tuple[Evidence, Output]":
         """Trains, explains and measures for one seed."""
@@ -199,13 +200,15 @@ class Demo(Verb):
         spec, classifier = trained.spec, trained.spec.classifier(trained.variables)
         shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
         first, *others = BASELINES
-        noted: Any = dict(command=self.command, accuracy=accuracy, outline=True)
-        explained: dict[str, list[Explanation]] = {
-            first: explain_to_folder(self.output, trained, cases, explaining, **noted).explanations
-        }
+        explained: dict[str, list[Explanation]] = {}
+        further = 0
         for baseline in others:
             options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
-            explained[baseline] = explain_cases(classifier, cases, options, self.output / FOLDER, **shared).explanations
+            explained[baseline], places = explain_cases(classifier, cases, options, self.output / FOLDER, **shared)
+            further += sum(len(place.cells) for place in places)
+        noted: Any = dict(command=self.command, accuracy=accuracy, outline=True, further_results=further)
+        written = explain_to_folder(self.output, trained, cases, explaining, **noted)
+        explained = {first: written.explanations, **explained}
         return Evidence(explained, known_masks(cases), accuracy)
 
     def _plan(self) -> Output:

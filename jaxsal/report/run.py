@@ -86,9 +86,9 @@ def read_run(run: str | Path) -> Run:
         windows = window_run(timeline, store, places, options, spec, excerpts)
     read = read_explanation if windows is None else read_light
     explanations = [read(store, place, options) for place in places]
-    ours = sum(len(place.cells) for place in places)
+    ours = sum(len(place.cells) for place in places) + made_by.pop("further_results", 0)
     count = sum(number for (kind, _), number in store.counts().items() if kind == "result")
-    return Run(folder, made_by, explanations, count - ours, windows, excerpts)
+    return Run(folder, made_by, explanations, max(count - ours, 0), windows, excerpts)
 
 
 def _read_run_json(folder: Path) -> dict[str, Any]:

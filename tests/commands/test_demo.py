@@ -7,6 +7,7 @@ import pytest
 import runs
 from jaxsal.commands import demo
 from jaxsal.datasets import catalog
+from jaxsal.report.run import read_run
 
 METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
 SMALLER = dict(arch="tiny", width=2, num_frames=4, size=20, crop=16)
@@ -45,6 +46,7 @@ def test_the_demo_writes_its_folder(tmp_path, run, dry_run, network):
     for part in ("Test accuracy IR", "Grad-CAM", "floor", "baseline reverse", "Where the actor is", "Holm"):
         assert part in printed
     assert (tmp_path / "evidence.md").read_text() in printed
+    assert read_run(tmp_path).note == ""  # the results of the other baseline are of this command, too
     plan = dry_run(*words)
     assert (plan["steps_done"], plan["clips_done"], plan["passes"]) == (2, 4, 0)
 
