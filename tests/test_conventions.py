@@ -112,7 +112,7 @@ def test_the_readmes_python_is_python_and_its_own_model_runs():
 FREE_MESSAGES = {
     *("models/torch/files.py", "models/torch/unpickler.py", "models/pickles.py", "core/processes.py"),
     *("core/arrays.py", "datasets/paired.py", "datasets/prepared.py"),
-    "evaluation/explanation.py",
+    "evaluation/reading.py",
     *("saliency/ledger.py", "report/view.py"),
 }
 

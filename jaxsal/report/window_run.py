@@ -70,7 +70,7 @@ def _clip(spec: NetworkSpec, place: Place, excerpts: Excerpts) -> Any:
     if fingerprint(clip) != place.digest:
         path = next(iter(own.values()), excerpts.get(place.name))
         raise ValueError(
-            f"The recording of {place.name} must be the one that was explained; got another at "
-            f"{path.path if path else ''}. Run the command that made the run again."
+            f"`run` must be of the recording that was explained; got another at {path.path if path else ''} for "
+            f"{place.name}. Run the command that made the run again."
         )
     return clip
