@@ -54,7 +54,7 @@ def test_a_long_recording(run_folder, long, run, dry_run, refused, tmp_path):
     (data,) = re.findall(r'id="strip-data" type="application/json">(.*)</script>', (output / "report.html").read_text())
     assert [window["scene"] for window in json.loads(data)["windows"]] == [1, None, 2]
     np.savez(long, frames=255 - np.load(long)["frames"], seconds=np.arange(12) / 4)
-    assert "must be the one that was explained; got another at" in refused("report", output)[1]
+    assert "must be of the recording that was explained; got another at" in refused("report", output)[1]
 
 
 def test_a_window_is_what_its_part_of_the_recording_is(run_folder, long, run, tmp_path):
