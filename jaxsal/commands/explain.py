@@ -71,6 +71,8 @@ class Explain(Verb):
         self.options.check()
         checkpoint = self._checkpoint()
         spec = checkpoint.spec
+        if spec.channels and self.footage.infrared is None:
+            raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
         if self.window is not None or self.hop is not None:
             return self._explain_windows(checkpoint)
         cases, notes = self._cases(spec)
@@ -161,8 +163,6 @@ class Explain(Verb):
         from jaxsal.datasets.records import FUSED
         from jaxsal.evaluation.cells import Case
 
-        if len(excerpts) < 2:
-            raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
         return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target, excerpts=excerpts)
 
 

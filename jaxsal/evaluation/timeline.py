@@ -117,8 +117,8 @@ def shown_classes(probabilities: Float[np.ndarray, "N K"], targets: Iterable[int
     """The classes that are most probable in any of N windows, and the explained class where there is a single one."""
     most = probabilities.max(axis=0)
     chosen = np.argsort(-most, kind="stable")[:MOST_CLASSES].tolist()
-    others = set(targets) - set(chosen)
-    return chosen + (sorted(others) if len(others) == 1 else [])
+    explained = set(targets)
+    return chosen + (sorted(explained - set(chosen)) if len(explained) == 1 else [])
 
 
 def taper(span: Span) -> Float[np.ndarray, " n"]:

@@ -1,6 +1,7 @@
 """`jaxsal explain --window`: a long recording window by window."""
 
 import csv
+import dataclasses
 import json
 import re
 
@@ -84,6 +85,28 @@ def test_two_recordings_of_a_scene(run_folder, long, run, tmp_path):
     ]
     assert [row["frame"] for row in rows_of(output / "timeline-IR.csv")] == ["0", "1", "2", "3", "4", "5"]
     assert {path.name for path in output.glob("*.mp4")} == {"recording-IR.mp4", "recording-TV.mp4"}
+
+
+def test_a_network_of_both_spectra(long, run, dry_run, refused, tmp_path):
+    """One row for each window, films and timelines of each spectrum, both in one player."""
+    fused, output, warm = tmp_path / "fused", tmp_path / "out", tmp_path / "long_ir.npz"
+    runs.save_untrained(fused, dataclasses.replace(runs.SPEC, spectra="FUSED"))
+    np.savez(warm, frames=np.load(long)["frames"][..., 0], seconds=np.arange(12) / 4)
+    words = ["explain", long, "--checkpoint", fused, *SMALL, "--method", "gradcam", "--window", "6"]
+    assert "`--infrared` must be given for a network of both spectra" in refused(*words)[1]
+    words += ["--infrared", warm, "--output", output]
+    printed = run(*words)
+    assert [line.split()[:4] for line in printed.splitlines()[1:3]] == [
+        ["FUSED", "0", "to", "5"],
+        ["FUSED", "6", "to", "11"],
+    ]
+    assert dry_run(*words)["passes"] == 0
+    infrared, visible = (rows_of(output / f"timeline-{spectrum}.csv") for spectrum in ("IR", "TV"))
+    assert [row["probability of up"] for row in infrared] == [row["probability of up"] for row in visible]
+    assert [row["energy of Grad-CAM"] for row in infrared] != [row["energy of Grad-CAM"] for row in visible]
+    run("report", output)
+    page = (output / "report.html").read_text()
+    assert [page.count(f'"caption":"{spectrum}"') for spectrum in ("IR", "TV")] == [2, 2]
 
 
 def test_lengths_that_are_refused(run_folder, long, refused):

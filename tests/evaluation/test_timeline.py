@@ -24,4 +24,5 @@ def test_a_moment_is_nearer_to_the_window_whose_middle_is_nearer():
 def test_the_classes_that_are_ever_most_probable_are_shown_and_the_one_that_is_explained():
     probabilities = np.array([[0.5, 0.3, 0.1, 0.06, 0.03, 0.01], [0.1, 0.2, 0.6, 0.05, 0.04, 0.01]])
     assert shown_classes(probabilities, [0, 2]) == [2, 0, 1, 3, 4]
-    assert shown_classes(probabilities, [5]) == [2, 0, 1, 3, 4, 5]
+    assert shown_classes(probabilities, [5, 5]) == [2, 0, 1, 3, 4, 5]
+    assert shown_classes(probabilities, [2, 5]) == [2, 0, 1, 3, 4]
