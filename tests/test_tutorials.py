@@ -29,6 +29,7 @@ def toy_parameters(name, folder):
     return {
         "pytorch_checkpoint": run | recording | dict(NUM_MASKS=4, NUM_STEPS=3),
         "infrared_recording": run | dict(NUM_MASKS=4, NUM_STEPS=3),
+        "two_recordings": run | dict(NUM_MASKS=4, NUM_STEPS=3),
         "infrared_and_visible": run | dict(NUM_SCENES=2, OPTIONS=dict(num_masks=4, num_steps=3)),
         "ledger_five_ways": run | recording | dict(NUM_MASKS=(4, 8)),
         "sweep_tables": run | dict(PER_SPECTRUM=1, NUM_MASKS=(2, 4), STEPS=3),
@@ -56,7 +57,7 @@ def run_cells(path, parameters):
 
 
 def test_stored_without_outputs():
-    assert len(NOTEBOOKS) == 7
+    assert len(NOTEBOOKS) == 8
     for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
@@ -88,6 +89,12 @@ def test_every_cell_runs(path, run_folder, monkeypatch, tmp_path, no_shape_check
     elif path.stem == "infrared_recording":
         assert names["raw"].dtype == np.uint16
         assert 0 <= names["clip"].min() < 0.2 < 0.8 < names["clip"].max() <= 1
+    elif path.stem == "two_recordings":
+        visible, thermal = (names["footage"].excerpts[spectrum] for spectrum in ("TV", "IR"))
+        apart = np.array(visible.times) - thermal.times
+        np.testing.assert_allclose(apart, names["OFFSET"], atol=1e-3)  # the frames of the same moments
+        assert thermal.reading.value_range == names["COUNTS"]
+        assert {ground.name for ground in names["grounds"].values()} == {"recording"}
     elif path.stem == "own_model":
         assert float(abs(names["answer"].maps["SIDU"]).max()) == 0
         assert float(names["localize"](names["answer"].maps["RISE"], names["corner"]).space) > 0.7
