@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from jaxsal.core.checks import check_choice
+from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.normalization import IMAGENET_MEAN as IMAGENET_MEAN
 from jaxsal.core.normalization import IMAGENET_STD as IMAGENET_STD
 from jaxsal.core.shown import count_text, listed
@@ -111,6 +112,7 @@ class Classifier(Sources):
             parts.append(f"{len(self.classes)} classes: {listed(self.classes)}")
         return f"Classifier({'; '.join(parts)})"
 
+    @check_kinds
     def with_normalization(self, normalization: Normalization) -> "Classifier":
         """The same classifier with another input normalisation, "standardize" or "minmax".
 
@@ -122,6 +124,7 @@ class Classifier(Sources):
         check_choice("normalization", normalization, get_args(Normalization))
         return dataclasses.replace(self, normalization=normalization)
 
+    @check_kinds
     def with_precision(self, precision: Precision) -> "Classifier":
         """The same classifier with weights and activations of another precision, "float32" or "bfloat16".
 
@@ -165,6 +168,7 @@ class Classifier(Sources):
         """Whether there are features and a head, which Grad-CAM and SIDU need; else `at` chooses a layer."""
         return self.features_fn is not None
 
+    @check_kinds
     def at(
         self, layer: str | tuple[str, ...], *, grid: tuple[int, int, int] | None = None, skip: int = 0
     ) -> "Classifier":
@@ -191,12 +195,18 @@ class Classifier(Sources):
         place = Place(self._module("at"), as_path(layer), Positions(grid, skip))
         return dataclasses.replace(self, features_fn=LayerOutput(place), head_fn=AfterLayer(place))
 
+    @check_kinds
     def layers(self, clip_shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
         """The layers of a Flax module that `at` can choose, with the shapes of their outputs for a clip (T, H, W, C).
 
         Raises:
-          TypeError: If the network is no Flax module.
+          TypeError: If the network is no Flax module, or the shape holds something else than integers.
+          ValueError: If the shape is not four positive counts.
         """
+        for count in clip_shape:
+            check_positive("clip_shape", count)
+        if len(clip_shape) != 4:
+            raise ValueError(f"`clip_shape` must be four positive counts, (T, H, W, C); got {clip_shape}.")
         return layer_shapes(self._module("layers"), self.params, self._like(clip_shape))
 
     def receptive_fields(self, clip_shape: tuple[int, ...]) -> dict[str, tuple[int, int, int]]:

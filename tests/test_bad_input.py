@@ -1,62 +1,166 @@
-"""Values that cannot mean anything: an error that names the option, before anything is computed.
+"""Values that cannot mean anything: an error that names the argument, before anything is computed.
 
-Each option gets values of every wrong kind; JAXSAL_CALLS sets how many of the calls are tried.
+Each argument of each public function gets values of every wrong kind; JAXSAL_CALLS sets how many calls are tried.
 """
 
+import dataclasses
+import inspect
 import os
 import random
+import warnings
+from functools import partial, wraps
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxsal
-from jaxsal.recipes import CurveOptions, RiseOptions, SiduOptions
+from bad_calls import CLIP, MAP, calls_of, outcome
+from jaxsal.datasets.catalog import open_clips
+from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.metrics.localization import energy_inside, localize, pointing_game
+from jaxsal.paper.config import PRESETS, Study
+from jaxsal.recipes import CurveOptions, GradCamOptions, RiseOptions, SiduOptions
+from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.options import TrainOptions
 
-NUM_CALLS = int(os.environ.get("JAXSAL_CALLS", "200"))
-CLIP = np.full((2, 4, 4, 3), 0.5, np.float32)
-MAP = np.ones((2, 4, 4), np.float32)
+NUM_CALLS = int(os.environ.get("JAXSAL_CALLS", "400"))
+KEY = jax.random.key(0)
+MASKS = dict(num_masks=4, grid_shape=(1, 2, 2))
 
-COUNTS = (0, -1, 2.0, True, False, "3", [], {1, 2}, 1j, None, np.array([1, 2]), 10**30, float("nan"))
-NUMBERS = ("0.5", [], {0.1}, 1j, True, float("nan"), np.array([0.1, 0.2]), object())
-SHAPES = (
-    2,
-    "abc",
-    {1, 2, 3},
-    (1, 2),
-    (1, 2, 3, 4),
-    (0, 2, 2),
-    (1, 2.0, 2),
-    (True, 2, 2),
-    (10**9, 1, 1),
-    np.ones(3),
-    1j,
+
+def features(params, clip):
+    return clip * params
+
+
+def head(params, activations):
+    return activations.mean((0, 1, 2))
+
+
+@wraps(ExplainOptions)
+def explain_options(**options):
+    ExplainOptions(**options).check()
+
+
+COLOURS = jaxsal.Classifier.from_functions(features, head, jnp.ones(3))
+NETWORK = nn.Sequential([nn.Conv(4, (3, 3, 3)), nn.relu, lambda activations: activations.mean((1, 2, 3)), nn.Dense(3)])
+LEDGER = jaxsal.rise_ledger(KEY, COLOURS, CLIP, **MASKS)
+CURVE = jaxsal.deletion(COLOURS, CLIP, MAP, num_steps=3)
+FLAX = jaxsal.Classifier.from_model(NETWORK, jax.jit(NETWORK.init)(KEY, CLIP[None]))
+SCORED, PARTED = dict(score_fn=COLOURS, clip=CLIP), dict(classifier=COLOURS, clip=CLIP)
+SWEPT = dict(store="store", checkpoints=("run",), methods=(MethodGrid("rise"),))
+
+FUNCTIONS = {
+    "rise": (jaxsal.rise, dict(key=KEY) | SCORED | MASKS),
+    "rise_ledger": (jaxsal.rise_ledger, dict(key=KEY) | SCORED | MASKS),
+    "gradcam": (jaxsal.gradcam, PARTED),
+    "sidu": (jaxsal.sidu, PARTED),
+    "deletion": (jaxsal.deletion, SCORED | dict(saliency=MAP, num_steps=3)),
+    "insertion": (jaxsal.insertion, SCORED | dict(saliency=MAP, num_steps=3)),
+    "score_masks": (jaxsal.score_masks, SCORED | dict(masks=MAP[None] / 32)),
+    "explain": (jaxsal.explain, PARTED | MASKS | dict(methods=("gradcam",), controls=(), num_steps=3)),
+    "load": (jaxsal.load, {}),
+    "open_results": (jaxsal.open_results, {}),
+    "read_clip": (jaxsal.read_clip, dict(path="walk.npy", num_frames=4, size=4)),
+    "view": (jaxsal.view, dict(clip=CLIP, saliency=MAP)),
+    "from_functions": (jaxsal.Classifier.from_functions, dict(features=features, head=head, params=jnp.ones(3))),
+    "from_tokens": (jaxsal.Classifier.from_tokens, dict(features=features, head=head, params=(), grid=(1, 2, 2))),
+    "from_model": (jaxsal.Classifier.from_model, dict(model=NETWORK, variables={})),
+    "from_callback": (jaxsal.Classifier.from_callback, dict(function=features, num_classes=3)),
+    "with_precision": (COLOURS.with_precision, {}),
+    "with_normalization": (COLOURS.with_normalization, {}),
+    "at": (FLAX.at, dict(layer="layers_0")),
+    "layers": (FLAX.layers, {}),
+    "map": (LEDGER.map, {}),
+    "stderr": (LEDGER.stderr, {}),
+    "first": (LEDGER.first, {}),
+    "extend": (LEDGER.extend, SCORED | dict(num_masks=6)),
+    "save": (LEDGER.save, {}),
+    "RiseLedger.load": (jaxsal.RiseLedger.load, {}),
+    "localize": (localize, dict(saliency=MAP, mask=MAP > 3)),
+    "pointing_game": (pointing_game, dict(saliency=MAP, mask=MAP > 3)),
+    "energy_inside": (energy_inside, dict(saliency=MAP, mask=MAP > 3)),
+    "load_torch": (jaxsal.models.load_torch, dict(arch="resnet3d18", path="network.pth")),
+    "open_clips": (open_clips, dict(data="synthetic", height=32)),
+    "RiseOptions": (RiseOptions, {}),
+    "SiduOptions": (SiduOptions, {}),
+    "CurveOptions": (CurveOptions, {}),
+    "GradCamOptions": (GradCamOptions, {}),
+    "ExplainOptions": (explain_options, {}),
+    "TrainOptions": (TrainOptions, {}),
+    "NetworkSpec": (NetworkSpec, dict(classes=("a", "b"))),
+    "ClipChoice": (ClipChoice, {}),
+    "MethodGrid": (MethodGrid, dict(method="rise")),
+    "SweepConfig": (SweepConfig, SWEPT),
+    "Study": (Study, {field.name: getattr(PRESETS["small"], field.name) for field in dataclasses.fields(Study)}),
+}
+"""By name, functions and dataclasses, and arguments that they take."""
+
+ALLOWED = dict(
+    **dict.fromkeys(("classes", "controls", "curve_baselines", "frames_per_mask"), ("[]",)),
+    **dict.fromkeys(("mask_counts", "keep_probs", "thresholds", "baselines"), ("[]",)),
+    **dict.fromkeys(("start", "stream", "skip", "curve_steps", "weight_decay"), ("0",)),
+    kernel_width=("inf",),
+    tolerance=("inf", "0"),
+    checkpoints=("('a', 'a')",),
 )
-NAMES = ("nothing", 3, 1.5, [], ("mean",))
+"""By argument, values that mean something there."""
+LATER = {
+    "view": dict(target=("7",)),  # how many classes there are is not known
+    "read_clip": dict(stream=("0", str(10**30))),  # an array file has no streams
+    "from_tokens": dict(
+        grid=("(1000000000, 1, 1)",), skip=("0", str(10**30))
+    ),  # a clip shows how many tokens there are
+    "at": dict(grid=("(1000000000, 1, 1)",)),
+    "MethodGrid": dict(target=("-1", "7", "'nothing'"), options=("{'num_masks': [0]}",)),
+    "Study": dict(baselines=("[]", "('mean',)")),
+}
+ARRAYS_LATER = ("RiseOptions", "SiduOptions", "CurveOptions")  # a clip shows which arrays fit
 
-RISE = dict(
-    num_masks=COUNTS, grid_shape=(*SHAPES, None), keep_prob=(*NUMBERS, 0, -1, 1.5, 1e-45, None), estimator=NAMES
-)
-RISE |= dict(sampling=NAMES, alignment=NAMES, batch_size=[value for value in COUNTS if value is not None])
-SIDU = dict(threshold=(*NUMBERS, None), kernel_width=(*NUMBERS, 0, -1, None), alignment=NAMES)
-CURVE = dict(num_steps=(*COUNTS, 1), tolerance=(*NUMBERS, -1, None), blur_factor=COUNTS, ties=NAMES, area=NAMES)
-OPTIONS = {RiseOptions: RISE, SiduOptions: SIDU, CurveOptions: CURVE}
-CALLS = [(kind, name, value) for kind, named in OPTIONS.items() for name in named for value in named[name]]
+
+def all_calls():
+    for name, (function, _) in FUNCTIONS.items():
+        for call in calls_of(name, function, ALLOWED | LATER.get(name, {})):
+            if (
+                call.argument != "baseline"
+                or name not in ARRAYS_LATER
+                or not isinstance(call.value, int | dict | np.ndarray)
+            ):
+                yield call
 
 
-@pytest.mark.parametrize("part", range(4))
-def test_options_are_refused_by_name(part):
-    chosen = random.Random(part).sample(CALLS, min(NUM_CALLS // 4, len(CALLS)))
+CALLS = list(all_calls())
+
+
+@pytest.fixture
+def recording(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    np.save("walk.npy", np.zeros((6, 8, 8), np.uint8))
+
+
+@pytest.mark.usefixtures("no_shape_checks", "recording")
+def test_arguments_are_refused_by_name():
+    assert len(CALLS) > 4000
     wrong = []
-    for kind, name, value in chosen:
-        try:
-            kind(**{name: value})
-            wrong.append(f"{kind.__name__}({name}={value!r}) was accepted")
-        except (TypeError, ValueError) as error:
-            if f"`{name}` must " not in str(error):
-                wrong.append(f"{kind.__name__}({name}={value!r}): {error}")
-    assert not wrong
+    for call in random.Random(0).sample(CALLS, min(NUM_CALLS, len(CALLS))):
+        function, right = FUNCTIONS[call.function]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            wrong.append(outcome(call, partial(function, **{**right, call.argument: call.value})))
+    wrong = [text for text in wrong if text]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.usefixtures("no_shape_checks")
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_misspelt_argument_gets_the_closest_name(name):
+    function, right = FUNCTIONS[name]
+    argument = max(inspect.signature(function).parameters, key=len)
+    with pytest.raises(TypeError, match=f"`{argument}s` must be an argument .* Did you mean '{argument}'"):
+        function(**{**right, f"{argument}s": 3})
 
 
 def score_fn(clip):

@@ -8,9 +8,11 @@ from typing import Annotated, ClassVar, Literal
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
-from jaxsal.core.checks import check_names, check_positive
+from jaxsal.core.checks import check_positive
+from jaxsal.core.kinds import check_fields
 
 
+@check_fields
 @dataclass(frozen=True)
 class Paper(Verb):
     """Reproduces the study: trains six networks, fills every table beside the published numbers, tests its conclusions.
@@ -52,7 +54,6 @@ class Paper(Verb):
         from jaxsal.paper.plan import plan_study
         from jaxsal.paper.run import run_study
 
-        check_names(self)
         check_positive("seeds", self.seeds)
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")

@@ -2,21 +2,9 @@
 
 import operator
 from collections.abc import Iterable
-from dataclasses import Field, fields
+from dataclasses import Field
 from difflib import get_close_matches
-from functools import cache
-from typing import (
-    Any,
-    ClassVar,
-    Literal,
-    Protocol,
-    SupportsFloat,
-    SupportsIndex,
-    cast,
-    get_args,
-    get_origin,
-    runtime_checkable,
-)
+from typing import Any, ClassVar, Protocol, SupportsFloat, SupportsIndex, cast, runtime_checkable
 
 
 @runtime_checkable
@@ -29,10 +17,10 @@ class Options(Protocol):
         """That of all fields."""
 
 
-def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
     """Raises ValueError, listing the known names and naming the closest, unless `value` is one of them."""
-    if value not in choices:
-        raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.{hint(value, choices)}")
+    if not is_choice(value, choices):
+        raise ValueError(f"`{name}` must be one of {choices}; got {shown(value)}.{hint(value, choices)}")
 
 
 def check_layer(layer: str | None) -> None:
@@ -43,12 +31,27 @@ def check_layer(layer: str | None) -> None:
         raise ValueError(f"`layer` must be a path of modules, such as layer3.conv1; got {layer!r}.")
 
 
-def hint(value: object, choices: Iterable[str]) -> str:
+def is_choice(value: object, choices: Iterable[object]) -> bool:
+    """Whether a value is one of some names or numbers; True is not 1."""
+    return isinstance(value, str | int) and any(
+        isinstance(value, bool) == isinstance(choice, bool) and value == choice for choice in choices
+    )
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: an array by its kind and shape, others in at most 100 characters."""
+    shape, text = getattr(value, "shape", ()), repr(value)
+    if isinstance(shape, tuple) and shape:
+        return f"{type(value).__name__} of shape {shape}"
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def hint(value: object, choices: Iterable[object]) -> str:
     """The closest of some names as a question, whatever its case, its - and its _; empty if none is close.
 
     Of several that are as close, the first.
     """
-    folded = {_fold(choice): choice for choice in reversed(tuple(choices))}
+    folded = {_fold(choice): choice for choice in reversed(tuple(choices)) if isinstance(choice, str)}
     close = get_close_matches(_fold(value), folded, 1) if isinstance(value, str) else []
     return f" Did you mean {folded[close[0]]!r}?" if close else ""
 
@@ -57,48 +60,39 @@ def _fold(name: str) -> str:
     return name.casefold().replace("-", "_")
 
 
-def check_names(options: Options) -> None:
-    """Raises ValueError unless every name in a dataclass is listed by its field's `Literal`.
-
-    A field may also be a tuple of names, or take None, numbers or arrays beside names.
-    """
-    for name, choices, only_names in _named_fields(type(options)):
-        value = getattr(options, name)
-        for part in value if isinstance(value, tuple) and not only_names else (value,):
-            if isinstance(part, str) or only_names:
-                check_choice(name, part, choices)
-
-
-@cache
-def _named_fields(kind: type) -> list[tuple[str, tuple[str, ...], bool]]:
-    """Of a dataclass, each field that takes names: its name, the names, and whether it takes nothing else."""
-    found = []
-    for field in fields(cast(type[Options], kind)):
-        kinds = (field.type, *get_args(field.type))
-        names = tuple(name for part in kinds if get_origin(part) is Literal for name in get_args(part))
-        if names:
-            found.append((field.name, names, get_origin(field.type) is Literal))
-    return found
+def is_integer(value: object) -> bool:
+    """Whether a value is an integer, of Python or NumPy; 2.0 and True are none."""
+    try:
+        operator.index(cast(SupportsIndex, value))
+    except TypeError:
+        return False
+    return not isinstance(value, bool)
 
 
 def check_integer(name: str, value: object) -> int:
-    """`value`, after checking that it is an integer, of Python or NumPy; TypeError if not, as for 2.0 and True."""
+    """`value` as an integer of Python; TypeError if it is none, as for 2.0 and True."""
+    if not is_integer(value):
+        raise TypeError(f"`{name}` must be an integer; got {shown(value)}.")
+    return operator.index(cast(SupportsIndex, value))
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a real number, of Python or NumPy; texts, True and lists of one number are none."""
+    if isinstance(value, bool | str | bytes | complex) or not isinstance(value, SupportsFloat):
+        return False
+    if getattr(value, "shape", ()) != ():
+        return False
     try:
-        if isinstance(value, bool):
-            raise TypeError
-        return operator.index(cast(SupportsIndex, value))
-    except TypeError:
-        raise TypeError(f"`{name}` must be an integer; got {value!r}.") from None
+        return isinstance(float(value), float)
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def check_number(name: str, value: object) -> float:
-    """`value` as a float, after checking that it is a real number, of Python or NumPy."""
-    if isinstance(value, bool | str | bytes) or not isinstance(value, SupportsFloat) or isinstance(value, complex):
-        raise TypeError(f"`{name}` must be a number; got {value!r}.")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"`{name}` must be a number; got {value!r}.") from None
+    """`value` as a float; TypeError if it is no real number."""
+    if not is_number(value):
+        raise TypeError(f"`{name}` must be a number; got {shown(value)}.")
+    return float(cast(SupportsFloat, value))
 
 
 def check_shape(name: str, value: object) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float
 
+from jaxsal.core.checks import shown
 from jaxsal.core.types import AnyArray
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -19,16 +21,29 @@ Colours = Colour | Mapping[str, Colour]
 
 
 def check_normalization(mean: Sequence[float] | AnyArray, std: Sequence[float] | AnyArray) -> None:
-    """Raises ValueError unless `mean` and `std` are finite, one value per channel each, and `std` above 0."""
+    """Checks that `mean` and `std` are finite, one value per channel each, and `std` above 0.
+
+    Raises:
+      TypeError: If they are no numbers.
+      ValueError: If they are others.
+    """
     if any(isinstance(value, jax.core.Tracer) for value in (mean, std)):
         return
-    means, stds = np.asarray(mean, np.float64), np.asarray(std, np.float64)
+    means, stds = _numbers("mean", mean), _numbers("std", std)
     if means.ndim > 1 or means.shape != stds.shape:
         raise ValueError(f"`mean` and `std` must have one value for each channel; got {mean} and {std}.")
     if not np.isfinite(means).all():
         raise ValueError(f"`mean` must be finite; got {mean}.")
     if not (np.isfinite(stds).all() and (stds > 0).all()):
         raise ValueError(f"`std` must be finite and above 0; got {std}.")
+
+
+def _numbers(name: str, values: Colour) -> Float[np.ndarray, "..."]:
+    """Values as an array; TypeError if they are no real numbers."""
+    found = np.asarray(values)
+    if found.dtype.kind not in "iuf":
+        raise TypeError(f"`{name}` must have a number for each channel; got {shown(values)}.")
+    return found.astype(np.float64)
 
 
 def as_colours(mean: Colours | None, std: Colours | None) -> tuple[Any, Any]:

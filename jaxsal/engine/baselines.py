@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from jaxsal.core.checks import check_choice
 from jaxsal.core.types import AnyArray, ScoreFn
-from jaxsal.engine.inputs import value_range
+from jaxsal.engine.inputs import check_unmasked, value_range
 from jaxsal.engine.resample import degrade
 from jaxsal.recipes import BaselineName
 
@@ -61,8 +61,11 @@ class Baseline:
         """The baseline of that name, or an array as it was given; of a scene one for all spectra, or one by name.
 
         Raises:
+          TypeError: If it is neither.
           ValueError: If the name is unknown.
         """
+        if baseline is None or isinstance(baseline, bool):
+            raise TypeError(f"`baseline` must be a name or an array; got {baseline}.")
         if not isinstance(baseline, str):
             return cls(Given(baseline), only=only)
         check_choice("baseline", baseline, get_args(BaselineName))
@@ -119,6 +122,7 @@ def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: An
 
 
 def _check_given(baseline: AnyArray, shape: tuple[int, ...]) -> AnyArray:
+    check_unmasked("baseline", baseline)
     array = baseline if isinstance(baseline, jax.Array) else np.asarray(baseline)
     try:
         broadcast = np.broadcast_shapes(array.shape, shape)

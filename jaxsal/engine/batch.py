@@ -54,11 +54,18 @@ class Batch:
       count: Called with a number of forward passes when they are made.
     """
 
-    def __init__(self, score_fn: ScoreFn, clips: PyTree, originals: Sequence[ClipTree], count: Callable[[int], None]):
+    def __init__(
+        self,
+        score_fn: ScoreFn,
+        clips: PyTree,
+        originals: Sequence[ClipTree],
+        count: Callable[[int], None],
+        name: str = "score_fn",
+    ):
         """Takes stacked clips that were checked, and the clips as they came, see `prepare`."""
         self.score_fn, self.clips, self.originals = score_fn, clips, tuple(originals)
         self.count = count
-        self.num_classes = check_score_fn(score_fn, clips)
+        self.num_classes = check_score_fn(score_fn, clips, name)
         self.size, *clip_shape = jax.tree.leaves(clips)[0].shape
         self.clip_shape = tuple(clip_shape)
         self.spectra = spectra_of(clips)
@@ -249,6 +256,7 @@ def prepare(
     *,
     size: int | None = None,
     count: Callable[[int], None] = lambda passes: None,
+    name: str = "score_fn",
 ) -> Batch:
     """A batch of clips, after checking them and the function that scores them.
 
@@ -258,6 +266,7 @@ def prepare(
       size: The clips that programs are made for; fewer, as at the end of many, are filled up with copies of the last
         one, so that nothing is compiled again.
       count: Called with a number of forward passes when they are made, filling clips left out.
+      name: What messages call `score_fn`.
 
     Raises:
       TypeError: If a clip holds no floats, or `score_fn` cannot be called.
@@ -273,4 +282,4 @@ def prepare(
     stacked = jax.tree.map(lambda *leaves: stack_leaves(leaves), *rows)
     for leaf in jax.tree.leaves(stacked):
         check_unit_range("clip", leaf)
-    return Batch(score_fn, stacked, clips, count)
+    return Batch(score_fn, stacked, clips, count, name)

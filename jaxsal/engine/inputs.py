@@ -3,6 +3,7 @@
 Shapes are checked always; values only where they are known, that is outside of a caller's `jax.jit`.
 """
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,8 +44,7 @@ def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channel
         return _check_scene(clip)
     if not hasattr(clip, "ndim"):
         raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
-    if isinstance(clip, np.ma.MaskedArray):
-        raise TypeError("`clip` must be an array without a mask; got a masked array: `clip.filled(0)` makes one.")
+    check_unmasked("clip", clip)
     if clip.ndim != 4:
         raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
     if 0 in clip.shape:
@@ -56,6 +56,12 @@ def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channel
     if not jnp.issubdtype(clip.dtype, jnp.floating):
         raise TypeError(f"`clip` must hold floats in [0, 1]; got {clip.dtype} (divide bytes by 255).")
     return clip.astype(np.float32, copy=False) if isinstance(clip, np.ndarray) else jnp.asarray(clip, jnp.float32)
+
+
+def check_unmasked(name: str, array: object) -> None:
+    """Raises TypeError for NumPy's masked arrays, whose masks JAX would not see."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"`{name}` must be an array without a mask; got a masked array: `{name}.filled(0)` makes one.")
 
 
 def _check_scene(clip: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,22 +105,37 @@ def _range(array: jax.Array) -> jax.Array:
     return jnp.stack([array.min(), array.max()])
 
 
-def check_score_fn(score_fn: ScoreFn, clips: PyTree) -> int:
-    """The number of classes K, after checking that `score_fn` maps each of several clips to (K,).
+def check_score_fn(score_fn: ScoreFn, clips: PyTree, name: str = "score_fn") -> int:
+    """The number of classes K, after checking that `score_fn`, called `name`, maps each of several clips to (K,).
 
     Raises:
       TypeError: If `score_fn` cannot be called.
       ValueError: If its result is not a vector.
     """
     if not callable(score_fn):
-        raise TypeError(f"`score_fn` must map a clip to class scores; got {type(score_fn).__name__}.")
+        raise TypeError(f"`{name}` must map a clip to class scores; got {type(score_fn).__name__}.")
     check_inference(score_fn)
+    _check_takes_one(score_fn, name)
     try:
         scores = shape_of(call_each, score_fn, clips)
     except (TypeError, ValueError) as error:
         _check_channels_last(clips, error)
+        if "valid JAX type" in str(error):
+            raise ValueError(f"`{name}` must map one clip to class scores (K,), an array; got {error}.") from error
         raise
-    return _num_classes(scores, "score_fn")
+    return _num_classes(scores, name)
+
+
+def _check_takes_one(score_fn: ScoreFn, name: str) -> None:
+    """Raises TypeError if a function cannot be called with one clip alone, as far as Python can tell."""
+    try:
+        signature = inspect.signature(score_fn)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise TypeError(f"`{name}` must take one clip alone; got a function of {signature}.") from error
 
 
 def _check_channels_last(clips: PyTree, error: Exception) -> None:
@@ -221,6 +242,7 @@ def check_masks(masks: object) -> None:
       TypeError: If they are neither numbered masks nor an array of numbers.
       ValueError: If a value is outside [0, 1] or no number.
     """
+    check_unmasked("masks", masks)
     if isinstance(masks, jax.Array | np.ndarray):
         if masks.dtype.kind not in "biuf" and not jnp.issubdtype(masks.dtype, jnp.floating):
             raise TypeError(f"`masks` must hold numbers in [0, 1]; got {masks.dtype}.")

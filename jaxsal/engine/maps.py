@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import jax.numpy as jnp
 
 from jaxsal.core.types import AnyArray, SaliencyMap, SaliencyTree
-from jaxsal.engine.inputs import check_frames, value_range
+from jaxsal.engine.inputs import check_frames, check_unmasked, value_range
 from jaxsal.engine.spectra import beside, spectra_of
 
 
@@ -31,7 +31,7 @@ def check_saliency(
     if not isinstance(saliency, Mapping):
         return check_map(saliency, clip_shape), ""
     named = spectra_of(saliency)
-    if named != tuple(spectra) and not (len(named) == 1 and named[0] in spectra):
+    if not named or (named != tuple(spectra) and not (len(named) == 1 and named[0] in spectra)):
         wanted = f"every spectrum of {tuple(spectra)}, or for one of them" if spectra else "one clip, as an array"
         raise ValueError(f"`saliency` must have a map for {wanted}; got maps for {named}.")
     maps = {name: check_map(saliency[name], clip_shape) for name in named}
@@ -45,6 +45,7 @@ def check_map(saliency: SaliencyMap, clip_shape: tuple[int, ...]) -> AnyArray:
     """One map (Tm, H, W), where it was; errors as `check_saliency`."""
     if not hasattr(saliency, "ndim") or not jnp.issubdtype(saliency.dtype, jnp.floating):
         raise TypeError(f"`saliency` must be an array of floats; got {getattr(saliency, 'dtype', type(saliency))}.")
+    check_unmasked("saliency", saliency)
     num_frames, height, width = clip_shape[:3]
     if saliency.ndim != 3 or saliency.shape[1:] != (height, width):
         raise ValueError(f"`saliency` must have shape (T', {height}, {width}); got {tuple(saliency.shape)}.")

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jaxsal.core.checks import check_choice, check_chunk_size
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
 from jaxsal.engine.baselines import Baseline
@@ -22,6 +23,7 @@ from jaxsal.engine.spectra import beside, spectra_of
 from jaxsal.recipes import ChunkSize, FrameSlices
 
 
+@check_kinds
 def score_masks(
     score_fn: ScoreFn,
     clip: ClipTree,
@@ -108,7 +110,7 @@ def _as_family(masks: MaskFamily | AnyArray | Mapping[str, AnyArray], batch: Bat
 
 
 def _of_each_spectrum(masks: Mapping[str, AnyArray], batch: Batch) -> DenseMasks:
-    if spectra_of(masks) != batch.spectra:
+    if not masks or spectra_of(masks) != batch.spectra:
         raise ValueError(f"`masks` must be of the spectra {batch.spectra}; got masks of {tuple(masks)}.")
     dense = {name: _dense(own, batch).masks for name, own in masks.items()}
     shapes = {name: own.shape for name, own in dense.items()}

@@ -14,7 +14,7 @@ from jaxsal.engine.class_scores import class_names, num_targets
 
 
 def check_target(
-    target: Target, num_logits: int, *, classes: Sequence[str] = (), all_classes: bool = True
+    target: Target, num_logits: int, *, classes: Sequence[str] = (), all_classes: bool = True, name: str = "target"
 ) -> int | Int[AnyArray, ""] | LogitFn | Literal["all"] | None:
     """The target as a number, a function, "all" or None, after checking it.
 
@@ -23,6 +23,7 @@ def check_target(
       num_logits: K; one logit tells two classes apart, 0 and 1.
       classes: Names of the classes, as far as they are known.
       all_classes: Whether "all" is allowed.
+      name: What messages call it.
 
     Raises:
       TypeError: If it is of another kind.
@@ -32,30 +33,30 @@ def check_target(
     if target is None or isinstance(target, jax.core.Tracer):
         return target
     if isinstance(target, str):
-        return _named_target(target, class_names(classes, num_logits), all_classes)
+        return _named_target(name, target, class_names(classes, num_logits), all_classes)
     if callable(target):
         value = jax.eval_shape(target, jax.ShapeDtypeStruct((num_logits,), jnp.float32))
         if getattr(value, "shape", None) != ():
             found = getattr(value, "shape", type(value).__name__)
-            raise ValueError(f"`target` must map logits ({num_logits},) to one number; got {found}.")
+            raise ValueError(f"`{name}` must map logits ({num_logits},) to one number; got {found}.")
         return target
     num_classes = num_targets(num_logits)
     array = np.asarray(target)
     if array.ndim or array.dtype.kind not in "iu":
         raise TypeError(
-            f"`target` must be a class by number or name, a function of the logits, or None; got {target!r}."
+            f"`{name}` must be a class by number or name, a function of the logits, or None; got {target!r}."
         )
     if not 0 <= int(array) < num_classes:
-        raise ValueError(f"`target` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
+        raise ValueError(f"`{name}` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
     return int(array)
 
 
-def _named_target(target: str, classes: Sequence[str], all_classes: bool) -> int | Literal["all"]:
+def _named_target(name: str, target: str, classes: Sequence[str], all_classes: bool) -> int | Literal["all"]:
     if target in classes:
         return tuple(classes).index(target)
     if target == "all" and all_classes:
         return "all"
     if classes:
-        check_choice("target", target, tuple(classes))
+        check_choice(name, target, tuple(classes))
     allowed = "a number, None or 'all'" if all_classes else "a number or None"
-    raise ValueError(f"`target` must be {allowed} where the classes have no names; got {target!r}.")
+    raise ValueError(f"`{name}` must be {allowed} where the classes have no names; got {target!r}.")

@@ -12,12 +12,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_names, check_positive, check_seed, hint
+from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_positive, check_seed, hint
 from jaxsal.core.controls import ControlChoice
+from jaxsal.core.kinds import check_fields, check_kind
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, BaselineName, ChunkSize, ScoreKind, resolve_options
 
 
+@check_fields
 @dataclass(frozen=True)
 class ClipChoice:
     """Which clips.
@@ -35,11 +37,13 @@ class ClipChoice:
     seed: int = 0
 
     def __post_init__(self):
+        check_kind("data", self.data, Path)
         check_choice("split", self.split, SPLITS)
         check_positive("per_spectrum", self.per_spectrum)
         check_seed(self.seed)
 
 
+@check_fields
 @dataclass(frozen=True)
 class MethodGrid:
     """One method under every combination of some options.
@@ -63,6 +67,8 @@ class MethodGrid:
         for name, values in self.options.items():
             if not isinstance(values, list | tuple) or not values:
                 raise ValueError(f"`options.{name}` must be a list of values to try; got {values!r}.")
+        if not self.target:
+            raise ValueError("`target` must list at least one class; got none.")
         _ = self.resolved
         if self.frames_per_mask and self.method != "rise":
             raise ValueError(f"`frames_per_mask` must be left out for {self.method}; got {self.frames_per_mask}.")
@@ -81,6 +87,7 @@ class MethodGrid:
             yield dict(zip(self.options, tuples, strict=True))
 
 
+@check_fields
 @dataclass(frozen=True)
 class SweepConfig:
     """A sweep: every checkpoint on every clip by every method.
@@ -119,6 +126,8 @@ class SweepConfig:
     masks_per_commit: int | None = None
 
     def __post_init__(self):
+        check_kind("store", self.store, Path)
+        check_kind("checkpoints", self.checkpoints, tuple[Path, ...])
         for name in ("checkpoints", "methods", "clips", "spectra"):
             if not getattr(self, name):
                 raise ValueError(f"`{name}` must list at least one; got none.")
@@ -126,7 +135,8 @@ class SweepConfig:
             check_choice("spectra", spectrum, SPECTRA)
         if self.curve_steps < 0 or self.curve_steps == 1:
             raise ValueError(f"`curve_steps` must be 0 or at least 2; got {self.curve_steps}.")
-        check_names(self)
+        if self.curve_steps:
+            check_positive("curve_steps", self.curve_steps)
         if self.controls and not self.curve_steps:
             raise ValueError(f"`curve_steps` must be at least 2 to measure controls; got 0 with {self.controls}.")
         if self.curve_baselines and not self.curve_steps:

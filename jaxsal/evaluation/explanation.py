@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.checks import check_positive
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.evaluation.options import ExplainOptions
@@ -76,6 +78,7 @@ class Explanation(NamedTuple):
     def _repr_html_(self) -> str:
         return as_html(self)
 
+    @check_kinds
     def plot(self, *, num_frames: int = 8) -> "Figure":
         """Draws the clip and every map over it, frame by frame.
 
@@ -112,8 +115,10 @@ class Explanation(NamedTuple):
         """A class by its name; its number as a text where classes have no names."""
         return self.classes[number] if self.classes else str(number)
 
+    @check_kinds
     def most_probable(self, count: int) -> list[tuple[int, float]]:
-        """The most probable classes with their probabilities, best first."""
+        """The most probable classes with their probabilities, best first; ValueError if `count` is below 1."""
+        check_positive("count", count)
         order = np.argsort(-self.probabilities)[:count]
         return [(int(k), float(self.probabilities[k])) for k in order]
 

@@ -7,7 +7,9 @@ from typing import Literal
 import jax
 import numpy as np
 
+from jaxsal.core.checks import check_choice
 from jaxsal.core.controls import ControlChoice
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import ClipTree, ScoreFn, Target
 from jaxsal.datasets.records import FUSED
 from jaxsal.engine.batch import prepare
@@ -31,6 +33,7 @@ from jaxsal.recipes import (
 from jaxsal.saliency.methods import METHODS
 
 
+@check_kinds
 def explain(
     classifier: ScoreFn,
     clip: ClipTree,
@@ -130,6 +133,8 @@ def explain(
         ...
       ValueError: `target` must be one of ('red', 'green', 'blue'); got 'gren'. Did you mean 'green'?
     """
+    for method in () if methods is None else methods:
+        check_choice("methods", method, tuple(NAMES))
     options = ExplainOptions(
         method=tuple(_usable(classifier, layer) if methods is None else methods),
         controls=tuple(controls),
@@ -155,11 +160,11 @@ def explain(
         precision=precision,
     )
     options.check()
-    batch, classes = prepare(classifier, [clip]), tuple(getattr(classifier, "classes", ()))
+    batch, classes = prepare(classifier, [clip], name="classifier"), tuple(getattr(classifier, "classes", ()))
     explained = batch.target(target, all_classes=False)
     if callable(explained):
         raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
-    true_class = check_target(label, batch.num_classes, classes=classes)
+    true_class = check_target(label, batch.num_classes, classes=classes, all_classes=False, name="label")
     known = true_class if isinstance(true_class, int) else -1
     array = jax.tree.map(lambda part: np.asarray(part, np.float32), dict(clip) if batch.spectra else clip)
     shown_as = FUSED if batch.spectra else spectrum

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from jaxsal.core.checks import check_choice, check_chunk_size, check_names, check_positive, check_seed
+from jaxsal.core.checks import check_choice, check_chunk_size, check_positive, check_seed
 from jaxsal.core.controls import ControlChoice
+from jaxsal.core.kinds import check_fields
 from jaxsal.recipes import (
     ADDED_MEASURES,
     MEASURES,
@@ -40,6 +41,7 @@ RECIPE_FIELDS: dict[str, dict[str, str]] = {
 """By method or measure and the name of its option in `jaxsal.recipes`: the field of `ExplainOptions` that sets it."""
 
 
+@check_fields
 @dataclass(frozen=True)
 class ExplainOptions:
     """How clips are explained and how the maps are measured; the recipe supplies every option that is None.
@@ -114,9 +116,10 @@ class ExplainOptions:
             raise ValueError(f"`method` must name at least one of {tuple(METHODS)}; got none.")
         for name in self.method:
             check_choice("method", name, tuple(METHODS))
-        check_names(self)
         check_chunk_size(self.chunk_size)
-        check_positive("clips_per_batch", self.clips_per_batch)
+        for name in ("clips_per_batch", "rise_batch", "sidu_batch"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
         check_seed(self.seed)
 
     @classmethod

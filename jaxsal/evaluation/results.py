@@ -18,6 +18,7 @@ import numpy as np
 from jaxsal.core.checks import check_choice
 from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_folder_atomically, write_text
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.shown import html_table
 from jaxsal.evaluation.means import MOST_SHOWN, as_texts, mean_rows, means_text
 from jaxsal.evaluation.reader import Description, Reader
@@ -158,6 +159,7 @@ class Results:
                         block.to_zarr(aside, group=f"{folder}/{name}", mode="a", zarr_format=2, **more)
 
 
+@check_kinds
 def open_results(store: str | Path) -> Results:
     """Opens what a run has found so far.
 

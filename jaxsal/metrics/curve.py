@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.extras import check_installed
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.shown import number_text
 from jaxsal.core.types import AnyArray, Target
 from jaxsal.drawing.plots import CurvePanel, draw_curves
@@ -51,6 +52,7 @@ class Curve(NamedTuple):
         low, high = value_range(self.scores)
         return "probability" if not (low < 0 or high > 1) else "score"
 
+    @check_kinds
     def plot(self, *, title: str = "", label: str = "curve") -> "Figure":
         """Draws the curve, with its area in the legend and its floor as a line.
 

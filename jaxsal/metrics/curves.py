@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.checks import check_chunk_size
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyTree, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
@@ -26,6 +27,7 @@ from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import Approximation, Area, ChunkSize, CurveOptions, RecipeName, ScoreKind, Ties, chosen_options
 
 
+@check_kinds
 def deletion(
     score_fn: ScoreFn,
     clip: ClipTree,
@@ -115,6 +117,7 @@ def deletion(
     )
 
 
+@check_kinds
 def insertion(
     score_fn: ScoreFn,
     clip: ClipTree,

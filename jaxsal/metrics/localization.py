@@ -7,8 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, SaliencyMap
-from jaxsal.engine.inputs import check_frames
+from jaxsal.engine.inputs import check_frames, check_unmasked
+from jaxsal.engine.maps import check_map
 
 Mask = Bool[AnyArray, "T H W"]
 """The actor's pixels, frame by frame."""
@@ -74,7 +76,7 @@ def localize_across(saliency: Float[AnyArray, "N Tm H W"], masks: Bool[AnyArray,
     return Crossed(pointing, np.nansum(aucs, axis=0) / np.where(known, known, np.nan))
 
 
-@jax.jit
+@check_kinds
 def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
     """All measures of one map.
 
@@ -83,9 +85,14 @@ def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
       mask: The actor's pixels, (T, H, W).
 
     Raises:
-      ValueError: If the shapes do not fit.
+      TypeError: If the map holds no floats, or the mask no pixels that are True or False.
+      ValueError: If the shapes do not fit, or the map holds NaN.
     """
-    voxels, mask = _aligned(saliency, mask)
+    return _localize(*_aligned(saliency, mask))
+
+
+@jax.jit
+def _localize(voxels: Float[Array, "T H W"], mask: Bool[Array, "T H W"]) -> Localization:
     pixels = voxels.reshape(len(voxels), -1), mask.reshape(len(mask), -1)
     return Localization(
         pointing_game(voxels, mask),
@@ -95,6 +102,7 @@ def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
     )
 
 
+@check_kinds
 def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """1 if the most salient voxel lies on the actor, else 0; of several most salient ones the share that does.
 
@@ -103,7 +111,8 @@ def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
       mask: The actor's pixels, (T, H, W).
 
     Raises:
-      ValueError: If the shapes do not fit.
+      TypeError: As `localize`.
+      ValueError: As `localize`.
 
     References:
       Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016, https://arxiv.org/abs/1608.00507
@@ -113,6 +122,7 @@ def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     return (highest & mask).sum(dtype=jnp.float32) / highest.sum(dtype=jnp.float32)
 
 
+@check_kinds
 def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """Share of the credit above the map's least value that lies on the actor; the actor's own share if there is none.
 
@@ -123,7 +133,8 @@ def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
       mask: The actor's pixels, (T, H, W).
 
     Raises:
-      ValueError: If the shapes do not fit.
+      TypeError: As `localize`.
+      ValueError: As `localize`.
 
     References:
       Wang et al., "Score-CAM", 2020, https://arxiv.org/abs/1910.01279
@@ -159,10 +170,17 @@ def frame_auc(saliency: Float[AnyArray, "T n"], inside: Bool[AnyArray, "T n"]) -
 
 
 def _aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], Bool[Array, "T H W"]]:
-    """The map with one slice a frame, after checking the shapes."""
-    if mask.ndim != 3 or saliency.shape[1:] != mask.shape[1:]:
-        raise ValueError(f"`mask` must have shape (T, {', '.join(map(str, saliency.shape[1:]))}); got {mask.shape}.")
-    check_frames(mask.shape[0], saliency.shape[0], "saliency")
+    """The map with one slice a frame, after checking both."""
+    check_unmasked("mask", mask)
+    if not hasattr(mask, "ndim") or mask.dtype != bool:
+        found = getattr(mask, "dtype", type(mask).__name__)
+        raise TypeError(f"`mask` must be an array of True and False; got {found}.")
+    if mask.ndim != 3 or 0 in mask.shape:
+        raise ValueError(f"`mask` must have shape (T, H, W); got {mask.shape}.")
+    if getattr(saliency, "ndim", 0) == 3 and saliency.shape[1:] != mask.shape[1:]:
+        wanted = ", ".join(map(str, saliency.shape[1:]))
+        raise ValueError(f"`mask` must have shape (T, {wanted}), as `saliency`; got {mask.shape}.")
+    saliency = check_map(saliency, mask.shape)
     return jnp.repeat(jnp.asarray(saliency), mask.shape[0] // saliency.shape[0], axis=0), jnp.asarray(mask)
 
 

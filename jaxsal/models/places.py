@@ -14,8 +14,11 @@ from jaxsal.models.tokens import Positions
 
 
 def as_path(layer: str | tuple[str, ...]) -> Path:
-    """The names of modules within each other, of "layer3/conv1" or "layer3.conv1"."""
-    return tuple(layer.replace("/", ".").split(".")) if isinstance(layer, str) else tuple(layer)
+    """The names of modules within each other, of "layer3/conv1" or "layer3.conv1"; ValueError if there is none."""
+    path = tuple(layer.replace("/", ".").split(".")) if isinstance(layer, str) else tuple(layer)
+    if not any(path):
+        raise ValueError(f"`layer` must be the name of a layer; got {layer!r}.")
+    return path
 
 
 @dataclass(frozen=True)

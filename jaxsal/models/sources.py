@@ -8,6 +8,7 @@ from jaxtyping import Array, PyTree
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.finite import check_weights
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, Colours, as_colours
 from jaxsal.models.callback import Callback
 from jaxsal.models.modules import Model, ModelMethod
@@ -25,6 +26,7 @@ class Sources:
     """The ways to make a `jaxsal.Classifier`."""
 
     @classmethod
+    @check_kinds
     def from_model(
         cls,
         model: Model | Callable[..., Any],
@@ -71,6 +73,7 @@ class Sources:
         return cls._made(features, head, whole, variables, mean, std, frames, scores, classes)
 
     @classmethod
+    @check_kinds
     def from_functions(
         cls,
         features: Callable[[Any, Array], Array],
@@ -110,6 +113,7 @@ class Sources:
         return cls._made(features, head, None, params, mean, std, frames_per_mask, scores, classes)
 
     @classmethod
+    @check_kinds
     def from_tokens(
         cls,
         features: Callable[[Any, Array], Array],
@@ -158,6 +162,7 @@ class Sources:
         return cls._made(*parts, params, mean, std, frames_per_mask, scores, classes)
 
     @classmethod
+    @check_kinds
     def from_callback(
         cls,
         function: Callable[[Any], Any],

@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxtyping import Array, PyTree
 
-from jaxsal.core.checks import check_shape
+from jaxsal.core.checks import check_integer, check_shape
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Positions:
         if self.grid is not None:
             check_shape("grid", self.grid)
             object.__setattr__(self, "grid", tuple(self.grid))
-        if self.skip < 0 or (self.skip and self.grid is None):
+        if check_integer("skip", self.skip) < 0 or (self.skip and self.grid is None):
             raise ValueError(f"`skip` must be at least 0, and 0 without `grid`; got {self.skip}.")
 
     def activations(self, outputs: Any) -> Array:

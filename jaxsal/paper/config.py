@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from jaxsal.classifier import Normalization
-from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+from jaxsal.core.checks import check_choice, check_positive, check_seed
 from jaxsal.core.controls import Control
+from jaxsal.core.kinds import check_fields
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
@@ -70,6 +71,7 @@ class NetworkConfig:
         )
 
 
+@check_fields
 @dataclass(frozen=True)
 class Study:
     """All numbers that a scale of the study sets.
@@ -106,9 +108,8 @@ class Study:
     seed: int = 0
 
     def __post_init__(self):
-        for name in ("clips_per_spectrum", "num_masks", "trainings"):
+        for name in ("clips_per_spectrum", "num_masks", "num_steps", "trainings", "chunk_size"):
             check_positive(name, getattr(self, name))
-        check_names(self)
         check_seed(self.seed)
         check_choice("pan_input", self.pan_input, get_args(Normalization))
         wanted = [(arch, spectra) for arch in ARCHITECTURES for spectra in TRAINING_SPECTRA]

@@ -16,12 +16,12 @@ from jaxsal.core.checks import (
     check_choice,
     check_integer,
     check_layer,
-    check_names,
     check_number,
     check_positive,
     check_shape,
     hint,
 )
+from jaxsal.core.kinds import check_fields
 from jaxsal.recipes.further import DEFAULTS, FURTHER, REREAD
 from jaxsal.recipes.names import (
     Alignment as Alignment,
@@ -96,6 +96,7 @@ MAX_SOBOL = 2**17
 """Masks that sampling "sobol" can draw."""
 
 
+@check_fields
 @dataclass(frozen=True)
 class GradCamOptions:
     """Options of Grad-CAM; `jaxsal.gradcam` says what each does."""
@@ -107,10 +108,10 @@ class GradCamOptions:
     layer: str | None = None
 
     def __post_init__(self):
-        check_names(self)
         check_layer(self.layer)
 
 
+@check_fields
 @dataclass(frozen=True)
 class RiseOptions:
     """Options of RISE; `jaxsal.rise` says what each does."""
@@ -136,7 +137,6 @@ class RiseOptions:
             raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
         if self.keep_prob < LEAST_KEEP_PROB:
             raise ValueError(f"`keep_prob` must be at least 1.2e-7, or no mask keeps a cell; got {self.keep_prob}.")
-        check_names(self)
         if self.estimator == "ridge" and math.prod(self.grid_shape) > MOST_RIDGE:
             raise ValueError(
                 f"`grid_shape` must have at most {MOST_RIDGE:,} cells for estimator 'ridge'; got {self.grid_shape}."
@@ -146,6 +146,7 @@ class RiseOptions:
         _check_batch(self.batch_size)
 
 
+@check_fields
 @dataclass(frozen=True)
 class SiduOptions:
     """Options of SIDU; `jaxsal.sidu` says what each does."""
@@ -164,11 +165,11 @@ class SiduOptions:
             raise ValueError(f"`threshold` must be a number; got {self.threshold}.")
         if not check_number("kernel_width", self.kernel_width) > 0:
             raise ValueError(f"`kernel_width` must be above 0; got {self.kernel_width}.")
-        check_names(self)
         _check_batch(self.batch_size)
         check_layer(self.layer)
 
 
+@check_fields
 @dataclass(frozen=True)
 class CurveOptions:
     """Options of deletion and insertion; `jaxsal.deletion` says what each does."""
@@ -196,7 +197,6 @@ class CurveOptions:
         check_positive("blur_factor", self.blur_factor)
         if not check_number("tolerance", self.tolerance) >= 0:
             raise ValueError(f"`tolerance` must be at least 0; got {self.tolerance}.")
-        check_names(self)
 
 
 def _check_batch(batch_size: int | None) -> None:

@@ -3,13 +3,15 @@
 import math
 from dataclasses import dataclass
 
-from jaxsal.core.checks import Options, check_layer, check_names, check_positive, check_shape
+from jaxsal.core.checks import Options, check_layer, check_positive, check_shape
+from jaxsal.core.kinds import check_fields
 from jaxsal.recipes.names import Alignment, Baseline, ScoreKind
 
 MOST_PLAYERS = 2048
 """Cells whose Shapley values one regression finds in seconds."""
 
 
+@check_fields
 @dataclass(frozen=True)
 class OcclusionOptions:
     """Options of occlusion.
@@ -30,9 +32,9 @@ class OcclusionOptions:
         check_shape("grid_shape", self.grid_shape)
         if self.stride is not None:
             check_shape("stride", self.stride)
-        check_names(self)
 
 
+@check_fields
 @dataclass(frozen=True)
 class ScoreCamOptions:
     """Options of Score-CAM.
@@ -50,10 +52,10 @@ class ScoreCamOptions:
     layer: str | None = None
 
     def __post_init__(self):
-        check_names(self)
         check_layer(self.layer)
 
 
+@check_fields
 @dataclass(frozen=True)
 class KernelShapOptions:
     """Options of KernelSHAP.
@@ -75,7 +77,6 @@ class KernelShapOptions:
         check_shape("grid_shape", self.grid_shape)
         if not 2 <= math.prod(self.grid_shape) <= MOST_PLAYERS:
             raise ValueError(f"`grid_shape` must have 2 to {MOST_PLAYERS:,} cells; got {self.grid_shape}.")
-        check_names(self)
 
 
 FURTHER: dict[str, str] = {

@@ -1,5 +1,6 @@
 """The names that options take, and arrays beside them."""
 
+from collections.abc import Mapping
 from typing import Literal, Protocol, runtime_checkable
 
 Method = Literal["gradcam", "rise", "sidu"]
@@ -29,4 +30,4 @@ class ArrayLike(Protocol):
         """Length of every axis."""
 
 
-Baseline = BaselineName | ArrayLike
+Baseline = BaselineName | ArrayLike | float | Mapping[str, ArrayLike | float]

@@ -10,6 +10,7 @@ import numpy as np
 from jaxsal.core.checks import check_choice
 from jaxsal.core.files import write_text
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
@@ -38,6 +39,7 @@ class View(NamedTuple):
     def __repr__(self) -> str:
         return f"View(a page of {len(self.page) / 1e6:.2f} MB)"
 
+    @check_kinds
     def save(self, path: str | Path) -> None:
         """Writes the page to a file that any browser opens, whole or not at all."""
         write_text(path, self.page)
@@ -47,6 +49,7 @@ class View(NamedTuple):
         return f'<iframe title="jaxsal player" style="{style}" srcdoc="{escape(self.page)}"></iframe>'
 
 
+@check_kinds
 def view(
     clip: Clip | Explanation | Sequence[Explanation],
     saliency: SaliencyMap | RiseLedger | Mapping[str, SaliencyMap | RiseLedger] | None = None,
@@ -169,6 +172,8 @@ def _logits(score_fn: ScoreFn | None, clip: np.ndarray, ledgers: list[np.ndarray
 def _class_names(classes: Sequence[str] | None, logits: np.ndarray | None, target: int | None) -> list[str]:
     """One name per class, as far as is known how many there are."""
     num_classes = len(classes or ()) if logits is None else num_targets(len(logits))
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ValueError(f"`classes` must be a list of different names; got {classes!r}.")
     if classes is not None and len(classes) != num_classes:
         raise ValueError(f"`classes` must name {num_classes} classes; got {len(classes)}.")
     if target is not None and not 0 <= target < (num_classes or target + 1):

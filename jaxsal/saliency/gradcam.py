@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, head_of, join_callable, split_callable
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import num_targets, own_kind, predicted_class, target_scores
@@ -19,6 +20,7 @@ from jaxsal.engine.spectra import beside
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
 
 
+@check_kinds
 def gradcam(
     classifier: FeaturesAndHead,
     clip: ClipTree,
@@ -78,7 +80,7 @@ def gradcam(
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """
     options = chosen_options("gradcam", recipe, locals())
-    batch = prepare(classifier, [clip])
+    batch = prepare(classifier, [clip], name="classifier")
     batch.check_parts("gradcam", options.layer)
     explained = batch.target(target)
     if explained is None or isinstance(explained, str) or callable(explained):

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
 
 from jaxsal.core.checks import check_choice, check_chunk_size, check_integer, check_positive
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
@@ -103,6 +104,7 @@ class RiseLedger(LedgerViews):
         key = jax.random.wrap_key_data(jax.device_put(self.key_data), impl="threefry2x32")
         return rise_family(key, self.shape, self.options)
 
+    @check_kinds
     def map(
         self,
         target: Target = None,
@@ -125,6 +127,7 @@ class RiseLedger(LedgerViews):
         """
         return by_spectrum(self._read(rise_map, target, estimator, num_masks, scores), self.spectra)
 
+    @check_kinds
     def stderr(
         self,
         target: Target = None,
@@ -178,6 +181,7 @@ class RiseLedger(LedgerViews):
             raise ValueError(f"`num_masks` must be from 1 to the {len(self.ids)} scored; got {num_masks}.")
         return num_masks
 
+    @check_kinds
     def first(self, num_masks: int) -> "RiseLedger":
         """The ledger that a run of `num_masks` masks would have left.
 
@@ -188,6 +192,7 @@ class RiseLedger(LedgerViews):
         options = dataclasses.replace(self.options, num_masks=num_masks)
         return dataclasses.replace(self, options=options, ids=self.ids[:count], logits=self.logits[:count])
 
+    @check_kinds
     def merge(self, other: "RiseLedger") -> "RiseLedger":
         """One ledger with the masks of both; where both hold a mask, this one's score is taken.
 
@@ -217,6 +222,7 @@ class RiseLedger(LedgerViews):
             del options[name]
         return tuple(self.key_data.tolist()), self.shape, self.clip_fingerprint, options
 
+    @check_kinds
     def extend(
         self,
         score_fn: ScoreFn,
@@ -269,11 +275,13 @@ class RiseLedger(LedgerViews):
             spectra=batch.spectra,
         )
 
+    @check_kinds
     def save(self, path: str | Path) -> None:
         """Writes the ledger to one file, whole or not at all."""
         write_ledger(path, self)
 
     @classmethod
+    @check_kinds
     def load(cls, path: str | Path) -> "RiseLedger":
         """Reads a ledger that `save` wrote.
 

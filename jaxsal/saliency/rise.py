@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.core.checks import check_chunk_size
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.batch import Batch, prepare
@@ -38,6 +39,7 @@ READ_OUT = ("num_masks", "estimator", "scores")
 """Options that change what is read out of the scores, not the scores."""
 
 
+@check_kinds
 def rise(
     key: PRNGKeyArray,
     score_fn: ScoreFn,
@@ -121,6 +123,7 @@ def rise(
     return _ledger(key, batch, options, None, chunk_size, progress).map(target)
 
 
+@check_kinds
 def rise_ledger(
     key: PRNGKeyArray,
     score_fn: ScoreFn,

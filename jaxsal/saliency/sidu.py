@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree, UInt8
 
 from jaxsal.core.checks import check_chunk_size
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, Progress, SaliencyOf, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
@@ -25,6 +26,7 @@ READ_OUT = ("kernel_width", "scores")
 """Options that change what is read out of the scores, not the scores."""
 
 
+@check_kinds
 def sidu(
     classifier: FeaturesAndHead,
     clip: ClipTree,
@@ -97,7 +99,7 @@ def sidu(
     options: SiduOptions = of_classifier(chosen_options("sidu", recipe, locals()), classifier)
     check_batches(classifier, options.batch_size)
     check_chunk_size(chunk_size)
-    batch = prepare(classifier, [clip])
+    batch = prepare(classifier, [clip], name="classifier")
     batch.check_parts("sidu", options.layer)
     target = batch.target(target)
     batch.check_logits()

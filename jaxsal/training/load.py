@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_positive
+from jaxsal.core.kinds import check_kinds
 from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
 from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.opening import open_recording
@@ -23,6 +24,7 @@ from jaxsal.training.transfer import open_network
 from jaxsal.training.windows import Windows, find_windows
 
 
+@check_kinds
 def load(checkpoint: str | Path) -> Classifier:
     """Opens a trained classifier.
 
@@ -68,6 +70,7 @@ class RecordedClip(np.ndarray):
     excerpt: Excerpt | None = None
 
 
+@check_kinds
 def read_clip(
     path: str | Path,
     classifier: Classifier | None = None,
@@ -220,6 +223,7 @@ def _recorded(clip: Float[np.ndarray, "T H W C"], excerpt: Excerpt) -> Float[Rec
     return recorded
 
 
+@check_kinds
 def read_scene(
     paths: Mapping[str, str | Path],
     classifier: Classifier,

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import check_choice, check_positive
+from jaxsal.core.kinds import check_fields
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, check_normalization
 from jaxsal.datasets.channels import with_channels
 from jaxsal.datasets.clips import resize_and_crop
@@ -33,6 +34,7 @@ Fusion = Literal["streams", "channels"]
 FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
 
 
+@check_fields
 @dataclass(frozen=True)
 class NetworkSpec:
     """All that must be known to use a checkpoint on a clip.
@@ -82,6 +84,8 @@ class NetworkSpec:
         check_normalization(self.mean, self.std)
         if not self.classes:
             raise ValueError("`classes` must name at least one class; got none.")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"`classes` must be a list of different names; got {self.classes!r}.")
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "NetworkSpec":

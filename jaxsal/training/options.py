@@ -1,10 +1,12 @@
 """Options of training, and the named sets of them."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Literal, TypedDict, Unpack
 
-from jaxsal.core.checks import check_choice, check_names, check_positive, check_seed
+from jaxsal.core.checks import check_choice, check_positive, check_seed
+from jaxsal.core.kinds import check_fields
 
 Optimizer = Literal["adamw", "sgd"]
 Cropping = Literal["random", "multiscale"]
@@ -14,6 +16,7 @@ PretrainedName = Literal["i3d", "embedded"]
 """Of a network that comes trained."""
 
 
+@check_fields
 @dataclass(frozen=True)
 class TrainOptions:
     """How a network is trained.
@@ -61,10 +64,9 @@ class TrainOptions:
             check_positive(name, getattr(self, name))
         if self.num_epochs is not None:
             check_positive("num_epochs", self.num_epochs)
-        check_names(self)
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"`learning_rate` must be above 0; got {self.learning_rate}.")
-        if not self.weight_decay >= 0:
+        if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"`weight_decay` must be at least 0; got {self.weight_decay}.")
         for name in ("flip_prob", "drop_spectrum"):
             if not 0 <= getattr(self, name) <= 1:

@@ -43,6 +43,8 @@ class Reading:
 
     def __post_init__(self) -> None:
         check_value_range(self.value_range)
+        if not (self.value_range is None or isinstance(self.value_range, str)):
+            object.__setattr__(self, "value_range", tuple(self.value_range))
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"`fps` must be above 0; got {self.fps}.")
         if self.stream is not None and self.stream < 0:

@@ -16,9 +16,9 @@ FULL_RANGES: dict[str, ValueRange] = {"bool": (0, 1), "uint8": (0, 255), "uint16
 
 def check_value_range(value_range: RangeChoice) -> None:
     """Raises ValueError unless a range is "auto", None, or two finite numbers, low < high."""
-    if value_range is None or value_range == "auto":
+    if value_range is None or (isinstance(value_range, str) and value_range == "auto"):
         return
-    if isinstance(value_range, str) or not -np.inf < value_range[0] < value_range[1] < np.inf:
+    if isinstance(value_range, str) or len(value_range) != 2 or not -np.inf < value_range[0] < value_range[1] < np.inf:
         raise ValueError(f"`value_range` must be two finite numbers, low < high, or 'auto'; got {value_range!r}.")
 
 

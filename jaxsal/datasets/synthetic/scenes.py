@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from jaxsal.core.checks import check_seed
+from jaxsal.core.checks import check_choice, check_positive, check_seed
+from jaxsal.core.kinds import check_kinds
 from jaxsal.datasets.records import SPECTRA, ClipRecord, ClipSet
 from jaxsal.datasets.synthetic.actions import ACTION_PAIRS, ACTIONS, perform
 from jaxsal.datasets.synthetic.figures import make_actor, make_performance
@@ -157,6 +158,7 @@ def actor_mask(
     return silhouette(outline(stage.figure, stage.camera, height, width), height, width)
 
 
+@check_kinds
 def synthetic_actions(
     *,
     seed: int = 0,
@@ -181,8 +183,7 @@ def synthetic_actions(
       ValueError: If a number is out of its range.
     """
     actors = tuple(actors)
-    if takes < 1:
-        raise ValueError(f"`takes` must be at least 1; got {takes}.")
+    check_positive("takes", takes)
     for actor in actors:
         _check(ACTIONS[0], actor, 0, 0, "IR", seed, num_frames, height)
     options = dict(seed=seed, num_frames=num_frames, height=height)
@@ -206,20 +207,17 @@ def synthetic_actions(
 
 
 def _check(action, actor, camera, take, spectrum, seed, num_frames, height):
-    if action not in ACTIONS:
-        raise ValueError(f"`action` must be one of {ACTIONS}; got {action!r}.")
-    if spectrum not in SPECTRA:
-        raise ValueError(f"`spectrum` must be one of {SPECTRA}; got {spectrum!r}.")
+    check_choice("action", action, ACTIONS)
+    check_choice("spectrum", spectrum, SPECTRA)
     if actor not in range(NUM_ACTORS):
         raise ValueError(f"`actor` must be in 0..{NUM_ACTORS - 1}; got {actor}.")
     if camera not in range(len(CAMERAS)):
         raise ValueError(f"`camera` must be 0 or 1; got {camera}.")
     check_seed(seed)
-    for name, value, least in (("take", take, 0), ("num_frames", num_frames, 1)):
-        if value < least:
-            raise ValueError(f"`{name}` must be at least {least}; got {value}.")
-    if height < 1:
-        raise ValueError(f"`height` must be at least 1; got {height}.")
+    if take < 0:
+        raise ValueError(f"`take` must be at least 0; got {take}.")
+    check_positive("num_frames", num_frames)
+    check_positive("height", height)
 
 
 def _stream(*numbers):

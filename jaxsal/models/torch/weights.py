@@ -12,6 +12,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from jaxsal.core.checks import hint
+from jaxsal.core.kinds import check_kinds
 from jaxsal.models.torch.files import NUM_SHOWN, Tensors, read_tensors
 from jaxsal.models.torch.layouts import LAYOUTS, TorchLayout, layout_of
 from jaxsal.models.torch.names import VariablePath
@@ -49,6 +50,7 @@ class StateDictError(ValueError):
         return f"`state_dict` must be a checkpoint of {arch}; got {of_other}{'; '.join(parts)}.{line}"
 
 
+@check_kinds
 def load_torch(arch: str, path: str | Path, *, entry: str | None = None) -> dict:
     """Reads a network's variables from a torch or safetensors file; torch is not needed.
 
@@ -67,6 +69,7 @@ def load_torch(arch: str, path: str | Path, *, entry: str | None = None) -> dict
     return variables_from_torch(arch, read_tensors(path), entry=entry)
 
 
+@check_kinds
 def variables_from_torch(arch: str, state_dict: Mapping[str, Any], *, entry: str | None = None) -> dict:
     """Turns a torch state dict into the variables of this project's network.
 
@@ -114,6 +117,7 @@ def network_variables(arch: str, found: StateDict) -> dict:
     return unflatten_dict(jax.device_put(arrays))
 
 
+@check_kinds
 def variables_to_torch(arch: str, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """Turns variables into a state dict that torch's `load_state_dict` accepts; undoes `variables_from_torch`.
 
