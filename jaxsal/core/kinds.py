@@ -90,7 +90,7 @@ def check_kind(name: str, value: object, annotation: Hint) -> None:
             for entry in value:
                 check_kind(name, entry, inner)
     error = ValueError if isinstance(value, str | float) and {Path, float} & set(kinds) else TypeError
-    raise error(f"`{name}` must be {' or '.join(_phrase(kind) for kind in kinds)}; got {shown(value)}.")
+    raise error(f"`{name}` must be {_phrases(kinds)}; got {shown(value)}.")
 
 
 @cache
@@ -124,7 +124,11 @@ def _fits(value: Any, kind: Hint) -> bool:
     if origin in (dict, Mapping):
         inner = get_args(kind)[1]
         return isinstance(value, Mapping) and all(_fits_any(entry, inner) for entry in value.values())
-    return not (isinstance(kind, type) and kind.__module__.startswith("jaxsal.")) or isinstance(value, kind)
+    if not (isinstance(kind, type) and kind.__module__.startswith("jaxsal.")):
+        return True
+    if "__call__" in vars(kind):  # a model, whose methods are checked where they are used
+        return callable(value)
+    return isinstance(value, kind)
 
 
 def _fits_any(value: object, annotation: Hint) -> bool:
@@ -152,6 +156,11 @@ def _is_path(value: object) -> bool:
     return isinstance(text, str) and bool(text) and "\0" not in text
 
 
+def _phrases(kinds: Sequence[Hint]) -> str:
+    """What values of one of several kinds are called; None, which is the same as to say nothing, is left out."""
+    return " or ".join(_phrase(kind) for kind in kinds if kind is not NoneType or len(kinds) == 1)
+
+
 def _phrase(kind: Hint) -> str:
     """What values of one kind are called."""
     if kind in _PLAIN:
@@ -162,7 +171,7 @@ def _phrase(kind: Hint) -> str:
     if origin in _SEQUENCES:
         inner, count = _entries(kind)
         many = "a list" if count is None else f"{count} values"
-        return f"{many}, each {' or '.join(map(_phrase, _kinds(inner)))}"
+        return f"{many}, each {_phrases(_kinds(inner))}"
     if origin in (dict, Mapping):
-        return f"values by name, each {' or '.join(map(_phrase, _kinds(get_args(kind)[1])))}"
+        return f"values by name, each {_phrases(_kinds(get_args(kind)[1]))}"
     return "an array" if kind.__name__ == "ArrayLike" else f"a {kind.__name__}"

@@ -58,7 +58,7 @@ class MethodGrid:
 
     method: str
     recipe: str = "default"
-    options: Mapping[str, list[Any]] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     target: tuple[str | int, ...] = ("predicted",)
     frames_per_mask: tuple[int, ...] = ()
 

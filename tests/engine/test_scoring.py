@@ -244,7 +244,7 @@ def test_values_are_checked_wherever_they_are(on_host, value, found, array, monk
 
 
 def test_not_callable(no_shape_checks):
-    with pytest.raises(TypeError, match="`score_fn` must map a clip to class scores; got int"):
+    with pytest.raises(TypeError, match="`score_fn` must be a function; got 3"):
         score_masks(3, CLIP, MASKS)
 
 

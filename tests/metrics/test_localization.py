@@ -87,7 +87,7 @@ def test_a_slice_of_a_segment_stands_for_its_frames():
 
 @pytest.mark.usefixtures("no_shape_checks")
 def test_shapes_must_fit():
-    with pytest.raises(ValueError, match=r"`mask` must have shape \(T, 3, 5\); got \(4, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"`mask` must have shape \(T, 3, 5\), as `saliency`; got \(4, 5, 3\)"):
         pointing_game(jnp.zeros(SHAPE), jnp.zeros((4, 5, 3), bool))
     with pytest.raises(ValueError, match="`saliency` must divide the clip's 4 frames; got 3 along time"):
         localize(jnp.zeros((3, 3, 5)), moving_mask())
