@@ -24,6 +24,7 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.metrics.localization import energy_inside, localize, pointing_game
 from jaxsal.paper.config import PRESETS, Study
 from jaxsal.recipes import CurveOptions, GradCamOptions, RiseOptions, SiduOptions
+from jaxsal.recipes.further import KernelShapOptions, OcclusionOptions, ScoreCamOptions
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
@@ -61,6 +62,7 @@ FUNCTIONS = {
     "deletion": (jaxsal.deletion, SCORED | dict(saliency=MAP, num_steps=3)),
     "insertion": (jaxsal.insertion, SCORED | dict(saliency=MAP, num_steps=3)),
     "score_masks": (jaxsal.score_masks, SCORED | dict(masks=MAP[None] / 32)),
+    "saliency_map": (jaxsal.saliency_map, PARTED | dict(method="gradcam")),
     "explain": (jaxsal.explain, PARTED | MASKS | dict(methods=("gradcam",), controls=(), num_steps=3)),
     "load": (jaxsal.load, {}),
     "open_results": (jaxsal.open_results, {}),
@@ -86,6 +88,9 @@ FUNCTIONS = {
     "load_torch": (jaxsal.models.load_torch, dict(arch="resnet3d18", path="network.pth")),
     "open_clips": (open_clips, dict(data="synthetic", height=32)),
     "RiseOptions": (RiseOptions, {}),
+    "OcclusionOptions": (OcclusionOptions, {}),
+    "ScoreCamOptions": (ScoreCamOptions, {}),
+    "KernelShapOptions": (KernelShapOptions, {}),
     "SiduOptions": (SiduOptions, {}),
     "CurveOptions": (CurveOptions, {}),
     "GradCamOptions": (GradCamOptions, {}),
@@ -111,24 +116,27 @@ ALLOWED = dict(
 LATER = {
     "view": dict(target=("7",)),  # how many classes there are is not known
     "read_clip": dict(stream=("0", str(10**30))),  # an array file has no streams
-    "from_tokens": dict(
-        grid=("(1000000000, 1, 1)",), skip=("0", str(10**30))
-    ),  # a clip shows how many tokens there are
+    # a clip shows how many tokens there are
+    "from_tokens": dict(grid=("(1000000000, 1, 1)",), skip=("0", str(10**30))),
     "at": dict(grid=("(1000000000, 1, 1)",)),
     "MethodGrid": dict(target=("-1", "7", "'nothing'"), options=("{'num_masks': [0]}",)),
     "Study": dict(baselines=("[]", "('mean',)")),
 }
-ARRAYS_LATER = ("RiseOptions", "SiduOptions", "CurveOptions")  # a clip shows which arrays fit
+ARRAYS_LATER = (
+    "RiseOptions",
+    "SiduOptions",
+    "CurveOptions",
+    "OcclusionOptions",
+    "ScoreCamOptions",
+    "KernelShapOptions",
+)  # a clip shows which arrays fit
 
 
 def all_calls():
     for name, (function, _) in FUNCTIONS.items():
         for call in calls_of(name, function, ALLOWED | LATER.get(name, {})):
-            if (
-                call.argument != "baseline"
-                or name not in ARRAYS_LATER
-                or not isinstance(call.value, int | dict | np.ndarray)
-            ):
+            is_array = call.argument == "baseline" and isinstance(call.value, int | dict | np.ndarray)
+            if not (is_array and name in ARRAYS_LATER):
                 yield call
 
 

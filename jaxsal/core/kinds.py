@@ -126,7 +126,9 @@ def _fits(value: Any, kind: Hint) -> bool:
         return isinstance(value, Mapping) and all(_fits_any(entry, inner) for entry in value.values())
     if not (isinstance(kind, type) and kind.__module__.startswith("jaxsal.")):
         return True
-    if "__call__" in vars(kind):  # a model, whose methods are checked where they are used
+    if getattr(kind, "_is_protocol", False) and "__call__" in vars(
+        kind
+    ):  # a model, whose methods are checked where they are used
         return callable(value)
     return isinstance(value, kind)
 
@@ -174,4 +176,4 @@ def _phrase(kind: Hint) -> str:
         return f"{many}, each {_phrases(_kinds(inner))}"
     if origin in (dict, Mapping):
         return f"values by name, each {_phrases(_kinds(get_args(kind)[1]))}"
-    return "an array" if kind.__name__ == "ArrayLike" else f"a {kind.__name__}"
+    return "an array" if kind.__name__ == "ArrayLike" else f"of type {kind.__name__}"

@@ -134,7 +134,7 @@ def explain(
       ValueError: `target` must be one of ('red', 'green', 'blue'); got 'gren'. Did you mean 'green'?
     """
     for method in () if methods is None else methods:
-        check_choice("methods", method, tuple(NAMES))
+        check_choice("methods", method, tuple(METHODS))
     options = ExplainOptions(
         method=tuple(_usable(classifier, layer) if methods is None else methods),
         controls=tuple(controls),

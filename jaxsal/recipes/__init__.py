@@ -22,7 +22,7 @@ from jaxsal.core.checks import (
     hint,
 )
 from jaxsal.core.kinds import check_fields
-from jaxsal.recipes.further import DEFAULTS, FURTHER, REREAD
+from jaxsal.recipes.further import DEFAULTS, FURTHER, REREAD, check_cells
 from jaxsal.recipes.names import (
     Alignment as Alignment,
 )
@@ -88,8 +88,6 @@ ADDED_MEASURES: dict[str, int] = {}
 """Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
 LEAST_KEEP_PROB = 2**-23
 """The finest chance that a random number of float32 can be below."""
-MOST_CELLS = 10_000_000
-"""Of a grid; more do not fit into memory."""
 MOST_RIDGE = 2048
 """Cells whose weights one regression finds in seconds."""
 MAX_SOBOL = 2**17
@@ -131,8 +129,7 @@ class RiseOptions:
     def __post_init__(self):
         check_positive("num_masks", self.num_masks)
         check_shape("grid_shape", self.grid_shape)
-        if math.prod(self.grid_shape) > MOST_CELLS:
-            raise ValueError(f"`grid_shape` must have at most {MOST_CELLS:,} cells; got {self.grid_shape}.")
+        check_cells(self.grid_shape)
         if not 0 < check_number("keep_prob", self.keep_prob) <= 1:
             raise ValueError(f"`keep_prob` must be in (0, 1]; got {self.keep_prob}.")
         if self.keep_prob < LEAST_KEEP_PROB:

@@ -9,6 +9,14 @@ from jaxsal.recipes.names import Alignment, Baseline, ScoreKind
 
 MOST_PLAYERS = 2048
 """Cells whose Shapley values one regression finds in seconds."""
+MOST_CELLS = 10_000_000
+"""Of a grid; more do not fit into memory."""
+
+
+def check_cells(grid_shape: tuple[int, int, int]) -> None:
+    """Raises ValueError if a grid has more cells than fit into memory."""
+    if math.prod(grid_shape) > MOST_CELLS:
+        raise ValueError(f"`grid_shape` must have at most {MOST_CELLS:,} cells; got {grid_shape}.")
 
 
 @check_fields
@@ -30,6 +38,7 @@ class OcclusionOptions:
 
     def __post_init__(self):
         check_shape("grid_shape", self.grid_shape)
+        check_cells(self.grid_shape)
         if self.stride is not None:
             check_shape("stride", self.stride)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxsal import recipes
 from jaxsal.core.checks import Options, check_choice, check_positive, check_seed
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
@@ -16,6 +17,7 @@ from jaxsal.saliency.method import Method
 from jaxsal.saliency.methods import METHODS
 
 
+@check_kinds
 def saliency_map(
     classifier: ScoreFn,
     clip: ClipTree,
@@ -62,7 +64,7 @@ def saliency_map(
     check_seed(seed)
     check_positive("chunk_size", chunk_size)
     check_batches(classifier, getattr(options, "batch_size", None))
-    batch = prepare(classifier, [clip])
+    batch = prepare(classifier, [clip], name="classifier")
     if kind.needs_parts:
         batch.check_parts(name)
     explained: Any = batch.target(target)
