@@ -65,7 +65,7 @@ def check_fields(kind: type[R]) -> type[R]:
     return kind
 
 
-def check_kind(name: str, value: object, annotation: Hint) -> None:
+def check_kind(name: str, value: Any, annotation: Hint) -> None:
     """Checks one value.
 
     Args:
@@ -81,7 +81,8 @@ def check_kind(name: str, value: object, annotation: Hint) -> None:
     if any(_fits(value, kind) for kind in kinds):
         return
     names = tuple(choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind))
-    if names and (isinstance(value, str) or set(map(get_origin, kinds)) <= {Literal, None}):
+    only_names = all(get_origin(kind) is Literal or kind is NoneType for kind in kinds)
+    if names and (isinstance(value, str) or only_names):
         check_choice(name, value, names)
     lists = [kind for kind in kinds if get_origin(kind) in _SEQUENCES]
     if lists and _is_list(value, lists[0]):
@@ -126,9 +127,7 @@ def _fits(value: Any, kind: Hint) -> bool:
         return isinstance(value, Mapping) and all(_fits_any(entry, inner) for entry in value.values())
     if not (isinstance(kind, type) and kind.__module__.startswith("jaxsal.")):
         return True
-    if getattr(kind, "_is_protocol", False) and "__call__" in vars(
-        kind
-    ):  # a model, whose methods are checked where they are used
+    if getattr(kind, "_is_protocol", False) and "__call__" in vars(kind):  # a model: its methods are checked at use
         return callable(value)
     return isinstance(value, kind)
 
