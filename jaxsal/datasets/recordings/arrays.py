@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxsal.core.arrays import parse_npy
+from jaxsal.core.limits import UNPACKED, TooLargeError, check_limit
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
 from jaxsal.datasets.recordings.values import FULL_RANGES
 
@@ -46,9 +48,13 @@ def _load(path: Path, pattern: str | None) -> tuple[np.ndarray, np.ndarray | Non
     try:
         if path.suffix.lower() == ".npy":
             return np.lib.format.open_memmap(path, mode="r"), None
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+            check_limit(UNPACKED, path, sum(e.file_size for e in entries if e.compress_type != zipfile.ZIP_STORED))
+            arrays = {entry.filename.removesuffix(".npy"): parse_npy(archive.read(entry)) for entry in entries}
+    except TooLargeError:
+        raise
+    except Exception as error:  # zipfile and NumPy raise many kinds for files of others
         raise ValueError(f"`path` must be a readable array file; got {path} ({error}).") from error
     videos = [name for name, array in arrays.items() if array.ndim in (3, 4) and fnmatch(name, pattern or "*")]
     if len(videos) != 1:

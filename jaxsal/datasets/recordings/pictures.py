@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.extras import check_installed
+from jaxsal.core.limits import FRAMES, PIXELS, TooLargeError, check_limit
 from jaxsal.datasets.recordings.orientation import Orientation, of_exif
 from jaxsal.datasets.recordings.recording import RawFrame
 
@@ -41,6 +42,7 @@ def read_picture(path: Path, page: int = 0) -> Picture:
 
     try:
         with Image.open(path) as image:
+            check_limit(PIXELS, path, image.width * image.height)
             image.seek(page)
             if image.format == "TIFF":
                 return _read_tiff(path, image, page)
@@ -59,7 +61,9 @@ def count_pictures(path: Path) -> int:
 
     try:
         with Image.open(path) as image:
-            return int(getattr(image, "n_frames", 1))
+            count = int(getattr(image, "n_frames", 1))
+            check_limit(FRAMES, path, count)
+            return count
     except _errors():
         return _count_tiff_pages(path) if path.suffix.lower() in (".tif", ".tiff") else 1
 
@@ -136,9 +140,12 @@ def _read_tiff(path: Path, image: Any, page: int) -> Picture:
         with tifffile.TiffFile(path) as file:
             tags = {tag.code: tag.value for tag in file.pages[page].tags.values()}  # type: ignore[union-attr]
             _check_bands(path, tags)
+            check_limit(PIXELS, path, int(tags.get(256, 0)) * int(tags.get(257, 0)))
             samples = file.pages[page].asarray()
             if tags.get(_PLANES) == 2 and samples.ndim == 3:  # planes one after another
                 samples = np.moveaxis(samples, 0, -1)
+    except TooLargeError:
+        raise
     except (tifffile.TiffFileError, ValueError, IndexError, OSError) as error:
         raise ValueError(f"`path` must hold readable images; got {path} ({error}).") from error
     colours = 3 if samples.ndim == 3 else 1
