@@ -13,10 +13,12 @@ from peer import resident_peak_mb
 from safetensors.torch import load_file
 from torch import nn
 
-_library = torch.library.Library("torchvision", "DEF")  # its own wheel may lack these operators, which nothing needs
-for _operator in ("nms", "qnms"):
-    _library.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-import torchvision  # noqa: E402
+if tuple(map(int, version("torchvision").split(".")[:2])) < (0, 29):
+    # Older wheels may lack these operators, which nothing needs; newer ones define them themselves.
+    _library = torch.library.Library("torchvision", "DEF")
+    for _operator in ("nms", "qnms"):
+        _library.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+import torchvision
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 torch.backends.cudnn.allow_tf32 = False  # as torch's own default for products, and as the other side's float32
