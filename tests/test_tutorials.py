@@ -11,6 +11,7 @@ import pytest
 import runs
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
+SAMPLE = FOLDER.parents[1] / "data" / "samples" / "sports2d_walk_320.mp4"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 
@@ -34,6 +35,11 @@ def toy_parameters(name, folder):
         "ledger_five_ways": run | recording | dict(NUM_MASKS=(4, 8)),
         "sweep_tables": run | dict(PER_SPECTRUM=1, NUM_MASKS=(2, 4), STEPS=3),
         "own_model": dict(NUM_FRAMES=4, SIZE=16, NUM_MASKS=16),
+        "outside_model": dict(SIZE=8, NUM_MASKS=8, NUM_STEPS=3),
+        "trained_i3d": recording | dict(TRAINED=False, NUM_MASKS=4, NUM_STEPS=3),
+        "videomae_from_the_hub": dict(RECORDING=str(SAMPLE), NUM_MASKS=4, NUM_STEPS=3),
+        "fused_network": dict(NUM_STEPS=2, SIZE=20, CROP=16, NUM_FRAMES=4, NUM_MASKS=4, CURVE_STEPS=3)
+        | dict(ARCH="tiny", WIDTH=2),
         "judge_a_map": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),
     }[name]
 
@@ -57,7 +63,7 @@ def run_cells(path, parameters):
 
 
 def test_stored_without_outputs():
-    assert len(NOTEBOOKS) == 8
+    assert len(NOTEBOOKS) == 12
     for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
