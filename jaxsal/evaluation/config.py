@@ -167,10 +167,10 @@ def load_config(path: str | Path) -> SweepConfig:
         if not isinstance(config, SweepConfig):
             raise TypeError(f"`config` must set CONFIG to a SweepConfig; got {type(config).__name__} in {path}.")
         return config
-    text = path.read_text()
     try:
+        text = path.read_text(encoding="utf-8")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"`config` must be {path.suffix[1:].upper()}; got {path} ({error}).") from error
     return _read(SweepConfig, values, "config")
 

@@ -22,6 +22,7 @@ def open_recording(path: str | Path, reading: Reading | None = None) -> Recordin
     Raises:
       FileNotFoundError: If there is nothing at `path`.
       ValueError: If it is no recording, or cannot be read.
+      TooLargeError: If it announces more than a limit of `jaxsal.core.limits`; the message says what raises the limit.
       MissingPackageError: If a package that reads it is not installed.
     """
     path, reading = Path(path), reading or Reading()

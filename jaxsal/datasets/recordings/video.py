@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.extras import check_installed
+from jaxsal.core.limits import PIXELS, check_limit
 from jaxsal.datasets.recordings.orientation import Orientation, of_display_matrix
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
 from jaxsal.datasets.recordings.samples import SampleFormat, sample_format, samples_of
@@ -81,6 +82,8 @@ def _opened(path: Path, number: int | None) -> Iterator[tuple[Any, Any]]:
             raise ValueError(f"`path` must hold a video stream; got {path}.")
         if number is not None and number >= len(streams):
             raise ValueError(f"`stream` must be below {len(streams)}, the video streams of {path}; got {number}.")
+        context = streams[number or 0].codec_context
+        check_limit(PIXELS, path, context.width * context.height)
         streams[number or 0].thread_type = "AUTO"
         yield container, streams[number or 0]
 

@@ -52,3 +52,19 @@ def test_pictures_of_more_pixels_than_the_limit(tmp_path):
     (tmp_path / "frame1.png").write_bytes(png(9000, 9000))
     with pytest.raises(ValueError, match=r"67,108,864 pixels a frame; got .*frame1.png.*81,000,000.*JAXSAL_MAX_PIXELS"):
         open_recording(tmp_path)
+
+
+def test_videos_of_more_pixels_than_the_limit(tmp_path, monkeypatch):
+    av = pytest.importorskip("av")
+    path = tmp_path / "walk.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=10, width=32, height=16)
+        for grey in (0, 99):
+            frame = av.VideoFrame.from_ndarray(np.full((16, 32, 3), grey, np.uint8), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    monkeypatch.setenv("JAXSAL_MAX_PIXELS", "511")
+    with pytest.raises(ValueError, match="at most 511 pixels a frame; got .*walk.mp4, which announces 512"):
+        open_recording(path)
+    monkeypatch.setenv("JAXSAL_MAX_PIXELS", "512")
+    assert open_recording(path).length == 2
