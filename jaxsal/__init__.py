@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxsal import models
     from jaxsal.classifier import Classifier
+    from jaxsal.core.types import Contrast
     from jaxsal.engine.masked import score_masks
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.evaluation.one_clip import explain
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
+    "Contrast": "jaxsal.core.types",
     "Curve": "jaxsal.metrics.curve",
     "Explanation": "jaxsal.evaluation.explanation",
     "RiseLedger": "jaxsal.saliency.ledger",
@@ -46,6 +48,7 @@ _HOMES = {
 
 __all__ = [
     "Classifier",
+    "Contrast",
     "Curve",
     "Explanation",
     "RiseLedger",

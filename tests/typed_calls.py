@@ -41,6 +41,7 @@ def right(classifier: jaxsal.Classifier, clip: jax.Array, file: Path) -> jaxsal.
     jaxsal.rise_ledger(key, classifier, clip, sampling="sobol", baseline=np.zeros(3, np.float32)).save(file)
     jaxsal.sidu(classifier, clip, "all", recipe="icpr2022", threshold=0.3)
     jaxsal.gradcam(classifier, clip, 3, alignment="corners")
+    jaxsal.sidu(classifier, clip, jaxsal.Contrast("walk", "wave"))
     jaxsal.saliency_map(classifier, clip, "all", method=OcclusionOptions(stride=(1, 4, 4)))
     ExplainOptions(method=("rise",), recipe="canonical", deletion_baseline="blur")
     TrainOptions(optimizer="sgd", num_epochs=3)

@@ -92,7 +92,7 @@ class Explain(Verb):
         lines = []
         for explanation in written.explanations:
             guesses = ", ".join(f"{spec.names[k]} {share:.2f}" for k, share in explanation.most_probable(5))
-            lines.append(f"{explanation.name}: {guesses}; explained: {spec.names[explanation.target]}")
+            lines.append(f"{explanation.name}: {guesses}; explained: {explanation.target_name}")
         text = "\n".join([*lines, "", written.table, f"Tables, curves and overlays: {self.output}"])
         return Output(text, dict(clips=explained(written.explanations, spec.names), output=str(self.output)))
 
@@ -197,6 +197,7 @@ def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -
             spectrum=e.spectrum,
             label=classes[e.label] if e.label >= 0 else None,
             target=classes[e.target],
+            against=None if e.against is None else classes[e.against],
             probabilities=dict(zip(classes, map(float, e.probabilities), strict=True)),
             methods={r.method: measures_of(r) for r in e.results()},
         )

@@ -46,6 +46,8 @@ def _fields(kind: type, supplied: Mapping[str, Mapping[str, Any]]) -> tuple[Stru
         default = field.default
         if (kind, field.name) == (ExplainOptions, "method"):
             hint = tuple[Literal[tuple(METHODS)], ...]  # type: ignore[misc]  # those that were added, too
+        if field.name == "against":
+            hint = Annotated[hint, unset("no class")]
         if field.name in supplied:
             hint, default = Annotated[hint | None, unset(values_by_recipe(supplied[field.name]))], None
         helptext = re.sub(r"`(\w+)`", lambda name: f"--{name[1].replace('_', '-')}", described[field.name])

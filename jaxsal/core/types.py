@@ -1,7 +1,7 @@
 """Array aliases shared by the package: one clip, one mask, one saliency map, and what scores a clip."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -33,9 +33,22 @@ Progress = Callable[[int, int], None]
 LogitFn = Callable[[Array], Array]
 """Maps the logits of one clip (K,) to one number, such as the difference of two of them."""
 
-Target = int | Int[AnyArray, ""] | str | LogitFn | None
-"""What to explain: a class by number or name, or a function of the logits; None is the predicted class, "all" gives one
-result per class."""
+
+class Contrast(NamedTuple):
+    """What tells one class from another: how much more likely `target` is than `against` where one of them it must be.
+
+    Attributes:
+      target: The class to explain, by number or name.
+      against: The class that it is told from.
+    """
+
+    target: int | str | Int[AnyArray, ""]
+    against: int | str | Int[AnyArray, ""]
+
+
+Target = int | Int[AnyArray, ""] | str | LogitFn | Contrast | None
+"""What to explain: a class by number or name, one against another, or a function of the logits; None is the predicted
+class, "all" gives one result per class."""
 
 
 @runtime_checkable

@@ -17,7 +17,7 @@ from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, joi
 from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.core.finite import check_logits
-from jaxsal.core.types import AnyArray, ClipTree, LogitFn, ScoreFn, Target
+from jaxsal.core.types import AnyArray, ClipTree, Contrast, LogitFn, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline, stand_ins
 from jaxsal.engine.inputs import (
     check_clip_shape,
@@ -210,7 +210,7 @@ class Batch:
 
     def target(
         self, target: Target, *, all_classes: bool = True
-    ) -> int | Int[AnyArray, ""] | LogitFn | Literal["all"] | None:
+    ) -> int | Int[AnyArray, ""] | LogitFn | Contrast | Literal["all"] | None:
         """A class by number or name as a number, a function of the logits as it is, see `check_target`."""
         classes = getattr(self.score_fn, "classes", ())
         return check_target(target, self.num_classes, classes=classes, all_classes=all_classes)

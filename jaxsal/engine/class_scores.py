@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.types import AnyArray, LogitFn, ScoreFn
+from jaxsal.core.types import AnyArray, Contrast, LogitFn, ScoreFn
 from jaxsal.recipes import ScoreKind
 
 
@@ -41,9 +41,21 @@ def class_scores(logits: Float[AnyArray, "*N K"], kind: ScoreKind) -> Float[AnyA
 
 
 def target_scores(
-    logits: Float[AnyArray, "N K"], target: int | Int[AnyArray, ""] | LogitFn, kind: ScoreKind
+    logits: Float[AnyArray, "N K"], target: int | Int[AnyArray, ""] | LogitFn | Contrast, kind: ScoreKind
 ) -> Float[AnyArray, " N"]:
-    """The score of a class, one for each row of logits; or what a function makes of each row, whatever the kind."""
+    """The score of a class, one for each row of logits; or what a function makes of each row, whatever the kind.
+
+    Of class c against d: z_c - z_d for "logits", p_c / (p_c + p_d) for "given", else 1 / (1 + exp(z_d - z_c)): the
+    probability of c where only c and d are possible.
+    """
+    if isinstance(target, Contrast):
+        of_both = class_scores(logits, "given" if kind == "given" else "logits")
+        numbers: Any = target
+        traced = any(isinstance(number, jax.core.Tracer) for number in numbers)
+        own, other = ((jnp.asarray(of_both) if traced else of_both)[:, number] for number in numbers)
+        if kind == "given":
+            return own / (own + other)
+        return own - other if kind == "logits" else class_scores((own - other)[:, None], "sigmoid")[:, 1]
     if callable(target):
         values = _rows_of(target)(logits)
         return np.asarray(values) if isinstance(logits, np.ndarray) else values

@@ -1,7 +1,7 @@
 """What is to be explained, a class or a function of the logits: checks of what users ask for."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -9,17 +9,18 @@ import numpy as np
 from jaxtyping import Int
 
 from jaxsal.core.checks import check_choice
-from jaxsal.core.types import AnyArray, LogitFn, Target
+from jaxsal.core.types import AnyArray, Contrast, LogitFn, Target
 from jaxsal.engine.class_scores import class_names, num_targets
 
 
 def check_target(
     target: Target, num_logits: int, *, classes: Sequence[str] = (), all_classes: bool = True, name: str = "target"
-) -> int | Int[AnyArray, ""] | LogitFn | Literal["all"] | None:
-    """The target as a number, a function, "all" or None, after checking it.
+) -> int | Int[AnyArray, ""] | LogitFn | Contrast | Literal["all"] | None:
+    """The target as a number, two numbers, a function, "all" or None, after checking it.
 
     Args:
-      target: A class by number or name, a function of the logits, None for the predicted class, or "all".
+      target: A class by number or name, one against another, a function of the logits, None for the predicted class,
+        or "all".
       num_logits: K; one logit tells two classes apart, 0 and 1.
       classes: Names of the classes, as far as they are known.
       all_classes: Whether "all" is allowed.
@@ -32,6 +33,8 @@ def check_target(
     """
     if target is None or isinstance(target, jax.core.Tracer):
         return target
+    if isinstance(target, Contrast):
+        return _contrast(target, num_logits, classes)
     if isinstance(target, str):
         return _named_target(name, target, class_names(classes, num_logits), all_classes)
     if callable(target):
@@ -49,6 +52,15 @@ def check_target(
     if not 0 <= int(array) < num_classes:
         raise ValueError(f"`{name}` must be a class from 0 to {num_classes - 1}; got {int(array)}.")
     return int(array)
+
+
+def _contrast(target: Contrast, num_logits: int, classes: Sequence[str]) -> Contrast:
+    numbers = [check_target(part, num_logits, classes=classes, all_classes=False) for part in target]
+    if not all(isinstance(number, int) for number in numbers):
+        raise TypeError(f"`target` must be of two classes, by number or name; got {target!r}.")
+    if numbers[0] == numbers[1]:
+        raise ValueError(f"`target` must be of two different classes; got {target!r}.")
+    return Contrast(*cast(list[int], numbers))
 
 
 def _named_target(name: str, target: str, classes: Sequence[str], all_classes: bool) -> int | Literal["all"]:

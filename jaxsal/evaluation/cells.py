@@ -63,6 +63,7 @@ class Cell:
       shape: (T', H, W) of the maps; of scenes (S, T', H, W).
       measures: By name, the options of each measure.
       seed: Of everything random.
+      against: The class that the explained one is told from, or "second", the most probable other one; none if empty.
     """
 
     method: str
@@ -72,6 +73,7 @@ class Cell:
     shape: tuple[int, ...]
     measures: Mapping[str, Any]
     seed: int
+    against: str | int = ""
 
     @property
     def kind(self) -> Method:
@@ -82,7 +84,8 @@ class Cell:
     def text(self) -> str:
         """`values` as a text, from parts that many cells share."""
         measures = [name + option_text(options) for name, options in self.measures.items()]
-        return "|".join([self.method, self.recipe, option_text(self.options), repr(self.target), *measures, self._rest])
+        target = repr(self.target) + (f" against {self.against!r}" if self.against != "" else "")
+        return "|".join([self.method, self.recipe, option_text(self.options), target, *measures, self._rest])
 
     @cached_property
     def scores_text(self) -> str:
@@ -110,6 +113,7 @@ class Cell:
             shape=list(self.shape),
             measures={name: option_values(options) for name, options in self.measures.items()},
             seed=self.seed,
+            **({} if self.against == "" else dict(against=self.against)),
         )
 
 
@@ -119,6 +123,7 @@ def cells_of(
     clip_shape: tuple[int, ...],
     target: str | int = "predicted",
     *,
+    against: str | int = "",
     num_spectra: int = 0,
 ) -> tuple[Cell, ...]:
     """The cells of explaining clips: each method, and each control beside them.
@@ -129,7 +134,7 @@ def cells_of(
     shape = mask_shape(classifier, clip_shape, num_spectra)
     measures = {name: of_classifier(options.resolve(name), classifier) for name in options.measures}
     measures = alone_measures(measures) if num_spectra else measures
-    shared = (target, shape, measures, options.seed)
+    shared = (target, shape, measures, options.seed, against)
     methods = {name: of_classifier(options.resolve(name), classifier) for name in options.method}
     cells = [Cell(name, options.recipe, own, *shared) for name, own in methods.items()]
     return (*cells, *(control_cell(name, cells) for name in control_names(options.controls, options.method)))

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.devices import device_mesh
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import Families
@@ -165,7 +165,7 @@ def _spans(clips: np.ndarray, ids: np.ndarray) -> list[np.ndarray]:
 def cell_maps(
     batch: Batch,
     cell: Cell,
-    classes: Sequence[int],
+    classes: Sequence[int | Contrast],
     scores: Mapping[int, Scores] | None,
     clips: Sequence[int],
 ) -> dict[int, np.ndarray]:
@@ -192,7 +192,7 @@ class Owner(NamedTuple):
 
     clip: int
     cell: int
-    label: int
+    label: int | Contrast
 
 
 def measure_maps(

@@ -53,6 +53,8 @@ class MethodGrid:
       recipe: The defaults of the options that are not listed.
       options: By name of an option of the method, the values to try.
       target: The classes to explain: "predicted", "label" (the true one), or names or numbers of classes.
+      against: The classes that each is told from, by name or number, or "second", the most probable other one; each is
+        explained by itself if empty.
       frames_per_mask: RISE: frames that share a mask frame; the network's own if empty.
     """
 
@@ -61,6 +63,7 @@ class MethodGrid:
     options: Mapping[str, Any] = field(default_factory=dict)
     target: tuple[str | int, ...] = ("predicted",)
     frames_per_mask: tuple[int, ...] = ()
+    against: tuple[str | int, ...] = ()
 
     def __post_init__(self):
         check_choice("method", self.method, tuple(METHODS))

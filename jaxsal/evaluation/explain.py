@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from jaxsal.classifier import Classifier
+from jaxsal.core.checks import hint
 from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.fused import fused_scenes
@@ -103,15 +104,33 @@ def explaining_groups(
     check_names_differ(cases)
     if isinstance(classifier, Classifier):
         classifier = with_precision(classifier, options.precision)
+    against = class_against(options.against, classes)
     shared: dict[str, object] = classifier_identity(classifier) | identity
     groups = []
     for target in dict.fromkeys(case.target for case in cases):
         wanted = "predicted" if target is None else target
-        cells = cells_of(options, classifier, clip_shape, wanted, num_spectra=len(channels))
+        cells = cells_of(options, classifier, clip_shape, wanted, against=against, num_spectra=len(channels))
         chosen = tuple(case for case in cases if case.target == target)
         form = tuple(clip_shape), tuple(channels)
         groups.append(Group(shared, classifier, tuple(classes), form[0], chosen, cells, source, form[1]))
     return groups
+
+
+def class_against(against: str | int | None, classes: Sequence[str]) -> str | int:
+    """The class that others are told from, by number; "second" as it is, empty for None.
+
+    Raises:
+      ValueError: If there is no such class.
+    """
+    if against in (None, "", "second"):
+        return against or ""
+    if against in classes:
+        return tuple(classes).index(str(against))
+    if str(against).isdigit() and int(against) < (len(classes) or int(against) + 1):
+        return int(against)
+    allowed = f"'second', one of {tuple(classes)}" if classes else "'second'"
+    close = hint(against, ("second", *classes))
+    raise ValueError(f"`against` must be {allowed} or a number of a class; got {against!r}.{close}")
 
 
 class Explained(NamedTuple):

@@ -42,6 +42,7 @@ class Explanation(NamedTuple):
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
       classes: Names of the classes, in the order of `probabilities`; their numbers where they have none.
       actor: Who is seen; empty where that is not known.
+      against: The class that the explained one is told from; None where it is explained by itself.
       times: When each frame was taken, in seconds of the recording, (T,); None where that is not known.
     """
 
@@ -61,6 +62,7 @@ class Explanation(NamedTuple):
     classes: tuple[str, ...] = ()
     actor: str = ""
     times: Float[np.ndarray, " T"] | None = None
+    against: int | None = None
 
     @property
     def prediction(self) -> str:
@@ -69,8 +71,9 @@ class Explanation(NamedTuple):
 
     @property
     def target_name(self) -> str:
-        """The explained class, by name."""
-        return self.class_name(self.target)
+        """The explained class, by name, and the class that it is told from, if there is one."""
+        against = "" if self.against is None else f" against {self.class_name(self.against)}"
+        return self.class_name(self.target) + against
 
     def __repr__(self) -> str:
         return as_text(self)

@@ -14,7 +14,7 @@ from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case, Cell, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
-from jaxsal.evaluation.explain import select_cases
+from jaxsal.evaluation.explain import class_against, select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity
 from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ADDED_MEASURES, MEASURES, resolve_options
@@ -125,13 +125,14 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[
         if getattr(options, "batch_size", None) is not None:
             raise ValueError(f"`batch_size` must be left out in a sweep; got {options.batch_size}.")
         targets, lengths = [_class(target, network.spec) for target in grid.target], grid.frames_per_mask or (own,)
-        for target, frames, measures in itertools.product(targets, lengths, measured):
+        others = [class_against(against, network.spec.classes) for against in grid.against] or [""]
+        for target, against, frames, measures in itertools.product(targets, others, lengths, measured):
             if num_frames % frames:
                 raise ValueError(f"`frames_per_mask` must divide the clip's {num_frames} frames; got {frames}.")
             spectra = [len(network.spec.channels)] if network.spec.channels else []
             shape = (*spectra, num_frames // frames, height, width)
             measures = alone_measures(measures) if spectra else measures
-            yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed)
+            yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed, against)
 
 
 def _with_scores(options: Any, config: SweepConfig, grid: MethodGrid) -> Any:

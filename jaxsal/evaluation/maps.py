@@ -1,12 +1,13 @@
 """Maps and results of a store, cell by cell: stored maps, and maps that are read out of scores without a pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.files import DamagedError
-from jaxsal.core.types import ClipTree
+from jaxsal.core.types import ClipTree, Contrast
 from jaxsal.engine.requests import Scores
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.clips import Held
@@ -73,7 +74,12 @@ def read_map(store: Store, group: Group, number: int, case: Case) -> Float[np.nd
     held = whole_scores(store, series, case.name)
     family = method.restored(held.arrays, cell.options, cell.shape, cell.seed)
     scores = Scores(family, held.ids, held.logits, held.arrays["clip_logits"])
-    return np.asarray(method.read_out(scores, record.note["target"], cell.options))
+    return np.asarray(method.read_out(scores, noted_target(record.note), cell.options))
+
+
+def noted_target(note: Mapping[str, Any]) -> int | Contrast:
+    """What a result explains, from its note: a class, or what tells it from another."""
+    return Contrast(note["target"], note["against"]) if "against" in note else note["target"]
 
 
 def control_maps(

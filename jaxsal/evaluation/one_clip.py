@@ -1,8 +1,9 @@
 """`jaxsal.explain`: one clip by several methods, with the measures of every map."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from jaxsal.core.checks import check_choice
 from jaxsal.core.controls import ControlChoice
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import ClipTree, ScoreFn, Target
+from jaxsal.core.types import ClipTree, Contrast, ScoreFn, Target
 from jaxsal.datasets.records import FUSED
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.inputs import has_parts
@@ -49,6 +50,7 @@ def explain(
     estimator: Estimator | None = None,
     sampling: Sampling | None = None,
     threshold: float | None = None,
+    num_samples: int | None = None,
     scores: ScoreKind | None = None,
     mask_baseline: BaselineName | None = None,
     rise_batch: int | None = None,
@@ -73,14 +75,15 @@ def explain(
       classifier: Maps one clip to logits (K,): of `jaxsal.load`, a `Classifier`, or any function.
       clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives; or a scene, a clip for each
         spectrum by name, such as `jaxsal.read_scene` gives.
-      target: The class to explain, by number or name; the predicted class if None.
+      target: The class to explain, by number or name; `jaxsal.Contrast("wave", "clap")` explains what tells one from
+        another; the predicted class if None.
       methods: Methods to run, by the names of `jaxsal.recipes.METHODS`; "gradcam", "rise" and "sidu" if None, "rise"
         alone for a function without features and head.
       controls: Maps to compare with: "random" (voxel noise), "smooth" (noise of RISE's grid), "centre" (a Gaussian),
         "motion" (frame differences), "constant", or "all"; "other" needs several clips.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
-      layer: Grad-CAM, SIDU and Score-CAM: layer of a Flax module whose activations they read, as `classifier.layers`
+      layer: Methods that read activations: layer of a Flax module whose activations they read, as `classifier.layers`
         lists it; the one that enters the head if None.
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width; occlusion: blocks.
@@ -88,6 +91,7 @@ def explain(
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance; "ridge" is a regression.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.
       threshold: SIDU: activations above this value form a channel's mask.
+      num_samples: Integrated gradients and SmoothGrad: gradients that are averaged, at least 1.
       scores: How the network's outputs become scores, in RISE, SIDU and the curves: "probabilities", "softmax",
         "sigmoid", "logits" or "given", as for `jaxsal.rise`.
       mask_baseline: Methods with masks: what replaces removed voxels.
@@ -146,6 +150,7 @@ def explain(
         estimator=estimator,
         sampling=sampling,
         threshold=threshold,
+        num_samples=num_samples,
         scores=scores,
         mask_baseline=mask_baseline,
         rise_batch=rise_batch,
@@ -161,7 +166,9 @@ def explain(
     )
     options.check()
     batch, classes = prepare(classifier, [clip], name="classifier"), tuple(getattr(classifier, "classes", ()))
-    explained = batch.target(target, all_classes=False)
+    explained: Any = batch.target(target, all_classes=False)
+    if isinstance(explained, Contrast):
+        options, explained = dataclasses.replace(options, against=str(explained.against)), explained.target
     if callable(explained):
         raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
     true_class = check_target(label, batch.num_classes, classes=classes, all_classes=False, name="label")

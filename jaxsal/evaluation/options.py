@@ -35,6 +35,9 @@ RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "kernelshap": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
     "scorecam": {"baseline": "mask_baseline", "layer": "layer"},
+    **{name: {"layer": "layer"} for name in ("hirescam", "layercam", "gradcampp", "reciprocam")},
+    "integrated": {"num_samples": "num_samples", "baseline": "mask_baseline"},
+    "smoothgrad": {"num_samples": "num_samples"},
     "deletion": _OF_CURVES | {"baseline": "deletion_baseline"},
     "insertion": _OF_CURVES | {"baseline": "insertion_baseline"},
 }
@@ -52,10 +55,13 @@ class ExplainOptions:
         grid), "other" (the same method's map of a clip of another class), "centre" (a Gaussian), "motion" (frame
         differences), "constant"; "all" or none. Each costs a deletion and an insertion curve a clip, "other" one
         pair a method.
+      against: Class that the explained class is told from, by name or number: the score is then the probability of the
+        explained class where only these two are possible. "second" takes the most probable other class of each clip,
+        and so does a class that is the explained one itself. If unset, the class is explained by itself.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
-      layer: Grad-CAM, SIDU, Score-CAM: layer whose activations they read, as `jaxsal layers` lists it. If unset, the
-        layer that enters the head.
+      layer: Layer whose activations methods read that do so (Grad-CAM and its kind, SIDU, Score-CAM), as `jaxsal layers`
+        lists it. If unset, the layer that enters the head.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
@@ -63,6 +69,7 @@ class ExplainOptions:
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no
         standard errors.
       threshold: SIDU: activations above this value form a channel's mask; any number.
+      num_samples: Integrated gradients and SmoothGrad: gradients that are averaged, at least 1.
       scores: How the network's outputs become scores, in RISE, SIDU and the curves: "softmax", "sigmoid" (classes that
         do not exclude each other), "logits", "given" (the network returns probabilities), or "probabilities" (what
         the network says, else softmax; a single logit gives no and yes).
@@ -89,6 +96,7 @@ class ExplainOptions:
 
     method: tuple[str, ...] = get_args(Method)
     controls: tuple[ControlChoice, ...] = ("random", "smooth", "other")
+    against: str | None = None
     recipe: RecipeName = "default"
     layer: str | None = None
     num_masks: int | None = None
@@ -97,6 +105,7 @@ class ExplainOptions:
     estimator: Estimator | None = None
     sampling: Sampling | None = None
     threshold: float | None = None
+    num_samples: int | None = None
     scores: ScoreKind | None = None
     mask_baseline: BaselineName | None = None
     rise_batch: int | None = None

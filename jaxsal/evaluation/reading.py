@@ -81,12 +81,12 @@ def read_explanation(
         clip = read_record(store, "result", next(iter(place.cells.values()))[0] or "", place.name, place.digest)
         shown = load()
     spectra = spectra_of(shown)
-    maps, curves, seconds, measures, target, classes, kind = {}, {}, {}, {}, -1, (), None
+    maps, curves, seconds, measures, target, against, classes, kind = {}, {}, {}, {}, -1, None, (), None
     for method, (series, _) in place.cells.items():
         found = read_record(store, "result", series or "", place.name, place.digest)
         title, note = METHODS[method].title, found.note
         maps[title] = by_spectrum(found.arrays["saliency"], spectra)
-        seconds[title], target = note["seconds"], note["target"]
+        seconds[title], target, against = note["seconds"], note["target"], note.get("against")
         curves[title] = _curve(found, MEASURES[0]), _curve(found, MEASURES[1])
         measures[title] = {name: note[name] for name in note["measures"]}
         described = store.description(series or "") or {}
@@ -108,6 +108,7 @@ def read_explanation(
         measures=measures,
         ledger=_ledger(store, place, spectra),
         classes=tuple(classes),
+        against=against,
     )
 
 

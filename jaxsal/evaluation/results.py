@@ -200,6 +200,7 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         recipe=identity["recipe"],
         explained=str(identity["target"]),
         target=classes[note["target"]],
+        **({"against": classes[note["against"]]} if "against" in note else {}),
         **{field: note.get(field, math.nan) for field in _number_fields() if field in note or field not in ALONE},
         **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},
     )

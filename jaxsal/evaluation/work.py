@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxsal.core.types import Contrast
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
 from jaxsal.engine.class_scores import class_names, class_scores, num_targets, predicted_class
@@ -23,7 +24,6 @@ from jaxsal.evaluation.run import Opened, Run
 from jaxsal.evaluation.scenes import stored_arrays
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
-from jaxsal.recipes import ScoreKind
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ class Work:
         concerned = [clip for clip in clips if number in self.opened[clip].task.cells]
         cases = [one.task.case for one in self.opened]
         logits = zip(cases, self.batch.logits, strict=False)
-        labels = [explained_class(cell.target, case, own, cell.shown) for case, own in logits]
+        labels = [explained_class(cell, case, own) for case, own in logits]
         read = None if series is None else scores[series]
         with self.run.progress.stage("maps"):
             if cell.kind.control is not None:
@@ -193,9 +193,12 @@ class Work:
         arrays = self._ends(owner.clip, cell)
         if self.run.keep_maps or cell.kind.maps is not None:  # which nothing gives again without a pass
             arrays["saliency"] = np.asarray(saliency, np.float32)
-        note = self.note(owner.clip) | dict(
-            target=owner.label,
-            probability=float(class_scores(np.asarray(self.batch.logits[owner.clip]), cell.shown)[owner.label]),
+        number = owner.label.target if isinstance(owner.label, Contrast) else owner.label
+        against = dict(against=owner.label.against) if isinstance(owner.label, Contrast) else {}
+        note = self.note(owner.clip) | against
+        note |= dict(
+            target=number,
+            probability=float(class_scores(np.asarray(self.batch.logits[owner.clip]), cell.shown)[number]),
             seconds=seconds,
             measures=list(measured),
         )
@@ -224,8 +227,13 @@ class Work:
             store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
 
 
-def explained_class(target: str | int, case: Case, clip_logits: np.ndarray, kind: ScoreKind) -> int:
-    """The class that a cell explains of a clip."""
-    if target == "predicted":
-        return int(predicted_class(np.asarray(clip_logits), kind))
-    return case.label if target == "label" else int(target)
+def explained_class(cell: Cell, case: Case, clip_logits: np.ndarray) -> int | Contrast:
+    """The class that a cell explains of a clip, or what tells it from another."""
+    logits = np.asarray(clip_logits)
+    own = {"predicted": predicted_class(logits, cell.shown), "label": case.label}.get(str(cell.target), cell.target)
+    if cell.against == "":
+        return int(own)
+    others = np.argsort(-class_scores(logits, cell.shown), kind="stable")
+    second = next(other for other in others.tolist() if other != int(own))
+    other = second if cell.against in ("second", int(own)) else int(cell.against)
+    return Contrast(int(own), other)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from jaxsal import recipes
 from jaxsal.core.checks import Options
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.requests import Scores
@@ -50,7 +50,9 @@ class Measure:
 
     name: str
     good: int
-    measure: Callable[[Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[int], Any, int], list[Measured]]
+    measure: Callable[
+        [Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[int | Contrast], Any, int], list[Measured]
+    ]
     num_passes: Callable[[tuple[int, ...], int, Any], int] = lambda clip_shape, num_slices, options: 0
     baseline: Callable[[Any, bool], Baseline] | None = None
 
@@ -59,7 +61,7 @@ def _measure_curve(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
-    classes: Sequence[int],
+    classes: Sequence[int | Contrast],
     options: CurveOptions,
     chunk_size: int,
     *,

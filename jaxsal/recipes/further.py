@@ -2,8 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
-from jaxsal.core.checks import Options, check_layer, check_positive, check_shape
+from jaxsal.core.checks import Options, check_layer, check_number, check_positive, check_shape
 from jaxsal.core.kinds import check_fields
 from jaxsal.recipes.names import Alignment, Baseline, ScoreKind
 
@@ -88,17 +89,104 @@ class KernelShapOptions:
             raise ValueError(f"`grid_shape` must have 2 to {MOST_PLAYERS:,} cells; got {self.grid_shape}.")
 
 
+@check_fields
+@dataclass(frozen=True)
+class CamOptions:
+    """Options of the methods that weigh activations place by place.
+
+    Attributes:
+      alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
+      layer: Layer of a Flax module whose activations they are; the one that enters the head if None.
+    """
+
+    alignment: Alignment = "centers"
+    layer: str | None = None
+
+    def __post_init__(self):
+        check_layer(self.layer)
+
+
+class HiResCamOptions(CamOptions):
+    """Options of HiResCAM."""
+
+
+class LayerCamOptions(CamOptions):
+    """Options of LayerCAM."""
+
+
+class GradCamPlusPlusOptions(CamOptions):
+    """Options of Grad-CAM++."""
+
+
+class ReciproCamOptions(CamOptions):
+    """Options of ReciproCAM."""
+
+
+@check_fields
+@dataclass(frozen=True)
+class IntegratedOptions:
+    """Options of integrated gradients.
+
+    Attributes:
+      num_samples: Clips on the way from the baseline to the clip, at least 1.
+      baseline: Where the way begins.
+      scores: What is explained, as for `jaxsal.rise`; the map sums to what it changes along the way.
+    """
+
+    num_samples: int = 32
+    baseline: Baseline = "mean"
+    scores: ScoreKind = "logits"
+
+    def __post_init__(self):
+        check_positive("num_samples", self.num_samples)
+
+
+@check_fields
+@dataclass(frozen=True)
+class SmoothGradOptions:
+    """Options of SmoothGrad.
+
+    Attributes:
+      num_samples: Noisy copies of the clip, at least 1.
+      noise_std: Standard deviation of the noise, in units of the clip's values, at least 0; 0 gives the plain gradient.
+      sign: "absolute" sums the absolute mean gradient over the channels of a voxel, "signed" the gradient itself.
+      scores: What is explained, as for `jaxsal.rise`.
+    """
+
+    num_samples: int = 32
+    noise_std: float = 0.15
+    sign: Literal["absolute", "signed"] = "absolute"
+    scores: ScoreKind = "logits"
+
+    def __post_init__(self):
+        check_positive("num_samples", self.num_samples)
+        if not 0 <= check_number("noise_std", self.noise_std) < math.inf:
+            raise ValueError(f"`noise_std` must be at least 0; got {self.noise_std}.")
+
+
 FURTHER: dict[str, str] = {
     "ridge": "RISE ridge",
     "kernelshap": "KernelSHAP",
     "occlusion": "Occlusion",
     "scorecam": "Score-CAM",
+    "hirescam": "HiResCAM",
+    "layercam": "LayerCAM",
+    "gradcampp": "Grad-CAM++",
+    "reciprocam": "ReciproCAM",
+    "integrated": "Integrated gradients",
+    "smoothgrad": "SmoothGrad",
 }
 """By name of the method: its title in tables and pictures."""
 DEFAULTS: dict[str, Options] = {
     "kernelshap": KernelShapOptions(),
     "occlusion": OcclusionOptions(),
     "scorecam": ScoreCamOptions(),
+    "hirescam": HiResCamOptions(),
+    "layercam": LayerCamOptions(),
+    "gradcampp": GradCamPlusPlusOptions(),
+    "reciprocam": ReciproCamOptions(),
+    "integrated": IntegratedOptions(),
+    "smoothgrad": SmoothGradOptions(),
 }
 """By name of the method: its options in every recipe."""
 REREAD: dict[str, tuple[str, dict[str, str]]] = {"ridge": ("rise", {"estimator": "ridge"})}

@@ -174,10 +174,10 @@ def panel_of(explanation: Explanation, classes: Sequence[str], excerpt: Excerpt 
       classes: Names of the classes.
       excerpt: Where the clip's frames come from, if that is known; they are read again.
     """
-    e, target = explanation, classes[explanation.target]
+    e, target = explanation, explanation.target_name if explanation.against is not None else classes[explanation.target]
     maps: list[PanelMap] = []
     for method, values in e.maps.items():
-        if method == METHODS["rise"] and e.ledger is not None:
+        if method == METHODS["rise"] and e.ledger is not None and e.against is None:
             others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
             maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]}, e.spectrum)
         elif not is_control(method):

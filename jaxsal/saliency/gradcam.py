@@ -1,23 +1,23 @@
 """Grad-CAM: the last activations, weighted by the gradient of the target's logit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, head_of, join_callable, split_callable
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, SaliencyOf, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.class_scores import num_targets, own_kind, predicted_class, target_scores
+from jaxsal.engine.class_scores import own_kind, target_scores
 from jaxsal.engine.inputs import looked_at
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
+from jaxsal.saliency.targets import Kind, Targets, explain_targets, labels_of
 
 
 @check_kinds
@@ -91,25 +91,44 @@ def gradcam(
     return batch.by_spectrum(maps.reshape(maps.shape[1:]))
 
 
-def gradcam_maps(
-    batch: Batch, targets: Sequence[int | Int[AnyArray, ""]] | LogitFn | Literal["all"] | None, options: GradCamOptions
-) -> Float[Array, "B *K_S Tm H W"]:
+def gradcam_maps(batch: Batch, targets: Targets, options: GradCamOptions) -> Float[Array, "B *K_S Tm H W"]:
     """The maps of all clips of a batch.
 
     Args:
       batch: The clips.
-      targets: The class of each clip, a function of the logits, "all" for every class, None for the predicted ones.
+      targets: See `jaxsal.saliency.targets`.
       options: Of the method.
     """
     segmented = batch.shape[-3] < batch.clip_shape[0]
     per_frame = options.weights_per == "frame" or (options.weights_per == "auto" and segmented)
-    labels: AnyArray = np.zeros(batch.size, np.int32)
-    if isinstance(targets, list):
-        filled = [*targets, *targets[-1:] * (batch.size - len(targets))]
-        traced = any(isinstance(target, jax.core.Tracer) for target in filled)
-        labels = jnp.stack(filled).astype(jnp.int32) if traced else np.asarray(filled, np.int32)
-    kind = "given" if isinstance(targets, list) else targets
-    static = batch.shape, per_frame, kind, own_kind(batch.score_fn), options
+    return cam_maps(batch, targets, gradcam_evidence, options, per_frame=per_frame)
+
+
+def gradcam_evidence(
+    gradient: Float[Array, "t h w d"], activations: Float[Array, "t h w d"], options: GradCamOptions, per_frame: bool
+) -> Float[Array, "t h w"]:
+    """sum_k alpha_k A_k, before what is negative is dropped."""
+    pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
+    evidence = pool(gradient, axis=(1, 2) if per_frame else (0, 1, 2), keepdims=True) * activations
+    if options.relu == "channels":
+        evidence = jax.nn.relu(evidence)
+    return evidence.sum(axis=-1)
+
+
+def cam_maps(
+    batch: Batch, targets: Targets, evidence: Callable[..., Array], options: Any, *, per_frame: bool = False
+) -> Float[Array, "B *K_S Tm H W"]:
+    """up(ReLU(evidence)) of all clips of a batch, from the activations and the target's gradient there.
+
+    Args:
+      batch: The clips.
+      targets: See `jaxsal.saliency.targets`.
+      evidence: (gradient, activations, options, per_frame) to the evidence (t, h, w); a function of a module.
+      options: Of the method; with `alignment`, how the map is stretched to the clip, and `layer`.
+      per_frame: Whether frames are weighed by themselves.
+    """
+    labels, kind = labels_of(targets, batch.size)
+    static = batch.shape, per_frame, kind, own_kind(batch.score_fn), options, evidence
     if options.layer is not None:
         split = split_callable(looked_at(batch.score_fn, options.layer))
         batch.count(len(batch.originals))
@@ -120,29 +139,29 @@ def gradcam_maps(
     return maps
 
 
-@partial(jax.jit, static_argnums=(4, 5, 6, 7, 8, 9))
+@partial(jax.jit, static_argnums=(4, 5, 6, 7, 8, 9, 10))
 def _maps_each(
     weights: list[AnyArray],
     clips: PyTree,
     activations: PyTree | None,
-    labels: Int[AnyArray, " B"],
+    labels: Int[AnyArray, "B *two"],
     static: Static,
     shape: tuple[int, ...],
     per_frame: bool,
-    targets: Literal["given", "all"] | LogitFn | None,
+    targets: Kind,
     scores: ScoreKind,
-    options: GradCamOptions,
+    options: Any,
+    evidence: Callable[..., Array],
 ) -> tuple[Float[Array, "B *K_S Tm H W"], tuple[PyTree, Float[Array, "B K"]] | None]:
     """The maps, and the activations and logits of the clips where the activations were not given."""
     classifier = join_callable(weights, static)
-    positions = (1, 2) if per_frame else (0, 1, 2)
 
     def explain(clip: ClipTree, known: PyTree | None, label: Array) -> tuple[Array, tuple[PyTree, Array] | None]:
         activations = classifier.features(clip) if known is None else known
         logits, pull_back = jax.vjp(head_of(classifier, clip), activations)
         parts = (activations, logits) if known is None else None
 
-        def explain_target(target: Array | LogitFn) -> Array:
+        def explain_target(target: Any) -> Array:
             of_logits = jax.grad(lambda logits: target_scores(logits[None], target, "logits")[0])(logits)
             (gradient,) = pull_back(of_logits)
             maps = jax.tree.map(explain_part, gradient, activations)
@@ -151,16 +170,9 @@ def _maps_each(
             return jnp.broadcast_to(maps, shape)
 
         def explain_part(gradient: Array, activations: Array) -> Array:
-            pool = jnp.sum if options.gradient_pool == "sum" else jnp.mean
-            evidence = pool(gradient, axis=positions, keepdims=True) * activations
-            if options.relu == "channels":
-                evidence = jax.nn.relu(evidence)
-            return resample(jax.nn.relu(evidence.sum(axis=-1)), shape[-3:], options.alignment)
+            found = jax.nn.relu(evidence(gradient, activations, options, per_frame))
+            return resample(found, shape[-3:], options.alignment)
 
-        if targets == "all":
-            return jax.vmap(explain_target)(jnp.arange(num_targets(logits.shape[0]))), parts
-        if callable(targets):
-            return explain_target(targets), parts
-        return explain_target(label if targets == "given" else jnp.asarray(predicted_class(logits, scores))), parts
+        return explain_targets(explain_target, logits, label, targets, scores), parts
 
     return jax.vmap(explain)(clips, activations, jnp.asarray(labels))

@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxsal.core.extras import check_installed
 from jaxsal.core.shown import listed, number_text
-from jaxsal.core.types import Target
+from jaxsal.core.types import Contrast, Target
 from jaxsal.drawing.figures import draw_frames, map_rows
 from jaxsal.engine.class_scores import class_names, class_scores, num_targets, predicted_class, score_unit
 from jaxsal.engine.spectra import beside
@@ -52,7 +52,7 @@ class LedgerViews:
 
     def _number(self, target: Target) -> int:
         number = check_target(target, self.logits.shape[1], classes=self.classes, all_classes=False)
-        if callable(number):
+        if callable(number) or isinstance(number, Contrast):
             raise TypeError(f"`target` must be a class by number or name here; got {number!r}.")
         return int(predicted_class(self.clip_logits, self.options.scores) if number is None else number)
 

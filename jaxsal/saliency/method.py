@@ -1,20 +1,18 @@
 """What a method is: the maps that it gives, or the masks that it wants scored and what it reads out of the scores."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray, LogitFn
+from jaxsal.core.types import AnyArray
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.saliency.controls import Maps, Shape, Subjects
-
-Targets = Sequence[int | Int[AnyArray, ""]] | LogitFn | Literal["all"] | None
-"""The class of each clip of a batch, a function of the logits, "all" for every class, None for the predicted ones."""
+from jaxsal.saliency.targets import Targets
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,7 @@ class Method:
     Attributes:
       name: In options and configs.
       title: In tables and pictures.
-      maps: (batch, targets, options, seed) to the maps of all clips; targets are the class of each clip, a function
-        of the logits, "all" for every class, or None for the predicted ones.
+      maps: (batch, targets, options, seed) to the maps of all clips, see `jaxsal.saliency.targets`.
       control: (subjects) to maps that say nothing of a method.
       of: The method whose map of another clip the control is; empty for all others.
       masks: (batch, options, (T', H, W), seed) to the families of masks it wants scored, one for all clips or one

@@ -11,11 +11,11 @@ from jaxsal import recipes
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
 from jaxsal.engine.batch import Batch
-from jaxsal.saliency import controls, kernelshap, occlusion, rise, scorecam, sidu
+from jaxsal.saliency import cams, controls, gradients, kernelshap, occlusion, reciprocam, rise, scorecam, sidu
 from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.method import Method as Method
-from jaxsal.saliency.method import Targets
+from jaxsal.saliency.targets import Targets
 
 
 def _gradcam(batch: Batch, targets: Targets, options: recipes.GradCamOptions, seed: int) -> Maps:
@@ -58,7 +58,12 @@ _GRADCAM = Method(
     seeded=False,
 )
 _RIDGE = dataclasses.replace(_RISE, name="ridge", title=recipes.METHODS["ridge"], scores_of="rise")
-_EXPLAINING = (_GRADCAM, _RISE, _SIDU, _RIDGE, kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD)
+_EXPLAINING = (
+    *(_GRADCAM, _RISE, _SIDU, _RIDGE),
+    *(kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD),
+    *(cams.HIRESCAM, cams.LAYERCAM, cams.GRADCAMPP, reciprocam.METHOD),
+    *(gradients.INTEGRATED, gradients.SMOOTHGRAD),
+)
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (

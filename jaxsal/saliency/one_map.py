@@ -1,19 +1,20 @@
 """`jaxsal.saliency_map`: the map of one clip by any method of the registry."""
 
+from functools import partial
 from typing import Any
 
 from jaxsal import recipes
-from jaxsal.core.checks import Options, check_choice, check_positive, check_seed
+from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_seed
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.progress import as_progress
 from jaxsal.core.types import ClipTree, Progress, SaliencyOf, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import Batch, prepare
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.requests import score_requests
-from jaxsal.recipes import RecipeName, resolve_options
-from jaxsal.saliency.method import Method
+from jaxsal.recipes import ChunkSize, RecipeName, resolve_options
 from jaxsal.saliency.methods import METHODS
 
 
@@ -26,7 +27,7 @@ def saliency_map(
     method: str | Options,
     recipe: RecipeName = "default",
     seed: int = 0,
-    chunk_size: int = 16,
+    chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> SaliencyOf:
     """Explains one clip by any method, given by its name or by its options.
@@ -40,7 +41,7 @@ def saliency_map(
         `jaxsal.recipes.further`.
       recipe: Preset of the options where `method` is a name.
       seed: Of everything random, 0 to 4294967295.
-      chunk_size: Masks or samples in memory at once; changes speed, not the result.
+      chunk_size: Masks in memory at once; changes speed, not the result. "auto" as for `jaxsal.rise`.
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
 
     Returns:
@@ -62,11 +63,11 @@ def saliency_map(
     name, given = _named(method, recipe)
     options, kind = of_classifier(given, classifier), METHODS[name]
     check_seed(seed)
-    check_positive("chunk_size", chunk_size)
+    check_chunk_size(chunk_size)
     check_batches(classifier, getattr(options, "batch_size", None))
     batch = prepare(classifier, [clip], name="classifier")
     if kind.needs_parts:
-        batch.check_parts(name)
+        batch.check_parts(name, getattr(options, "layer", None))
     explained: Any = batch.target(target)
     batch.check_logits()
     if kind.maps is not None:
@@ -74,24 +75,19 @@ def saliency_map(
         maps = kind.maps(batch, wanted, options, seed)
         return batch.by_spectrum(maps.reshape(maps.shape[1:]))
     report = as_progress(progress, kind.title, "masks")
-    return batch.by_spectrum(_read(batch, kind, explained, options, seed, chunk_size, report))
-
-
-def _read(
-    batch: Batch, kind: Method, target: Target, options: Any, seed: int, chunk_size: int, report: Progress | None
-) -> Any:
     assert kind.masks is not None
     assert kind.read_out is not None
-    (scores,) = score_requests(
+    score = partial(
+        score_requests,
         batch,
         *kind.masks(batch, options, batch.shape, seed),
         baseline=Baseline.of(options.baseline),
         frame_slices=getattr(options, "frame_slices", "aligned"),
         batch_size=getattr(options, "batch_size", None),
-        chunk_size=chunk_size,
         progress=report,
     )
-    return kind.read_out(scores, target, options)
+    (scores,) = in_chunks(chunk_size, name, batch, score)
+    return batch.by_spectrum(kind.read_out(scores, explained, options))
 
 
 def _named(method: str | Options, recipe: str) -> tuple[str, Any]:

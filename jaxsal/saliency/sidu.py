@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, PyTree, UInt8
 
 from jaxsal.core.checks import check_chunk_size
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, LogitFn, Progress, SaliencyOf, Target
+from jaxsal.core.types import AnyArray, ClipTree, Contrast, FeaturesAndHead, LogitFn, Progress, SaliencyOf, Target
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
 from jaxsal.engine.chunks import in_chunks
@@ -209,7 +209,7 @@ def _read_out(
     logits: Array,
     masked_logits: Array,
     kernel_width: float | Float[Array, ""],
-    label: int | Int[Array, ""] | None,
+    label: int | Int[Array, ""] | Contrast | None,
     target: LogitFn | str | None,
     scores: ScoreKind,
 ) -> Float[Array, "*K_S Tm H W"]:
@@ -220,9 +220,8 @@ def _read_out(
         explained = every
     else:
         number = predicted_class(logits, scores) if label is None else label
-        explained = jnp.asarray(target_scores(rows, target if callable(target) else jnp.asarray(number), scores))[
-            :, None
-        ]
+        wanted = target if callable(target) else jax.tree.map(jnp.asarray, number)
+        explained = jnp.asarray(target_scores(rows, wanted, scores))[:, None]
     # Masks that are all alike are told apart by rounding noise alone, which min-max would blow up.
     alike = jnp.stack([(binary == binary[..., :1]).all() for binary in jax.tree.leaves(masks.binary())]).all()
     unique = jnp.where(alike, 0.0, uniqueness(every[1:]))

@@ -84,6 +84,9 @@ def test_explain_options_reach_their_method(method):
         kernelshap=dict(num_masks=7, baseline="reverse"),
         occlusion=dict(baseline="reverse"),
         scorecam=dict(baseline="reverse"),
+        **{name: {} for name in ("hirescam", "layercam", "gradcampp", "reciprocam")},
+        integrated=dict(baseline="reverse"),
+        smoothgrad={},
         deletion=dict(baseline="zero"),
         insertion=dict(baseline="mean"),
     )
