@@ -60,7 +60,7 @@ class ExplainOptions:
         and so does a class that is the explained one itself. If unset, the class is explained by itself.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
-      layer: Layer whose activations methods read that do so (Grad-CAM and its kind, SIDU, Score-CAM), as `jaxsal layers`
+      layer: Layer that methods of activations read (Grad-CAM and its kind, SIDU, Score-CAM), as `jaxsal layers`
         lists it. If unset, the layer that enters the head.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
