@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
-from jaxsal.core.checks import Options
+from jaxsal.core.checks import Options, hint
 from jaxsal.core.controls import control_names
 from jaxsal.core.files import file_name
 from jaxsal.core.fingerprints import fingerprint
@@ -138,6 +138,23 @@ def cells_of(
     methods = {name: of_classifier(options.resolve(name), classifier) for name in options.method}
     cells = [Cell(name, options.recipe, own, *shared) for name, own in methods.items()]
     return (*cells, *(control_cell(name, cells) for name in control_names(options.controls, options.method)))
+
+
+def class_against(against: str | int | None, classes: Sequence[str]) -> str | int:
+    """The class that others are told from, by number; "second" as it is, empty for None.
+
+    Raises:
+      ValueError: If there is no such class.
+    """
+    if against in (None, "", "second"):
+        return against or ""
+    if against in classes:
+        return tuple(classes).index(str(against))
+    if str(against).isdigit() and int(against) < (len(classes) or int(against) + 1):
+        return int(against)
+    allowed = f"'second', one of {tuple(classes)}" if classes else "'second'"
+    close = hint(against, ("second", *classes))
+    raise ValueError(f"`against` must be {allowed} or a number of a class; got {against!r}.{close}")
 
 
 def control_cell(name: str, cells: Sequence[Cell]) -> Cell:

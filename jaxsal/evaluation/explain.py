@@ -10,14 +10,13 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 
 from jaxsal.classifier import Classifier
-from jaxsal.core.checks import hint
 from jaxsal.core.files import DamagedError
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.fused import fused_scenes
 from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
 from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.engine.spectra import form_of
-from jaxsal.evaluation.cells import Case, cells_of, check_names_differ
+from jaxsal.evaluation.cells import Case, cells_of, check_names_differ, class_against
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.options import ExplainOptions
@@ -114,23 +113,6 @@ def explaining_groups(
         form = tuple(clip_shape), tuple(channels)
         groups.append(Group(shared, classifier, tuple(classes), form[0], chosen, cells, source, form[1]))
     return groups
-
-
-def class_against(against: str | int | None, classes: Sequence[str]) -> str | int:
-    """The class that others are told from, by number; "second" as it is, empty for None.
-
-    Raises:
-      ValueError: If there is no such class.
-    """
-    if against in (None, "", "second"):
-        return against or ""
-    if against in classes:
-        return tuple(classes).index(str(against))
-    if str(against).isdigit() and int(against) < (len(classes) or int(against) + 1):
-        return int(against)
-    allowed = f"'second', one of {tuple(classes)}" if classes else "'second'"
-    close = hint(against, ("second", *classes))
-    raise ValueError(f"`against` must be {allowed} or a number of a class; got {against!r}.{close}")
 
 
 class Explained(NamedTuple):

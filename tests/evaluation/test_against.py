@@ -13,8 +13,9 @@ from jaxsal import Contrast, deletion, explain, rise_ledger, sidu
 from jaxsal.commands import cli
 from jaxsal.commands.parsing import parse
 from jaxsal.engine.class_scores import target_scores
+from jaxsal.evaluation.cells import class_against
 from jaxsal.evaluation.config import MethodGrid
-from jaxsal.evaluation.explain import class_against, explain_all
+from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.results import open_results
 from jaxsal.report.run import read_run, report_page
