@@ -53,7 +53,7 @@ def test_explaining_against_the_second_class(tmp_path, passes):
     np.testing.assert_allclose(found.curves["Grad-CAM"][0].scores, curve.scores, rtol=1e-4, atol=1e-6)
     assert found.target_name.endswith(f" against {found.class_name(second)}")
     assert {row["against"] for row in open_results(folder / "results").rows} <= set(pages.CLASSES)
-    assert found.target_name in report_page(run)
+    assert found.target_name in report_page(run).text
     again = explain_all(classifier, pages.cases(), dataclasses.replace(options, against=None), folder / "results")
     assert again[0].against is None
     curves = 4 * 4 * 2 * 7  # maps of Grad-CAM, RISE, SIDU and one control on four clips: masks are not scored again
