@@ -1,0 +1,62 @@
+"""When to stop: the share of wrongly settled orders by simulation, and ledgers that grow until theirs is settled."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsal import rise_ledger
+from jaxsal.saliency.settled import ledger_order, settle, settled_order, split_half_reliability
+
+KEY = jax.random.key(0, impl="threefry2x32")
+CLIP = np.ones((2, 4, 4, 3), np.float32)
+OPTIONS = dict(grid_shape=(2, 2, 2), keep_prob=0.5, scores="logits", baseline="zero")
+
+
+def three_cells(clip):
+    """The logit is a sum over cells of the grid: 8, 4, 2 and nothing."""
+    weights = jnp.zeros((2, 4, 4, 1)).at[0, :2, :2].set(8.0).at[0, 2:, 2:].set(4.0).at[1, :2, 2:].set(2.0)
+    return jnp.stack([(weights * clip).mean(), 0.0 * clip.sum()])
+
+
+@pytest.mark.parametrize("means", [(0, 0, 0, 0, 0), (1, 0, 0, 0, 0), (1, 1, 0, 0, 0)], ids=str)
+def test_orders_are_settled_wrongly_no_more_often_than_allowed(means):
+    """Wrong: a settled rank whose mean is not above all that follow. 1000 runs of 60 samples with shared noise."""
+    rng, wrong, level = np.random.default_rng(0), 0, 0.1
+    for _ in range(1000):
+        samples = np.array(means) + rng.normal(size=(60, 5)) + rng.normal(size=(60, 1))
+        order, _, settled = settled_order(samples, 3, level)
+        true = np.array(means)[order]
+        wrong += any(true[rank] <= np.delete(means, order[: rank + 1]).max() for rank in range(settled))
+    assert wrong / 1000 <= level + 3 * np.sqrt(level * (1 - level) / 1000)
+
+
+def test_clear_orders_are_settled_and_ties_are_not():
+    samples = np.array([3.0, 1.0, 2.0, 0.0]) + 0.1 * np.random.default_rng(0).normal(size=(50, 4))
+    order, p_values, settled = settled_order(samples, 3, 0.01)
+    assert (order.tolist(), settled) == ([0, 2, 1], 3)
+    assert (p_values <= 0.01).all()
+    assert settled_order(np.zeros((9, 3)), 2, 0.5)[2] == 0
+
+
+def test_a_ledger_grows_until_its_order_is_settled(tmp_path):
+    begun = rise_ledger(KEY, three_cells, CLIP, num_masks=16, **OPTIONS)
+    ledger, found = settle(begun, three_cells, CLIP, 0, top=1, most=4096, path=tmp_path / "ledger.npz")
+    assert (found.num_settled, found.cells.tolist()) == (1, [[0, 0, 0]])
+    assert 16 <= found.num_masks == len(ledger.ids) <= 4096
+    few, unsettled = settle(begun, three_cells, CLIP, 0, top=8, most=32)
+    assert (len(few.ids), unsettled.num_settled < 8) == (32, True)
+    np.testing.assert_array_equal(few.logits[:16], begun.logits)
+    assert 0.8 < split_half_reliability(begun.extend(three_cells, CLIP, 1024), 0) <= 1
+
+
+def test_messages():
+    ledger = rise_ledger(KEY, three_cells, CLIP, num_masks=2, sampling="stratified", **OPTIONS)
+    with pytest.raises(ValueError, match="`sampling` must be 'independent' for an order; got 'stratified'"):
+        ledger_order(ledger)
+    with pytest.raises(ValueError, match="`level` must be above 0 and below 1; got 1"):
+        ledger_order(ledger, level=1)
+    with pytest.raises(ValueError, match="`confidence` must be above 0 and below 1; got 95"):
+        settle(ledger, three_cells, CLIP, confidence=95)
+    with pytest.raises(ValueError, match="`ledger` must hold at least 4 masks; got 2"):
+        split_half_reliability(ledger)
