@@ -40,6 +40,13 @@ class Contrast(NamedTuple):
     Attributes:
       target: The class to explain, by number or name.
       against: The class that it is told from.
+
+    Example:
+      >>> import jax, jaxsal
+      >>> clip = jax.random.uniform(jax.random.key(0), (4, 16, 16, 3))
+      >>> target = jaxsal.Contrast(0, 2)
+      >>> jaxsal.rise(jax.random.key(1), lambda clip: clip.mean((0, 1, 2)), clip, num_masks=16, target=target).shape
+      (4, 16, 16)
     """
 
     target: int | str | Int[AnyArray, ""]

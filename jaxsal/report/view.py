@@ -94,7 +94,7 @@ def view(
       >>> clip = jax.random.uniform(jax.random.key(0), (4, 8, 8, 3))
       >>> credit = {"RISE, trained on IR": clip[..., 0], "RISE, trained on TV": clip[..., 1]}
       >>> jaxsal.view(clip, credit, name="one clip, two networks", scale="limits")
-      View(a page of 0.05 MB)
+      View(a page of 0.07 MB)
     """
     if scale is not None:
         check_choice("scale", scale, SCALES)

@@ -48,14 +48,15 @@ def test_the_help_shows_the_values_of_every_recipe(help_of):
     assert "(default: mean; icpr2022 zero)" in explain["--deletion-baseline"]
     assert "(default: mean; icpr2022 zero)" in explain["--mask-baseline"]
     assert "(default: 2 8 8)" in explain["--grid-shape"]
-    assert "no more than --chunk-size" in explain["--clips-per-batch"]
+    assert "a numeric --chunk-size bounds them" in explain["--clips-per-batch"]
     assert "(default: 16; icpr2022 22)" in train["--batch-size"]
     assert "(default: unset; icpr2022 50)" in train["--num-epochs"]
     assert {"{default,icpr2022,canonical}", "{default,icpr2022}"} == {
         h["--recipe"].split()[1] for h in (explain, train)
     }
-    steps = {network: preset.training.num_steps for network, preset in PRESETS.items()}
-    assert f"(default: {steps['resnet3d18']}; pan {steps['pan']})" in help_of("demo")["--num-steps"]
+    _, scratch, retraining, _ = PRESETS["resnet3d18"]
+    steps = f"{retraining.num_steps}; with --scratch {scratch.num_steps}; pan {PRESETS['pan'].training.num_steps}"
+    assert f"(default: {steps})" in help_of("demo")["--num-steps"]
 
 
 def test_options_that_are_set_replace_those_of_the_recipe():
