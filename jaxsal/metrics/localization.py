@@ -88,7 +88,7 @@ def localize(saliency: SaliencyMap, mask: Mask) -> Localization:
       TypeError: If the map holds no floats, or the mask no pixels that are True or False.
       ValueError: If the shapes do not fit, or the map holds NaN.
     """
-    return _localize(*_aligned(saliency, mask))
+    return _localize(*aligned(saliency, mask))
 
 
 @jax.jit
@@ -117,7 +117,7 @@ def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     References:
       Zhang et al., "Top-down Neural Attention by Excitation Backprop", 2016, https://arxiv.org/abs/1608.00507
     """
-    voxels, mask = _aligned(saliency, mask)
+    voxels, mask = aligned(saliency, mask)
     highest = voxels == voxels.max()
     return (highest & mask).sum(dtype=jnp.float32) / highest.sum(dtype=jnp.float32)
 
@@ -139,7 +139,7 @@ def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     References:
       Wang et al., "Score-CAM", 2020, https://arxiv.org/abs/1910.01279
     """
-    voxels, mask = _aligned(saliency, mask)
+    voxels, mask = aligned(saliency, mask)
     credit = voxels - voxels.min()
     credit = jnp.where(credit.max() > 0, credit, jnp.ones_like(credit))
     return jnp.where(mask, credit, 0).sum() / credit.sum()
@@ -169,7 +169,7 @@ def frame_auc(saliency: Float[AnyArray, "T n"], inside: Bool[AnyArray, "T n"]) -
     return _mean_where_known(jax.lax.map(lambda frame: localization_auc(*frame), (saliency, inside)))
 
 
-def _aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], Bool[Array, "T H W"]]:
+def aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], Bool[Array, "T H W"]]:
     """The map with one slice a frame, after checking both."""
     check_unmasked("mask", mask)
     if not hasattr(mask, "ndim") or mask.dtype != bool:
