@@ -12,6 +12,7 @@ from jaxsal.commands.demo import Demo
 from jaxsal.commands.errors import describe
 from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
+from jaxsal.commands.export import Export
 from jaxsal.commands.layers import Layers
 from jaxsal.commands.paper import Paper
 from jaxsal.commands.parsing import parse
@@ -22,7 +23,7 @@ from jaxsal.commands.verb import Switches, Verb
 from jaxsal.core.extras import check_installed
 from jaxsal.core.signals import exit_status, signals_raised
 
-Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert | Layers
+Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert | Export | Layers
 
 SWITCHES = tuple("--" + field.name.replace("_", "-") for field in dataclasses.fields(Switches))
 DESCRIPTION = """Saliency maps for multispectral video classifiers.

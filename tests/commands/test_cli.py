@@ -15,7 +15,7 @@ from jaxsal.commands.verb import Output
         ("data", "`jaxsal data` must be followed by one of prepare, list, info, check, probe."),
         (
             "sweeps",
-            "`sweeps` must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert, layers. Did",
+            "must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert, export, layers. Did",
         ),
         ("data prepar", "`prepar` must be one of prepare, list, info, check, probe. Did you mean 'prepare'?"),
         ("help", "Did you mean '--help'?"),

@@ -1,0 +1,35 @@
+"""Loads the scoring program that `jaxsal export` wrote beside this file: needs JAX and flatbuffers, not jaxsal."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.export
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+Clip = ArrayLike | dict[str, ArrayLike]
+
+
+class Exported:
+    """A classifier as one compiled program.
+
+    Attributes:
+      network: The fields of network.json: shapes of a clip and of a mask, classes, range of values, versions.
+      logits: Maps clips (B, T, H, W, C), float32 in [0, 1], or those of each spectrum by name, to logits (B, K).
+    """
+
+    def __init__(self, folder: str | Path):
+        self.network = json.loads(Path(folder, "network.json").read_text())
+        self.logits = jax.jit(jax.export.deserialize(bytearray(Path(folder, "scores.stablehlo").read_bytes())).call)
+
+    def score(self, clip: Clip, masks: ArrayLike, baseline: Clip) -> jax.Array:
+        """Logits (B, K) of clip * m + baseline * (1 - m) for masks m (B, T', H, W) in [0, 1]; T' divides T."""
+        masks = jnp.asarray(masks, "float32")
+        kept = jnp.repeat(masks, self.network["frames"] // masks.shape[1], axis=1)[..., None]
+        return self.logits(jax.tree.map(lambda values, other: values * kept + other * (1 - kept), clip, baseline))
+
+
+def load_exported(folder: str | Path) -> Exported:
+    """Opens the program in a folder of `jaxsal export`; it runs on the platforms that network.json names."""
+    return Exported(folder)
