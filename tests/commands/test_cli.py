@@ -40,8 +40,8 @@ from jaxsal.commands.verb import Output
             "`--value-range` must be two numbers, or auto; got '1' 'b'.",
         ),
         ("explain c.npy --checkpoint run --grid-shape 2 3", "`--grid-shape` must have 3 values; got fewer."),
-        ("explain c.npy --checkpoint run --method lime", "must be one of ('gradcam', 'rise', 'sidu'); got 'lime'."),
-        ("explain c.npy --checkpoint run --estimator meen", "('mean', 'centered'); got 'meen'. Did you mean 'mean'?"),
+        ("explain c.npy --checkpoint run --method lime", "must be one of ('gradcam', 'rise', 'sidu', 'ridge', "),
+        ("explain c.npy --checkpoint run --estimator meen", "'centered', 'ridge'); got 'meen'. Did you mean 'mean'?"),
     ],
 )
 def test_an_invalid_command_line_ends_with_2_and_one_line_that_says_what_is_wrong(refused, words, said):
