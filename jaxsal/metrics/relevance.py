@@ -45,8 +45,8 @@ def relevance_mass_accuracy(saliency: SaliencyMap, mask: Mask) -> Float[Array, "
 def relevance_rank_accuracy(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """Share of the K most salient voxels that lies on the actor, who covers K voxels; high is good.
 
-    |P_K and M| / K, P_K the K voxels of highest S, M the actor's, K = |M|. Of voxels as salient as the K-th, as many as
-    P_K still lacks count by the share of them that lies on the actor, so that their order does not matter.
+    With P_K the K voxels of highest S, M the actor's, K = |M|: |P_K and M| / K. Of voxels as salient as the K-th, as
+    many as P_K still lacks count by the share of them that lies on the actor, so that their order does not matter.
 
     Args:
       saliency: S, (T', H, W), T' divides T; a slice stands for all frames of its segment.
