@@ -6,10 +6,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 import runs
 import toys
-from jaxsal import Classifier, deletion, gradcam, insertion, rise_ledger, score_masks, sidu
+from jaxsal import Classifier, deletion, gradcam, insertion, rise_ledger, saliency_map, score_masks, sidu
 from jaxsal.engine import inputs
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
@@ -19,9 +20,11 @@ from jaxsal.metrics.curves import curve_scores
 from jaxsal.metrics.localization import localize
 from jaxsal.models import init_variables
 from jaxsal.recipes import RECIPES, resolve_options
+from jaxsal.recipes.further import IntegratedOptions
 from jaxsal.saliency import sidu as sidu_module
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.methods import METHODS
+from jaxsal.training import accuracy
 from jaxsal.training import train as training
 from jaxsal.training.networks import NetworkSpec
 
@@ -38,6 +41,7 @@ def run():
     explain_one_clip(classifier)
     explain_several_clips(classifier)
     explain_another_layer()
+    explain_an_nnx_module()
     jax.eval_shape(
         partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
     )
@@ -64,6 +68,8 @@ def explain_one_clip(classifier):
     deletion(classifier, CLIP, saliency, num_steps=9, approximation="refine")
     score_masks(classifier, CLIP, np.ones((4, 2, 6, 9), np.float32), frame_slices="modulo")
     localize(saliency, jnp.zeros(saliency.shape, bool))
+    for method in ("reciprocam", IntegratedOptions(num_samples=2)):
+        saliency_map(classifier, CLIP, method=method)
 
 
 def explain_several_clips(classifier):
@@ -81,6 +87,13 @@ def explain_another_layer():
     network = nn.Sequential((nn.Conv(2, (3, 3, 3)), nn.relu, lambda found: found.mean((1, 2, 3)), nn.Dense(2)))
     classifier = Classifier.from_model(network, network.init(jax.random.key(0), CLIP[None]))
     sidu(classifier.at("layers_0"), CLIP, 0)
+    classifier.receptive_fields(CLIP.shape)
+
+
+def explain_an_nnx_module():
+    """By a method that needs its activations."""
+    network = nnx.Sequential(nnx.Conv(3, 2, (3, 3, 3), rngs=nnx.Rngs(0)), lambda found: found.mean((1, 2, 3)))
+    gradcam(Classifier.from_model(network).at("layers/0"), CLIP, 0)
 
 
 def explain_by_shapes(spec, precision):
@@ -104,7 +117,7 @@ def train_by_shapes():
 
     def step(key):
         state = training.init_state(runs.RESNET, runs.OPTIONS)
-        predicted = training._predictor(runs.RESNET)(state.variables, clips)
+        predicted = accuracy._predictor(runs.RESNET)(state.variables, clips)
         return training.train_step(state, key, clips, labels, runs.RESNET, runs.OPTIONS), predicted
 
     jax.eval_shape(step, jax.random.key(0))
