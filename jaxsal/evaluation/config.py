@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import json
 import tomllib
-import types
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -189,9 +188,7 @@ def _read(kind: Any, value: object, place: str) -> Any:
         if not isinstance(value, list):
             raise TypeError(f"`{place}` must be a list; got {value!r}.")
         return tuple(_read(arguments[0], entry, f"{place}[{n}]") for n, entry in enumerate(value))
-    allowed = arguments if origin is types.UnionType else (origin or kind,)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
-        raise TypeError(f"`{place}` must be {' or '.join(a.__name__ for a in allowed)}; got {value!r}.")
+    check_kind(place, value, origin if origin is dict else kind)  # the dataclass itself checks what is in a table
     return value
 
 

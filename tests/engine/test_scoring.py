@@ -252,7 +252,7 @@ def test_not_callable(no_shape_checks):
     ("options", "message"),
     [
         (dict(ids=[0.5]), "`ids` must be integers; got float64"),
-        (dict(chunk_size=2.5), "`chunk_size` must be an integer; got 2.5"),
+        (dict(chunk_size=2.5), "`chunk_size` must be an integer or .*; got 2.5"),
         (dict(masks="all"), "`masks` must be a family of `jaxsal.engine.masks` or an array; got str"),
         (dict(masks=np.array(["a"])), r"`masks` must hold numbers in \[0, 1\]; got <U1"),
     ],

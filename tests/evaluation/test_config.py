@@ -55,8 +55,8 @@ def test_configs_of_the_repository_are_read(path):
     ("text", "error", "message"),
     [
         (TOML.replace("curve_steps", "curve_step"), TypeError, "`config` must have fields out of .*; got 'curve_step'"),
-        (TOML.replace("= 9", '= "9"'), TypeError, "`config.curve_steps` must be int; got '9'"),
-        (TOML.replace("= 9", "= true"), TypeError, "`config.curve_steps` must be int; got True"),
+        (TOML.replace("= 9", '= "9"'), TypeError, "`config.curve_steps` must be an integer; got '9'"),
+        (TOML.replace("= 9", "= true"), TypeError, "`config.curve_steps` must be an integer; got True"),
         (TOML.replace('["runs/demo"]', '"runs/demo"'), TypeError, "`config.checkpoints` must be a list; got 'runs/de"),
         (TOML.replace('store = "runs/sweep"', ""), TypeError, "`config` must have the field 'store'; got "),
         (TOML.replace("[[clips]]", "[["), ValueError, "`config` must be TOML; got "),

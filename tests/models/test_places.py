@@ -81,7 +81,7 @@ def test_a_wrong_layer_is_refused_before_computing(two):
         _series(two, "fc")
     with pytest.raises(ValueError, match="`layer` must be a path of modules, such as layer3.conv1; got 'a..b'"):
         ExplainOptions(layer="a..b").check()
-    with pytest.raises(TypeError, match="`layer` must be a path of modules, such as layer3.conv1; got 3"):
+    with pytest.raises(TypeError, match="`layer` must be a text.*; got 3"):
         ExplainOptions(layer=3).check()
     with pytest.raises(TypeError, match="`classifier` must be a jaxsal.Classifier of a Flax module for `layer`"):
         explain(lambda clip: clip.mean((0, 1, 2)), CLIP, methods=("rise", "gradcam"), layer="first")

@@ -207,7 +207,7 @@ def test_functions_that_give_something_else(no_shape_checks):
     short = Classifier.from_callback(lambda clips: np.zeros((len(clips), 2)), 4)
     with pytest.raises(Exception, match=r"`function` must return scores \(1, 4\) for 1 clips; got \(1, 2\)"):
         jax.block_until_ready(short(CLIP))
-    with pytest.raises(TypeError, match="`function` must map clips to scores; got int"):
+    with pytest.raises(TypeError, match="`function` must be a function; got 3"):
         Classifier.from_callback(3, 4)
     with pytest.raises(ValueError, match="`num_classes` must be at least 1; got 0"):
         Classifier.from_callback(numpy_network, 0)

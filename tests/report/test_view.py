@@ -66,6 +66,9 @@ def test_scales_and_units_reach_the_page(found):
     assert units == {"Grad-CAM, IR": "logits", "RISE": "mean probability", "mine": ""}
 
 
+CURVE = jaxsal.Curve(np.linspace(0, 1, 3), np.ones(3), np.float32(1))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -73,7 +76,7 @@ def test_scales_and_units_reach_the_page(found):
         (dict(saliency={}), "`saliency` must hold at least one map; got none"),
         (dict(saliency=SALIENCY[:3]), "`saliency` must divide the clip's 4 frames; got 3"),
         (dict(saliency=np.full_like(SALIENCY, np.inf)), "`saliency` must be finite"),
-        (dict(curves={"SIDU": ()}), r"`curves` must be of the maps \['saliency'\]; got 'SIDU'"),
+        (dict(curves={"SIDU": (CURVE, CURVE)}), r"`curves` must be of the maps \['saliency'\]; got 'SIDU'"),
         (dict(score_fn=CLASSIFIER, classes=("a",)), "`classes` must name 4 classes; got 1"),
         (dict(scale="jet"), r"`scale` must be one of \('steps', 'limits', 'clip', 'map'\); got 'jet'"),
         (dict(score_fn=CLASSIFIER, target=4), "`target` must be a class from 0 to 3; got 4"),

@@ -70,5 +70,5 @@ def test_messages():
         saliency_map(LOGIT, CLIP, method=options(stride=(3, 1, 1)))
     with pytest.raises(ValueError, match="`method` must be one of .*; got 'oclusion'. Did you mean 'occlusion'"):
         saliency_map(LOGIT, CLIP, method="oclusion")
-    with pytest.raises(TypeError, match="`method` must be a name or options of a method; got 3"):
+    with pytest.raises(TypeError, match="`method` must be .*; got 3"):
         saliency_map(LOGIT, CLIP, method=3)
