@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.extras import check_installed
+from jaxsal.core.spread import spread
 from jaxsal.core.types import SaliencyMap
 from jaxsal.drawing.colours import Bar, map_bar
 from jaxsal.drawing.pictures import Pictures, overlay
@@ -45,7 +46,7 @@ def draw_frames(
     from matplotlib.figure import Figure
 
     length, height, width, _ = next(iter(rows.values())).shape
-    shown = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int).tolist()
+    shown = spread(length, num_frames)
     size = _INCHES * len(shown) * width / height + 2, _INCHES * len(rows) + 0.5
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(rows), len(shown) + 1, squeeze=False, width_ratios=[*[1.0] * len(shown), 0.08])

@@ -8,6 +8,7 @@ from jaxtyping import UInt8
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.files import write_atomically
+from jaxsal.core.spread import spread
 from jaxsal.core.types import Clip, SaliencyMap
 from jaxsal.drawing.canvas import GAP, LINE, Canvas, text_width, write_animation
 from jaxsal.drawing.colours import COLORMAPS, DEFAULT_COLORMAP, DEFAULT_OPACITY, Bar, map_bar, to_bytes
@@ -106,7 +107,7 @@ def save_strip(
     length, size, bars = _check_rows(rows, bars, scale)
     labels = _check_labels(labels, length)
     check_positive("num_frames", num_frames)
-    numbers = np.linspace(0, length - 1, min(num_frames, length)).round().astype(int).tolist()
+    numbers = spread(length, num_frames)
     left = text_width(["frame", *rows, *(bar.unit for bar in bars.values())]) + 2 * GAP
     right, top = left + len(numbers) * (size[0] + GAP), (2 if title else 1) * LINE
     bar_width = LINE + text_width(text for bar in bars.values() for text in bar.ends) + GAP if bars else 0

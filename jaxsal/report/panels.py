@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.controls import is_control
+from jaxsal.core.spread import spread
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.datasets.records import FUSED, SPECTRA
@@ -230,8 +231,7 @@ def scenes_of(
       excerpts: As of `panels_of`.
     """
     chosen = group_by_scene(explanations)
-    places = np.linspace(0, len(chosen) - 1, min(num_scenes, len(chosen))).round().astype(int)
-    return [_scene(chosen[place], classes, excerpts) for place in places]
+    return [_scene(chosen[place], classes, excerpts) for place in spread(len(chosen), num_scenes)]
 
 
 def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation]]:

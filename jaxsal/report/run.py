@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.sealed import read_json
+from jaxsal.core.spread import spread
 from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.drawing.recording import Excerpts
 from jaxsal.evaluation.explain import FOLDER
@@ -130,7 +131,7 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
     title = f"Report of {run.folder.resolve().name}"
     shown, strip, own = run.explanations, "", run.windows
     if own is not None:
-        numbers = own.spread(num_scenes)
+        numbers = spread(len(own.names), num_scenes)
         shown = [own.read(name) for number in numbers for name in own.names[number]]
         strip = fill_strip(own.timeline, run.explanations, numbers)
     scenes = scenes_of(shown, run.classes, num_scenes=num_scenes, excerpts=run.excerpts)

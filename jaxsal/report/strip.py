@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsal.core.spread import spread
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.timeline import Timeline
 from jaxsal.report.page import fill
@@ -25,7 +26,7 @@ def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, A
     times, frames = windows.times[main], windows.frames[main]
     places = frames if times is None else times
     step = float(np.median(np.diff(places))) if len(places) > 1 else 1.0
-    chosen = np.unique(np.linspace(0, len(places) - 1, MOST_PLACES).round().astype(int))
+    chosen = spread(len(places), MOST_PLACES)
     tracks = {
         timeline.spectrum: {
             kind: {name: _floats(values[chosen]) for name, values in lines.items()}

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.drawing.recording import Excerpts
@@ -28,11 +26,6 @@ class WindowRun(NamedTuple):
     timeline: Mapping[str, Any]
     read: Callable[[str], Explanation]
     names: Sequence[Sequence[str]]
-
-    def spread(self, count: int) -> list[int]:
-        """Numbers of some windows, evenly spread over all."""
-        places = np.linspace(0, len(self.names) - 1, min(count, len(self.names)))
-        return places.round().astype(int).tolist()
 
 
 def window_run(

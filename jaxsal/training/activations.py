@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxsal.core.spread import spread
 from jaxsal.datasets.pipeline import ClipSource
 from jaxsal.training.checkpoint import Variables
 from jaxsal.training.networks import NetworkSpec
@@ -28,12 +29,12 @@ def activation_quantile(
     """
     if not 0 <= quantile <= 1:
         raise ValueError(f"`quantile` must be in [0, 1]; got {quantile}.")
-    total = len(clips.clip_set.records)
-    numbers = np.unique(np.linspace(0, total - 1, num_clips).round().astype(int))
     start = (spec.size - spec.crop) // 2
     cut = slice(start, start + spec.crop)
     respond = jax.jit(partial(_respond, spec))
-    values = [respond(variables, clips.clip(number)[:, cut, cut]) for number in numbers.tolist()]
+    values = [
+        respond(variables, clips.clip(number)[:, cut, cut]) for number in spread(len(clips.clip_set.records), num_clips)
+    ]
     return float(np.quantile(np.asarray(values), quantile))
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
+from jaxsal.core.spread import spread
 from jaxsal.datasets.recordings.doubts import doubts_of_pair
 from jaxsal.datasets.recordings.excerpt import Excerpt, take
 from jaxsal.datasets.recordings.moments import Moment
@@ -141,8 +142,8 @@ def _with_range(reading: Reading, recording: Recording, frames: Int[np.ndarray, 
     """A reading whose value range is one of numbers: "auto" is worked out once, for all windows alike."""
     if reading.value_range != "auto":
         return reading
-    sampled = np.unique(np.linspace(0, len(frames) - 1, _SAMPLED).round().astype(int))
-    return dataclasses.replace(reading, value_range=recording.percentiles(frames[sampled].tolist()))
+    sampled = frames[spread(len(frames), _SAMPLED)].tolist()
+    return dataclasses.replace(reading, value_range=recording.percentiles(sampled))
 
 
 def _range_notes(asked: Mapping[str, Reading], readings: Mapping[str, Reading], paths: Mapping[str, Path]) -> list[str]:
