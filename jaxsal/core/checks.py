@@ -24,9 +24,7 @@ def check_choice(name: str, value: object, choices: tuple[Any, ...]) -> None:
 
 
 def check_layer(layer: str | None) -> None:
-    """Raises TypeError or ValueError unless a layer is a path of modules, or None."""
-    if layer is not None and not isinstance(layer, str):
-        raise TypeError(f"`layer` must be a path of modules, such as layer3.conv1; got {layer!r}.")
+    """Raises ValueError unless a layer is a path of modules, or None."""
     if layer is not None and not all(layer.split(".")):
         raise ValueError(f"`layer` must be a path of modules, such as layer3.conv1; got {layer!r}.")
 

@@ -200,8 +200,6 @@ class Sources:
           >>> jaxsal.rise(jax.random.key(1), colours, clip, "green", num_masks=8).shape
           (2, 4, 4)
         """
-        if not callable(function):
-            raise TypeError(f"`function` must map clips to scores; got {type(function).__name__}.")
         check_positive("num_classes", num_classes)
         whole = Callback(function, num_classes)
         return cls._made(None, None, whole, (), mean, std, frames_per_mask, scores, classes)

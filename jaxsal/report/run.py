@@ -89,7 +89,7 @@ def read_run(run: str | Path) -> Run:
     explanations = [read(store, place, options) for place in places]
     ours = sum(len(place.cells) for place in places) + made_by.pop("further_results", 0)
     count = sum(number for (kind, _), number in store.counts().items() if kind == "result")
-    return Run(folder, made_by, explanations, max(count - ours, 0), windows, excerpts)
+    return Run(folder, made_by, explanations, count - ours, windows, excerpts)
 
 
 def _read_run_json(folder: Path) -> dict[str, Any]:
