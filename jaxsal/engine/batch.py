@@ -134,6 +134,10 @@ class Batch:
             self.count(len(self.originals))
         return self._activations[kind]
 
+    def split_at(self, layer: str | None) -> SplitCallable | None:
+        """The classifier looked at in a layer, taken apart for `each`; None for `score_fn` as it is."""
+        return None if layer is None else split_callable(looked_at(self.score_fn, layer))
+
     @property
     def parts(self) -> PyTree | None:
         """The activations under the classifier's own normalisation, if they are known already."""

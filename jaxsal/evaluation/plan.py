@@ -7,6 +7,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.store import Store
+from jaxsal.saliency.method import OWN
 
 
 class Task(NamedTuple):
@@ -138,7 +139,9 @@ def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task
         seen = kept or len(cells) < len(at_once) or any(case.name in clips for clips in held.values())
         untouched = not seen or any(cell.kind.needs_parts for cell in sets) or not direct.isdisjoint(cells)
         own = [group.cells[number] for number in direct.intersection(cells)]
-        passes += sum(cell.kind.extra_passes(cell.options) for cell in (*sets, *own))
+        made = [*sets, *own]
+        passes += sum(cell.kind.extra_passes(cell.options) for cell in made)
+        passes += len({cell.kind.activations(cell.options) for cell in made} - {OWN})
         todo = bool(cells or scores or (keep_clips and not kept))
         yield Task(group, case, cells, scores, todo, passes + len(ends - known) + untouched if todo else 0)
 

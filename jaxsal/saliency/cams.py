@@ -11,7 +11,7 @@ from jaxsal.engine.batch import Batch
 from jaxsal.recipes import METHODS
 from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import cam_maps
-from jaxsal.saliency.method import Method
+from jaxsal.saliency.method import Method, of_layer
 from jaxsal.saliency.targets import Targets
 
 Activations = Float[Array, "t h w d"]
@@ -53,10 +53,7 @@ def _method(name: str, evidence: Callable[..., Array]) -> Method:
     def maps(batch: Batch, targets: Targets, options: Any, seed: int) -> Maps:
         return cam_maps(batch, targets, evidence, options)
 
-    def extra(options: Any) -> int:
-        return int(options.layer is not None)
-
-    return Method(name, METHODS[name], maps=maps, extra_passes=extra, needs_parts=True, seeded=False)
+    return Method(name, METHODS[name], maps=maps, activations=of_layer, needs_parts=True, seeded=False)
 
 
 HIRESCAM, LAYERCAM, GRADCAMPP = (

@@ -8,16 +8,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import Static, head_of, join_callable, split_callable
+from jaxsal.core.callables import Static, head_of, join_callable
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import own_kind, target_scores
-from jaxsal.engine.inputs import looked_at
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
 from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
-from jaxsal.saliency.targets import Kind, Targets, explain_targets, labels_of
+from jaxsal.saliency.targets import Kind, Targets, as_targets, explain_targets, labels_of
 
 
 @check_kinds
@@ -82,11 +81,7 @@ def gradcam(
     options = chosen_options("gradcam", recipe, locals())
     batch = prepare(classifier, [clip], name="classifier")
     batch.check_parts("gradcam", options.layer)
-    explained = batch.target(target)
-    if explained is None or isinstance(explained, str) or callable(explained):
-        maps = gradcam_maps(batch, explained, options)
-    else:
-        maps = gradcam_maps(batch, [explained], options)
+    maps = gradcam_maps(batch, as_targets(batch.target(target)), options)
     batch.check_logits()
     return batch.by_spectrum(maps.reshape(maps.shape[1:]))
 
@@ -129,12 +124,9 @@ def cam_maps(
     """
     labels, kind = labels_of(targets, batch.size)
     static = batch.shape, per_frame, kind, own_kind(batch.score_fn), options, evidence
-    if options.layer is not None:
-        split = split_callable(looked_at(batch.score_fn, options.layer))
-        batch.count(len(batch.originals))
-        return batch.each(_maps_each, None, labels, static=static, split=split)[0]
-    maps, parts = batch.each(_maps_each, batch.parts, labels, static=static)
-    if batch.parts is None:  # one program gives all, which a small network would notice
+    known = batch.parts if options.layer is None else batch.activations(layer=options.layer)
+    maps, parts = batch.each(_maps_each, known, labels, static=static, split=batch.split_at(options.layer))
+    if parts is not None:  # one program gives all, which a small network would notice
         batch.learn_parts(*parts)
     return maps
 

@@ -14,6 +14,14 @@ from jaxsal.engine.requests import Request, Scores
 from jaxsal.saliency.controls import Maps, Shape, Subjects
 from jaxsal.saliency.targets import Targets
 
+OWN = None, None
+"""The activations that enter the head, under the classifier's own normalisation."""
+
+
+def of_layer(options: Any) -> tuple[None, str | None]:
+    """The activations of the layer that the options name."""
+    return None, options.layer
+
 
 @dataclass(frozen=True)
 class Method:
@@ -34,7 +42,9 @@ class Method:
       restored: (those arrays, options, (T', H, W), seed) to the family.
       scores_of: The method whose scores it reads, if not its own.
       read_options: Options that change what is read out, not the scores.
-      extra_passes: (options) to forward passes of a clip beside its own and those of its masks.
+      activations: (options) to the normalisation and the layer of the activations that it reads, as of
+        `Batch.activations`. Those of the clip's own pass are (None, None); others take a pass, which methods share.
+      extra_passes: (options) to forward passes of a clip beside its own and those of its masks and activations.
       needs_parts: Whether the classifier must have features and a head.
       seeded: Whether maps depend on the seed.
     """
@@ -51,6 +61,7 @@ class Method:
     restored: Callable[[Mapping[str, np.ndarray], Any, Shape, int], MaskFamily] | None = None
     scores_of: str = ""
     read_options: tuple[str, ...] = ()
+    activations: Callable[[Any], tuple[str | None, str | None]] = lambda options: OWN
     extra_passes: Callable[[Any], int] = lambda options: 0
     needs_parts: bool = False
     seeded: bool = True

@@ -15,6 +15,7 @@ from jaxsal.saliency import cams, controls, gradients, kernelshap, occlusion, re
 from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.method import Method as Method
+from jaxsal.saliency.method import of_layer
 from jaxsal.saliency.targets import Targets
 
 
@@ -45,7 +46,7 @@ _SIDU = Method(
     stored=sidu.stored,
     restored=sidu.restored,
     read_options=sidu.READ_OUT,
-    extra_passes=lambda options: int(options.feature_normalization == "minmax" or options.layer is not None),
+    activations=sidu.activations_read,
     needs_parts=True,
     seeded=False,
 )
@@ -53,7 +54,7 @@ _GRADCAM = Method(
     "gradcam",
     "Grad-CAM",
     maps=_gradcam,
-    extra_passes=lambda options: int(options.layer is not None),
+    activations=of_layer,
     needs_parts=True,
     seeded=False,
 )

@@ -16,6 +16,7 @@ from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.requests import score_requests
 from jaxsal.recipes import ChunkSize, RecipeName, resolve_options
 from jaxsal.saliency.methods import METHODS
+from jaxsal.saliency.targets import as_targets
 
 
 @check_kinds
@@ -71,8 +72,7 @@ def saliency_map(
     explained: Any = batch.target(target)
     batch.check_logits()
     if kind.maps is not None:
-        wanted = explained if explained is None or isinstance(explained, str) or callable(explained) else [explained]
-        maps = kind.maps(batch, wanted, options, seed)
+        maps = kind.maps(batch, as_targets(explained), options, seed)
         return batch.by_spectrum(maps.reshape(maps.shape[1:]))
     report = as_progress(progress, kind.title, "masks")
     assert kind.masks is not None

@@ -8,16 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from jaxsal.core.callables import Static, head_of, join_callable, split_callable
+from jaxsal.core.callables import Static, head_of, join_callable
 from jaxsal.core.types import AnyArray, ClipTree
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import own_kind, target_scores
-from jaxsal.engine.inputs import looked_at
 from jaxsal.engine.resample import resample
 from jaxsal.recipes import METHODS, Alignment, ScoreKind
 from jaxsal.recipes.further import ReciproCamOptions
 from jaxsal.saliency.controls import Maps
-from jaxsal.saliency.method import Method
+from jaxsal.saliency.method import Method, of_layer
 from jaxsal.saliency.targets import Kind, Targets, explain_targets, labels_of
 
 _CHUNK = 32
@@ -34,8 +33,8 @@ def reciprocam_maps(batch: Batch, targets: Targets, options: ReciproCamOptions, 
     """
     labels, kind = labels_of(targets, batch.size)
     static = batch.shape, kind, own_kind(batch.score_fn), options.alignment
-    split = None if options.layer is None else split_callable(looked_at(batch.score_fn, options.layer))
-    return batch.each(_maps_each, batch.activations(layer=options.layer), labels, static=static, split=split)
+    split, activations = batch.split_at(options.layer), batch.activations(layer=options.layer)
+    return batch.each(_maps_each, activations, labels, static=static, split=split)
 
 
 @partial(jax.jit, static_argnums=(4, 5, 6, 7, 8))
@@ -86,7 +85,7 @@ METHOD = Method(
     "reciprocam",
     METHODS["reciprocam"],
     maps=reciprocam_maps,
-    extra_passes=lambda options: int(options.layer is not None),
+    activations=of_layer,
     needs_parts=True,
     seeded=False,
 )

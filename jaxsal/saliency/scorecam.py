@@ -17,7 +17,7 @@ from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import in_all_channels
 from jaxsal.recipes import METHODS, Alignment
 from jaxsal.recipes.further import ScoreCamOptions
-from jaxsal.saliency.method import Method
+from jaxsal.saliency.method import Method, of_layer
 from jaxsal.saliency.readout import explained_scores
 
 
@@ -111,7 +111,7 @@ METHOD = Method(
     stored=stored,
     restored=restored,
     read_options=("scores",),
-    extra_passes=lambda options: int(options.layer is not None),
+    activations=of_layer,
     needs_parts=True,
     seeded=False,
 )

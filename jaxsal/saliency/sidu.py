@@ -123,8 +123,7 @@ def sidu_scores(
 
 def masks(batch: Batch, options: SiduOptions, shape: tuple[int, ...], seed: int = 0) -> tuple[Families, list[Request]]:
     """The masks of the channels of every clip, a family each, and which of them to score."""
-    normalization = "minmax" if options.feature_normalization == "minmax" else None
-    found = batch.activations(normalization, options.layer)
+    found = batch.activations(*activations_read(options))
     activations = in_all_channels(found, batch.spectra)
     leaves, threshold = jax.tree.leaves(activations), float(options.threshold)
     like = ActivationMasks(jax.tree.map(lambda one: one[0], activations), threshold, shape[-3:], options.alignment)
@@ -135,6 +134,11 @@ def masks(batch: Batch, options: SiduOptions, shape: tuple[int, ...], seed: int 
         return families, [Request(number, number, every) for number in numbers]
     bits = np.asarray(pack_masks(activations, threshold))
     return families, [Request(number, number, *_distinct(bits[number])) for number in numbers]
+
+
+def activations_read(options: SiduOptions) -> tuple[str | None, str | None]:
+    """The normalisation and the layer of the activations that are read, as of `Batch.activations`."""
+    return "minmax" if options.feature_normalization == "minmax" else None, options.layer
 
 
 def stored(family: ActivationMasks) -> dict[str, np.ndarray]:

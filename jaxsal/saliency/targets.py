@@ -1,7 +1,7 @@
 """The targets of several clips inside a compiled program: one class each, every class, a contrast, a function."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +19,21 @@ Kind = Literal["given", "all"] | LogitFn | None
 """The part of `Targets` that a program is made for."""
 
 
+def as_targets(target: Any) -> Targets:
+    """The targets of a batch of one clip: its class or contrast alone, or what holds for every clip as it is."""
+    return target if _for_all(target) else [target]
+
+
+def _for_all(targets: Any) -> bool:
+    return targets is None or isinstance(targets, str) or callable(targets)
+
+
 def labels_of(targets: Targets, size: int) -> tuple[Int[AnyArray, "B *two"], Kind]:
     """The classes of B clips by number, filling ones among them, two each for contrasts; and the kind of target."""
-    if targets is None or isinstance(targets, str) or callable(targets):
-        return np.zeros(size, np.int32), targets
-    filled: list[Any] = [*targets, *[targets[-1]] * (size - len(targets))]
+    if _for_all(targets):
+        return np.zeros(size, np.int32), cast(Kind, targets)
+    given = cast(Sequence[Any], targets)
+    filled: list[Any] = [*given, *[given[-1]] * (size - len(given))]
     if any(isinstance(target, jax.core.Tracer) for target in filled):
         return jnp.stack(filled).astype(jnp.int32), "given"
     return np.asarray(filled, np.int32), "given"

@@ -9,8 +9,9 @@ from flax import nnx
 
 from jaxsal import Classifier, explain, gradcam, sidu
 from jaxsal.evaluation.cells import Case
-from jaxsal.evaluation.explain import explaining_groups
+from jaxsal.evaluation.explain import explain_all, explaining_groups
 from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.plan import make_plan
 from jaxsal.models import TwoStream
 
 KEY = jax.random.key(0)
@@ -59,6 +60,17 @@ def test_a_layer_is_an_option_of_the_methods(two):
     np.testing.assert_allclose(found.maps["SIDU"], sidu(there, CLIP), rtol=1e-5)
     whole = classifier_of(nn.Sequential([nn.Dense(2), lambda a: a.mean((1, 2, 3))]))
     assert list(explain(whole, CLIP, layer="layers_0", num_masks=4, **options).maps) == ["Grad-CAM", "RISE", "SIDU"]
+
+
+def test_methods_of_one_layer_share_its_pass(two, passes):
+    """Curves of two steps take none: passes are of the clip, of its layer, and of the clip replaced in two ways."""
+    for methods in (("gradcam",), ("gradcam", "hirescam", "layercam", "reciprocam")):
+        options = ExplainOptions(method=methods, layer="first", controls=(), num_steps=2)
+        case = Case("clip", "TV", 0, lambda: CLIP)
+        passes.clear()
+        explain_all(two, [case], options)
+        plan, _ = make_plan(explaining_groups(two, CLIP.shape, [case], options), None, keep_clips=True)
+        assert sum(passes) == plan.passes == 4
 
 
 def test_results_of_another_layer_are_others(two):
