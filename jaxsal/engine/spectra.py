@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 from jaxsal.core.types import AnyArray
 
@@ -67,3 +67,18 @@ def in_all_channels(activations: PyTree, spectra: Sequence[str]) -> PyTree:
         return jnp.pad(part, [*[(0, 0)] * (part.ndim - 1), others], constant_values=-np.inf)
 
     return tuple(pad(number, part) for number, part in enumerate(parts))
+
+
+def from_rows(
+    rows: Shaped[np.ndarray, "d n"], positions: Int[np.ndarray, "S 3"], *, of_scene: bool
+) -> Shaped[np.ndarray, "t h w d"] | tuple[Shaped[np.ndarray, "_ _ _ d"], ...]:
+    """Activations from a row for each channel, which has the (t, h, w) of one spectrum after the other.
+
+    Args:
+      rows: The channels.
+      positions: (t, h, w) of every spectrum.
+      of_scene: Whether they become a tuple, one for each spectrum.
+    """
+    columns = np.split(rows.T, np.cumsum(positions.prod(axis=1))[:-1])
+    parts = tuple(own.reshape(*at, -1) for own, at in zip(columns, positions.tolist(), strict=True))
+    return parts if of_scene else parts[0]

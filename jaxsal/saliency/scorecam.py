@@ -7,14 +7,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
 from jaxsal.core.types import Target
 from jaxsal.engine.batch import REPLACED, Batch
 from jaxsal.engine.masks import Families
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.resample import resample
-from jaxsal.engine.spectra import in_all_channels
+from jaxsal.engine.spectra import from_rows, in_all_channels
 from jaxsal.recipes import METHODS, Alignment
 from jaxsal.recipes.further import ScoreCamOptions
 from jaxsal.saliency.method import Method, of_layer
@@ -77,10 +77,8 @@ def restored(
     arrays: Mapping[str, np.ndarray], options: ScoreCamOptions, shape: tuple[int, ...], seed: int
 ) -> ChannelMasks:
     """The masks from what `stored` gave."""
-    positions = arrays["positions"]
-    parts = np.split(arrays["masks"].T, np.cumsum(positions.prod(axis=1))[:-1])
-    activations: PyTree = tuple(own.reshape(*at, -1) for own, at in zip(parts, positions.tolist(), strict=True))
-    return ChannelMasks(activations if len(shape) == 4 else activations[0], shape[-3:], options.alignment)
+    activations = from_rows(arrays["masks"], arrays["positions"], of_scene=len(shape) == 4)
+    return ChannelMasks(activations, shape[-3:], options.alignment)
 
 
 def scorecam_map(scores: Scores, target: Target, options: ScoreCamOptions) -> Float[Array, "*K_S Tm H W"]:

@@ -19,7 +19,7 @@ from jaxsal.engine.class_scores import class_scores, of_classifier, predicted_cl
 from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
-from jaxsal.engine.spectra import in_all_channels
+from jaxsal.engine.spectra import from_rows, in_all_channels
 from jaxsal.recipes import Alignment, ChunkSize, RecipeName, ScoreKind, SiduOptions, chosen_options
 
 READ_OUT = ("kernel_width", "scores")
@@ -157,11 +157,9 @@ def restored(
 ) -> ActivationMasks:
     """The masks from what `stored` gave."""
     positions = np.atleast_2d(arrays["positions"])
-    sizes = positions.prod(axis=1)
-    bits = np.unpackbits(arrays["masks"], axis=1, count=int(sizes.sum())).astype(np.float32)
-    columns = np.split(bits.T, np.cumsum(sizes)[:-1])
-    parts = tuple(jax.device_put(own.reshape(*at, -1)) for own, at in zip(columns, positions.tolist(), strict=True))
-    return ActivationMasks(parts if len(shape) == 4 else parts[0], 0.5, shape[-3:], options.alignment)
+    bits = np.unpackbits(arrays["masks"], axis=1, count=int(positions.prod(axis=1).sum())).astype(np.float32)
+    parts = jax.device_put(from_rows(bits, positions, of_scene=len(shape) == 4))
+    return ActivationMasks(parts, 0.5, shape[-3:], options.alignment)
 
 
 @jax.jit
