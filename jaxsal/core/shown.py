@@ -1,6 +1,7 @@
 """Numbers and lists as short texts, for what a notebook or a shell shows of an object."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import jax
@@ -27,6 +28,11 @@ def listed(names: Sequence[str], most: int = 8) -> str:
 def number_text(value: object) -> str:
     """A number with three digits; what stands for it inside of a program that is traced."""
     return str(value) if isinstance(value, jax.core.Tracer) else f"{float(np.asarray(value)):.3g}"
+
+
+def rounded(values: Iterable[float], digits: int) -> list[float | None]:
+    """Numbers with so many digits, for tables and JSON; None in the place of NaN."""
+    return [None if math.isnan(value) else float(f"{value:.{digits}g}") for value in map(float, values)]
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from jaxsal.core.controls import is_control
+from jaxsal.core.shown import rounded
 from jaxsal.datasets.recordings.windows import Span
 from jaxsal.drawing.colours import map_limits
 from jaxsal.evaluation.explanation import Explanation
@@ -15,6 +16,7 @@ from jaxsal.evaluation.views import map_unit, scene_limits
 from jaxsal.training.windows import Window, Windows
 
 MOST_CLASSES = 5
+_DIGITS = 6
 
 
 class WindowResult(NamedTuple):
@@ -59,12 +61,10 @@ class Timeline(NamedTuple):
         columns = {f"probability of {name}": values for name, values in self.probabilities.items()}
         columns |= {f"energy of {method}": values for method, values in self.energies.items()}
         seconds: dict[str, Any] = {} if self.times is None else dict(seconds=self.times)
-        body = zip(self.frames.tolist(), *(_cells(values) for values in (seconds | columns).values()), strict=True)
+        body = zip(
+            self.frames.tolist(), *(rounded(values, _DIGITS) for values in (seconds | columns).values()), strict=True
+        )
         return [["frame", *seconds, *columns], *map(list, body)]
-
-
-def _cells(values: Float[np.ndarray, " L"]) -> list[float | None]:
-    return [None if np.isnan(value) else float(f"{value:.6g}") for value in values.tolist()]
 
 
 def window_result(window: Window, place: Place, explanation: Explanation) -> WindowResult:

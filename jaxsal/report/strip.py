@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from jaxsal.core.shown import rounded
 from jaxsal.core.spread import spread
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.timeline import Timeline
@@ -15,6 +16,7 @@ from jaxsal.training.windows import Windows
 MOST_PLACES = 400
 """Moments of a line; more would not be seen."""
 _GUESSES = 3
+_DIGITS = 5
 
 
 def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, Any]:
@@ -29,7 +31,7 @@ def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, A
     chosen = spread(len(places), MOST_PLACES)
     tracks = {
         timeline.spectrum: {
-            kind: {name: _floats(values[chosen]) for name, values in lines.items()}
+            kind: {name: rounded(values[chosen], _DIGITS) for name, values in lines.items()}
             for kind, lines in (("probabilities", timeline.probabilities), ("energies", timeline.energies))
         }
         for timeline in timelines
@@ -39,12 +41,12 @@ def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, A
             start=w.start,
             stop=w.stop,
             place=w.place,
-            ends=_floats([places[w.span.start], places[w.span.stop - 1] + step]),
+            ends=rounded([places[w.span.start], places[w.span.stop - 1] + step], _DIGITS),
         )
         for w in windows.windows
     ]
     axis = "frame" if times is None else "seconds"
-    return dict(axis=axis, places=_floats(places[chosen]), windows=own, tracks=tracks)
+    return dict(axis=axis, places=rounded(places[chosen], _DIGITS), windows=own, tracks=tracks)
 
 
 def fill_strip(values: Mapping[str, Any], explanations: Sequence[Explanation], shown: Sequence[int]) -> str:
@@ -72,8 +74,3 @@ def fill_strip(values: Mapping[str, Any], explanations: Sequence[Explanation], s
 def place_of(explanation: Explanation) -> str:
     """Start and stop of the window, as its name has them."""
     return "-".join(explanation.name.split("-")[-3:-1])
-
-
-def _floats(values: Any) -> list[float | None]:
-    """Numbers with five digits; None where there is none."""
-    return [None if np.isnan(value) else float(f"{value:.5g}") for value in np.asarray(values, np.float64).tolist()]
