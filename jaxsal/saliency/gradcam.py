@@ -15,7 +15,8 @@ from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import own_kind, target_scores
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
-from jaxsal.recipes import Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
+from jaxsal.recipes import METHODS, Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
+from jaxsal.saliency.method import Method, of_layer
 from jaxsal.saliency.targets import Kind, Targets, as_targets, explain_targets, labels_of
 
 
@@ -168,3 +169,13 @@ def _maps_each(
         return explain_targets(explain_target, logits, label, targets, scores), parts
 
     return jax.vmap(explain)(clips, activations, jnp.asarray(labels))
+
+
+METHOD = Method(
+    "gradcam",
+    METHODS["gradcam"],
+    maps=lambda batch, targets, options, seed: gradcam_maps(batch, targets, options),
+    activations=of_layer,
+    needs_parts=True,
+    seeded=False,
+)

@@ -5,22 +5,11 @@ A method either gives maps of a batch of clips at once (`maps`: gradients), or n
 measured beside them for comparison, see `jaxsal.saliency.controls`.
 """
 
-import dataclasses
-
 from jaxsal import recipes
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
-from jaxsal.engine.batch import Batch
-from jaxsal.saliency import cams, controls, gradients, kernelshap, occlusion, reciprocam, rise, scorecam, sidu
-from jaxsal.saliency.controls import Maps
-from jaxsal.saliency.gradcam import gradcam_maps
+from jaxsal.saliency import cams, controls, gradcam, gradients, kernelshap, occlusion, reciprocam, rise, scorecam, sidu
 from jaxsal.saliency.method import Method as Method
-from jaxsal.saliency.method import of_layer
-from jaxsal.saliency.targets import Targets
-
-
-def _gradcam(batch: Batch, targets: Targets, options: recipes.GradCamOptions, seed: int) -> Maps:
-    return gradcam_maps(batch, targets, options)
 
 
 def _other(method: Method) -> Method:
@@ -28,39 +17,8 @@ def _other(method: Method) -> Method:
     return Method(other_name(method.name), control_title("other", method.title), control=controls.other, of=method.name)
 
 
-_RISE = Method(
-    "rise",
-    "RISE",
-    masks=rise.masks,
-    num_masks=lambda options, shape, channels: options.num_masks,
-    read_out=rise.read_out,
-    restored=rise.restored,
-    read_options=rise.READ_OUT,
-)
-_SIDU = Method(
-    "sidu",
-    "SIDU",
-    masks=sidu.masks,
-    num_masks=lambda options, shape, channels: channels,
-    read_out=sidu.sidu_map,
-    stored=sidu.stored,
-    restored=sidu.restored,
-    read_options=sidu.READ_OUT,
-    activations=sidu.activations_read,
-    needs_parts=True,
-    seeded=False,
-)
-_GRADCAM = Method(
-    "gradcam",
-    "Grad-CAM",
-    maps=_gradcam,
-    activations=of_layer,
-    needs_parts=True,
-    seeded=False,
-)
-_RIDGE = dataclasses.replace(_RISE, name="ridge", title=recipes.METHODS["ridge"], scores_of="rise")
 _EXPLAINING = (
-    *(_GRADCAM, _RISE, _SIDU, _RIDGE),
+    *(gradcam.METHOD, rise.METHOD, sidu.METHOD, rise.RIDGE),
     *(kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD),
     *(cams.HIRESCAM, cams.LAYERCAM, cams.GRADCAMPP, reciprocam.METHOD),
     *(gradients.INTEGRATED, gradients.SMOOTHGRAD),

@@ -1,5 +1,6 @@
 """RISE: random masks, weighted by the classifier's scores of the clip under them."""
 
+import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from jaxsal.engine.inputs import check_batches, check_key
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.recipes import (
+    METHODS,
     Alignment,
     ChunkSize,
     Estimator,
@@ -33,10 +35,8 @@ from jaxsal.recipes import (
 )
 from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger import RiseLedger, rise_family
+from jaxsal.saliency.method import Method
 from jaxsal.saliency.readout import read_ledger, rise_map
-
-READ_OUT = ("num_masks", "estimator", "scores")
-"""Options that change what is read out of the scores, not the scores."""
 
 
 @check_kinds
@@ -238,3 +238,16 @@ def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Arra
     """The map of a class, the predicted one if None, or of every class for "all", from the first N masks."""
     used = min(options.num_masks, len(scores.ids))
     return read_ledger(rise_map, scores, used, target, options.estimator, options.scores)
+
+
+METHOD = Method(
+    "rise",
+    METHODS["rise"],
+    masks=masks,
+    num_masks=lambda options, shape, channels: options.num_masks,
+    read_out=read_out,
+    restored=restored,
+    read_options=("num_masks", "estimator", "scores"),
+)
+RIDGE = dataclasses.replace(METHOD, name="ridge", title=METHODS["ridge"], scores_of="rise")
+"""RISE's scores, read by a regression, see `jaxsal.saliency.regression`."""

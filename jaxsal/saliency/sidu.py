@@ -20,10 +20,8 @@ from jaxsal.engine.inputs import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
 from jaxsal.engine.spectra import from_rows, in_all_channels
-from jaxsal.recipes import Alignment, ChunkSize, RecipeName, ScoreKind, SiduOptions, chosen_options
-
-READ_OUT = ("kernel_width", "scores")
-"""Options that change what is read out of the scores, not the scores."""
+from jaxsal.recipes import METHODS, Alignment, ChunkSize, RecipeName, ScoreKind, SiduOptions, chosen_options
+from jaxsal.saliency.method import Method
 
 
 @check_kinds
@@ -230,3 +228,18 @@ def _read_out(
     weights = similarity_difference(explained[0], explained[1:], kernel_width) * unique[:, None]
     maps = masks.weighted_sum(weights) / (0.5 * masks.num_masks)
     return maps if target == "all" else maps[0]
+
+
+METHOD = Method(
+    "sidu",
+    METHODS["sidu"],
+    masks=masks,
+    num_masks=lambda options, shape, channels: channels,
+    read_out=sidu_map,
+    stored=stored,
+    restored=restored,
+    read_options=("kernel_width", "scores"),
+    activations=activations_read,
+    needs_parts=True,
+    seeded=False,
+)
