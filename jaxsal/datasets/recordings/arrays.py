@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxsal.core.arrays import parse_npy
+from jaxsal.core.arrays import parse_npy, read_entry
 from jaxsal.core.limits import UNPACKED, TooLargeError, check_limit
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
 from jaxsal.datasets.recordings.values import FULL_RANGES
@@ -51,7 +51,7 @@ def _load(path: Path, pattern: str | None) -> tuple[np.ndarray, np.ndarray | Non
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
             check_limit(UNPACKED, path, sum(e.file_size for e in entries if e.compress_type != zipfile.ZIP_STORED))
-            arrays = {entry.filename.removesuffix(".npy"): parse_npy(archive.read(entry)) for entry in entries}
+            arrays = {entry.filename.removesuffix(".npy"): parse_npy(read_entry(archive, entry)) for entry in entries}
     except TooLargeError:
         raise
     except Exception as error:  # zipfile and NumPy raise many kinds for files of others

@@ -12,6 +12,8 @@ import numpy as np
 
 from jaxsal.datasets.recordings.pictures import IMAGE_SUFFIXES, count_pictures, read_picture
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
+from jaxsal.datasets.recordings.tiff import is_tiff
+from jaxsal.datasets.recordings.unfit import reading_pictures
 from jaxsal.datasets.recordings.values import FULL_RANGES
 
 _PAGED = (".tif", ".tiff", ".webp", ".gif", ".apng")
@@ -90,10 +92,10 @@ def _seconds(path: Path, count: int) -> np.ndarray | None:
     """When each picture of an animation is shown, in seconds; None for pages of a TIFF."""
     from PIL import Image
 
-    if path.suffix.lower() in (".tif", ".tiff"):
+    if is_tiff(path):
         return None
     durations = []
-    with Image.open(path) as image:
+    with reading_pictures(path), Image.open(path) as image:
         for page in range(count):
             image.seek(page)
             image.load()

@@ -6,17 +6,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxsal.core.extras import check_installed
-from jaxsal.core.limits import FRAMES, PIXELS, TooLargeError, check_limit
+from jaxsal.core.limits import FRAMES, PIXELS, check_limit
 from jaxsal.datasets.recordings.orientation import Orientation, of_exif
 from jaxsal.datasets.recordings.recording import RawFrame
+from jaxsal.datasets.recordings.tiff import BITS, ORIENTATION, check_bands, count_tiff_pages, is_tiff, read_tiff
+from jaxsal.datasets.recordings.unfit import UnfitError, reading_pictures
 
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".apng", ".avif", ".jp2", ".j2k"),
     *(".pgm", ".ppm", ".pnm", ".pbm", ".pfm", ".tga"),
 )
-_BITS, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES, _PLANES, _EXTRA = 258, 262, 270, 274, 277, 284, 338
-_COLOURS = {2: 3, 5: 4, 6: 3, 8: 3}  # of TIFF's photometric interpretations; the others are grey or a palette
-_ALPHAS = ((1,), (2,))
+_SMALLEST = 14  # bytes of a picture of a GIF, which has the smallest
 
 
 class Picture(NamedTuple):
@@ -35,43 +35,58 @@ def read_picture(path: Path, page: int = 0) -> Picture:
     """Reads one picture of a file and turns it as its tag says.
 
     Raises:
-      ValueError: If it cannot be read, or has bands beyond grey or RGB and an alpha channel.
+      UnfitError: If it cannot be read, or has bands beyond grey or RGB and an alpha channel.
+      TooLargeError: If it announces more pixels than the limit.
       MissingPackageError: If a package that reads its samples as stored is not installed.
     """
+    try:
+        with reading_pictures(path):
+            picture = _read_with_pillow(path, page)
+    except UnfitError:  # among TIFFs are kinds of samples that Pillow does not know
+        if not is_tiff(path):
+            raise
+        picture = None
+    return Picture(*read_tiff(path, page)) if picture is None else picture
+
+
+def _read_with_pillow(path: Path, page: int) -> Picture | None:
+    """A picture of a file; None for a TIFF whose samples Pillow would not keep."""
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            check_limit(PIXELS, path, image.width * image.height)
-            image.seek(page)
-            if image.format == "TIFF":
-                return _read_tiff(path, image, page)
-            orientation = of_exif(image.getexif().get(_ORIENTATION))
-            samples = _deep_colour(path) if _is_deep_colour(image) else _samples(image)
-    except _errors() as error:
-        if path.suffix.lower() in (".tif", ".tiff"):  # kinds of samples that Pillow does not know
-            return _read_tiff(path, None, page)
-        raise ValueError(f"`path` must hold readable images; got {path} ({error}).") from error
+    with Image.open(path) as image:
+        check_limit(PIXELS, path, image.width * image.height)
+        image.seek(page)
+        if image.format == "TIFF":
+            check_bands(path, image.tag_v2)
+            orientation = of_exif(image.tag_v2.get(ORIENTATION))
+            is_kept = max(image.tag_v2.get(BITS, (1,))) <= 8 or image.mode.startswith("I") or image.mode == "F"
+            return Picture(_samples(image), orientation) if is_kept else None  # loading turns the picture
+        orientation = of_exif(image.getexif().get(ORIENTATION))
+        samples = _deep_colour(path) if _is_deep_colour(image) else _samples(image)
     return Picture(np.ascontiguousarray(orientation.apply(samples)), orientation)
 
 
 def count_pictures(path: Path) -> int:
-    """The pictures of a file; 1 where it cannot be read, which reading then says."""
+    """The pictures of a file; 1 where it cannot be read, which reading then says.
+
+    Raises:
+      TooLargeError: If it announces more pictures than the limit.
+      UnfitError: If it announces more pictures than its bytes can hold.
+    """
     from PIL import Image
 
     try:
-        with Image.open(path) as image:
+        with reading_pictures(path), Image.open(path) as image:
             count = int(getattr(image, "n_frames", 1))
-            check_limit(FRAMES, path, count)
-            return count
-    except _errors():
-        return _count_tiff_pages(path) if path.suffix.lower() in (".tif", ".tiff") else 1
-
-
-def _errors() -> tuple[type[Exception], ...]:
-    from PIL import Image, UnidentifiedImageError
-
-    return UnidentifiedImageError, OSError, SyntaxError, EOFError, Image.DecompressionBombError
+    except UnfitError:
+        return count_tiff_pages(path) if is_tiff(path) else 1
+    check_limit(FRAMES, path, count)
+    size = path.stat().st_size
+    if count > 1 and count * _SMALLEST > size:
+        raise UnfitError(
+            f"`path` must be whole; got {path}, which announces {count:,} pictures and has {size:,} bytes."
+        )
+    return count
 
 
 def _samples(image: Any) -> np.ndarray:
@@ -114,71 +129,8 @@ def _is_deep_colour(image: Any) -> bool:
 def _deep_colour(path: Path) -> np.ndarray:
     """Decodes a picture with FFmpeg, which keeps 16 bits a colour."""
     check_installed("av")
-    import av
-
+    from jaxsal.datasets.recordings.container import open_container
     from jaxsal.datasets.recordings.samples import samples_of
 
-    try:
-        with av.open(path) as container:
-            return samples_of(next(container.decode(video=0)))
-    except (av.FFmpegError, StopIteration) as error:
-        raise ValueError(f"`path` must hold readable images; got {path} ({error}).") from error
-
-
-def _read_tiff(path: Path, image: Any, page: int) -> Picture:
-    """A page of a TIFF: with Pillow where it keeps the samples, else with tifffile."""
-    if image is not None:
-        _check_bands(path, image.tag_v2)
-        orientation = of_exif(image.tag_v2.get(_ORIENTATION))
-        if max(image.tag_v2.get(_BITS, (1,))) <= 8 or image.mode.startswith("I") or image.mode == "F":
-            samples = _samples(image)  # loading turns the picture
-            return Picture(samples, orientation)
-    check_installed("tifffile")
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            tags = {tag.code: tag.value for tag in file.pages[page].tags.values()}  # type: ignore[union-attr]
-            _check_bands(path, tags)
-            check_limit(PIXELS, path, int(tags.get(256, 0)) * int(tags.get(257, 0)))
-            samples = file.pages[page].asarray()
-            if tags.get(_PLANES) == 2 and samples.ndim == 3:  # planes one after another
-                samples = np.moveaxis(samples, 0, -1)
-    except TooLargeError:
-        raise
-    except (tifffile.TiffFileError, ValueError, IndexError, OSError) as error:
-        raise ValueError(f"`path` must hold readable images; got {path} ({error}).") from error
-    colours = 3 if samples.ndim == 3 else 1
-    orientation = of_exif(int(tags.get(_ORIENTATION, 1)))
-    samples = samples[..., :colours] if colours == 3 else samples
-    return Picture(np.ascontiguousarray(orientation.apply(samples)), orientation)
-
-
-def _check_bands(path: Path, tags: Any) -> None:
-    """Raises ValueError if a page of a TIFF has bands that are neither colours nor alpha, or its pages are channels."""
-    bands = int(tags.get(_SAMPLES, 1))
-    extra = tags.get(_EXTRA, ())
-    extra = tuple(map(int, extra)) if isinstance(extra, tuple | list) else (int(extra),)
-    colours = _COLOURS.get(int(tags.get(_PHOTOMETRIC, 1)), 3 if bands == 3 else 1)
-    if bands != colours and not (bands == colours + 1 and extra in _ALPHAS):
-        raise ValueError(
-            f"`path` must hold grey or RGB pictures; got {path}, with {bands} bands. Save the bands to use, one or "
-            "three, as an array (L, H, W) or (L, H, W, 3) in a .npy file."
-        )
-    channels = str(tags.get(_DESCRIPTION, "")).partition("channels=")[2].split("\n")[0]
-    if channels.isdecimal() and int(channels) > 1:
-        raise ValueError(
-            f"`path` must hold one picture a page; got {path}, whose pages are {channels} channels in turn. "
-            "Save each channel as a file."
-        )
-
-
-def _count_tiff_pages(path: Path) -> int:
-    check_installed("tifffile")
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(path) as file:
-            return len(file.pages)
-    except (tifffile.TiffFileError, ValueError, OSError):
-        return 1
+    with open_container(path) as container:
+        return samples_of(next(container.decode(video=0)))

@@ -1,5 +1,6 @@
 """Videos: whatever PyAV opens; which frames a file shows, and the decoding of some of them alone."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
@@ -11,6 +12,7 @@ import numpy as np
 
 from jaxsal.core.extras import check_installed
 from jaxsal.core.limits import PIXELS, check_limit
+from jaxsal.datasets.recordings.container import open_container
 from jaxsal.datasets.recordings.orientation import Orientation, of_display_matrix
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
 from jaxsal.datasets.recordings.samples import SampleFormat, sample_format, samples_of
@@ -74,9 +76,7 @@ def open_video(path: Path, stream: int | None = None) -> Recording:
 @contextmanager
 def _opened(path: Path, number: int | None) -> Iterator[tuple[Any, Any]]:
     """The container and its video stream of a number, pictures of covers left out."""
-    import av
-
-    with av.open(path) as container:
+    with open_container(path) as container:
         streams = [stream for stream in container.streams.video if not stream.disposition & _covers()]
         if not streams or container.format.name in _NO_VIDEO:
             raise ValueError(f"`path` must hold a video stream; got {path}.")
@@ -105,7 +105,8 @@ def _index(path: Path, number: int | None, file_size: int, modified: int) -> _In
             notes = _notes(path, number, container, stream)
             unit: float | None = float(stream.time_base)
             announced, can_skip = stream.frames, "mov" in container.format.name
-            first = _first_frame(stream, container)
+            first = _first_frame(path, stream, container)
+            check_limit(PIXELS, path, math.prod(first.size))  # the stream may say another size than its file
         with _opened(path, number) as (container, stream):
             stamps, keys, end = _packets(container, stream, file_size)
             num_read = len(stamps or ())
@@ -127,10 +128,10 @@ def _index(path: Path, number: int | None, file_size: int, modified: int) -> _In
     return _Index(np.sort(np.asarray(stamps)), np.sort(np.asarray(keys)), unit, first, end, notes)
 
 
-def _first_frame(stream: Any, container: Any) -> _Frame:
+def _first_frame(path: Path, stream: Any, container: Any) -> _Frame:
     frame = next(container.decode(stream), None)
     if frame is None:
-        raise ValueError(f"`path` must hold at least one frame; got {container.name}.")
+        raise ValueError(f"`path` must hold at least one frame; got {path}.")
     matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
     return _Frame((frame.height, frame.width), sample_format(frame), of_display_matrix(matrix))
 
