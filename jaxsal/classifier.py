@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
@@ -261,10 +262,16 @@ class Classifier(Sources):
         if function is None:
             raise TypeError("`classifier` must have features and head; got a whole network: use classifier.at(layer).")
         if self.precision == "float32":
-            return function(self.params, *inputs)
+            return _compiled(function, self.params, *inputs)
         with jax.numpy_dtype_promotion("standard"):  # statistics of batch norm are float32
-            return _cast(function(self.params, *_cast(inputs, self.precision)), "float32")
+            return _cast(_compiled(function, self.params, *_cast(inputs, self.precision)), "float32")
 
     def score_batch(self, clips: PyTree) -> Float[Array, "B K"]:
         """Logits of several clips that are normalised as one, so that with "minmax" each depends on all of them."""
         return jax.vmap(self._logits)(self.normalize(clips))
+
+
+@partial(jax.jit, static_argnums=0, inline=True)
+def _compiled(function: Callable[..., PyTree], params: PyTree, *inputs: PyTree) -> PyTree:
+    """One program where nothing else is compiled, as in a notebook; part of the program that asks for it elsewhere."""
+    return function(params, *inputs)
