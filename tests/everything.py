@@ -45,7 +45,7 @@ def run():
     jax.eval_shape(
         partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
     )
-    for spec, precision in ((runs.RESNET, "float32"), (runs.RESNET, "bfloat16"), (PAN, "float32")):
+    for spec, precision in ((runs.RESNET, "float32"), (runs.SPEC, "bfloat16"), (PAN, "float32")):
         explain_by_shapes(spec, precision)
     train_by_shapes()
 
@@ -87,7 +87,7 @@ def explain_another_layer():
     network = nn.Sequential((nn.Conv(2, (3, 3, 3)), nn.relu, lambda found: found.mean((1, 2, 3)), nn.Dense(2)))
     classifier = Classifier.from_model(network, network.init(jax.random.key(0), CLIP[None]))
     sidu(classifier.at("layers_0"), CLIP, 0)
-    classifier.receptive_fields(CLIP.shape)
+    classifier.receptive_fields((1, 2, 2, 3))
 
 
 def explain_an_nnx_module():

@@ -6,7 +6,7 @@ import re
 import jax
 import numpy as np
 
-PLATFORMS = ("cpu", "cuda", "tpu")
+PLATFORMS = ("cuda", "tpu")
 FUNCTIONS, PROGRAMS = {}, []
 _jit = jax.jit
 

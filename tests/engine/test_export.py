@@ -31,7 +31,7 @@ def test_every_compiled_function_of_the_package_is_run(programs):
     assert not [name for name, error, _ in programs if error == "never run"]
 
 
-def test_every_program_lowers_for_cpu_cuda_and_tpu(programs):
+def test_every_program_lowers_for_cuda_and_tpu(programs):
     assert not [(name, error) for name, error, _ in programs if error and name not in ON_THE_HOST]
 
 
