@@ -1,4 +1,4 @@
-"""The same numbers on one, four and eight devices; a process with eight takes some of them away."""
+"""The same numbers on one and eight devices, of a training on one and four; a process takes some of its eight away."""
 
 import numpy as np
 import pytest
@@ -21,6 +21,9 @@ devices = jax.devices()
 
 def numbers(count):
     jax.devices = jax.local_devices = lambda *_, **__: devices[:count]
+    if count == 4:  # as clips in a batch
+        trained = train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r} + "/run")
+        return dict(bias=trained.variables["params"]["fc"]["bias"])
     options = dict(num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4)
     maps = dict(
         rise=rise(jax.random.key(0), classifier, clip, **options),
@@ -38,9 +41,6 @@ def numbers(count):
     maps["explained"] = np.stack([list(found.maps.values()) for found in explained])
     maps["measured"] = np.stack([[curve.scores for curve in found.curves["random"]] for found in explained])
     maps["curve"] = deletion(classifier, clip, maps["rise"], num_steps=11).scores
-    if count == 4:  # as clips in a batch
-        trained = train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r} + "/run")
-        maps["bias"] = trained.variables["params"]["fc"]["bias"]
     return maps
 
 for count in (1, 4, 8):
@@ -59,15 +59,14 @@ def by_device_count(tmp_path_factory):
     return {count: np.load(folder / f"{count}.npz") for count in (1, 4, 8)}
 
 
-@pytest.mark.parametrize("count", [4, 8])
-def test_device_count_changes_nothing(by_device_count, count):
+def test_device_count_changes_nothing(by_device_count):
     for name in COMPARED:
-        one, several = by_device_count[1][name], by_device_count[count][name]
+        one, several = by_device_count[1][name], by_device_count[8][name]
         assert np.abs(one).max() > 0
         np.testing.assert_allclose(several, one, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.parametrize("count", [1, 4, 8])
+@pytest.mark.parametrize("count", [1, 8])
 def test_chunk_size_changes_nothing(by_device_count, count):
     found = by_device_count[count]
     np.testing.assert_allclose(found["logits7"], found["logits64"], rtol=1e-6)

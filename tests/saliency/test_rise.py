@@ -57,22 +57,28 @@ def test_both_estimators_agree_within_their_errors_and_centered_has_less():
     assert (centered_error < 0.5 * plain_error).all()
 
 
+@pytest.fixture(scope="module")
+def forty_ledgers():
+    """Of 40 keys."""
+    score_fn, options = toys.one_frame(2), OPTIONS | dict(num_masks=200)
+    return [rise_ledger(jax.random.key(seed), score_fn, CLIP, **options) for seed in range(40)]
+
+
 @pytest.mark.parametrize("estimator", ["mean", "centered"])
-def test_stderr_is_the_spread_over_keys(estimator):
+def test_stderr_is_the_spread_over_keys(estimator, forty_ledgers):
     """The reported error against the standard deviation of the maps of 40 keys."""
-    score_fn = toys.one_frame(2)
-    options = OPTIONS | dict(num_masks=200, estimator=estimator)
-    ledgers = [rise_ledger(jax.random.key(seed), score_fn, CLIP, **options) for seed in range(40)]
-    spread = np.std([ledger.map(0) for ledger in ledgers], axis=0, ddof=1)
-    reported = np.mean([ledger.stderr(0) for ledger in ledgers], axis=0)
-    np.testing.assert_allclose(np.mean(reported / spread), 1, atol=0.15)
-    of_frames = np.std([ledger.map(0).mean(axis=(1, 2)) for ledger in ledgers], axis=0, ddof=1)
-    reported = np.mean([ledger.stderr(0, per_frame=True) for ledger in ledgers], axis=0)
+    maps = np.array([ledger.map(0, estimator=estimator) for ledger in forty_ledgers])
+
+    def reported_error(**kind):
+        return np.mean([ledger.stderr(0, estimator=estimator, **kind) for ledger in forty_ledgers], axis=0)
+
+    np.testing.assert_allclose(np.mean(reported_error() / maps.std(axis=0, ddof=1)), 1, atol=0.15)
+    profiles = maps.mean(axis=(2, 3))
+    of_frames, reported = profiles.std(axis=0, ddof=1), reported_error(per_frame=True)
     assert reported.shape == of_frames.shape
     np.testing.assert_allclose(np.mean(reported / of_frames), 1, atol=0.15)
-    profiles = np.array([ledger.map(0).mean(axis=(1, 2)) for ledger in ledgers])
     apart = np.std(profiles - profiles.mean(axis=1, keepdims=True), axis=0, ddof=1)
-    reported_apart = np.mean([ledger.stderr(0, contrast=True) for ledger in ledgers], axis=0)
+    reported_apart = reported_error(contrast=True)
     np.testing.assert_allclose(np.mean(reported_apart / apart), 1, atol=0.15)
     if estimator == "mean":  # what all frames share is most of its error
         assert (reported_apart < reported).all()
