@@ -13,13 +13,14 @@ from forward import (
     with_random_batch_norm,
 )
 
-from jaxsal.models import ResNet3D18, init_variables
+import runs
+from jaxsal.models import init_variables
 
 
 @pytest.fixture(scope="module")
 def tiny():
     shape = (2, 2, 8, 8, 3)
-    model = ResNet3D18(num_classes=8, width=4)
+    model = runs.Tiny(num_classes=8, width=4)
     return model, init_variables(model, jax.random.key(0), shape), jax.random.normal(jax.random.key(1), shape)
 
 
