@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar
 import tyro
 
 from jaxsal.commands.verb import Output, Verb
+from jaxsal.recipes import Precision
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Export(Verb):
     """Folder of a run of `jaxsal demo`, `train` or `convert`; or a weight file, as for `jaxsal explain`."""
     output: Path
     """Folder for the three files; an earlier export in it is replaced."""
+    precision: Precision = "float32"
+    """Number format of weights and activations; bfloat16 halves the program's size and is faster on accelerators."""
 
     packages: ClassVar[tuple[str, ...]] = ("flatbuffers",)
 
@@ -31,7 +34,7 @@ class Export(Verb):
         from jaxsal.training.export import LOADER, PROGRAM, export_network
         from jaxsal.training.transfer import open_network
 
-        fields = export_network(open_network(self.checkpoint), self.output)
+        fields = export_network(open_network(self.checkpoint), self.output, self.precision)
         size = (self.output / PROGRAM).stat().st_size / 2**20
         text = (
             f"{fields['arch']}, {len(fields['classes'])} classes, clips {fields['clip']}: {size:.1f} MiB "

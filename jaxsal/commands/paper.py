@@ -10,6 +10,7 @@ import tyro
 from jaxsal.commands.verb import Output, Verb, unset
 from jaxsal.core.checks import check_positive
 from jaxsal.core.kinds import check_fields
+from jaxsal.recipes import Precision
 
 
 @check_fields
@@ -42,6 +43,8 @@ class Paper(Verb):
     """With --stream: processes that read clips, at least 0; 0 reads in threads."""
     seed: int = 0
     """Seed of the embedded clips, the trainings, the masks and the random maps, 0 to 4294967295."""
+    precision: Precision = "float32"
+    """Number format of weights and activations while clips are explained; bfloat16 is faster on accelerators."""
     dry_run: bool = False
     """Check the inputs and print what would be done; nothing is written or computed."""
 
@@ -58,7 +61,7 @@ class Paper(Verb):
         if self.num_workers and not self.stream:
             raise ValueError(f"`num_workers` must come with --stream; got {self.num_workers}.")
         study = PRESETS[self.preset].with_seed(self.seed)
-        study = dataclasses.replace(study, pan_input=self.pan_input, trainings=self.seeds)
+        study = dataclasses.replace(study, pan_input=self.pan_input, trainings=self.seeds, precision=self.precision)
         if self.dry_run:
             plan = plan_study(study, self.output, recipes=self.recipe, data=self.data, only=self.only)
             return Output(plan.text, plan.data)

@@ -79,9 +79,9 @@ class Bar:
         state = f"{self.done:,} of {self.total:,} {self.unit} ({share:.0f} %), {self.rate:,.1f}/s, {left} left"
         return f"{self.title}: {state}{'; ' if self.note else ''}{self.note}"
 
-    def say(self, line: str) -> None:
-        """Prints a line with the clock."""
-        if self.show:
+    def say(self, line: str, *, always: bool = False) -> None:
+        """Prints a line with the clock; `always` also where nothing else is shown."""
+        if self.show or always:
             tqdm.write(f"jaxsal: {time.strftime('%H:%M:%S')} {line}", file=sys.stderr)
             sys.stderr.flush()
 

@@ -15,7 +15,7 @@ from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_po
 from jaxsal.core.controls import ControlChoice
 from jaxsal.core.kinds import check_fields, check_kind
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.recipes import METHODS, BaselineName, ChunkSize, ScoreKind, resolve_options
+from jaxsal.recipes import METHODS, BaselineName, ChunkSize, Precision, ScoreKind, resolve_options
 
 
 @check_fields
@@ -111,6 +111,7 @@ class SweepConfig:
       chunk_size: Most forward passes at once on one device, or "auto"; fewer where memory does not hold them.
       masks_per_commit: Most masks between two commits; every ten seconds if None.
       keep_maps: Whether to store maps that scores give again without a forward pass, those of RISE and SIDU.
+      precision: Of weights and activations, "float32" or "bfloat16"; the sweep says if bfloat16 changes ranks.
     """
 
     store: str
@@ -126,6 +127,7 @@ class SweepConfig:
     chunk_size: ChunkSize = 32
     keep_maps: bool = False
     masks_per_commit: int | None = None
+    precision: Precision = "float32"
 
     def __post_init__(self):
         check_kind("store", self.store, Path)

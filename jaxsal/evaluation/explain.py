@@ -101,6 +101,7 @@ def explaining_groups(
       ValueError: If an option is not allowed, or two cases share a name.
     """
     check_names_differ(cases)
+    exact = classifier
     if isinstance(classifier, Classifier):
         classifier = with_precision(classifier, options.precision)
     against = class_against(options.against, classes)
@@ -111,7 +112,7 @@ def explaining_groups(
         cells = cells_of(options, classifier, clip_shape, wanted, against=against, num_spectra=len(channels))
         chosen = tuple(case for case in cases if case.target == target)
         form = tuple(clip_shape), tuple(channels)
-        groups.append(Group(shared, classifier, tuple(classes), form[0], chosen, cells, source, form[1]))
+        groups.append(Group(shared, classifier, tuple(classes), form[0], chosen, cells, source, form[1], exact))
     return groups
 
 

@@ -15,25 +15,30 @@ from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case, Cell, class_against, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.explain import select_cases
-from jaxsal.evaluation.groups import Group, classifier_identity
+from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.scenes import alone_measures
-from jaxsal.recipes import ADDED_MEASURES, MEASURES, resolve_options
+from jaxsal.recipes import ADDED_MEASURES, MEASURES, Precision, resolve_options
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.transfer import open_network
 
 
 class Network(NamedTuple):
-    """A trained network: where it is, what it is, and its classifier."""
+    """A trained network: where it is, what it is, its classifier, and what that was rounded from, if it was."""
 
     folder: str
     spec: NetworkSpec
     classifier: Classifier
+    exact: Classifier | None = None
 
     @classmethod
     def of(cls, folder: str, checkpoint: Checkpoint) -> "Network":
         """The network of a checkpoint."""
         return cls(folder, checkpoint.spec, checkpoint.spec.classifier(checkpoint.variables))
+
+    def with_precision(self, precision: Precision) -> "Network":
+        """The network in the precision of a sweep."""
+        return self._replace(classifier=with_precision(self.classifier, precision), exact=self.classifier)
 
 
 def open_groups(config: SweepConfig) -> list[Group]:
@@ -54,7 +59,8 @@ def expand(config: SweepConfig, networks: Sequence[Network]) -> list[Group]:
         target is no class or wants labels that a clip lacks.
     """
     groups: dict[str, Group] = {}
-    for network, choice in itertools.product(networks, config.clips):
+    rounded = [network.with_precision(config.precision) for network in networks]
+    for network, choice in itertools.product(rounded, config.clips):
         for spectrum in [FUSED] if network.spec.channels else config.spectra:
             _add_group(groups, config, network, choice, spectrum)
     return list(groups.values())
@@ -85,6 +91,7 @@ def _add_group(
         tuple(cells.values()),
         network.folder,
         tuple(spec.channels.items()),
+        network.exact,
     )
     if (same := groups.get(group.id)) is not None:  # another choice of the same clips, or weights in two folders
         cases = {case.name: case for case in same.cases} | cases

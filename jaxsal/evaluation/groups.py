@@ -60,6 +60,7 @@ class Group:
       cells: The cells, each once.
       source: Of the classifier, for people: the folder of its checkpoint.
       channels: Of scenes, every spectrum with its channels; `clip_shape` is then that of the first one.
+      exact: What `classifier` was rounded from; None, or the same, where it was not.
     """
 
     identity: Mapping[str, Any]
@@ -70,6 +71,7 @@ class Group:
     cells: tuple[Cell, ...]
     source: str = ""
     channels: tuple[tuple[str, int], ...] = ()
+    exact: ScoreFn | None = None
 
     def __post_init__(self):
         if self._layers.keys() - {None}:

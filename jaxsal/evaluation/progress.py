@@ -69,9 +69,9 @@ class Progress:
         """How many programs were compiled to score masks."""
         return self.programs[_SCORING]
 
-    def say(self, line: str) -> None:
-        """Prints a line."""
-        self._bar.say(line)
+    def say(self, line: str, *, always: bool = False) -> None:
+        """Prints a line; `always` also where nothing else is shown."""
+        self._bar.say(line, always=always)
 
     def add(self, passes: int) -> None:
         """Counts forward passes; prints now and then."""

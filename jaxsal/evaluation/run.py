@@ -1,7 +1,7 @@
 """What all clips of a run share, and one loaded clip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jaxsal.core.types import ClipTree
@@ -24,6 +24,7 @@ class Run:
       keep_clips: Whether the clips and their baselines are stored, for pictures.
       pass_over: Whether a clip that cannot be used is recorded and passed over; else it is an error.
       masks_per_commit: Most masks between two commits; the store decides if None.
+      compared: Fingerprints of the rounded weights whose maps were compared with float32, see `precision`.
     """
 
     store: Store
@@ -34,6 +35,7 @@ class Run:
     keep_clips: bool = False
     pass_over: bool = False
     masks_per_commit: int | None = None
+    compared: set[str] = field(default_factory=set)
 
 
 Place = tuple[str, str]

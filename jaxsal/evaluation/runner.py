@@ -15,6 +15,7 @@ from jaxsal.engine.requests import Scores
 from jaxsal.engine.spectra import form_of
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.plan import Task
+from jaxsal.evaluation.precision import check_precision
 from jaxsal.evaluation.run import Opened, Place, Run
 from jaxsal.evaluation.store import Store
 from jaxsal.evaluation.work import Work
@@ -40,6 +41,7 @@ def run_tasks(tasks: Sequence[Task], run: Run) -> None:
             of_group = _with_partners(of_group, run) if later else of_group
             opened = (one for task in of_group if (one := _open(task, run)) is not None)
             for batch in _of_one_shape(opened, run.clips_at_once):
+                check_precision(batch[0], run)
                 do_batch(batch, run)
     finally:
         run.store.commit()

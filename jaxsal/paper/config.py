@@ -12,7 +12,7 @@ from jaxsal.core.kinds import check_fields
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName
+from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName, Precision
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import TrainOptions
 
@@ -91,6 +91,7 @@ class Study:
         range of each batch of masked clips, as the study's code does to networks trained on standardised clips.
       chunk_size: Forward passes at once.
       seed: Of the embedded set, the trainings, the masks and the random maps.
+      precision: Of weights and activations while clips are explained; networks are trained in float32.
     """
 
     networks: tuple[NetworkConfig, ...]
@@ -106,6 +107,7 @@ class Study:
     pan_input: Normalization = "standardize"
     chunk_size: int = 16
     seed: int = 0
+    precision: Precision = "float32"
 
     def __post_init__(self):
         for name in ("clips_per_spectrum", "num_masks", "num_steps", "trainings", "chunk_size"):

@@ -15,7 +15,7 @@ from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import SPECTRA, ClipSet
 from jaxsal.evaluation.cells import Case, Cell, cells_of
 from jaxsal.evaluation.explain import FOLDER, run_groups, select_cases
-from jaxsal.evaluation.groups import Group, classifier_identity
+from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.maps import clip_results
 from jaxsal.evaluation.store import Store
 from jaxsal.metrics.summary import ClipResult
@@ -153,18 +153,20 @@ def study_parts(
         cases = select_cases(network.spec, network.clip_set.select(split="test"), study.clips_per_spectrum)
         name = (network.config.arch, network.config.spectra)
         normalization = study.normalization(recipe, network.config.arch)
-        classifier = network.classifier.with_normalization(normalization)
+        exact = network.classifier.with_normalization(normalization)
+        classifier = with_precision(exact, study.precision)
         for spectrum in SPECTRA:
             wanted = [s for s in settings if (s.arch, s.spectra, s.spectrum) == (*name, spectrum)]
             if wanted:  # without clips where the set lacks the spectrum
                 own = [case for case in cases if case.spectrum == spectrum]
-                parts.append(_part(network, classifier, spectrum, own, wanted))
+                parts.append(_part(network, classifier, exact, spectrum, own, wanted))
     return parts
 
 
 def _part(
     network: TrainedNetwork | OpenedNetwork,
     classifier: Classifier,
+    exact: Classifier,
     spectrum: str,
     cases: Sequence[Case],
     settings: Sequence[Setting],
@@ -184,6 +186,7 @@ def _part(
         tuple(cases),
         tuple(cells.values()),
         network.config.name,
+        exact=exact,
     )
     numbers = {text: number for number, text in enumerate(cells)}
     places = {setting: numbers[text] for setting, text in chosen.items()}

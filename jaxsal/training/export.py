@@ -10,6 +10,7 @@ from jaxsal.core.files import write_atomically, write_text
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.core.sealed import write_json
+from jaxsal.recipes import Precision
 from jaxsal.training import loader
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
@@ -18,7 +19,9 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 PROGRAM, NETWORK, LOADER = "scores.stablehlo", "network.json", "loader.py"
 
 
-def scoring_program(checkpoint: Checkpoint, platforms: tuple[str, ...] = PLATFORMS) -> jax.export.Exported:
+def scoring_program(
+    checkpoint: Checkpoint, platforms: tuple[str, ...] = PLATFORMS, precision: Precision = "float32"
+) -> jax.export.Exported:
     """The network, its weights and its normalisation as one program for several platforms.
 
     It maps clips (B, T, H, W, C), float32 in [0, 1], to logits (B, K) for any B. Each platform has its own
@@ -28,7 +31,7 @@ def scoring_program(checkpoint: Checkpoint, platforms: tuple[str, ...] = PLATFOR
     (batch,) = jax.export.symbolic_shape("B")
     shapes = clip_shapes(spec)
     clips = jax.tree.map(lambda shape: jax.ShapeDtypeStruct((batch, *shape), "float32"), shapes, is_leaf=_is_shape)
-    classifier = spec.classifier(checkpoint.variables)
+    classifier = spec.classifier(checkpoint.variables).with_precision(precision)
     return jax.export.export(jax.jit(jax.vmap(classifier)), platforms=platforms)(clips)
 
 
@@ -42,7 +45,7 @@ def _is_shape(value: object) -> bool:
     return isinstance(value, tuple)
 
 
-def export_network(checkpoint: Checkpoint, folder: str | Path) -> dict[str, Any]:
+def export_network(checkpoint: Checkpoint, folder: str | Path, precision: Precision = "float32") -> dict[str, Any]:
     """Writes the program of a network, a description of it and a loader that needs JAX alone.
 
     The description is written last: a folder that has it is whole.
@@ -50,6 +53,7 @@ def export_network(checkpoint: Checkpoint, folder: str | Path) -> dict[str, Any]
     Args:
       checkpoint: The network.
       folder: Where scores.stablehlo, network.json and loader.py go; an earlier export is replaced.
+      precision: Of weights and activations; clips and logits are float32 with both.
 
     Returns:
       The fields of network.json.
@@ -67,11 +71,12 @@ def export_network(checkpoint: Checkpoint, folder: str | Path) -> dict[str, Any]
         classes=list(spec.classes),
         arch=spec.arch,
         spectra=spec.spectra,
+        precision=precision,
         platforms=list(PLATFORMS),
         **origin(),
     )
     with hold_folder(folder, "exporting"):
-        content = scoring_program(checkpoint).serialize()
+        content = scoring_program(checkpoint, precision=precision).serialize()
         (folder / NETWORK).unlink(missing_ok=True)
         with write_atomically(folder / PROGRAM) as file:
             file.write(content)

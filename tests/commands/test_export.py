@@ -82,3 +82,12 @@ def test_the_program_takes_scenes_of_both_spectra():
     scenes = {name: np.full((*size, count), 0.3, np.float32) for name, count in spec.channels.items()}
     expected = jax.vmap(spec.classifier(variables))(scenes)
     np.testing.assert_allclose(program.call(scenes), expected, atol=1e-5)
+
+
+def test_a_program_of_sixteen_bits(run_folder):
+    checkpoint = open_checkpoint(run_folder)
+    program = scoring_program(checkpoint, ("cpu",), "bfloat16")
+    clips = np.random.default_rng(0).random((2, *runs.SPEC.clip_shape), np.float32)
+    rounded = jax.vmap(checkpoint.spec.classifier(checkpoint.variables).with_precision("bfloat16"))
+    assert "xbf16>" in program.mlir_module()
+    np.testing.assert_allclose(program.call(clips), rounded(clips), atol=0.02)
