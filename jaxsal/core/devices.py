@@ -6,7 +6,7 @@ data, takes its own parts of it, and gets the whole result.
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
@@ -17,7 +17,11 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, PyTree
 
+from jaxsal.core.kept import Kept
+from jaxsal.core.types import AnyArray
+
 _alone: ContextVar[bool] = ContextVar("alone", default=False)
+_copies = Kept[dict[Mesh, Array]]()
 
 
 @contextmanager
@@ -56,6 +60,18 @@ def _in_a_row(devices: tuple[jax.Device, ...]) -> Mesh:
 def on_every_device(tree: PyTree, mesh: Mesh) -> PyTree:
     """The arrays of a tree, copied to every device of the mesh that does not have them."""
     return _lay(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+def copies_on_every_device(arrays: Sequence[AnyArray], mesh: Mesh) -> list[AnyArray]:
+    """`on_every_device` for arrays that come again, such as weights: as long as they live, so do the copies."""
+    known = [(_copies.get(array) or {}).get(mesh) for array in arrays]
+    missing = [array for array, copy in zip(arrays, known, strict=True) if copy is None]
+    made = on_every_device(missing, mesh)
+    for array, copy in zip(missing, made, strict=True):
+        if copy is not array:
+            _copies.set(array, {**(_copies.get(array) or {}), mesh: copy})
+    rest = iter(made)
+    return [next(rest) if copy is None else copy for copy in known]
 
 
 def split_axis(tree: PyTree, mesh: Mesh, axis: int = 0) -> PyTree:

@@ -1,12 +1,13 @@
 """What tells arrays from others: the bytes of clips and files, and the weights of a classifier on its devices."""
 
 import hashlib
-import weakref
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree, UInt32
+
+from jaxsal.core.kept import Kept
 
 
 def fingerprint(tree: PyTree) -> str:
@@ -34,17 +35,17 @@ def weights_fingerprint(function: PyTree) -> str | None:
     return digest.hexdigest()
 
 
-_known: dict[int, list[int]] = {}  # the sums of arrays that live, by id
+_known = Kept[list[int]]()
+"""The sums of arrays."""
 
 
 def _sums(arrays: list[jax.Array | np.ndarray]) -> list[list[int]]:
-    if all(id(array) in _known for array in arrays):
-        return [_known[id(array)] for array in arrays]
+    known = [sums for array in arrays if (sums := _known.get(array)) is not None]
+    if len(known) == len(arrays):
+        return known
     taken = np.asarray(_checksums(arrays)).tolist()
     for array, sums in zip(arrays, taken, strict=True):
-        if isinstance(array, jax.Array) and id(array) not in _known:
-            _known[id(array)] = sums
-            weakref.finalize(array, _known.pop, id(array)).atexit = False
+        _known.set(array, sums)
     return taken
 
 

@@ -14,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, join_callable, split_callable
-from jaxsal.core.devices import clip_mesh, device_mesh, on_every_device, split_axis
+from jaxsal.core.devices import clip_mesh, copies_on_every_device, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.core.finite import check_logits
 from jaxsal.core.types import AnyArray, ClipTree, Contrast, LogitFn, ScoreFn, Target
@@ -87,8 +87,11 @@ class Batch:
             if held:
                 self._placed[mesh] = view_of(self._placed[held[0]], mesh)
             else:
-                lay = on_this_device if mesh.size == 1 else on_every_device
-                self._placed[mesh] = lay((self.split.arrays, self.clips), mesh)
+                if mesh.size == 1:
+                    self._placed[mesh] = on_this_device((self.split.arrays, self.clips), mesh)
+                else:
+                    weights = copies_on_every_device(self.split.arrays, mesh)
+                    self._placed[mesh] = weights, on_every_device(self.clips, mesh)
                 self.clips = self._placed[mesh][1]
         return self._placed[mesh]
 
@@ -115,7 +118,7 @@ class Batch:
         mesh = clip_mesh(self.size)
         weights, clips = self.placed(mesh)
         if split is not None:
-            weights = on_every_device(split.arrays, mesh)
+            weights = copies_on_every_device(split.arrays, mesh)
         rows = (clips, *rows)
         return program(weights, *(rows if mesh.size == 1 else split_axis(rows, mesh)), fixed, *static)
 
