@@ -51,7 +51,7 @@ class ResNet3D18IR(Network):
     """3D-ResNet18 on infrared clips.
 
     Command: python experiments/paper/networks.py resnet3d18-ir
-    Preset small: 320 steps of 4 clips, both ways, at 56x56; two processor cores, 1 minute (0.19 s a step).
+    Preset small: 160 steps of 4 clips, both ways, at 56x56, from the weights that come with jaxsal.
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on IR on the embedded clips before 2026-11-30 (preset small, 64 test
       clips each), not measured on today's; the study's is 0.9 for all six.
@@ -66,7 +66,7 @@ class ResNet3D18TV(Network):
     """3D-ResNet18 on visible clips.
 
     Command: python experiments/paper/networks.py resnet3d18-tv
-    Preset small: 320 steps of 4 clips, both ways, at 56x56; two processor cores, 1 minute (0.19 s a step).
+    Preset small: 160 steps of 4 clips, both ways, at 56x56, from the weights that come with jaxsal.
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on TV on the embedded clips before 2026-11-30 (preset small, 64 test
       clips each), not measured on today's; the study's is 0.9 for all six.
@@ -81,7 +81,7 @@ class ResNet3D18IRTV(Network):
     """3D-ResNet18 on both.
 
     Command: python experiments/paper/networks.py resnet3d18-irtv
-    Preset small: 640 steps of 4 clips, both ways, at 56x56; two processor cores, 2 minutes (0.19 s a step).
+    Preset small: 320 steps of 4 clips, both ways, at 56x56, from the weights that come with jaxsal.
     Preset full: 60 epochs in batches of 16, 16 frames at 224x224; one accelerator, not run yet.
     Expected test accuracy: 0.984 on IR and on TV on the embedded clips before 2026-11-30 (preset small, 64 test
       clips each), not measured on today's; the study's is 0.9 for all six.

@@ -1,8 +1,9 @@
 """What a run of the study consists of, small for two processor cores and full for accelerators."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, get_args
 
 from jaxsal.classifier import Normalization
@@ -14,7 +15,7 @@ from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName, Precision
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.options import TrainOptions
+from jaxsal.training.options import PretrainedName, TrainOptions
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 CONTROLS: tuple[Control, ...] = ("random", "smooth", "other", "constant")
@@ -36,6 +37,8 @@ class NetworkConfig:
       size: The shorter side of frames after resizing.
       crop: Height and width of a clip.
       training: How it is trained.
+      start: The trained network that it starts from, a name of `jaxsal.training.options.PretrainedName`; from random
+        weights if None.
       repeat: 0 for the first training of a network, 1 for the next with another seed, and so on.
     """
 
@@ -46,6 +49,7 @@ class NetworkConfig:
     size: int
     crop: int
     training: TrainOptions
+    start: PretrainedName | None = None
     repeat: int = 0
 
     @property
@@ -171,31 +175,35 @@ def _with_seed(training: TrainOptions, seed: int) -> TrainOptions:
     return dataclasses.replace(training, seed=seed)
 
 
-def _six(sizes: dict[str, dict[str, int]], trainings: dict[tuple[str, str], TrainOptions]) -> tuple[NetworkConfig, ...]:
+def _six(
+    sizes: dict[str, dict[str, int]],
+    trainings: dict[tuple[str, str], TrainOptions],
+    starts: Mapping[str, PretrainedName] = MappingProxyType({}),
+) -> tuple[NetworkConfig, ...]:
     return tuple(
-        NetworkConfig(arch, spectra, **sizes[arch], training=training)
+        NetworkConfig(arch, spectra, **sizes[arch], training=training, start=starts.get(arch))
         for (arch, spectra), training in trainings.items()
     )
 
 
-def _small(num_steps: int) -> TrainOptions:
+def _small(num_steps: int, learning_rate: float) -> TrainOptions:
     return TrainOptions(
         num_steps=num_steps,
         batch_size=4,
-        learning_rate=3e-3,
+        learning_rate=learning_rate,
         weight_decay=0.05,
         reversals=ACTION_PAIRS,
         save_every=80,
     )
 
 
-_SMALL_STEPS = {  # the same number of passes over the clips for every network of an architecture
-    ("resnet3d18", "IR"): 320,
-    ("resnet3d18", "TV"): 320,
-    ("resnet3d18", "IRTV"): 640,
-    ("pan", "IR"): 600,
-    ("pan", "TV"): 600,
-    ("pan", "IRTV"): 1200,
+_SMALL = {  # the same number of passes over the clips for every network of an architecture
+    ("resnet3d18", "IR"): _small(160, 5e-4),
+    ("resnet3d18", "TV"): _small(160, 5e-4),
+    ("resnet3d18", "IRTV"): _small(320, 5e-4),
+    ("pan", "IR"): _small(600, 3e-3),
+    ("pan", "TV"): _small(600, 3e-3),
+    ("pan", "IRTV"): _small(1200, 3e-3),
 }
 _FULL_3D = TrainOptions(num_epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05)
 _FULL_PAN = TrainOptions(num_epochs=60, batch_size=22, learning_rate=1e-3, weight_decay=0.05)
@@ -207,7 +215,8 @@ PRESETS = {
                 "resnet3d18": dict(width=8, num_frames=16, size=64, crop=56),
                 "pan": dict(width=8, num_frames=32, size=64, crop=56),
             },
-            {network: _small(steps) for network, steps in _SMALL_STEPS.items()},
+            _SMALL,
+            {"resnet3d18": "embedded"},
         ),
         clips_per_spectrum=16,
         num_masks=128,
@@ -231,6 +240,7 @@ PRESETS = {
 }
 """By name: "full" is the study's scale, for accelerators; "small" is for two processor cores.
 
-The budget of "small" is half an hour: six trainings, 3,680 steps in all, then at most 183,000 forward passes, a good
-half of them PAN's.
+The budget of "small" is half an hour: six trainings, 3,040 steps in all, then at most 183,000 forward passes, a good
+half of them PAN's. Its 3D-ResNet18s start from the weights that come with jaxsal, trained on both spectra of other
+actors, as the study's start from weights of other clips.
 """

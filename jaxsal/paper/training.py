@@ -21,7 +21,9 @@ from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.history import input_wait_share, training_seconds
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.pretrained import open_pretrained
 from jaxsal.training.train import train
+from jaxsal.training.transfer import transferred
 
 
 class OpenedNetwork(NamedTuple):
@@ -114,7 +116,11 @@ def train_network(
         checkpoint = load_checkpoint(directory / "checkpoints", spec=spec)
     else:
         print(f"network {config.name}", file=sys.stderr)
-        checkpoint = train(spec, config.training, only(decode("train"), chosen), directory, progress=True)
+        weights = None
+        if config.start is not None:
+            weights = transferred(spec, open_pretrained(config.start), seed=config.training.seed)
+        clips = only(decode("train"), chosen)
+        checkpoint = train(spec, config.training, clips, directory, start=weights, progress=True)
         accuracy = accuracy_by_spectrum(spec, checkpoint.variables, decode("test"))
         finished = dict(identity=identity, accuracy=accuracy)
         write_json(record, finished)

@@ -16,6 +16,7 @@ from jaxsal.paper.config import PRESETS, NetworkConfig
 from jaxsal.paper.run import run_study
 from jaxsal.paper.training import decoder, only, train_network
 from jaxsal.training.options import TrainOptions
+from jaxsal.training.pretrained import open_pretrained
 from studies import SIZES, STUDY, clip_set, patch_run
 
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
@@ -153,6 +154,22 @@ def test_a_network_is_trained_once(tmp_path, monkeypatch):
     np.testing.assert_array_equal(
         again.classifier(np.zeros((4, 16, 16, 3))), first.classifier(np.zeros((4, 16, 16, 3)))
     )
+
+
+def test_a_small_network_starts_from_the_weights_that_come_with_the_package(tmp_path, monkeypatch):
+    started = []
+
+    def refuse(*arguments, start, **options):
+        started.append(start)
+        raise InterruptedError
+
+    monkeypatch.setattr("jaxsal.paper.training.train", refuse)
+    clips, config = clip_set(), dataclasses.replace(PRESETS["small"].network("resnet3d18", "TV"), num_frames=4)
+    with pytest.raises(InterruptedError):
+        train_network(config, clips, decoder(config.spec(clips.classes), clips), tmp_path)
+    given, ours = (weights["params"] for weights in (open_pretrained("embedded").variables, started[0]))
+    np.testing.assert_array_equal(ours["stem_conv"]["kernel"], given["stem_conv"]["kernel"])
+    assert ours["fc"]["bias"].shape == (len(clips.classes),)  # a head of its own for other classes
 
 
 def test_streamed_clips_are_trained_on_alike():
