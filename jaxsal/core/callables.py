@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PyTree, PyTreeDef
+from jaxtyping import Array, PyTree, PyTreeDef
 
 from jaxsal.core.types import AnyArray, ClipTree, ScoreFn
 
@@ -35,7 +35,7 @@ def split_callable(function: ScoreFn) -> SplitCallable:
     return SplitCallable(list(compress(leaves, is_array)), (structure, is_array, rest))
 
 
-def join_callable(arrays: list[AnyArray], static: Static) -> Any:
+def join_callable(arrays: list[AnyArray], static: Static) -> PyTree:
     """Puts a callable together from the parts that `split_callable` made."""
     structure, is_array, rest = static
     remaining = iter(arrays)
@@ -67,7 +67,7 @@ def call_each(arrays: list[AnyArray], clips: PyTree, static: Static) -> PyTree:
     return jax.vmap(join_callable(arrays, static))(clips)
 
 
-def head_of(classifier: Any, clip: ClipTree) -> Callable[[PyTree], Any]:
+def head_of(classifier: PyTree, clip: ClipTree) -> Callable[[PyTree], Array]:
     """The head for the activations of a clip; after a layer within a network it depends on the clip too."""
     return classifier.head_of(clip) if hasattr(classifier, "head_of") else classifier.head
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, TypeGuard, TypeVar, Union, get_args, get_origin
 
 from jaxsal.core.checks import check_choice, hint, is_choice, is_integer, is_number, shown
 
@@ -65,7 +65,7 @@ def check_fields(kind: type[R]) -> type[R]:
     return kind
 
 
-def check_kind(name: str, value: Any, annotation: Hint) -> None:
+def check_kind(name: str, value: object, annotation: Hint) -> None:
     """Checks one value.
 
     Args:
@@ -112,7 +112,7 @@ def _alternatives(annotation: Hint) -> Iterator[Hint]:
         yield Callable if origin is Callable else annotation
 
 
-def _fits(value: Any, kind: Hint) -> bool:
+def _fits(value: object, kind: Hint) -> bool:
     """Whether a value is of one kind; so is every value of a kind that Python cannot tell."""
     if kind in _PLAIN:
         return _PLAIN[kind][1](value)
@@ -144,7 +144,7 @@ def _entries(kind: Hint) -> tuple[Hint, int | None]:
     return inner[0], None
 
 
-def _is_list(value: object, kind: Hint) -> bool:
+def _is_list(value: object, kind: Hint) -> TypeGuard[Collection[object]]:
     """Whether a value is an ordered list; what is kept as a tuple may not be an array."""
     if isinstance(value, list | tuple):
         return True

@@ -1,12 +1,11 @@
 """The colours that a classifier's normalisation takes to zero and to one: of clips, or of each spectrum of scenes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from jaxsal.core.checks import shown
 from jaxsal.core.types import AnyArray
@@ -46,7 +45,7 @@ def _numbers(name: str, values: Colour) -> Float[np.ndarray, "..."]:
     return found.astype(np.float64)
 
 
-def as_colours(mean: Colours | None, std: Colours | None) -> tuple[Any, Any]:
+def as_colours(mean: Colours | None, std: Colours | None) -> tuple[PyTree, PyTree]:
     """Both as float32 arrays, after checking them; by name where they are of each spectrum of scenes.
 
     Raises:

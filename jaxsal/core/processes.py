@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -26,6 +26,8 @@ _GIVEN = {
     "process_id": "JAX_PROCESS_ID",
 }
 _REASON_BYTES = 500
+
+Result = TypeVar("Result")
 
 
 def join_processes(asked: bool = False, *, timeout_seconds: int = 30) -> None:
@@ -173,7 +175,7 @@ def held_by_first(folder: str | Path, job: str, *, part: str = "") -> Iterator[N
         yield
 
 
-def from_first(make: Callable[[], Any]) -> Any:
+def from_first(make: Callable[[], Result]) -> Result:
     """The result of `make` in the first process, as JSON gives it back, in every process.
 
     Args:

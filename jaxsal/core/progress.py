@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -129,7 +129,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-def _bar_kind() -> Any:
+def _bar_kind() -> type[tqdm] | None:
     """The bar that standard error can show; None where it is a file or a pipe."""
     if sys.stderr.isatty():
         return tqdm

@@ -53,6 +53,9 @@ class Contrast(NamedTuple):
     against: int | str | Int[AnyArray, ""]
 
 
+OneTarget = int | Int[AnyArray, ""] | LogitFn | Contrast
+"""What one map explains: a class by number, one against another, or a function of the logits."""
+
 Target = int | Int[AnyArray, ""] | str | LogitFn | Contrast | None
 """What to explain: a class by number or name, one against another, or a function of the logits; None is the predicted
 class, "all" gives one result per class."""
