@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 from scipy.ndimage import gaussian_filter
 
 from jaxsal.core.checks import check_choice
@@ -18,12 +18,15 @@ from jaxsal.engine.inputs import check_unmasked, value_range
 from jaxsal.engine.resample import degrade
 from jaxsal.recipes import BaselineName
 
+Mean = Float[AnyArray, " C"] | None
+"""The mean colour of a callable that has one."""
+
 
 @dataclass(frozen=True, eq=False)
 class Given:
     """An array that was given as a baseline; two are equal if they are the same object."""
 
-    array: Any
+    array: PyTree
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Given) and self.array is other.array
@@ -57,7 +60,7 @@ class Baseline:
     only: str = field(default="", repr=False)
 
     @classmethod
-    def of(cls, baseline: Any, *, blur_factor: int = 4, blur_time: bool = True, only: str = "") -> "Baseline":
+    def of(cls, baseline: object, *, blur_factor: int = 4, blur_time: bool = True, only: str = "") -> "Baseline":
         """The baseline of that name, or an array as it was given; of a scene one for all spectra, or one by name.
 
         Raises:
@@ -88,7 +91,7 @@ def make_baseline(baseline: Baseline, clip: Float[AnyArray, "T H W C"], score_fn
     return _named(jnp.asarray(clip), _mean(_colour(baseline, score_fn), clip), baseline)
 
 
-def stand_ins(baseline: Baseline, clips: Any, score_fn: ScoreFn) -> Any:
+def stand_ins(baseline: Baseline, clips: PyTree, score_fn: ScoreFn) -> PyTree:
     """The fully replaced clips, one for each of several clips; of scenes, for every spectrum. Errors as above."""
     mean = _colour(baseline, score_fn)
     if not isinstance(clips, Mapping):
@@ -109,7 +112,7 @@ def _given_for(spectrum: str, arrays: Mapping[str, AnyArray]) -> AnyArray:
     return arrays[spectrum]
 
 
-def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Any) -> Float[AnyArray, "B T H W C"]:
+def _stand_ins(baseline: Baseline, clips: Float[AnyArray, "B T H W C"], mean: Mean) -> Float[AnyArray, "B T H W C"]:
     if not isinstance(baseline.name, Given):
         colour = _mean(mean, clips)
         if not isinstance(clips, jax.core.Tracer | np.ndarray):
@@ -138,21 +141,23 @@ def _check_given(baseline: AnyArray, shape: tuple[int, ...]) -> AnyArray:
     return array.astype(np.float32)
 
 
-def _colour(baseline: Baseline, score_fn: ScoreFn) -> Any:
+def _colour(baseline: Baseline, score_fn: ScoreFn) -> PyTree:
     """What a callable has as its mean, one for each spectrum or for all; None where the baseline needs none."""
     return getattr(score_fn, "mean", None) if baseline.name in ("mean", "gaussian") else None
 
 
-def _mean(mean: Any, clip: Any) -> Float[AnyArray, " C"]:
+def _mean(mean: Mean, clip: AnyArray) -> Float[AnyArray, " C"]:
     return np.zeros(clip.shape[-1], np.float32) if mean is None else mean
 
 
 @partial(jax.jit, static_argnums=(2,))
-def _named_each(clips: Float[Array, "B T H W C"], mean: Any, baseline: Baseline) -> Float[Array, "B T H W C"]:
+def _named_each(
+    clips: Float[Array, "B T H W C"], mean: Float[Array, " C"], baseline: Baseline
+) -> Float[Array, "B T H W C"]:
     return jax.vmap(lambda clip: jnp.broadcast_to(_named(clip, mean, baseline), clip.shape))(clips)
 
 
-def _named(clip: Float[Array, "T H W C"], mean: Any, baseline: Baseline) -> Float[AnyArray, "..."]:
+def _named(clip: Float[Array, "T H W C"], mean: Float[AnyArray, " C"], baseline: Baseline) -> Float[AnyArray, "..."]:
     if baseline.name == "blur":
         return degrade(clip, baseline.blur_factor, time=baseline.blur_time)
     if baseline.name == "gaussian":
@@ -162,7 +167,7 @@ def _named(clip: Float[Array, "T H W C"], mean: Any, baseline: Baseline) -> Floa
     return mean if baseline.name == "mean" else jnp.zeros(clip.shape[-1], jnp.float32)
 
 
-_OF_FRAMES: dict[Any, Callable[[Float[Array, "T H W C"]], Float[Array, "..."]]] = {
+_OF_FRAMES: dict[str | Given, Callable[[Float[Array, "T H W C"]], Float[Array, "..."]]] = {
     "time_mean": lambda clip: clip.mean(axis=0, keepdims=True),
     "first_frame": lambda clip: clip[:1],
     "reverse": lambda clip: clip[::-1],

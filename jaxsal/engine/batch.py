@@ -17,7 +17,7 @@ from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, joi
 from jaxsal.core.devices import clip_mesh, copies_on_every_device, device_mesh, on_every_device, split_axis
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.core.finite import check_logits
-from jaxsal.core.types import AnyArray, ClipTree, Contrast, LogitFn, ScoreFn, Target
+from jaxsal.core.types import AnyArray, ClipTree, OneTarget, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline, stand_ins
 from jaxsal.engine.inputs import (
     check_clip_shape,
@@ -101,7 +101,7 @@ class Batch:
         *rows: PyTree,
         static: tuple[Hashable, ...] = (),
         split: SplitCallable | None = None,
-    ) -> Any:
+    ) -> PyTree:
         """Runs program(weights, clips, *rows, static part, *static), which has a row for each clip.
 
         Rows are laid over the devices of this process. Results stay there.
@@ -211,13 +211,11 @@ class Batch:
             self._stand_ins[baseline, mesh] = made if self.traced else on_every_device(made, mesh)
         return self._stand_ins[baseline, mesh]
 
-    def by_spectrum(self, maps: AnyArray) -> Any:
+    def by_spectrum(self, maps: AnyArray) -> PyTree:
         """Maps of one clip as users get them: of a scene one for each spectrum, by name."""
         return by_spectrum(maps, self.spectra)
 
-    def target(
-        self, target: Target, *, all_classes: bool = True
-    ) -> int | Int[AnyArray, ""] | LogitFn | Contrast | Literal["all"] | None:
+    def target(self, target: Target, *, all_classes: bool = True) -> OneTarget | Literal["all"] | None:
         """A class by number or name as a number, a function of the logits as it is, see `check_target`."""
         classes = getattr(self.score_fn, "classes", ())
         return check_target(target, self.num_classes, classes=classes, all_classes=all_classes)

@@ -4,17 +4,20 @@ Stored scores are logits, so that another kind of score, class or function is a 
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.types import AnyArray, Contrast, LogitFn, ScoreFn
+from jaxsal.core.checks import Options
+from jaxsal.core.types import AnyArray, Contrast, LogitFn, OneTarget, ScoreFn
 from jaxsal.recipes import ScoreKind
+
+Chosen = TypeVar("Chosen", bound=Options)
 
 
 def class_scores(logits: Float[AnyArray, "*N K"], kind: ScoreKind) -> Float[AnyArray, "*N C"]:
@@ -28,7 +31,7 @@ def class_scores(logits: Float[AnyArray, "*N K"], kind: ScoreKind) -> Float[AnyA
       logits: What the classifier returns; the result is NumPy's where this is.
       kind: What to make of it.
     """
-    xp: Any = np if isinstance(logits, np.ndarray) else jnp
+    xp = np if isinstance(logits, np.ndarray) else jnp
     if logits.shape[-1] == 1:
         logits = xp.concatenate([1 - logits if kind == "given" else -logits, logits], axis=-1)
         kind = "sigmoid" if kind in ("probabilities", "softmax") else kind
@@ -40,9 +43,7 @@ def class_scores(logits: Float[AnyArray, "*N K"], kind: ScoreKind) -> Float[AnyA
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
-def target_scores(
-    logits: Float[AnyArray, "N K"], target: int | Int[AnyArray, ""] | LogitFn | Contrast, kind: ScoreKind
-) -> Float[AnyArray, " N"]:
+def target_scores(logits: Float[AnyArray, "N K"], target: OneTarget, kind: ScoreKind) -> Float[AnyArray, " N"]:
     """The score of a class, one for each row of logits; or what a function makes of each row, whatever the kind.
 
     Of class c against d: z_c - z_d for "logits", p_c / (p_c + p_d) for "given", else 1 / (1 + exp(z_d - z_c)): the
@@ -50,7 +51,7 @@ def target_scores(
     """
     if isinstance(target, Contrast):
         of_both = class_scores(logits, "given" if kind == "given" else "logits")
-        numbers: Any = target
+        numbers: Any = target  # no names by now, see `jaxsal.engine.targets`
         traced = any(isinstance(number, jax.core.Tracer) for number in numbers)
         own, other = ((jnp.asarray(of_both) if traced else of_both)[:, number] for number in numbers)
         if kind == "given":
@@ -64,7 +65,7 @@ def target_scores(
 
 
 @lru_cache(maxsize=64)
-def _rows_of(function: LogitFn) -> Any:
+def _rows_of(function: LogitFn) -> Callable[[AnyArray], Array]:
     """A function of (K,) as one of (N, K), compiled once."""
     return jax.jit(jax.vmap(function))
 
@@ -90,7 +91,7 @@ def own_kind(score_fn: ScoreFn) -> ScoreKind:
     return getattr(score_fn, "scores", "probabilities")
 
 
-def of_classifier(options: Any, score_fn: ScoreFn) -> Any:
+def of_classifier(options: Chosen, score_fn: ScoreFn) -> Chosen:
     """Options of a method or a measure, with "probabilities" replaced by what the classifier says its scores are."""
     kind = own_kind(score_fn)
     if getattr(options, "scores", kind) != "probabilities" or kind == "probabilities":

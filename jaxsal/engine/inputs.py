@@ -5,7 +5,6 @@ Shapes are checked always; values only where they are known, that is outside of 
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,15 +32,17 @@ def check_clip(clip: Clip, score_fn: ScoreFn | None = None, *, channels: int | N
       TypeError: If the clip does not hold floating-point numbers.
       ValueError: If it is not (T, H, W, C) with the expected channels, is empty, or has values outside [0, 1].
     """
-    clip = check_clip_shape(clip, score_fn, channels=channels)
-    check_unit_range("clip", clip)
-    return clip
+    checked = _check_shape(clip, _num_channels(score_fn) if channels is None else channels)
+    check_unit_range("clip", checked)
+    return checked
 
 
-def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channels: int | None = None) -> Any:
+def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None) -> ClipTree:
     """`check_clip` without a look at the values; of a scene in several spectra, each of them."""
-    if isinstance(clip, Mapping):
-        return _check_scene(clip)
+    return _check_scene(clip) if isinstance(clip, Mapping) else _check_shape(clip, _num_channels(score_fn))
+
+
+def _check_shape(clip: Clip, channels: int | None) -> AnyArray:
     if not hasattr(clip, "ndim"):
         raise TypeError(f"`clip` must be an array; got {type(clip).__name__}.")
     check_unmasked("clip", clip)
@@ -49,8 +50,6 @@ def check_clip_shape(clip: ClipTree, score_fn: ScoreFn | None = None, *, channel
         raise ValueError(f"`clip` must have shape (T, H, W, C); got {tuple(clip.shape)}.")
     if 0 in clip.shape:
         raise ValueError(f"`clip` must not be empty; got shape {tuple(clip.shape)}.")
-    if channels is None:
-        channels = _num_channels(score_fn)
     if channels is not None and clip.shape[-1] != channels:
         raise ValueError(f"`clip` must have {channels} channels; got shape {tuple(clip.shape)}.")
     if not jnp.issubdtype(clip.dtype, jnp.floating):
@@ -64,8 +63,8 @@ def check_unmasked(name: str, array: object) -> None:
         raise TypeError(f"`{name}` must be an array without a mask; got a masked array: `{name}.filled(0)` makes one.")
 
 
-def _check_scene(clip: Mapping[str, Any]) -> dict[str, Any]:
-    scene = {name: check_clip_shape(part) for name, part in clip.items()}
+def _check_scene(clip: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    scene = {name: _check_shape(part, None) for name, part in clip.items()}
     sizes = {name: part.shape[:3] for name, part in scene.items()}
     if len(set(sizes.values())) != 1:
         raise ValueError(f"`clip` must have spectra of the same frames and pixels; got {sizes}.")
@@ -162,7 +161,7 @@ def check_batches(score_fn: ScoreFn, batch_size: int | None) -> None:
         raise TypeError(f"`score_fn` must have score_batch for `batch_size`; got {type(score_fn).__name__} without.")
 
 
-def looked_at(classifier: Any, layer: str | None) -> Any:
+def looked_at(classifier: PyTree, layer: str | None) -> PyTree:
     """A classifier looked at in a layer; as it is for None.
 
     Raises:

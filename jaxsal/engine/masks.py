@@ -12,7 +12,7 @@ from typing import Any, Protocol, get_args, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PyTreeDef
+from jaxtyping import Array, Bool, Float, Int, PyTree, PyTreeDef
 
 from jaxsal.core.checks import check_choice, check_shape
 from jaxsal.core.types import AnyArray
@@ -25,7 +25,7 @@ class MaskFamily(Protocol):
     """Masks by number: `num_masks` of them, each (Tm, H, W) or (T, H, W, C); of a scene in S spectra (S, Tm, H, W)."""
 
     @property
-    def num_masks(self) -> Any:
+    def num_masks(self) -> int | Int[AnyArray, ""]:
         """How many masks there are, an integer."""
 
     def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "..."]:
@@ -72,7 +72,7 @@ class ActivationMasks:
         """One mask per channel."""
         return jax.tree.leaves(self.activations)[0].shape[-1]
 
-    def binary(self) -> Any:
+    def binary(self) -> PyTree:
         """1 where a channel is above the threshold, shaped like the activations."""
         return jax.tree.map(lambda one: (jnp.asarray(one) > self.threshold).astype(jnp.float32), self.activations)
 
@@ -182,9 +182,9 @@ class Families:
         return jax.tree.unflatten(self.structure, leaves)
 
 
-def stack_leaves(leaves: Sequence[Any]) -> Any:
+def stack_leaves(leaves: Sequence[AnyArray | float]) -> AnyArray:
     """Arrays of one shape with a leading axis; those of the host stay there."""
     on_device = any(isinstance(leaf, jax.Array) for leaf in leaves)
-    if len(leaves) == 1 and hasattr(leaves[0], "ndim"):
+    if len(leaves) == 1 and isinstance(leaves[0], jax.Array | np.ndarray):
         return leaves[0].reshape(1, *leaves[0].shape)  # the quickest way for an array of JAX
     return jnp.stack(leaves) if on_device else np.stack(leaves)

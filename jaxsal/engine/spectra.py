@@ -5,7 +5,7 @@ that everything that holds for the voxels of a clip holds for the voxels of all 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,20 +14,22 @@ from jaxtyping import Array, Float, Int, PyTree, Shaped
 
 from jaxsal.core.types import AnyArray
 
+Some = TypeVar("Some", bound=AnyArray)
+
 
 def spectra_of(clip: object) -> tuple[str, ...]:
     """The spectra of a scene, or of several, in the order of their names; none of a clip that is one array."""
     return tuple(sorted(clip)) if isinstance(clip, Mapping) else ()
 
 
-def form_of(clip: Any) -> tuple[tuple[int, ...], tuple[tuple[str, int], ...]]:
+def form_of(clip: PyTree) -> tuple[tuple[int, ...], tuple[tuple[str, int], ...]]:
     """(T, H, W, C) of a clip, and the channels of every spectrum of a scene, whose first one it is then of."""
     spectra = spectra_of(clip)
     first = clip[spectra[0]] if spectra else clip
     return tuple(first.shape), tuple((name, clip[name].shape[-1]) for name in spectra)
 
 
-def by_spectrum(maps: Any, spectra: Sequence[str], axis: int = -4) -> Any:
+def by_spectrum(maps: AnyArray, spectra: Sequence[str], axis: int = -4) -> PyTree:
     """Maps (..., S, Tm, H, W) as users get them: of scenes one for each spectrum by name, else as they are."""
     if not spectra:
         return maps
@@ -35,10 +37,10 @@ def by_spectrum(maps: Any, spectra: Sequence[str], axis: int = -4) -> Any:
     return {name: take(maps, number, axis=axis) for number, name in enumerate(spectra)}
 
 
-def beside(parts: Mapping[str, AnyArray], axis: int = -4) -> Any:
+def beside(parts: Mapping[str, Some], axis: int = -4) -> Some:
     """Arrays of each spectrum as one with an axis of spectra, which maps (..., Tm, H, W) get before their own."""
-    stack = jnp.stack if any(isinstance(part, jax.Array) for part in parts.values()) else np.stack
-    return stack([parts[name] for name in sorted(parts)], axis=axis)
+    xp = jnp if any(isinstance(part, jax.Array) for part in parts.values()) else np
+    return xp.stack([parts[name] for name in sorted(parts)], axis=axis)
 
 
 def mask_of_each(mask: Float[Array, "..."], clips: PyTree) -> PyTree:

@@ -6,16 +6,15 @@ from typing import Literal, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
 
 from jaxsal.core.checks import check_choice
-from jaxsal.core.types import AnyArray, Contrast, LogitFn, Target
+from jaxsal.core.types import Contrast, OneTarget, Target
 from jaxsal.engine.class_scores import class_names, num_targets
 
 
 def check_target(
     target: Target, num_logits: int, *, classes: Sequence[str] = (), all_classes: bool = True, name: str = "target"
-) -> int | Int[AnyArray, ""] | LogitFn | Contrast | Literal["all"] | None:
+) -> OneTarget | Literal["all"] | None:
     """The target as a number, two numbers, a function, "all" or None, after checking it.
 
     Args:
