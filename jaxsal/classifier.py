@@ -82,8 +82,8 @@ class Classifier(Sources):
     """
 
     params: PyTree
-    mean: Any
-    std: Any
+    mean: PyTree
+    std: PyTree
     features_fn: Callable[[Any, Array], Array] | None
     head_fn: Callable[..., Array] | None
     frames_per_mask: int = 1
@@ -148,7 +148,7 @@ class Classifier(Sources):
         params = jax.tree_util.tree_map_with_path(cast, self.params)
         return dataclasses.replace(self, params=params, precision=precision)
 
-    def normalize(self, clip: Any) -> Any:
+    def normalize(self, clip: PyTree) -> PyTree:
         """The clip (*B, T, H, W, C) as the network takes it; "minmax" takes several clips as one.
 
         Each spectrum of a scene is normalised by itself.
@@ -233,7 +233,7 @@ class Classifier(Sources):
         found = f"a classifier of {type(self.whole_fn or self.features_fn).__name__}"
         raise TypeError(f"`classifier.{method}` must be of a Flax module given to from_model; got {found}.")
 
-    def features(self, clip: ClipTree) -> Any:
+    def features(self, clip: ClipTree) -> PyTree:
         """The activations (t, h, w, d) that enter the head, of a clip in [0, 1]; of two streams by spectrum."""
         return self._call(self.features_fn, self.normalize(clip))
 
@@ -257,7 +257,7 @@ class Classifier(Sources):
             return self._call(self.whole_fn, normalized)
         return self.head(self._call(self.features_fn, normalized))
 
-    def _call(self, function: Callable[..., Any] | None, *inputs: PyTree) -> Any:
+    def _call(self, function: Callable[..., PyTree] | None, *inputs: PyTree) -> PyTree:
         """A function of the weights in the classifier's precision; what it gives is float32."""
         if function is None:
             raise TypeError("`classifier` must have features and head; got a whole network: use classifier.at(layer).")

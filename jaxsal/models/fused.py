@@ -1,8 +1,7 @@
 """Networks of both spectra of a scene {"IR": clip, "TV": clip}: two streams, or stacked channels, of any network."""
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -86,6 +85,6 @@ class StackedChannels(nn.Module):
         return _apply(self.network.head, activations, train)
 
 
-def _apply(method: Any, inputs: Array, train: bool) -> Array:
+def _apply(method: Callable[..., Array], inputs: Array, train: bool) -> Array:
     """A method of a network, told whether it trains if it asks; heads without dropout do not."""
     return method(inputs, train) if "train" in inspect.signature(method).parameters else method(inputs)

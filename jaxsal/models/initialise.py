@@ -8,13 +8,12 @@ instead of 2.7 (6.8 s with keys of the kind "rbg").
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 BatchShape = tuple[int, ...] | tuple[tuple[str, tuple[int, ...]], ...]
 """Of clips, or of scenes for each spectrum."""
@@ -38,7 +37,7 @@ def init_variables(model: nn.Module, key: PRNGKeyArray, clip_shape: BatchShape) 
     return dict(model.init(key, zeros(clip_shape)))
 
 
-def zeros(clip_shape: BatchShape) -> Any:
+def zeros(clip_shape: BatchShape) -> PyTree:
     """One batch of inputs that are all 0; shapes as of `init_variables`."""
     parts = {part[0]: jnp.zeros(part[1]) for part in clip_shape if isinstance(part, tuple)}
     return parts or jnp.zeros(clip_shape)

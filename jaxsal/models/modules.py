@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import flax.linen as nn
 import jax
+from flax.linen.module import InterceptorContext
 from jaxtyping import Array, PyTree
 
 _INFERENCE = dict(train=False, training=False, is_training=False, deterministic=True, use_running_average=True)
@@ -28,7 +29,7 @@ class Network(Protocol):
     """A whole module as a function of (variables, clip), equal for equal modules, whose layers can be watched."""
 
     @property
-    def model(self) -> Any:
+    def model(self) -> object:
         """The module, or its class."""
 
     def __call__(self, variables: PyTree, inputs: PyTree) -> PyTree:
@@ -64,7 +65,12 @@ class ModelMethod:
     def watched(self, watch: Watch, variables: PyTree, clip: PyTree) -> Array:
         """The logits of a clip, while `watch` sees what each module within this one gives."""
 
-        def intercept(call: Any, arguments: Any, keywords: Any, context: Any) -> Any:
+        def intercept(
+            call: Callable[..., PyTree],
+            arguments: tuple[PyTree, ...],
+            keywords: Mapping[str, PyTree],
+            context: InterceptorContext,
+        ) -> PyTree:
             outputs = call(*arguments, **keywords)
             within = context.method_name == "__call__" and context.module.path
             return watch(context.module.path, outputs) if within else outputs
@@ -81,7 +87,7 @@ class ModelMethod:
         return {name: value for name, value in _INFERENCE.items() if name in parameters}
 
 
-def hashable(value: Any) -> Any:
+def hashable(value: object) -> object:
     """A module whose fields are hashable, as compiled programs need it: lists, as of `nn.Sequential`, become tuples."""
     try:
         hash(value)
@@ -90,7 +96,8 @@ def hashable(value: Any) -> Any:
             return tuple(map(hashable, value))
         if isinstance(value, nn.Module):
             names = {field.name for field in dataclasses.fields(value)} - {"parent", "name"}
-            return value.clone(**{name: hashable(getattr(value, name)) for name in names})
+            changes: dict[str, Any] = {name: hashable(getattr(value, name)) for name in names}
+            return value.clone(**changes)
     return value
 
 
@@ -108,7 +115,7 @@ def _call(bound: ModelMethod, variables: PyTree, inputs: PyTree) -> PyTree:
     return jax.tree.map(lambda part: part[0], outputs)
 
 
-def logits_of(outputs: Any) -> Array:
+def logits_of(outputs: PyTree) -> Array:
     """The logits among what a network returns: the array itself, `.logits`, or ["logits"].
 
     Raises:
@@ -120,7 +127,7 @@ def logits_of(outputs: Any) -> Array:
     raise TypeError(f"`model` must return logits, an array, .logits or ['logits']; got {described(outputs)}.")
 
 
-def described(outputs: Any) -> str:
+def described(outputs: object) -> str:
     """What a function returned, where that is no array."""
     if isinstance(outputs, Mapping):
         return f"a {type(outputs).__name__} of {', '.join(map(repr, outputs))}"

@@ -1,6 +1,6 @@
 """Flax NNX modules as functions of (variables, one clip), whose layers can be watched as those of Linen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -40,12 +40,12 @@ class NnxMethod:
       unused: State of random generators, which evaluation does not read.
     """
 
-    graph: Any
+    graph: PyTree
     method: str
-    unused: Any = field(default=None, compare=False, repr=False)
+    unused: PyTree = field(default=None, compare=False, repr=False)
 
     @property
-    def model(self) -> Any:
+    def model(self) -> type:
         """The class of the module."""
         return self.graph.nodes[0].type
 
@@ -58,7 +58,7 @@ class NnxMethod:
         return _call(self, variables, clip, watch)
 
 
-def taken_apart(model: Any) -> tuple[dict[str, PyTree], Any]:
+def taken_apart(model: PyTree) -> tuple[dict[str, PyTree], Callable[[str], NnxMethod]]:
     """The variables of a module, by kind as those of other Flax modules, and (method name) -> `NnxMethod`."""
     from flax import nnx
 
@@ -88,7 +88,7 @@ def _call(bound: NnxMethod, variables: PyTree, inputs: PyTree, watch: Watch | No
     return jax.tree.map(lambda part: part[0], outputs)
 
 
-def _modules(model: Any) -> dict[Path, Any]:
+def _modules(model: object) -> dict[Path, Any]:
     """The modules within a module, and itself, by path."""
     from flax import nnx
 
@@ -97,15 +97,15 @@ def _modules(model: Any) -> dict[Path, Any]:
 
 
 @contextmanager
-def _watching(model: Any, watch: Watch) -> Iterator[None]:
+def _watching(model: object, watch: Watch) -> Iterator[None]:
     """Calls of the modules within a module go by `watch`; NNX has nothing like `flax.linen.intercept_methods`."""
     paths = {id(module): path for path, module in _modules(model).items() if path}
     kinds = {type(module) for module in _modules(model).values() if callable(module)}
     calls = {kind: kind.__call__ for kind in kinds}
     own = {kind for kind in kinds if "__call__" in vars(kind)}
 
-    def watched(kind: type) -> Any:
-        def call(module: Any, *arguments: Any, **keywords: Any) -> Any:
+    def watched(kind: type) -> Callable[..., PyTree]:
+        def call(module: object, *arguments: PyTree, **keywords: PyTree) -> PyTree:
             outputs = calls[kind](module, *arguments, **keywords)
             within = type(module) is kind and paths.get(id(module))
             return watch(within, outputs) if within else outputs

@@ -4,7 +4,7 @@ import math
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class _Saved:
         self.arguments = arguments
         self.state: Any = ()
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: object) -> None:
         self.state = state
 
 
@@ -53,7 +53,7 @@ class BoundedUnpickler(pickle._Unpickler):
 
     dispatch = dict(pickle._Unpickler.dispatch)  # noqa: RUF012
 
-    def __init__(self, file: Any):
+    def __init__(self, file: IO[bytes]):
         super().__init__(file)
         self._depths: dict[int, tuple[int, tuple[Any, ...]]] = {}  # with the tuples, so that no number is another's
 
@@ -87,7 +87,7 @@ BoundedUnpickler.dispatch[pickle.BYTEARRAY8[0]] = BoundedUnpickler.refuse_bytear
 class _ArrayUnpickler(BoundedUnpickler):
     """Builds plain values and `_Saved`."""
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> type[_Saved]:
         if (module, name) in (("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct")):
             return _Saved
         if (module, name) in (("numpy", "dtype"), ("numpy", "ndarray")):
@@ -95,7 +95,7 @@ class _ArrayUnpickler(BoundedUnpickler):
         raise pickle.UnpicklingError(f"it names {module}.{name}")
 
 
-def _arrays(saved: Any) -> Any:
+def _arrays(saved: object) -> Any:
     if isinstance(saved, _Saved):
         return _array(saved)
     if not isinstance(saved, dict) or not all(isinstance(key, str) for key in saved):

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 from jaxtyping import Array, PyTree
@@ -41,7 +40,7 @@ class Place:
         streams = streams_of(self.network)
         return {(stream, *self.path): spectrum for spectrum, stream in streams.items()} or {self.path: ""}
 
-    def run(self, change: Callable[[str, Positions, Any], Any], variables: PyTree, clip: PyTree) -> Array:
+    def run(self, change: Callable[[str, Positions, PyTree], PyTree], variables: PyTree, clip: PyTree) -> Array:
         """Logits of a clip, after a change of what the layer gives for each spectrum.
 
         Raises:
@@ -49,7 +48,7 @@ class Place:
         """
         spectra, names = self.spectra, list[str]()
 
-        def watch(path: Path, outputs: Any) -> Any:
+        def watch(path: Path, outputs: PyTree) -> PyTree:
             names.append(shown_name(self.network, path))
             if path not in spectra:
                 return outputs
@@ -93,7 +92,7 @@ class AfterLayer:
 def _layer_output(place: Place, variables: PyTree, clip: PyTree) -> PyTree:
     found: dict[str, Array] = {}
 
-    def keep(spectrum: str, positions: Positions, outputs: Any) -> Any:
+    def keep(spectrum: str, positions: Positions, outputs: PyTree) -> PyTree:
         found[spectrum] = positions.activations(outputs)
         return outputs
 
@@ -103,7 +102,7 @@ def _layer_output(place: Place, variables: PyTree, clip: PyTree) -> PyTree:
 
 @partial(jax.jit, static_argnums=(0,))
 def _after_layer(place: Place, variables: PyTree, activations: PyTree, clip: PyTree) -> Array:
-    def replace(spectrum: str, positions: Positions, outputs: Any) -> Any:
+    def replace(spectrum: str, positions: Positions, outputs: Array) -> Array:
         return positions.outputs(activations[spectrum] if spectrum else activations, outputs)
 
     return place.run(replace, variables, clip)
@@ -116,7 +115,7 @@ def layer_shapes(network: Network, variables: PyTree, clip: PyTree) -> dict[str,
     """
     shapes: dict[str, tuple[int, ...]] = {}
 
-    def watch(path: Path, outputs: Any) -> Any:
+    def watch(path: Path, outputs: PyTree) -> PyTree:
         if hasattr(outputs, "shape"):
             grid = positions_of(network, Positions(), outputs, clip).grid
             inner = outputs.shape if grid is None else (outputs.shape[0], *grid, outputs.shape[-1])
@@ -137,7 +136,7 @@ def shown_name(network: Network, path: Path) -> str:
     return ".".join(path[1:] if len(path) > 1 and path[0] in streams_of(network).values() else path)
 
 
-def positions_of(network: Network, positions: Positions, outputs: Any, clip: PyTree) -> Positions:
+def positions_of(network: Network, positions: Positions, outputs: PyTree, clip: PyTree) -> Positions:
     """How outputs of a layer lie in the clip; tokens (1, n, d) as the network's own `token_grid` says."""
     model = network.model
     token_grid = getattr(model, "token_grid", None) or getattr(getattr(model, "network", None), "token_grid", None)

@@ -4,13 +4,12 @@ A number that depends on NaN is NaN, so nothing need be known of the layers: con
 """
 
 from functools import partial
-from typing import Any
 
 import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree, PyTreeDef
 
 from jaxsal.models.conv import plain_convolutions
 from jaxsal.models.modules import Network, Path
@@ -60,7 +59,7 @@ def _planes_seen(
     numbers: Int[Array, " n"],
     axis: int,
     shapes: tuple[tuple[int, ...], ...],
-    structure: Any,
+    structure: PyTreeDef,
 ) -> dict[str, Bool[Array, " n"]]:
     """By layer, whether its middle activation depends on each plane across an axis."""
 
@@ -69,7 +68,7 @@ def _planes_seen(
         clip = jax.tree.unflatten(structure, [jnp.where(place == number, jnp.nan, 0.0) for place in places])
         found: dict[str, Array] = {}
 
-        def watch(path: Path, outputs: Any) -> Any:
+        def watch(path: Path, outputs: PyTree) -> PyTree:
             positions = positions_of(network, Positions(), outputs, clip)
             if positions.grid is not None or len(getattr(outputs, "shape", ())) in (4, 5):
                 activations = positions.activations(outputs)

@@ -225,5 +225,5 @@ class Sources:
         check_weights("params", params)
         means, stds = as_colours(mean, std)
         fields = dict(frames_per_mask=frames_per_mask, whole_fn=whole, scores=scores, classes=tuple(classes))
-        make: Any = cls
+        make: Callable[..., Self] = cls
         return make(params, means, stds, features, head, **fields)

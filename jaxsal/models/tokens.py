@@ -28,7 +28,7 @@ class Positions:
         if check_integer("skip", self.skip) < 0 or (self.skip and self.grid is None):
             raise ValueError(f"`skip` must be at least 0, and 0 without `grid`; got {self.skip}.")
 
-    def activations(self, outputs: Any) -> Array:
+    def activations(self, outputs: PyTree) -> Array:
         """(t, h, w, d) of a layer's outputs.
 
         Raises:

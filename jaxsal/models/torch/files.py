@@ -4,9 +4,10 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
+from jaxtyping import PyTree
 from safetensors import safe_open
 
 from jaxsal.models.torch.unpickler import TensorUnpickler, Unread
@@ -15,7 +16,7 @@ LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 NUM_SHOWN = 3  # names that a message shows of one kind
 
 
-def read_tensors(path: str | Path) -> Any:
+def read_tensors(path: str | Path) -> PyTree:
     """Reads a checkpoint: torch's zip files, its older files (before torch 1.6), or safetensors.
 
     The kind is told from the content, not from the name. Pickles may hold what `torch.load(weights_only=True)`
@@ -92,7 +93,7 @@ def _of_safetensors(head: bytes) -> bool:
     return head[8:] == b"{"
 
 
-def _read_zip(file: BinaryIO) -> Any:
+def _read_zip(file: BinaryIO) -> PyTree:
     size = file.seek(0, os.SEEK_END)  # entries may claim more
     with zipfile.ZipFile(file) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
@@ -114,7 +115,7 @@ def _read_zip(file: BinaryIO) -> Any:
     return saved
 
 
-def _read_legacy(file: BinaryIO, file_size: int) -> Any:
+def _read_legacy(file: BinaryIO, file_size: int) -> PyTree:
     """Five pickles (magic number, version, system, the object, the storages' keys), then the storages."""
     if _unpickle(TensorUnpickler(file, file_size)) != LEGACY_MAGIC:
         raise ValueError("no magic number")
@@ -136,7 +137,7 @@ def _read_legacy(file: BinaryIO, file_size: int) -> Any:
     return saved
 
 
-def _unpickle(unpickler: TensorUnpickler) -> Any:
+def _unpickle(unpickler: TensorUnpickler) -> PyTree:
     saved = unpickler.load()
     if unpickler.refused:
         raise _NotTensorsError(unpickler.refused, saved)

@@ -4,7 +4,7 @@ import collections
 import math
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 import ml_dtypes
 import numpy as np
@@ -81,7 +81,7 @@ class _Maker:
     def __init__(self, make: Callable[..., Any]):
         self._make = make
 
-    def __call__(self, *arguments: Any) -> Any:
+    def __call__(self, *arguments: object) -> object:
         return self._make(*arguments)
 
 
@@ -96,7 +96,7 @@ class TensorUnpickler(BoundedUnpickler):
       refused: Names that the pickle uses and torch does not allow in files of weights, in their order.
     """
 
-    def __init__(self, file: Any, max_bytes: int):
+    def __init__(self, file: IO[bytes], max_bytes: int):
         super().__init__(file)
         self.storages: dict[str, np.ndarray] = {}
         self.refused: list[str] = []
@@ -109,7 +109,7 @@ class TensorUnpickler(BoundedUnpickler):
         self._known |= {f"torch.{name}": f"torch.{name}" for name in (*DTYPES, *OTHER_NAMES)}
         self._known |= {f"torch.{storage}": storage for storage in STORAGES}
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> object:
         """What stands for a name."""
         full = f"{module}.{name}".replace("__builtin__.", "builtins.")
         if full not in self._known:
@@ -118,7 +118,7 @@ class TensorUnpickler(BoundedUnpickler):
             self._known[full] = type("Unread", (Unread,), {"name": full})
         return self._known[full]
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: tuple[Any, ...]) -> object:
         """The storage of a tensor, of zeros for now."""
         if pid[0] == "module":  # a class with its source code, in old files of whole modules
             return pid[1]
