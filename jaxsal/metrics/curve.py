@@ -1,7 +1,7 @@
 """A curve: what it holds and shows, and how it is read out of the logits along it."""
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from jaxsal.core.types import AnyArray, Target
 from jaxsal.drawing.plots import CurvePanel, draw_curves
 from jaxsal.engine.class_scores import predicted_class, target_scores
 from jaxsal.engine.inputs import value_range
+from jaxsal.engine.masks import RankMasks
 from jaxsal.engine.requests import Scores
 from jaxsal.metrics.refine import interpolate
 from jaxsal.recipes import CurveOptions
@@ -90,7 +91,8 @@ class Curve(NamedTuple):
 
 def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
     """The curve of a class, of any, or of a function of the logits along it; of the predicted class if None."""
-    family: Any = scores.family
+    family = scores.family
+    assert isinstance(family, RankMasks)
     counts, values = np.asarray(family.counts), step_scores(scores, target, options)
     fractions, num_scored = counts / counts[-1], None
     places = fractions if options.area == "fractions" else np.linspace(0, 1, len(counts))
@@ -98,7 +100,8 @@ def read_curve(scores: Scores, target: Target, options: CurveOptions) -> Curve:
         num_scored = len(scores.ids)
         values = interpolate(scores.ids, np.asarray(values), places)
     floor = values[0 if family.keep else -1]
-    return Curve(fractions.astype(np.float32), values, _area(places, values), num_scored, floor)
+    area = (np.diff(places).astype(np.float32) * (values[1:] + values[:-1])).sum() / 2  # by the trapezoid rule
+    return Curve(fractions.astype(np.float32), values, area, num_scored, floor)
 
 
 def step_scores(scores: Scores, target: Target, options: CurveOptions) -> Float[AnyArray, " n"]:
@@ -106,12 +109,6 @@ def step_scores(scores: Scores, target: Target, options: CurveOptions) -> Float[
     assert not isinstance(target, str)
     label = predicted_class(scores.clip_logits, options.scores) if target is None else target
     traced = any(isinstance(value, jax.core.Tracer) for value in (scores.logits, label))
-    xp: Any = jnp if traced else np
+    xp = jnp if traced else np
     values = target_scores(xp.asarray(scores.logits), label, options.scores)
     return xp.where(xp.isnan(values), np.float32(0), values) if options.nan_as_zero else values
-
-
-def _area(places: Float[np.ndarray, " S"], scores: Float[AnyArray, " S"]) -> Any:
-    """Under the scores at these places, by the trapezoid rule."""
-    widths = np.diff(places).astype(np.float32)
-    return (widths * (scores[1:] + scores[:-1])).sum() / 2

@@ -1,9 +1,9 @@
 """Deletion and insertion: the target's score as the most salient voxels go, or come."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -264,7 +264,12 @@ def _of_voxels(options: CurveOptions) -> CurveOptions:
 
 
 def _refined(
-    run: Any, request: Any, num_maps: int, num_steps: int, targets: Sequence[Target], options: CurveOptions
+    run: Callable[[list[Request]], list[Scores]],
+    request: Callable[[int, Int[np.ndarray, " n"]], Request],
+    num_maps: int,
+    num_steps: int,
+    targets: Sequence[Target],
+    options: CurveOptions,
 ) -> list[Scores]:
     """The scores of some of the steps of each curve: every 8th, then more where a curve bends."""
     held: list[Scores | None] = [None] * num_maps

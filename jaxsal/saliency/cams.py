@@ -1,7 +1,6 @@
 """HiResCAM, LayerCAM and Grad-CAM++: the last activations, weighed by the gradient place by place."""
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +8,7 @@ from jaxtyping import Array, Float
 
 from jaxsal.engine.batch import Batch
 from jaxsal.recipes import METHODS
+from jaxsal.recipes.further import CamOptions
 from jaxsal.saliency.controls import Maps
 from jaxsal.saliency.gradcam import cam_maps
 from jaxsal.saliency.method import Method, of_layer
@@ -17,7 +17,9 @@ from jaxsal.saliency.targets import Targets
 Activations = Float[Array, "t h w d"]
 
 
-def hirescam(gradient: Activations, activations: Activations, options: Any, per_frame: bool) -> Float[Array, "t h w"]:
+def hirescam(
+    gradient: Activations, activations: Activations, options: object, per_frame: bool
+) -> Float[Array, "t h w"]:
     """S = up(ReLU(sum_k dF_c/dA_k A_k)), place by place; where the head is linear it adds up to the logit.
 
     References:
@@ -26,7 +28,9 @@ def hirescam(gradient: Activations, activations: Activations, options: Any, per_
     return (gradient * activations).sum(axis=-1)
 
 
-def layercam(gradient: Activations, activations: Activations, options: Any, per_frame: bool) -> Float[Array, "t h w"]:
+def layercam(
+    gradient: Activations, activations: Activations, options: object, per_frame: bool
+) -> Float[Array, "t h w"]:
     """S = up(ReLU(sum_k ReLU(dF_c/dA_k) A_k)), place by place; made for layers before the last.
 
     References:
@@ -35,7 +39,9 @@ def layercam(gradient: Activations, activations: Activations, options: Any, per_
     return (jax.nn.relu(gradient) * activations).sum(axis=-1)
 
 
-def gradcampp(gradient: Activations, activations: Activations, options: Any, per_frame: bool) -> Float[Array, "t h w"]:
+def gradcampp(
+    gradient: Activations, activations: Activations, options: object, per_frame: bool
+) -> Float[Array, "t h w"]:
     """S = up(ReLU(sum_k w_k A_k)), w_k = sum_p a_kp ReLU(g_kp), a_kp = g_kp^2 / (2 g_kp^2 + g_kp^3 sum_q A_kq).
 
     g = dF_c/dA at place p of channel k. The paper takes the gradient of exp(F_c), whose factor exp(F_c) cancels in a.
@@ -50,7 +56,7 @@ def gradcampp(gradient: Activations, activations: Activations, options: Any, per
 
 
 def _method(name: str, evidence: Callable[..., Array]) -> Method:
-    def maps(batch: Batch, targets: Targets, options: Any, seed: int) -> Maps:
+    def maps(batch: Batch, targets: Targets, options: CamOptions, seed: int) -> Maps:
         return cam_maps(batch, targets, evidence, options)
 
     return Method(name, METHODS[name], maps=maps, activations=of_layer, needs_parts=True, seeded=False)

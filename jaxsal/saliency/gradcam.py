@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +10,13 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, head_of, join_callable
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, SaliencyOf, Target
+from jaxsal.core.types import AnyArray, ClipTree, FeaturesAndHead, OneTarget, SaliencyOf, Target
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.class_scores import own_kind, target_scores
 from jaxsal.engine.resample import resample
 from jaxsal.engine.spectra import beside
 from jaxsal.recipes import METHODS, Alignment, GradCamOptions, RecipeName, ScoreKind, chosen_options
-from jaxsal.saliency.method import Method, of_layer
+from jaxsal.saliency.method import LayerOptions, Method, of_layer
 from jaxsal.saliency.targets import Kind, Targets, as_targets, explain_targets, labels_of
 
 
@@ -112,7 +112,7 @@ def gradcam_evidence(
 
 
 def cam_maps(
-    batch: Batch, targets: Targets, evidence: Callable[..., Array], options: Any, *, per_frame: bool = False
+    batch: Batch, targets: Targets, evidence: Callable[..., Array], options: LayerOptions, *, per_frame: bool = False
 ) -> Float[Array, "B *K_S Tm H W"]:
     """up(ReLU(evidence)) of all clips of a batch, from the activations and the target's gradient there.
 
@@ -120,7 +120,7 @@ def cam_maps(
       batch: The clips.
       targets: See `jaxsal.saliency.targets`.
       evidence: (gradient, activations, options, per_frame) to the evidence (t, h, w); a function of a module.
-      options: Of the method; with `alignment`, how the map is stretched to the clip, and `layer`.
+      options: Of the method.
       per_frame: Whether frames are weighed by themselves.
     """
     labels, kind = labels_of(targets, batch.size)
@@ -143,7 +143,7 @@ def _maps_each(
     per_frame: bool,
     targets: Kind,
     scores: ScoreKind,
-    options: Any,
+    options: LayerOptions,
     evidence: Callable[..., Array],
 ) -> tuple[Float[Array, "B *K_S Tm H W"], tuple[PyTree, Float[Array, "B K"]] | None]:
     """The maps, and the activations and logits of the clips where the activations were not given."""
@@ -154,7 +154,7 @@ def _maps_each(
         logits, pull_back = jax.vjp(head_of(classifier, clip), activations)
         parts = (activations, logits) if known is None else None
 
-        def explain_target(target: Any) -> Array:
+        def explain_target(target: OneTarget) -> Array:
             of_logits = jax.grad(lambda logits: target_scores(logits[None], target, "logits")[0])(logits)
             (gradient,) = pull_back(of_logits)
             maps = jax.tree.map(explain_part, gradient, activations)

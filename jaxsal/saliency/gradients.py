@@ -8,11 +8,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int, PyTree, UInt32
 
 from jaxsal.core.callables import Static, join_callable
 from jaxsal.core.devices import clip_mesh
-from jaxsal.core.types import AnyArray, ClipTree
+from jaxsal.core.types import AnyArray, ClipTree, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import of_classifier, own_kind, predicted_class, target_scores
@@ -27,6 +27,7 @@ Sample = Callable[[Any, Array, Int[Array, ""], ClipTree, ClipTree], ClipTree]
 """(options, key, number, clip, baseline) to the clip whose gradient is taken."""
 Credit = Callable[[Any, Array, Array, Array], Array]
 """(options, mean gradient, clip, baseline) to the credit of every value of the clip, (T, H, W, C)."""
+GradientOptions = IntegratedOptions | SmoothGradOptions
 
 
 def on_the_way(
@@ -46,7 +47,9 @@ def of_the_way(options: IntegratedOptions, gradient: Array, clip: Array, baselin
     return (clip - baseline) * gradient
 
 
-def noisy(options: SmoothGradOptions, key: Array, number: Int[Array, ""], clip: ClipTree, baseline: ClipTree) -> Any:
+def noisy(
+    options: SmoothGradOptions, key: Array, number: Int[Array, ""], clip: ClipTree, baseline: ClipTree
+) -> ClipTree:
     """X + e_n, e_n normal, which the key and n determine."""
     leaves, structure = jax.tree.flatten(clip)
     keys = [jax.random.fold_in(jax.random.fold_in(key, number), part) for part in range(len(leaves))]
@@ -66,7 +69,13 @@ def of_noise(options: SmoothGradOptions, gradient: Array, clip: Array, baseline:
 
 
 def gradient_maps(
-    batch: Batch, targets: Targets, options: Any, seed: int, sample: Sample, credit: Credit, baseline: Baseline
+    batch: Batch,
+    targets: Targets,
+    options: GradientOptions,
+    seed: int,
+    sample: Sample,
+    credit: Credit,
+    baseline: Baseline,
 ) -> Float[Array, "B *K_S Tm H W"]:
     """The credit of the voxels of all clips: summed over channels, and over the frames that share a frame of the map.
 
@@ -75,7 +84,7 @@ def gradient_maps(
     Args:
       batch: The clips.
       targets: See `jaxsal.saliency.targets`.
-      options: Of the method, with `num_samples` and `scores`.
+      options: Of the method.
       seed: Of everything random.
       sample: The clips whose gradients are averaged; a function of a module.
       credit: What is made of the mean gradient; a function of a module.
@@ -100,12 +109,12 @@ def _maps_each(
     clips: PyTree,
     stand_ins: PyTree,
     labels: Int[AnyArray, "B *two"],
-    seeds: Any,
+    seeds: UInt32[AnyArray, " B"],
     static: Static,
     shape: tuple[int, ...],
     num_classes: int,
     targets: Kind,
-    options: Any,
+    options: GradientOptions,
     sample: Sample,
     credit: Credit,
 ) -> Float[Array, "B *K_S Tm H W"]:
@@ -114,7 +123,7 @@ def _maps_each(
     def explain(clip: ClipTree, stand_in: ClipTree, label: Array, seed: Array) -> Array:
         key = jax.random.key(seed, impl="threefry2x32")
 
-        def explain_target(target: Any) -> Array:
+        def explain_target(target: OneTarget) -> Array:
             def score(at: ClipTree) -> Array:
                 return target_scores(score_fn(at)[None], target, options.scores)[0]
 
@@ -142,7 +151,7 @@ def _smoothgrad(batch: Batch, targets: Targets, options: SmoothGradOptions, seed
     return gradient_maps(batch, targets, options, seed, noisy, of_noise, Baseline.of("zero"))
 
 
-def _num_samples(options: Any) -> int:
+def _num_samples(options: GradientOptions) -> int:
     return options.num_samples
 
 

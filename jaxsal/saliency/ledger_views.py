@@ -1,6 +1,6 @@
 """What a ledger of RISE shows of itself: a line, a figure, a labelled dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,10 @@ from jaxsal.engine.targets import check_target
 
 if TYPE_CHECKING:
     import xarray
+    from jaxtyping import PyTree
     from matplotlib.figure import Figure
+
+    from jaxsal.recipes import RiseOptions
 
 
 class LedgerViews:
@@ -23,14 +26,14 @@ class LedgerViews:
 
     if TYPE_CHECKING:
         shape: tuple[int, ...]
-        options: Any
+        options: RiseOptions
         clip_logits: np.ndarray
         ids: np.ndarray
         logits: np.ndarray
         classes: tuple[str, ...]
         spectra: tuple[str, ...]
-        map: Any
-        stderr: Any
+        map: Callable[[Target], PyTree]
+        stderr: Callable[[Target], PyTree]
 
     @property
     def has_stderr(self) -> bool:

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from jaxsal.core.checks import Options
 from jaxsal.core.types import AnyArray
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Request, Scores
+from jaxsal.recipes import Alignment
 from jaxsal.saliency.controls import Maps, Shape, Subjects
 from jaxsal.saliency.targets import Targets
 
@@ -18,7 +20,20 @@ OWN = None, None
 """The activations that enter the head, under the classifier's own normalisation."""
 
 
-def of_layer(options: Any) -> tuple[None, str | None]:
+@runtime_checkable
+class LayerOptions(Options, Protocol):
+    """Options of a method that looks at the activations of one layer."""
+
+    @property
+    def layer(self) -> str | None:
+        """The layer; the one that enters the head if None."""
+
+    @property
+    def alignment(self) -> Alignment:
+        """How the map is stretched to the clip."""
+
+
+def of_layer(options: LayerOptions) -> tuple[None, str | None]:
     """The activations of the layer that the options name."""
     return None, options.layer
 

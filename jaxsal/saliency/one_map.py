@@ -69,7 +69,7 @@ def saliency_map(
     batch = prepare(classifier, [clip], name="classifier")
     if kind.needs_parts:
         batch.check_parts(name, getattr(options, "layer", None))
-    explained: Any = batch.target(target)
+    explained = batch.target(target)
     batch.check_logits()
     if kind.maps is not None:
         maps = kind.maps(batch, as_targets(explained), options, seed)

@@ -1,7 +1,6 @@
 """ReciproCAM: what the head says of the activations of one place alone; the network itself runs once."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.core.callables import Static, head_of, join_callable
-from jaxsal.core.types import AnyArray, ClipTree
+from jaxsal.core.types import AnyArray, ClipTree, OneTarget
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import own_kind, target_scores
 from jaxsal.engine.resample import resample
@@ -65,7 +64,7 @@ def _maps_each(
 
         logits = jax.lax.map(logits_at, jnp.arange(sum(sizes)), batch_size=_CHUNK)
 
-        def explain_target(target: Any) -> Array:
+        def explain_target(target: OneTarget) -> Array:
             found = target_scores(logits, target, "logits")
             spread = found.max() - found.min()
             found = jnp.where(spread > 0, (found - found.min()) / jnp.where(spread > 0, spread, 1), 0)

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.types import Target
+from jaxsal.core.types import AnyArray, Target
 from jaxsal.engine.batch import REPLACED, Batch
 from jaxsal.engine.masks import Families
 from jaxsal.engine.requests import Request, Scores
@@ -29,7 +28,7 @@ class ChannelMasks:
     Of a scene the activations are a tuple, one for each spectrum; minus infinity in channels that do not see it.
     """
 
-    activations: Any
+    activations: Float[AnyArray, "t h w d"] | tuple[Float[AnyArray, "t h w d"], ...]
     shape: tuple[int, ...] = field(metadata=dict(static=True))
     alignment: Alignment = field(metadata=dict(static=True))
 

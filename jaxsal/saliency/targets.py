@@ -1,14 +1,14 @@
 """The targets of several clips inside a compiled program: one class each, every class, a contrast, a function."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsal.core.types import AnyArray, Contrast, LogitFn
+from jaxsal.core.types import AnyArray, Contrast, LogitFn, OneTarget
 from jaxsal.engine.class_scores import num_targets, predicted_class
 from jaxsal.recipes import ScoreKind
 
@@ -19,28 +19,23 @@ Kind = Literal["given", "all"] | LogitFn | None
 """The part of `Targets` that a program is made for."""
 
 
-def as_targets(target: Any) -> Targets:
+def as_targets(target: OneTarget | Literal["all"] | None) -> Targets:
     """The targets of a batch of one clip: its class or contrast alone, or what holds for every clip as it is."""
-    return target if _for_all(target) else [target]
-
-
-def _for_all(targets: Any) -> bool:
-    return targets is None or isinstance(targets, str) or callable(targets)
+    return [target] if isinstance(target, int | AnyArray | Contrast) else target
 
 
 def labels_of(targets: Targets, size: int) -> tuple[Int[AnyArray, "B *two"], Kind]:
     """The classes of B clips by number, filling ones among them, two each for contrasts; and the kind of target."""
-    if _for_all(targets):
-        return np.zeros(size, np.int32), cast(Kind, targets)
-    given = cast(Sequence[Any], targets)
-    filled: list[Any] = [*given, *[given[-1]] * (size - len(given))]
+    if not isinstance(targets, Sequence) or isinstance(targets, str):
+        return np.zeros(size, np.int32), targets
+    filled: list[Any] = [*targets, *[targets[-1]] * (size - len(targets))]
     if any(isinstance(target, jax.core.Tracer) for target in filled):
         return jnp.stack(filled).astype(jnp.int32), "given"
     return np.asarray(filled, np.int32), "given"
 
 
 def explain_targets(
-    explain: Callable[[Any], Array],
+    explain: Callable[[OneTarget], Array],
     logits: Float[Array, " K"],
     label: Int[Array, "*two"],
     kind: Kind,
