@@ -1,7 +1,7 @@
 """Frames of a recording as bytes, and their resizing to the size a classifier takes."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -11,6 +11,9 @@ from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.recording import Reading
 from jaxsal.datasets.recordings.values import RangeChoice
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 def read_frames(
@@ -116,7 +119,7 @@ def square_frames(
     return np.rint(255 * square).astype(np.uint8)
 
 
-def _resize_weights(size: int, new_size: int, crop: int, antialias: bool) -> Any:
+def _resize_weights(size: int, new_size: int, crop: int, antialias: bool) -> "csr_array":
     """Sparse (crop, size) float32 matrix that resizes one axis to `new_size` and keeps its centre."""
     from scipy.sparse import csr_array
 

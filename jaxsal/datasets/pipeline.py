@@ -4,12 +4,12 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, PRNGKeyArray
+from jaxtyping import Int, PRNGKeyArray, PyTree
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.devices import host_device, num_cores
@@ -29,7 +29,7 @@ Loaded = TypeVar("Loaded")
 class Batch(NamedTuple):
     """Clips with their labels and the numbers of their records; scenes have clips by spectrum."""
 
-    clips: Any
+    clips: PyTree
     labels: Int[np.ndarray, " B"]
     records: Int[np.ndarray, " B"]
 
@@ -53,7 +53,7 @@ class ClipSource(NamedTuple):
     num_threads: int = 1
     num_workers: int = 0
 
-    def clip(self, number: int, key: PRNGKeyArray | None = None) -> Any:
+    def clip(self, number: int, key: PRNGKeyArray | None = None) -> PyTree:
         """The clip (T, S, S, C) of one record, uint8: frames drawn by the key, or those for testing without one.
 
         Of a scene one for each spectrum, of the same moments.

@@ -5,10 +5,10 @@ A set lies in `data_dir/name/config/version`. The data folder is $TFDS_DATA_DIR,
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
@@ -17,6 +17,9 @@ from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError
 from jaxsal.core.sealed import read_json, write_json
 from jaxsal.datasets.records import SPLITS, ClipRecord, ClipSet
+
+if TYPE_CHECKING:
+    from tensorflow_datasets.core import DatasetBuilder
 
 NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")
 INFO_FILE = "dataset_info.json"
@@ -112,11 +115,11 @@ def _read(folder: Path, split: str, number: int, name: str, field: str) -> Shape
 
 
 @lru_cache(maxsize=16)
-def _data_source(folder: Path, split: str) -> Any:
+def _data_source(folder: Path, split: str) -> Sequence[Mapping[str, Any]]:
     return open_builder(folder).as_data_source(split)
 
 
-def open_builder(folder: Path) -> Any:
+def open_builder(folder: Path) -> "DatasetBuilder":
     """TFDS's reader of a prepared set's folder."""
     check_installed("tensorflow_datasets")
     import tensorflow_datasets as tfds

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 
 @contextmanager
-def open_container(path: Path) -> Iterator[Any]:
+def open_container(path: Path) -> "Iterator[InputContainer]":
     """PyAV's container of a file.
 
     A playlist names other files and addresses, which FFmpeg would open by its protocols. The only one that it has here

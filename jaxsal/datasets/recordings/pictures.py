@@ -1,7 +1,7 @@
 """One picture of a file, with its samples as stored: 8 bits or more, grey or colour, integers or floating point."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from jaxsal.datasets.recordings.orientation import Orientation, of_exif
 from jaxsal.datasets.recordings.recording import RawFrame
 from jaxsal.datasets.recordings.tiff import BITS, ORIENTATION, check_bands, count_tiff_pages, is_tiff, read_tiff
 from jaxsal.datasets.recordings.unfit import UnfitError, reading_pictures
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 IMAGE_SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".apng", ".avif", ".jp2", ".j2k"),
@@ -52,11 +55,12 @@ def read_picture(path: Path, page: int = 0) -> Picture:
 def _read_with_pillow(path: Path, page: int) -> Picture | None:
     """A picture of a file; None for a TIFF whose samples Pillow would not keep."""
     from PIL import Image
+    from PIL.TiffImagePlugin import TiffImageFile
 
     with Image.open(path) as image:
         check_limit(PIXELS, path, image.width * image.height)
         image.seek(page)
-        if image.format == "TIFF":
+        if isinstance(image, TiffImageFile):
             check_bands(path, image.tag_v2)
             orientation = of_exif(image.tag_v2.get(ORIENTATION))
             is_kept = max(image.tag_v2.get(BITS, (1,))) <= 8 or image.mode.startswith("I") or image.mode == "F"
@@ -89,7 +93,7 @@ def count_pictures(path: Path) -> int:
     return count
 
 
-def _samples(image: Any) -> np.ndarray:
+def _samples(image: "ImageFile") -> np.ndarray:
     """What Pillow keeps as it is: grey of up to 32 bits and all pictures of 8 bits."""
     if image.mode == "I" and image.format == "PPM":  # Pillow stretches samples to 16 bits
         largest = _ppm_maximum(image)
@@ -99,9 +103,9 @@ def _samples(image: Any) -> np.ndarray:
     return np.asarray(image.convert("RGB"))
 
 
-def _ppm_maximum(image: Any) -> int:
+def _ppm_maximum(image: "ImageFile") -> int:
     """The sample of white, in the header of a .pgm or .ppm file."""
-    with Path(image.filename).open("rb") as file:
+    with open(image.filename, "rb") as file:
         head = file.read(1024)
     words: list[bytes] = []
     for line in head.split(b"\n"):
@@ -111,13 +115,13 @@ def _ppm_maximum(image: Any) -> int:
     return int(words[3])
 
 
-def _png_bits(image: Any) -> int:
+def _png_bits(image: "ImageFile") -> int:
     """Bits of a sample, byte 24 of a PNG file."""
-    with Path(image.filename).open("rb") as file:
+    with open(image.filename, "rb") as file:
         return file.read(25)[24]
 
 
-def _is_deep_colour(image: Any) -> bool:
+def _is_deep_colour(image: "ImageFile") -> bool:
     """Whether Pillow would cut the samples to 8 bits."""
     if image.format == "PNG":
         return _png_bits(image) == 16 and not image.mode.startswith("I")

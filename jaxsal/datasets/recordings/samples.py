@@ -1,10 +1,13 @@
 """Samples of a frame that PyAV decoded, kept as they are where its format allows."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from jaxsal.datasets.recordings.values import ValueRange
+
+if TYPE_CHECKING:
+    from av import VideoFrame
 
 _PLANAR_COLOUR = {9: "gbrp9le", 10: "gbrp10le", 12: "gbrp12le", 14: "gbrp14le", 16: "gbrp16le"}
 
@@ -23,7 +26,7 @@ class SampleFormat(NamedTuple):
     is_converted: bool = False
 
 
-def sample_format(frame: Any) -> SampleFormat:
+def sample_format(frame: "VideoFrame") -> SampleFormat:
     """How to take a frame's samples: grey and RGB of more than 8 bits as stored, other deep ones as RGB of 16 bits."""
     name, bits = frame.format.name, max(component.bits for component in frame.format.components)
     if bits <= 8:
@@ -43,6 +46,6 @@ def sample_format(frame: Any) -> SampleFormat:
     return SampleFormat("rgb48le", (0, 65535), is_converted=True)
 
 
-def samples_of(frame: Any) -> np.ndarray:
+def samples_of(frame: "VideoFrame") -> np.ndarray:
     """The samples of a frame, grey (H, W) or colour (H, W, 3)."""
     return frame.to_ndarray(format=sample_format(frame).array)

@@ -2,7 +2,7 @@
 
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +79,7 @@ def _check_strips(path: Path, page: Any) -> None:
                 raise UnfitError(f"`path` must hold whole images; got {path}, where a strip of {most} bytes has more.")
 
 
-def check_bands(path: Path, tags: Any) -> None:
+def check_bands(path: Path, tags: Mapping[int, Any]) -> None:
     """Raises UnfitError if a page of a TIFF has bands that are neither colours nor alpha, or its pages are channels."""
     bands = int(tags.get(_SAMPLES, 1))
     extra = tags.get(_EXTRA, ())

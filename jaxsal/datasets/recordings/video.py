@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,11 @@ from jaxsal.datasets.recordings.container import open_container
 from jaxsal.datasets.recordings.orientation import Orientation, of_display_matrix
 from jaxsal.datasets.recordings.recording import RawFrame, Recording
 from jaxsal.datasets.recordings.samples import SampleFormat, sample_format, samples_of
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.stream import Disposition
+    from av.video.stream import VideoStream
 
 _NO_VIDEO = ("tty",)  # FFmpeg shows text files as pictures of the text
 _HIDDEN_FRAMES = ("vp8", "vp6", "vp6f", "vp6a")  # codecs with packets that give no frame
@@ -74,7 +79,7 @@ def open_video(path: Path, stream: int | None = None) -> Recording:
 
 
 @contextmanager
-def _opened(path: Path, number: int | None) -> Iterator[tuple[Any, Any]]:
+def _opened(path: Path, number: int | None) -> "Iterator[tuple[InputContainer, VideoStream]]":
     """The container and its video stream of a number, pictures of covers left out."""
     with open_container(path) as container:
         streams = [stream for stream in container.streams.video if not stream.disposition & _covers()]
@@ -88,7 +93,7 @@ def _opened(path: Path, number: int | None) -> Iterator[tuple[Any, Any]]:
         yield container, streams[number or 0]
 
 
-def _covers() -> Any:
+def _covers() -> "Disposition":
     from av.stream import Disposition
 
     return Disposition.attached_pic | Disposition.timed_thumbnails
@@ -103,7 +108,7 @@ def _index(path: Path, number: int | None, file_size: int, modified: int) -> _In
     try:
         with _opened(path, number) as (container, stream):
             notes = _notes(path, number, container, stream)
-            unit: float | None = float(stream.time_base)
+            unit = float(stream.time_base) if stream.time_base else None
             announced, can_skip = stream.frames, "mov" in container.format.name
             first = _first_frame(path, stream, container)
             check_limit(PIXELS, path, math.prod(first.size))  # the stream may say another size than its file
@@ -128,15 +133,18 @@ def _index(path: Path, number: int | None, file_size: int, modified: int) -> _In
     return _Index(np.sort(np.asarray(stamps)), np.sort(np.asarray(keys)), unit, first, end, notes)
 
 
-def _first_frame(path: Path, stream: Any, container: Any) -> _Frame:
+def _first_frame(path: Path, stream: "VideoStream", container: "InputContainer") -> _Frame:
     frame = next(container.decode(stream), None)
     if frame is None:
         raise ValueError(f"`path` must hold at least one frame; got {path}.")
-    matrix = next((bytes(data) for data in frame.side_data if data.type.name == "DISPLAYMATRIX"), None)
-    return _Frame((frame.height, frame.width), sample_format(frame), of_display_matrix(matrix))
+    matrix: Any = frame.side_data.get("DISPLAYMATRIX")  # of which PyAV's types know nothing
+    turned = of_display_matrix(None if matrix is None else bytes(matrix))
+    return _Frame((frame.height, frame.width), sample_format(frame), turned)
 
 
-def _packets(container: Any, stream: Any, file_size: int) -> tuple[list[int] | None, list[int], str]:
+def _packets(
+    container: "InputContainer", stream: "VideoStream", file_size: int
+) -> tuple[list[int] | None, list[int], str]:
     """Timestamps of the shown frames and of the key frames, and why the file ends early; no timestamps if doubtful."""
     import av
 
@@ -189,7 +197,7 @@ def _are_times(stamps: list[Any]) -> bool:
     return None not in stamps and all(early < late for early, late in pairwise(stamps))
 
 
-def _notes(path: Path, number: int | None, container: Any, stream: Any) -> tuple[str, ...]:
+def _notes(path: Path, number: int | None, container: "InputContainer", stream: "VideoStream") -> tuple[str, ...]:
     notes = []
     count = sum(not other.disposition & _covers() for other in container.streams.video)
     if count > 1 and number is None:
@@ -235,7 +243,7 @@ def _decode(path: Path, number: int | None, index: _Index, indices: Sequence[int
     )
 
 
-def _seek(container: Any, stream: Any, index: _Index, first: int) -> int:
+def _seek(container: "InputContainer", stream: "VideoStream", index: _Index, first: int) -> int:
     """Goes to the last key frame up to the first wanted one; the number of the first frame to come."""
     keys = index.keys[index.keys <= index.stamps[first]]
     shown = keys[keys >= index.stamps[0]]
