@@ -35,7 +35,7 @@ def scoring_program(
     return jax.export.export(jax.jit(jax.vmap(classifier)), platforms=platforms)(clips)
 
 
-def clip_shapes(spec: NetworkSpec) -> Any:
+def clip_shapes(spec: NetworkSpec) -> tuple[int, ...] | dict[str, tuple[int, ...]]:
     """(T, H, W, C) of a clip; of a scene that of every spectrum, by name."""
     *size, _ = spec.clip_shape
     return {name: (*size, count) for name, count in spec.channels.items()} or spec.clip_shape

@@ -155,7 +155,7 @@ class NetworkSpec:
             return (clips - jnp.asarray(mean)) / jnp.asarray(std)
         return {name: (part - jnp.asarray(mean[name])) / jnp.asarray(std[name]) for name, part in clips.items()}
 
-    def by_spectrum(self, values: tuple[float, ...]) -> Any:
+    def by_spectrum(self, values: tuple[float, ...]) -> PyTree:
         """Values of each channel; of scenes those of every spectrum."""
         return {"IR": values[3:], "TV": values[:3]} if self.channels else values
 
@@ -171,7 +171,7 @@ class NetworkSpec:
             self, width=2, form=tuple((name, changes.get(name, value)) for name, value in self.form)
         )
 
-    def centre_clip(self, frames: Any) -> Any:
+    def centre_clip(self, frames: PyTree) -> PyTree:
         """A recording (L, H, W, 3) as the network is tested on it: frames chosen, resized, centre crop, in [0, 1].
 
         Of a scene in both spectra one of each, by name. Frames of a short recording are repeated, with a warning.
@@ -227,13 +227,13 @@ class NetworkSpec:
         """What the network sees of each frame."""
         return Cut(self.size, self.crop, self.antialias)
 
-    def clip(self, excerpt: Excerpt | Mapping[str, Excerpt]) -> Any:
+    def clip(self, excerpt: Excerpt | Mapping[str, Excerpt]) -> PyTree:
         """The clip of an excerpt, or of one for each spectrum, in the network's channels; errors as `with_channels`."""
         if isinstance(excerpt, Excerpt):
             return self.in_channels(excerpt.clip())
         return map_frames(lambda one: one.clip(), excerpt)
 
-    def in_channels(self, clips: Any) -> Any:
+    def in_channels(self, clips: PyTree) -> PyTree:
         """Clips of recordings (..., 3) in the channels of the network; scenes have them. Errors as `with_channels`."""
         return clips if self.channels else with_channels(clips, len(self.mean))
 

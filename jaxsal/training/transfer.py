@@ -1,9 +1,9 @@
 """Training that starts from a trained network: what of it is trained, and a head that is fitted to features."""
 
 import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from scipy.optimize import minimize
 
 from jaxsal.core.progress import counted
+from jaxsal.core.types import AnyArray
 from jaxsal.datasets.pipeline import ClipSource
 from jaxsal.models.torch.hub import is_hub_folder
 from jaxsal.training.checkpoint import Checkpoint, Variables, open_checkpoint
@@ -20,6 +21,9 @@ from jaxsal.training.convert import HEAD, checkpoint_from_torch, with_fitting_he
 from jaxsal.training.networks import NETWORKS, NetworkSpec
 from jaxsal.training.options import Trained
 from jaxsal.training.pretrained import PRETRAINED, open_pretrained
+
+HeadInputs = Callable[[Variables, AnyArray], Array]
+"""(variables, clip) to the inputs (d,) of the head's linear layer."""
 
 
 def open_network(source: str | Path) -> Checkpoint:
@@ -113,15 +117,17 @@ def head_inputs(
     return np.concatenate(list(counted(inputs, len(numbers), "features", "clips", show=progress)))
 
 
-def _inputs_of(program: Any, spec: NetworkSpec, variables: Variables, clips: ClipSource, number: int) -> np.ndarray:
+def _inputs_of(
+    program: HeadInputs, spec: NetworkSpec, variables: Variables, clips: ClipSource, number: int
+) -> np.ndarray:
     first = (spec.size - spec.crop) // 2
     cut = slice(first, first + spec.crop)
     clip = spec.in_channels(clips.clip(number)[:, cut, cut].astype(np.float32) / 255)
     return np.stack([program(variables, view) for view in (clip, clip[:, :, ::-1])])
 
 
-def _inputs_program(spec: NetworkSpec) -> Any:
-    """(variables, clip) -> the inputs (d,) of the head's linear layer: the gradient of a logit by its kernel."""
+def _inputs_program(spec: NetworkSpec) -> HeadInputs:
+    """The compiled program: the inputs of the head's linear layer are the gradient of a logit by its kernel."""
     model = spec.model()
 
     @jax.jit
