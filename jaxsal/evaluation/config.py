@@ -13,7 +13,7 @@ from typing import Any
 
 from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_positive, check_seed, hint
 from jaxsal.core.controls import ControlChoice
-from jaxsal.core.kinds import check_fields, check_kind
+from jaxsal.core.kinds import Hint, check_fields, check_kind
 from jaxsal.datasets.records import SPECTRA, SPLITS
 from jaxsal.recipes import METHODS, BaselineName, ChunkSize, Precision, ScoreKind, resolve_options
 
@@ -179,7 +179,7 @@ def load_config(path: str | Path) -> SweepConfig:
     return _read(SweepConfig, values, "config")
 
 
-def _read(kind: Any, value: object, place: str) -> Any:
+def _read(kind: Hint, value: object, place: str) -> Any:
     """A value as the annotation `kind` says: dataclasses from tables, tuples from lists."""
     if dataclasses.is_dataclass(kind):
         return _read_table(kind, value, place)
@@ -194,7 +194,7 @@ def _read(kind: Any, value: object, place: str) -> Any:
     return value
 
 
-def _read_table(kind: Any, values: object, place: str) -> Options:
+def _read_table(kind: Hint, values: object, place: str) -> Options:
     if not isinstance(values, dict):
         raise TypeError(f"`{place}` must be a table; got {values!r}.")
     hints = typing.get_type_hints(kind)

@@ -2,7 +2,7 @@
 
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -11,7 +11,7 @@ import jax
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
-from jaxsal.core.types import ScoreFn
+from jaxsal.core.types import ClipTree, ScoreFn
 from jaxsal.datasets.fused import fused_scenes
 from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
 from jaxsal.engine.chunks import ChunkSizes
@@ -26,6 +26,7 @@ from jaxsal.evaluation.reading import Place, places_of, read_explanation
 from jaxsal.evaluation.run import Run
 from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store
+from jaxsal.metrics.localization import Mask
 from jaxsal.recipes import ChunkSize
 from jaxsal.training.networks import NetworkSpec
 
@@ -59,11 +60,11 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
     ]
 
 
-def _load_clip(spec: NetworkSpec, record: ClipRecord) -> Any:
+def _load_clip(spec: NetworkSpec, record: ClipRecord) -> ClipTree:
     return spec.centre_clip(record.load())
 
 
-def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Any:
+def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Mask | Mapping[str, Mask] | None:
     """The pixels (T, H, W) of a clip, as the network takes it, that the actor covers by half or more, if known.
 
     Of a scene those in every spectrum, by name.
@@ -237,8 +238,8 @@ def explain_each(
         places = [own[name] for name in by_name]
         return [read(store, by_name[place.name], place) for place in places], places
 
-    at_a_time: Any = dict(chunk_size=options.chunk_size, clips_at_once=at_once)
-    found = run_groups(groups, store, read_all, **at_a_time, keep_maps=True, keep_clips=keep_clips, show=progress)
+    run = partial(run_groups, groups, store, read_all, keep_maps=True, keep_clips=keep_clips, show=progress)
+    found = run(chunk_size=options.chunk_size, clips_at_once=at_once)
     if directory is None:
         store.clear()
     return found

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.kinds import check_kinds
@@ -50,7 +50,7 @@ class Explanation(NamedTuple):
     spectrum: str
     label: int
     target: int
-    clip: Any
+    clip: PyTree
     probabilities: Float[AnyArray, " K"]
     maps: Mapping[str, Any]
     curves: Mapping[str, tuple[Curve, Curve]]

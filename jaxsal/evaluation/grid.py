@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from jaxsal.classifier import Classifier
+from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_names
 from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.records import FUSED
@@ -129,8 +130,8 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[
     own = network.classifier.frames_per_mask
     for found in grid.resolved:
         options = of_classifier(_with_scores(found, config, grid), network.classifier)
-        if getattr(options, "batch_size", None) is not None:
-            raise ValueError(f"`batch_size` must be left out in a sweep; got {options.batch_size}.")
+        if (batch_size := getattr(options, "batch_size", None)) is not None:
+            raise ValueError(f"`batch_size` must be left out in a sweep; got {batch_size}.")
         targets, lengths = [_class(target, network.spec) for target in grid.target], grid.frames_per_mask or (own,)
         others = [class_against(against, network.spec.classes) for against in grid.against] or [""]
         for target, against, frames, measures in itertools.product(targets, others, lengths, measured):
@@ -142,7 +143,7 @@ def _cells(config: SweepConfig, network: Network, grid: MethodGrid) -> Iterator[
             yield Cell(grid.method, grid.recipe, options, target, shape, measures, config.seed, against)
 
 
-def _with_scores(options: Any, config: SweepConfig, grid: MethodGrid) -> Any:
+def _with_scores(options: Options, config: SweepConfig, grid: MethodGrid) -> Options:
     """The options of a method with the config's kind of scores, where the method has one and does not list it."""
     if config.scores == "probabilities" or "scores" in grid.options or not hasattr(options, "scores"):
         return options

@@ -153,10 +153,9 @@ class Group:
     @cached_property
     def _channels(self) -> dict[str | None, int]:
         """D of the activations by layer, None for those that enter the head, by shapes alone."""
-        size, channels = (1, *self.clip_shape[:3]), dict(self.channels)
-        clips: Any = jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
-        if channels:
-            clips = {name: jax.ShapeDtypeStruct((*size, count), np.float32) for name, count in channels.items()}
+        shapes = {name: (1, *self.clip_shape[:3], count) for name, count in self.channels}
+        parts = {name: jax.ShapeDtypeStruct(shape, np.float32) for name, shape in shapes.items()}
+        clips = parts or jax.ShapeDtypeStruct((1, *self.clip_shape), np.float32)
         found: dict[str | None, int] = {}
         for layer, method in self._layers.items():
             classifier = looked_at(self.classifier, layer)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -166,9 +166,10 @@ def explain(
     )
     options.check()
     batch, classes = prepare(classifier, [clip], name="classifier"), tuple(getattr(classifier, "classes", ()))
-    explained: Any = batch.target(target, all_classes=False)
-    if isinstance(explained, Contrast):
-        options, explained = dataclasses.replace(options, against=str(explained.against)), explained.target
+    wanted = batch.target(target, all_classes=False)
+    if isinstance(wanted, Contrast):
+        options = dataclasses.replace(options, against=str(wanted.against))
+    explained = wanted.target if isinstance(wanted, Contrast) else wanted
     if callable(explained):
         raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
     true_class = check_target(label, batch.num_classes, classes=classes, all_classes=False, name="label")

@@ -21,7 +21,7 @@ def stored_arrays(name: str, tree: PyTree) -> dict[str, np.ndarray]:
     return {f"{name}.{spectrum}": np.asarray(part, np.float32) for spectrum, part in tree.items()}
 
 
-def stored_tree(arrays: Mapping[str, np.ndarray], name: str) -> Any:
+def stored_tree(arrays: Mapping[str, np.ndarray], name: str) -> PyTree:
     """What `stored_arrays` was given."""
     if name in arrays:
         return arrays[name]
@@ -67,6 +67,6 @@ def part_name(scene: str, spectrum: str) -> str:
     return f"{scene.removesuffix(FUSED).rstrip('-')}-{spectrum}"
 
 
-def as_colour(clip: Any) -> Any:
+def as_colour(clip: np.ndarray) -> np.ndarray:
     """A clip whose grey is repeated to three channels, to be shown."""
     return np.repeat(clip, 3, axis=-1) if np.shape(clip)[-1] == 1 else clip

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -24,6 +24,8 @@ from jaxsal.evaluation.run import Opened, Run
 from jaxsal.evaluation.scenes import stored_arrays
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ class Work:
             if most is not None:
                 store.commit(wait=False)
 
-    def _pad(self, family: MaskFamily | None) -> Any:
+    def _pad(self, family: MaskFamily | None) -> MaskFamily | None:
         """Random grids of the group share one program."""
         if not isinstance(family, RiseMasks):
             return family
@@ -185,7 +187,7 @@ class Work:
                 found |= measure_maps(self.batch, cell.measures, same, filled=filled, run=self._run)
         return found
 
-    def _run(self, name: str, action: Callable[..., Any]) -> Any:
+    def _run(self, name: str, action: Callable[..., Result]) -> Result:
         return self.run.chunks.run(name, self.batch, action)
 
     def _commit(self, owner: Owner, saliency: np.ndarray, measured: Mapping[str, Measured], seconds: float) -> None:
