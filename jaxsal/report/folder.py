@@ -1,6 +1,7 @@
 """A folder that shows what a run found: tables, curves, overlays, and how it was made."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -89,8 +90,17 @@ def explain_to_folder(
         masks, excerpts = known_masks(cases), known_excerpts(cases)
         recordings = {name: excerpt.to_json() for name, excerpt in excerpts.items()}
         provenance = made_by(command, options, checkpoint, places, recordings=recordings, **notes)
-        shown: Any = dict(animation=animation, masks=masks, outline=outline, excerpts=excerpts, on=on)
-        rows, said = write_folder(directory, explanations, spec.names, provenance, **shown)
+        rows, said = write_folder(
+            directory,
+            explanations,
+            spec.names,
+            provenance,
+            animation=animation,
+            masks=masks,
+            outline=outline,
+            excerpts=excerpts,
+            on=on,
+        )
         return Written(explanations, rows, tables_text(run_tables(explanations, masks)[1]), said)
 
 
@@ -147,13 +157,9 @@ def write_folder(
     directory = Path(directory)
     summary = write_tables(directory, explanations, masks)
     write_json(directory / "run.json", provenance)
-    drawn: Any = dict(masks=masks if outline else {}, excerpts=excerpts, on=on)
-    notes = [
-        note
-        for scene in group_by_scene(explanations)
-        for note in draw_overlays(directory / "overlays", scene, classes, animation, **drawn)
-    ]
-    return summary, notes
+    draw = partial(draw_overlays, directory / "overlays", masks=masks if outline else {}, excerpts=excerpts, on=on)
+    scenes = group_by_scene(explanations)
+    return summary, [note for scene in scenes for note in draw(scene, classes, animation)]
 
 
 def write_tables(
@@ -218,9 +224,10 @@ def draw_overlays(
         if (mask := masks.get(e.name)) is not None:
             rows = {name: draw_outline(frames, ground.mask(mask)) for name, frames in rows.items()}
         stem = file_name(f"{e.name}-as-{classes[e.target]}-{e.probabilities[e.target]:.2f}")
-        shown: Any = dict(title=_title(e, classes), bars=bars, labels=ground.labels)
-        save_strip(directory / f"{stem}.png", rows, num_frames=ground.columns, **shown)
-        save_animation(directory / f"{stem}.{animation}", rows, fps=ground.fps or DEFAULT_FPS, **shown)
+        title, labels = _title(e, classes), ground.labels
+        path, fps = directory / f"{stem}.{animation}", ground.fps or DEFAULT_FPS
+        save_strip(path.with_suffix(".png"), rows, num_frames=ground.columns, title=title, bars=bars, labels=labels)
+        save_animation(path, rows, fps=fps, title=title, bars=bars, labels=labels)
     return notes
 
 

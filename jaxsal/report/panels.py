@@ -4,11 +4,11 @@ import dataclasses
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, PyTree
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.spread import spread
@@ -202,7 +202,7 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spe
     Of a scene they are those of one spectrum.
     """
 
-    def own(found: Any) -> Any:
+    def own(found: PyTree) -> PyTree:
         return found[spectrum] if isinstance(found, Mapping) else found
 
     maps = []

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jaxsal.core.fingerprints import fingerprint
+from jaxsal.core.types import ClipTree
 from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.drawing.recording import Excerpts
 from jaxsal.evaluation.explanation import Explanation
@@ -55,7 +56,7 @@ def window_run(
     return WindowRun(timeline, read, names)
 
 
-def _clip(spec: NetworkSpec, place: Place, excerpts: Excerpts) -> Any:
+def _clip(spec: NetworkSpec, place: Place, excerpts: Excerpts) -> ClipTree:
     """The clip of a window, read again; ValueError if it is no longer what was explained."""
     parts = {spectrum: part_name(place.name, spectrum) for spectrum in SPECTRA} if place.name.endswith(FUSED) else {}
     own = {spectrum: excerpts[name] for spectrum, name in parts.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from jaxsal.core.files import csv_text, remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
@@ -24,6 +24,9 @@ from jaxsal.report.strip import strip_values
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.windows import Window, Windows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def window_cases(spec: NetworkSpec, windows: Windows, name: str, target: int | None) -> list[tuple[Case, Window]]:
@@ -110,8 +113,9 @@ def explain_windows_to_folder(
             timelines.append(make_timeline(windows, own, spectrum))
             _write_recording(directory, windows, own, timelines[-1], store)
         recordings = {name: of.to_json() for name, of in known_excerpts([case for case, _ in cases]).items()}
-        about: Any = dict(recordings=recordings, timeline=strip_values(windows, timelines))
-        write_json(directory / "run.json", made_by(command, options, checkpoint, places, **about))
+        timeline = strip_values(windows, timelines)
+        provenance = made_by(command, options, checkpoint, places, recordings=recordings, timeline=timeline)
+        write_json(directory / "run.json", provenance)
         return results
 
 
@@ -131,7 +135,7 @@ def _write_recording(
     save_film(directory / f"recording-{spectrum}.mp4", windows, results, spectrum, maps_of)
 
 
-def timeline_figure(timeline: Timeline, results: Sequence[WindowResult]) -> Any:
+def timeline_figure(timeline: Timeline, results: Sequence[WindowResult]) -> "Figure":
     """The timeline as a figure: probabilities, then the energy of each method in its own unit."""
     first = results[0]
     panels = {"probability": timeline.probabilities}
