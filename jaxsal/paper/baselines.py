@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 from jaxsal.core.controls import control_names, is_control
 from jaxsal.datasets.records import SPECTRA
@@ -12,7 +11,7 @@ from jaxsal.paper.cells import Row, Setting, Table, make_cell
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
 from jaxsal.paper.contrasts import cell_contrast
 from jaxsal.paper.values import Results, cell_values, measure_values
-from jaxsal.recipes import MEASURES, STUDY_METHODS
+from jaxsal.recipes import MEASURES, STUDY_METHODS, BaselineName, RecipeName
 from jaxsal.report.table import PValue, Sheet, Value
 
 NAME = "baselines"
@@ -35,7 +34,7 @@ _COLUMNS = (
 )
 
 
-def baseline_table(study: Study, recipe: str) -> Table:
+def baseline_table(study: Study, recipe: RecipeName) -> Table:
     """The cells: the networks trained on both spectra, every method and control, every baseline."""
     rows = []
     for arch, network in ARCHITECTURES.items():
@@ -47,9 +46,9 @@ def baseline_table(study: Study, recipe: str) -> Table:
     return Table(NAME, "Baselines of the curves", _NOTE, ("network", "input", "baseline", "method"), tuple(rows))
 
 
-def _to_baseline(cell: Setting, baseline: str | None) -> Setting:
-    chosen: Any = dict(deletion_baseline=baseline, insertion_baseline=baseline)
-    return cell._replace(options=dataclasses.replace(cell.options, **chosen))
+def _to_baseline(cell: Setting, baseline: BaselineName | None) -> Setting:
+    options = dataclasses.replace(cell.options, deletion_baseline=baseline, insertion_baseline=baseline)
+    return cell._replace(options=options)
 
 
 def baseline_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:

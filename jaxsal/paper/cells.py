@@ -9,7 +9,7 @@ from jaxsal.datasets.records import SPECTRA
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
 from jaxsal.paper.published import published_settings
-from jaxsal.recipes import STUDY_METHODS
+from jaxsal.recipes import STUDY_METHODS, RecipeName
 from jaxsal.saliency import methods
 
 
@@ -72,19 +72,20 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
 
 
-def make_cell(study: Study, recipe: str, arch: str, spectra: str, spectrum: str, method: str, **change: Any) -> Setting:
+def make_cell(
+    study: Study, recipe: RecipeName, arch: str, spectra: str, spectrum: str, method: str, **change: Any
+) -> Setting:
     """A cell of the two main tables, or one with single options changed."""
     options = study.options(recipe, arch)
     if change.get("threshold", 0) < 0:  # activations are not negative, so all of these give one map: it is made once
         change["threshold"] = next(value for value in study.thresholds if value < 0)
     changed = dataclasses.replace(options, **change)
     if changed != options:
-        alone: Any = dict(method=(method,), controls=())
-        options = dataclasses.replace(changed, **alone)
+        options = dataclasses.replace(changed, method=(method,), controls=())
     return Setting(arch, spectra, spectrum, method, options)
 
 
-def study_tables(study: Study, recipe: str) -> tuple[Table, ...]:
+def study_tables(study: Study, recipe: RecipeName) -> tuple[Table, ...]:
     """All tables of the study, in its order."""
     grids, probs = study.grid_shapes, study.keep_probs
     counts = f"One run of {study.mask_counts[-1]} masks a clip; smaller numbers are its first masks."
@@ -107,7 +108,7 @@ def study_tables(study: Study, recipe: str) -> tuple[Table, ...]:
     )
 
 
-def _results(study: Study, recipe: str, spectrum: str) -> Table:
+def _results(study: Study, recipe: RecipeName, spectrum: str) -> Table:
     rows = []
     for arch, network in ARCHITECTURES.items():
         for spectra in (spectrum, "IRTV"):
@@ -123,7 +124,7 @@ def _results(study: Study, recipe: str, spectrum: str) -> Table:
 
 def _sweep(
     study: Study,
-    recipe: str,
+    recipe: RecipeName,
     name: str,
     title: str,
     method: str,

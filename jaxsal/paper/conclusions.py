@@ -11,7 +11,7 @@ from jaxsal.metrics.statistics import holm
 from jaxsal.paper.cells import Setting, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
 from jaxsal.paper.values import Results, Values, actor_of, measure_values, one_sided, two_sided
-from jaxsal.recipes import MEASURES, METHODS, STUDY_METHODS
+from jaxsal.recipes import MEASURES, METHODS, STUDY_METHODS, RecipeName
 from jaxsal.report.table import PValue, Sheet, Value
 
 MARGIN = 0.07
@@ -56,12 +56,12 @@ class Conclusion(NamedTuple):
     parts: tuple[Comparison, ...]
 
 
-def conclusions(study: Study, recipe: str) -> tuple[Conclusion, ...]:
+def conclusions(study: Study, recipe: RecipeName) -> tuple[Conclusion, ...]:
     """All that are tested."""
     return tuple(conclusion for arch in ARCHITECTURES for conclusion in _of_network(study, recipe, arch))
 
 
-def _of_network(study: Study, recipe: str, arch: str) -> Iterable[Conclusion]:
+def _of_network(study: Study, recipe: RecipeName, arch: str) -> Iterable[Conclusion]:
     def main(method: str, joint: bool | None = None) -> list[Setting]:
         return [
             make_cell(study, recipe, arch, spectra, spectrum, method)
@@ -168,7 +168,7 @@ def verdict(tests: Sequence[LimitTest]) -> str:
     return "does not" if opposite and min(opposite) <= _LEVEL else "undecided"
 
 
-def conclusion_sheets(study: Study, recipe: str, results: Results) -> tuple[Sheet, Sheet] | None:
+def conclusion_sheets(study: Study, recipe: RecipeName, results: Results) -> tuple[Sheet, Sheet] | None:
     """The verdict on every conclusion whose cells are there, and the comparisons behind them; None if none is."""
     summary: list[tuple[Value, ...]] = []
     evidence: list[tuple[Value, ...]] = []

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import get_args
 
 from jaxsal.classifier import Normalization
 from jaxsal.core.checks import check_choice, check_positive, check_seed
@@ -13,15 +13,15 @@ from jaxsal.core.kinds import check_fields
 from jaxsal.datasets.records import TRAINING_SPECTRA
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName, Precision
+from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName, Precision, RecipeName
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import PretrainedName, TrainOptions
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 CONTROLS: tuple[Control, ...] = ("random", "smooth", "other", "constant")
 """Measured beside the methods."""
-RECIPE_NAMES = ("default", "icpr2022")
-MINMAX_BATCHES = {"rise_batch": 24, "sidu_batch": 64}
+RECIPE_NAMES: tuple[RecipeName, ...] = ("default", "icpr2022")
+MINMAX_BATCHES = {"rise": 24, "sidu": 64}
 """Masked clips whose common range the study's code takes PAN's input to [0, 1] by, for RISE and for SIDU."""
 
 
@@ -145,21 +145,24 @@ class Study:
         )
         return dataclasses.replace(self, networks=networks, seed=seed)
 
-    def normalization(self, recipe: str, arch: str) -> Normalization:
+    def normalization(self, recipe: RecipeName, arch: str) -> Normalization:
         """How a network's input is normalised while it is explained."""
         return self.pan_input if (recipe, arch) == ("icpr2022", "pan") else "standardize"
 
-    def run_name(self, recipe: str) -> str:
+    def run_name(self, recipe: RecipeName) -> str:
         """The folder of a recipe's results."""
         return f"{recipe}-minmax" if self.normalization(recipe, "pan") == "minmax" else recipe
 
-    def options(self, recipe: str, arch: str = "resnet3d18") -> ExplainOptions:
+    def options(self, recipe: RecipeName, arch: str = "resnet3d18") -> ExplainOptions:
         """How the clips of the two main tables are explained: all methods by the recipe, and the controls."""
         check_choice("recipe", recipe, RECIPE_NAMES)
-        options: Any = dict(recipe=recipe, method=STUDY_METHODS, controls=CONTROLS)
-        if self.normalization(recipe, arch) == "minmax":
-            options |= MINMAX_BATCHES
+        minmax = self.normalization(recipe, arch) == "minmax"
         return ExplainOptions(
+            recipe=recipe,
+            method=STUDY_METHODS,
+            controls=CONTROLS,
+            rise_batch=MINMAX_BATCHES["rise"] if minmax else None,
+            sidu_batch=MINMAX_BATCHES["sidu"] if minmax else None,
             num_masks=self.num_masks,
             grid_shape=RECIPES[recipe].rise.grid_shape,
             keep_prob=RECIPES[recipe].rise.keep_prob,
@@ -167,7 +170,6 @@ class Study:
             num_steps=self.num_steps,
             chunk_size=self.chunk_size,
             seed=self.seed,
-            **options,
         )
 
 

@@ -12,6 +12,7 @@ from jaxsal.evaluation.store import Store
 from jaxsal.paper.config import NetworkConfig, Study
 from jaxsal.paper.run import chosen_tables, study_parts
 from jaxsal.paper.training import OpenedNetwork
+from jaxsal.recipes import RecipeName
 from jaxsal.training.checkpoint import load_checkpoint
 
 _REPORT = ("run.json", "clips.csv", "report.md", "tables as .md, .csv and .tex", FOLDER)
@@ -21,7 +22,7 @@ def plan_study(
     study: Study,
     output: Path,
     *,
-    recipes: Sequence[str] = ("default",),
+    recipes: Sequence[RecipeName] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
 ) -> Outline:

@@ -19,7 +19,7 @@ from jaxsal.paper.tables import clips_csv, table_sheet
 from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
 from jaxsal.paper.values import Results
-from jaxsal.recipes import MEASURES
+from jaxsal.recipes import MEASURES, RecipeName
 from jaxsal.report.table import Sheet, to_csv, to_latex, to_markdown, to_records
 
 PAN_INPUT = {
@@ -55,7 +55,7 @@ class Findings(NamedTuple):
     """
 
     study: Study
-    recipe: str
+    recipe: RecipeName
     tables: Sequence[Table]
     networks: Sequence[TrainedNetwork]
     results: Results

@@ -26,13 +26,14 @@ from jaxsal.paper.report import Findings, Report, write_report, write_side_by_si
 from jaxsal.paper.training import OpenedNetwork, TrainedNetwork, train_networks
 from jaxsal.paper.truth import Located, locate
 from jaxsal.paper.values import Results
+from jaxsal.recipes import RecipeName
 
 
 def run_study(
     study: Study,
     output: Path,
     *,
-    recipes: Sequence[str] = ("default",),
+    recipes: Sequence[RecipeName] = ("default",),
     data: str = "synthetic",
     only: Sequence[str] = (),
     num_workers: int | None = None,
@@ -85,7 +86,7 @@ def run_study(
         return reports
 
 
-def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table, ...]:
+def chosen_tables(study: Study, recipe: RecipeName, only: Sequence[str]) -> tuple[Table, ...]:
     """The tables to make; all if none is named."""
     tables = study_tables(study, recipe)
     if study.baselines and recipe == "default":
@@ -96,7 +97,7 @@ def chosen_tables(study: Study, recipe: str, only: Sequence[str]) -> tuple[Table
 
 
 def explain_cells(
-    study: Study, recipe: str, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
+    study: Study, recipe: RecipeName, tables: Sequence[Table], networks: Sequence[TrainedNetwork], directory: Path
 ) -> tuple[Results, list[Located]]:
     """Explains and measures the clips of every setting by every training; what `directory` holds is not done again.
 
@@ -137,7 +138,7 @@ class Part(NamedTuple):
 
 
 def study_parts(
-    study: Study, recipe: str, tables: Sequence[Table], networks: Sequence[TrainedNetwork | OpenedNetwork]
+    study: Study, recipe: RecipeName, tables: Sequence[Table], networks: Sequence[TrainedNetwork | OpenedNetwork]
 ) -> list[Part]:
     """The plan of a study, by network and spectrum.
 

@@ -5,7 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -93,10 +93,12 @@ def train_networks(
 
 def decoder(spec: NetworkSpec, clip_set: ClipSet, *, num_workers: int | None = None) -> Callable[[str], ClipSource]:
     """Decodes a split for a network when it is first asked for, or clip by clip where `num_workers` is given."""
-    sizes: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
+    size, sampler, antialias = spec.size, spec.sampler, spec.antialias
     if num_workers is not None:
-        return lambda split: stream_clips(clip_set.select(split=split), **sizes, num_workers=num_workers)
-    return cache(lambda split: load_clips(clip_set.select(split=split), **sizes, progress=True))
+        stream = partial(stream_clips, size=size, sampler=sampler, antialias=antialias, num_workers=num_workers)
+        return lambda split: stream(clip_set.select(split=split))
+    load = partial(load_clips, size=size, sampler=sampler, antialias=antialias, progress=True)
+    return cache(lambda split: load(clip_set.select(split=split)))
 
 
 def train_network(
