@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -167,9 +168,9 @@ class Demo(Verb):
 
         spec, start, clip_set, training, explaining, cases = self._task()
         seconds: dict[str, float] = {}
-        cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
+        load = partial(load_clips, size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
         with _timed("render", seconds):
-            train_clips, test_clips = (load_clips(clip_set.select(split=s), **cutting) for s in ("train", "test"))
+            train_clips, test_clips = (load(clip_set.select(split=split)) for split in ("train", "test"))
         with _timed("train", seconds):
             trained = train(spec, training, train_clips, self.output, start=start, progress=True)
             accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
@@ -198,16 +199,24 @@ class Demo(Verb):
         from jaxsal.report.folder import explain_to_folder, known_masks
 
         spec, classifier = trained.spec, trained.spec.classifier(trained.variables)
-        shared: Any = dict(clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
+        explain = partial(explain_cases, clip_shape=spec.clip_shape, classes=spec.classes, progress=True)
         first, *others = BASELINES
         explained: dict[str, list[Explanation]] = {}
         further = 0
         for baseline in others:
             options = dataclasses.replace(explaining, deletion_baseline=baseline, insertion_baseline=baseline)
-            explained[baseline], places = explain_cases(classifier, cases, options, self.output / FOLDER, **shared)
+            explained[baseline], places = explain(classifier, cases, options, self.output / FOLDER)
             further += sum(len(place.cells) for place in places)
-        noted: Any = dict(command=self.command, accuracy=accuracy, outline=True, further_results=further)
-        written = explain_to_folder(self.output, trained, cases, explaining, **noted)
+        written = explain_to_folder(
+            self.output,
+            trained,
+            cases,
+            explaining,
+            command=self.command,
+            accuracy=accuracy,
+            outline=True,
+            further_results=further,
+        )
         explained = {first: written.explanations, **explained}
         return Evidence(explained, known_masks(cases), accuracy)
 
@@ -224,12 +233,10 @@ class Demo(Verb):
         if (run := self.output / "run.json").is_file():
             options = read_json(run, "Run the demo without --dry-run: it writes the file again.")["options"]
             explaining = dataclasses.replace(explaining, threshold=options["threshold"])
-        trained: Any = dict(
-            files=("checkpoints", "history.jsonl", EVIDENCE, "actor.csv", "actor_contrasts.csv"),
-            steps=steps,
-            steps_done=done,
+        files = "checkpoints", "history.jsonl", EVIDENCE, "actor.csv", "actor_contrasts.csv"
+        outline = outline_explaining(
+            spec, variables, cases, explaining, self.output, files=files, steps=steps, steps_done=done
         )
-        outline = outline_explaining(spec, variables, cases, explaining, self.output, **trained)
         return Output(outline.text, outline.data)
 
 

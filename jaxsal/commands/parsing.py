@@ -8,7 +8,12 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    PrimitiveTypeInfo,
+    UnsupportedTypeAnnotationError,
+)
 
 from jaxsal.commands.recipes import recipe_options
 from jaxsal.commands.refusals import refusal
@@ -44,7 +49,7 @@ def parse(command: Any, words: Sequence[str], description: str) -> Any:
 
 
 @REGISTRY.primitive_rule
-def _optional(info: PrimitiveTypeInfo) -> Any:
+def _optional(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec | UnsupportedTypeAnnotationError | None:
     """An option that may be None is written like one that may not; None is not a word of the command line."""
     kinds = [kind for kind in get_args(info.type) if kind is not NoneType]
     if info.type_origin not in (Union, UnionType) or NoneType not in get_args(info.type):

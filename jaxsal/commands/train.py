@@ -99,13 +99,13 @@ class Train(Verb):
         from jaxsal.training.history import input_wait_share
         from jaxsal.training.train import train
 
-        cutting: Any = dict(size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
         streamed, loaded = partial(stream_clips, num_workers=self.num_workers), partial(load_clips, progress=True)
-        read = partial(streamed if self.stream else loaded, **cutting)
+        load = streamed if self.stream else loaded
+        read = partial(load, size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
         chosen = clips_for(clip_set, spec.spectra, split="train")
         test_clips = read(testing_clips(clip_set, spec.spectra))  # an unreadable clip must not waste a training
-        shown: Any = dict(progress=True, tensorboard=self.tensorboard)
-        trained = train(spec, self.options, read(chosen), self.output, start=start, **shown)
+        clips, tensorboard = read(chosen), self.tensorboard
+        trained = train(spec, self.options, clips, self.output, start=start, progress=True, tensorboard=tensorboard)
         accuracy = accuracy_by_spectrum(spec, trained.variables, test_clips)
         chance = 1 / len(spec.classes)
         lines = [
