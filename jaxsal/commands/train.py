@@ -80,11 +80,10 @@ class Train(Verb):
         join_processes(self.distributed)
         begin = self._network()
         names = ("num_frames", "stride", "size", "crop")
-        given: Any = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        given: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
         if begin is None:
-            own: Any = dict(arch=self.arch, width=self.width, num_frames=NETWORKS[self.arch].num_frames)
-            own |= usual_normalization(self.channels)
-            base = NetworkSpec(("",), self.spectra, fusion=self.fusion, **(own | given))
+            given = {"num_frames": NETWORKS[self.arch].num_frames} | usual_normalization(self.channels) | given
+            base = NetworkSpec(("",), self.spectra, self.arch, self.width, fusion=self.fusion, **given)
         else:
             base = replace(begin.spec, spectra=self.spectra, **given)
         clip_set = open_clips(self.data, height=base.size, num_frames=base.num_frames, seed=self.options.seed)

@@ -111,7 +111,7 @@ def deletion(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    options = of_classifier(chosen_options("deletion", recipe, locals()), score_fn)
+    options: CurveOptions = of_classifier(chosen_options("deletion", recipe, locals()), score_fn)
     return _curve(
         score_fn, clip, saliency, target, options, False, chunk_size, as_progress(progress, "deletion", "steps")
     )
@@ -154,7 +154,7 @@ def insertion(
       >>> bool(aucs[0] > aucs[1])
       True
     """
-    options = of_classifier(chosen_options("insertion", recipe, locals()), score_fn)
+    options: CurveOptions = of_classifier(chosen_options("insertion", recipe, locals()), score_fn)
     return _curve(
         score_fn, clip, saliency, target, options, True, chunk_size, as_progress(progress, "insertion", "steps")
     )

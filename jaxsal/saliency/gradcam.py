@@ -79,7 +79,7 @@ def gradcam(
     References:
       Selvaraju et al., "Grad-CAM", ICCV 2017, https://arxiv.org/abs/1610.02391
     """
-    options = chosen_options("gradcam", recipe, locals())
+    options: GradCamOptions = chosen_options("gradcam", recipe, locals())
     batch = prepare(classifier, [clip], name="classifier")
     batch.check_parts("gradcam", options.layer)
     maps = gradcam_maps(batch, as_targets(batch.target(target)), options)

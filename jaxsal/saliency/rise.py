@@ -117,7 +117,7 @@ def rise(
     References:
       Petsiuk et al., "RISE", BMVC 2018, https://arxiv.org/abs/1806.07421
     """
-    options = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
+    options: RiseOptions = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
     batch = _prepare(key, score_fn, clip, options)
     target = batch.target(target)
     return _ledger(key, batch, options, None, chunk_size, progress).map(target)
@@ -194,7 +194,7 @@ def rise_ledger(
       >>> len(ledger.extend(score_fn, clip, 24).ids)
       24
     """
-    options = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
+    options: RiseOptions = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
     return _ledger(key, _prepare(key, score_fn, clip, options), options, path, chunk_size, progress)
 
 
