@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from jax.extend.core import jaxprs_in_params
+from jax.extend.core import ClosedJaxpr, Jaxpr
 from timing import write_json
 
 from jaxsal.classifier import Classifier
@@ -130,6 +130,9 @@ class Product(NamedTuple):
     values: float
 
 
+PROGRAMS = (ClosedJaxpr, Jaxpr)
+
+
 def products_of(jaxpr: Any) -> Iterator[Product]:
     """The convolutions and products of a program; of a choice by platform, those of accelerators."""
     for equation in jaxpr.eqns:
@@ -142,8 +145,9 @@ def products_of(jaxpr: Any) -> Iterator[Product]:
         elif kind == "cond":
             yield from products_of(equation.params["branches"][-1].jaxpr)
         else:
-            for inner in jaxprs_in_params(equation.params):
-                yield from products_of(inner)
+            for inner in jax.tree.leaves(equation.params, is_leaf=lambda value: isinstance(value, PROGRAMS)):
+                if isinstance(inner, PROGRAMS):
+                    yield from products_of(getattr(inner, "jaxpr", inner))
 
 
 def count_convolution(equation: Any) -> float:
