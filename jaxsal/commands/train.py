@@ -39,8 +39,9 @@ class Train(Verb):
     width: int = 64
     """Channels of the first layer, at least 1; the published networks have 64; --start has its own."""
     start: Annotated[str | None, unset("a network of --arch")] = None
-    """Trained network to start from, its head replaced: i3d, embedded, the folder of a run, a PyTorch or safetensors
-    file, or a folder of the Hugging Face Hub. --trained says how much of it is trained."""
+    """Trained network to start from, its head replaced for other classes: i3d, embedded, the folder of a run, a PyTorch
+    or safetensors file, or a folder of the Hugging Face Hub. With FUSED both spectra start from it. --trained says how
+    much of it is trained."""
     num_frames: Annotated[int | None, unset("16; pan 32; as --start")] = None
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; as --start")] = None
@@ -85,7 +86,8 @@ class Train(Verb):
             given = {"num_frames": NETWORKS[self.arch].num_frames} | usual_normalization(self.channels) | given
             base = NetworkSpec(("",), self.spectra, self.arch, self.width, fusion=self.fusion, **given)
         else:
-            base = replace(begin.spec, spectra=self.spectra, **given)
+            fusion = begin.spec.fusion if begin.spec.channels else self.fusion
+            base = replace(begin.spec, spectra=self.spectra, fusion=fusion, **given)
         clip_set = open_clips(self.data, height=base.size, num_frames=base.num_frames, seed=self.options.seed)
         spec = replace(base, classes=clip_set.classes)
         start = self._weights(spec, begin)
@@ -136,8 +138,10 @@ class Train(Verb):
         if self.options.trained != "all" and self.start is None and self.init is None:
             raise ValueError(f"`trained` must be all without --start; got {self.options.trained}.")
         begin = None if self.start is None else open_network(self.start)
-        if begin is not None and "FUSED" in (self.spectra, begin.spec.spectra):
+        if begin is not None and begin.spec.channels and self.spectra != "FUSED":
             raise ValueError(f"`start` must be of one spectrum at a time, as --spectra; got {self.start}.")
+        if begin is not None and self.spectra == "FUSED" and len(begin.spec.mean) < 3:
+            raise ValueError(f"`start` must take colour clips for --spectra FUSED; got {self.start}, of one channel.")
         return begin
 
     def _weights(self, spec: "NetworkSpec", begin: "Checkpoint | None") -> "Variables | None":

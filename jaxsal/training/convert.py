@@ -171,8 +171,9 @@ def with_fitting_head(
     """
     fresh = flatten_dict(init_variables(spec.model(), key, spec.batch_shape))
     given = flatten_dict(read)
-    if not keep or any(given[name].shape != fresh[name].shape for name in fresh if name[:2] == HEAD and name in given):
-        given = {name: fresh[name] if name[:2] == HEAD else value for name, value in given.items()}
+    head = [name for name in fresh.keys() & given.keys() if _is_of_head(name)]
+    if not keep or any(given[name].shape != fresh[name].shape for name in head):
+        given |= {name: fresh[name] for name in head}
     wrong = sorted(
         "/".join(name)
         for name in fresh.keys() | given.keys()
@@ -184,6 +185,11 @@ def with_fitting_head(
             f"`init` must fit a {spec.arch} of width {spec.width}; got {source}, which differs in {names}."
         )
     return unflatten_dict(given)
+
+
+def _is_of_head(name: tuple[str, ...]) -> bool:
+    """Whether a weight is of the last layer; fused networks have theirs in one of their modules."""
+    return name[:1] == HEAD[:1] and HEAD[1] in name[1:3]
 
 
 def _variables_from_torch(spec: NetworkSpec, path: Path, key: PRNGKeyArray) -> Variables:

@@ -18,6 +18,7 @@ from jaxsal.datasets.pipeline import ClipSource
 from jaxsal.models.torch.hub import is_hub_folder
 from jaxsal.training.checkpoint import Checkpoint, Variables, open_checkpoint
 from jaxsal.training.convert import HEAD, checkpoint_from_torch, with_fitting_head
+from jaxsal.training.fused import fused_variables
 from jaxsal.training.networks import NETWORKS, NetworkSpec
 from jaxsal.training.options import Trained
 from jaxsal.training.pretrained import PRETRAINED, open_pretrained
@@ -44,20 +45,22 @@ def transferred(spec: NetworkSpec, start: Checkpoint, *, seed: int = 0) -> Varia
     """The weights of a trained network for a spec of its kind; its head is drawn anew unless the classes are its own.
 
     Args:
-      spec: What will be trained.
+      spec: What will be trained; a fused network may start from one of a spectrum at a time, see `fused_variables`.
       start: The trained network.
       seed: Of the new head.
     """
     key = jax.random.fold_in(jax.random.key(seed), 0)
     keep = start.spec.classes == spec.classes
-    return with_fitting_head(spec, start.variables, key, source=start.spec.arch, keep=keep)
+    joined = spec.channels and not start.spec.channels
+    variables = fused_variables(spec, start) if joined else start.variables
+    return with_fitting_head(spec, variables, key, source=start.spec.arch, keep=keep)
 
 
 def is_trained(params: PyTree, spec: NetworkSpec, trained: Trained) -> PyTree:
     """Which parameters are trained, as a tree of truth values: of the head, of the last stage and the head, or all."""
     parts = {"head": r"fc/", "last": rf"(fc|{last_stage(spec)})", "all": r""}
-    pattern = re.compile(parts[trained])
-    return unflatten_dict({path: pattern.match("/".join(path)) is not None for path in flatten_dict(params)})
+    pattern, skipped = re.compile(parts[trained]), 1 if spec.channels else 0  # the module of a fused network's part
+    return unflatten_dict({path: pattern.match("/".join(path[skipped:])) is not None for path in flatten_dict(params)})
 
 
 def last_stage(spec: NetworkSpec) -> str:

@@ -78,7 +78,7 @@ def test_train_on_one_channel(run, tmp_path):
         run(*words, "--spectra", "FUSED")
 
 
-def test_a_run_starts_from_another_with_a_new_head(run, refused, tmp_path):
+def test_a_run_starts_from_another_with_a_new_head(run, dry_run, refused, tmp_path):
     """Its clips are cut as those of the first; the head alone is fitted."""
     spec = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"), num_frames=3, stride=2)
     runs.save_untrained(tmp_path / "first", spec)
@@ -88,7 +88,25 @@ def test_a_run_starts_from_another_with_a_new_head(run, refused, tmp_path):
     assert "test accuracy" in printed
     found = open_checkpoint(tmp_path / "second").spec
     assert found == dataclasses.replace(spec, classes=runs.CLASSES)
+    words = [
+        "train",
+        "--data",
+        data,
+        "--start",
+        tmp_path / "second",
+        "--fusion",
+        "channels",
+        "--output",
+        tmp_path / "x",
+    ]
+    (note,) = dry_run(*words, "--spectra", "FUSED")["notes"]
+    assert note == "Trains a tiny on 6 clips of FUSED and tests it on 6."
+    grey, fused = tmp_path / "grey", tmp_path / "fused"
+    runs.save_untrained(grey, dataclasses.replace(runs.SPEC, mean=(0.5,), std=(0.5,)))
+    runs.save_untrained(fused, dataclasses.replace(runs.SPEC, spectra="FUSED"))
     for words, message in (
+        (["--start", fused], f"`--start` must be of one spectrum at a time, as --spectra; got {fused}"),
+        (["--start", grey, "--spectra", "FUSED"], f"must take colour clips for --spectra FUSED; got {grey}, of one"),
         (["--trained", "last"], "`--trained` must be all without --start; got last"),
         (["--start", "a", "--init", "b"], "`--start` must not come with --init; got a and b"),
     ):

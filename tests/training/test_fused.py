@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import jax
 import numpy as np
 import pytest
 
@@ -10,10 +11,11 @@ from jaxsal import load, read_clip, read_scene
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.datasets.fused import clips_for
 from jaxsal.datasets.pipeline import load_clips
-from jaxsal.models import StackedChannels, TwoStream
+from jaxsal.models import StackedChannels, TwoStream, init_variables
 from jaxsal.training.accuracy import accuracy_by_spectrum
-from jaxsal.training.checkpoint import open_checkpoint
+from jaxsal.training.checkpoint import Checkpoint, open_checkpoint
 from jaxsal.training.train import train
+from jaxsal.training.transfer import is_trained, transferred
 
 STREAMS = dataclasses.replace(runs.SPEC, spectra="FUSED")
 CHANNELS = dataclasses.replace(STREAMS, fusion="channels")
@@ -71,3 +73,41 @@ def test_recordings_must_be_of_the_spectra_of_the_network():
         STREAMS.centre_clip(frames)
     with pytest.raises(ValueError, match="`clip` must be in one spectrum for a network of IRTV; got"):
         runs.SPEC.centre_clip({"IR": frames, "TV": frames})
+
+
+@pytest.fixture(scope="module")
+def grey():
+    """A trained network of colour clips that treats all colours alike before its first layer, and a grey scene."""
+    spec = dataclasses.replace(runs.SPEC, mean=(0.4, 0.4, 0.4), std=(0.2, 0.3, 0.4))
+    variables = init_variables(spec.model(), jax.random.key(1), spec.batch_shape)
+    infrared, visible = np.random.default_rng(0).random((2, *spec.clip_shape), np.float32)
+    return Checkpoint(spec, variables, 0, None, {}), {"IR": infrared[..., :1], "TV": visible}
+
+
+def test_a_fused_network_starts_as_the_mean_of_what_its_network_says_of_either_clip(grey):
+    start, scene = grey
+    single = start.spec.classifier(start.variables)
+    expected = (single(np.repeat(scene["IR"], 3, axis=-1)) + single(scene["TV"])) / 2
+    spec = dataclasses.replace(start.spec, spectra="FUSED")
+    np.testing.assert_allclose(spec.classifier(transferred(spec, start))(scene), expected, atol=1e-5)
+    renamed = dataclasses.replace(spec, classes=("left", "right"))
+    assert np.abs(renamed.classifier(transferred(renamed, start))(scene) - expected).max() > 1e-3
+
+
+def test_stacked_channels_start_with_half_of_the_first_layer_for_each_spectrum(grey):
+    """Of a scene that is the same grey in both spectra the network says what it says of the clip."""
+    start, scene = grey
+    spec = dataclasses.replace(start.spec, spectra="FUSED", fusion="channels")
+    clip = np.repeat(scene["IR"], 3, axis=-1)
+    logits = spec.classifier(transferred(spec, start))({"IR": scene["IR"], "TV": clip})
+    np.testing.assert_allclose(logits, start.spec.classifier(start.variables)(clip), atol=1e-5)
+
+
+def test_parts_of_a_fused_network_are_trained_in_both_streams():
+    params = {part: {"layer4_0": 0, "stem_conv": 0} for part in ("infrared", "visible")} | {
+        "joint": {"fc": {"bias": 0}}
+    }
+    stage, stem = {"layer4_0": True, "stem_conv": False}, {"layer4_0": False, "stem_conv": False}
+    joint = {"joint": {"fc": {"bias": True}}}
+    assert is_trained(params, STREAMS, "last") == {"infrared": stage, "visible": stage} | joint
+    assert is_trained(params, STREAMS, "head") == {"infrared": stem, "visible": stem} | joint
