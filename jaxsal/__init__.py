@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jaxsal.saliency.ledger import RiseLedger
     from jaxsal.saliency.one_map import saliency_map
     from jaxsal.saliency.rise import rise, rise_ledger
+    from jaxsal.saliency.shares import SpectrumShares, spectrum_shares
     from jaxsal.saliency.sidu import sidu
     from jaxsal.training.load import load, read_clip, read_scene, read_windows
 
@@ -27,6 +28,7 @@ _HOMES = {
     "Curve": "jaxsal.metrics.curve",
     "Explanation": "jaxsal.evaluation.explanation",
     "RiseLedger": "jaxsal.saliency.ledger",
+    "SpectrumShares": "jaxsal.saliency.shares",
     "deletion": "jaxsal.metrics.curves",
     "explain": "jaxsal.evaluation.one_clip",
     "gradcam": "jaxsal.saliency.gradcam",
@@ -42,6 +44,7 @@ _HOMES = {
     "saliency_map": "jaxsal.saliency.one_map",
     "score_masks": "jaxsal.engine.masked",
     "sidu": "jaxsal.saliency.sidu",
+    "spectrum_shares": "jaxsal.saliency.shares",
     "view": "jaxsal.report.view",
 }
 """Where each public name lives; imported when it is first asked for, so that the command line starts without JAX."""
@@ -52,6 +55,7 @@ __all__ = [
     "Curve",
     "Explanation",
     "RiseLedger",
+    "SpectrumShares",
     "deletion",
     "explain",
     "gradcam",
@@ -67,6 +71,7 @@ __all__ = [
     "saliency_map",
     "score_masks",
     "sidu",
+    "spectrum_shares",
     "view",
 ]
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.metrics.summary import ClipResult
+    from jaxsal.saliency.shares import SpectrumShares
     from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
 
@@ -189,8 +190,13 @@ def measures_of(result: "ClipResult") -> dict[str, float]:
     return values | dict(result.measures)
 
 
+def shares_of(shares: "SpectrumShares") -> dict[str, float]:
+    """The split of a decision by spectrum, and the score of the replaced scene, of each spectrum alone and of both."""
+    return {part: getattr(shares, part) for part in shares.percent} | dict(shares.worths)
+
+
 def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Explanations as data: name, spectrum, label, explained class, probabilities, and every method's measures."""
+    """Explanations as data: name, spectrum, label, explained class, probabilities, every method's measures, shares."""
     return [
         dict(
             name=e.name,
@@ -200,6 +206,7 @@ def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -
             against=None if e.against is None else classes[e.against],
             probabilities=dict(zip(classes, map(float, e.probabilities), strict=True)),
             methods={r.method: measures_of(r) for r in e.results()},
+            **({} if e.shares is None else dict(shares=shares_of(e.shares))),
         )
         for e in explanations
     ]

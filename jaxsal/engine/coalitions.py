@@ -25,10 +25,12 @@ class Coalitions:
     Attributes:
       players: The player that owns each voxel, 0 to P - 1, (Tm, H, W), or (S, Tm, H, W) of a scene.
       members: Which players coalition n has, (N, P).
+      orders: Those that the coalitions lie along, see `along_orders`, (R, P); None where they lie along none.
     """
 
     players: Int[AnyArray, "*S Tm H W"]
     members: Bool[AnyArray, "N P"]
+    orders: Int[AnyArray, "R P"] | None = None
 
     @property
     def num_masks(self) -> int:
@@ -63,8 +65,15 @@ def every_coalition(num_players: int) -> Bool[np.ndarray, "N P"]:
     return (np.arange(2**num_players)[:, None] >> np.arange(num_players) & 1).astype(bool)
 
 
-def draw_orders(seed: int, num_orders: int, num_players: int) -> Int[np.ndarray, "R P"]:
+def draw_orders(seed: int, num_orders: int, num_players: int, num_groups: int = 1) -> Int[np.ndarray, "R P"]:
     """R orders in which players join: random ones, each followed by its reverse, which halves most of the error.
+
+    Args:
+      seed: Of the orders.
+      num_orders: R.
+      num_players: P.
+      num_groups: Groups of consecutive players, of one size, whose members join one right after the other; 1 leaves
+        all orders possible.
 
     Raises:
       ValueError: If `num_orders` is odd or below 4, which leaves no standard error.
@@ -72,7 +81,13 @@ def draw_orders(seed: int, num_orders: int, num_players: int) -> Int[np.ndarray,
     if num_orders < 4 or num_orders % 2:
         raise ValueError(f"`num_orders` must be even and at least 4; got {num_orders}.")
     rng = np.random.default_rng(seed)
-    drawn = np.stack([rng.permutation(num_players) for _ in range(num_orders // 2)])
+    size = num_players // num_groups
+
+    def draw() -> Int[np.ndarray, " P"]:
+        groups = rng.permutation(num_groups) if num_groups > 1 else [0]
+        return np.concatenate([group * size + rng.permutation(size) for group in groups])
+
+    drawn = np.stack([draw() for _ in range(num_orders // 2)])
     return np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(num_orders, num_players)
 
 

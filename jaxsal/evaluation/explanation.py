@@ -16,6 +16,7 @@ from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES
 from jaxsal.saliency.ledger import RiseLedger
+from jaxsal.saliency.shares import SpectrumShares
 
 if TYPE_CHECKING:
     import xarray
@@ -40,6 +41,8 @@ class Explanation(NamedTuple):
       measures: By method, what further measures say of its map, by name; of a scene among them the areas of curves
         over one spectrum alone, as "deletion_IR".
       ledger: RISE's scores, for maps of other classes and standard errors; None where RISE was not run.
+      shares: Of a scene, how the decision splits into infrared, visible and their interaction; None where the method
+        "shapley" was not run.
       classes: Names of the classes, in the order of `probabilities`; their numbers where they have none.
       actor: Who is seen; empty where that is not known.
       against: The class that the explained one is told from; None where it is explained by itself.
@@ -59,6 +62,7 @@ class Explanation(NamedTuple):
     baselines: Mapping[str, Any]
     measures: Mapping[str, Mapping[str, float]] = {}
     ledger: RiseLedger | None = None
+    shares: SpectrumShares | None = None
     classes: tuple[str, ...] = ()
     actor: str = ""
     times: Float[np.ndarray, " T"] | None = None

@@ -86,7 +86,8 @@ def explain(
       layer: Methods that read activations: layer of a Flax module whose activations they read, as `classifier.layers`
         lists it; the one that enters the head if None.
       num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
-      grid_shape: RISE: cells of the random grid in time, height and width; occlusion: blocks.
+      grid_shape: RISE: cells of the random grid in time, height and width; occlusion, KernelSHAP and Shapley values:
+        blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance; "ridge" is a regression.
       sampling: RISE: "independent"; "stratified" and "sobol" have less variance, but give no standard errors.

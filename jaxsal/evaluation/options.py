@@ -33,6 +33,7 @@ RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "ridge": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "sampling", "scores")}
     | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "kernelshap": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
+    "shapley": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
     "scorecam": {"baseline": "mask_baseline", "layer": "layer"},
     **{name: {"layer": "layer"} for name in ("hirescam", "layercam", "gradcampp", "reciprocam")},
@@ -63,7 +64,8 @@ class ExplainOptions:
       layer: Layer that methods of activations read (Grad-CAM and its kind, SIDU, Score-CAM), as `jaxsal layers`
         lists it. If unset, the layer that enters the head.
       num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
-      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion: blocks.
+      grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion, KernelSHAP
+        and Shapley values: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
       estimator: RISE: "mean" is the paper's estimator; "centered" has less variance; "ridge" is a regression.
       sampling: RISE: how the random grids are drawn; "stratified" and "sobol" have less variance, but give no

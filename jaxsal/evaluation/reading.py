@@ -8,17 +8,21 @@ import numpy as np
 
 from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.engine.class_scores import class_scores, shown_kind
+from jaxsal.engine.requests import Scores
 from jaxsal.engine.spectra import by_spectrum, spectra_of
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.groups import Group
-from jaxsal.evaluation.maps import read_record, whole_scores
+from jaxsal.evaluation.maps import noted_target, read_record, whole_scores
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.scenes import stored_tree
 from jaxsal.evaluation.store import Record, Store
 from jaxsal.metrics.curve import Curve
 from jaxsal.recipes import MEASURES, RiseOptions
+from jaxsal.recipes.further import ShapleyOptions
+from jaxsal.saliency import shapley
 from jaxsal.saliency.ledger import RiseLedger
 from jaxsal.saliency.methods import METHODS
+from jaxsal.saliency.shares import SpectrumShares, read_shares
 
 
 class Place(NamedTuple):
@@ -107,6 +111,7 @@ def read_explanation(
         baselines={name: stored_tree(clip.arrays, f"baseline.{name}") for name in _replaced(clip)},
         measures=measures,
         ledger=_ledger(store, place, spectra),
+        shares=_shares(store, place) if spectra == SPECTRA else None,
         classes=tuple(classes),
         against=against,
     )
@@ -126,7 +131,7 @@ def read_without_clip(store: Store, place: Place, options: ExplainOptions) -> Ex
 
 def without_arrays(explanation: Explanation) -> Explanation:
     """An explanation without clip, maps, baselines and scores, of which many can be held."""
-    return explanation._replace(clip=None, maps={}, baselines={}, ledger=None)
+    return explanation._replace(clip=None, maps={}, baselines={}, ledger=None, shares=None)
 
 
 def read_maps(store: Store, place: Place, spectra: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -160,8 +165,7 @@ def _ledger(store: Store, place: Place, spectra: tuple[str, ...]) -> RiseLedger 
     if series is None:
         return None
     held = whole_scores(store, series, place.name)
-    if (description := store.description(series)) is None:
-        raise ValueError(f"{store.url} lacks the description of its scores. Run the command that made them again.")
+    description = _description(store, series)
     identity = description["identity"]
     values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
     return RiseLedger(
@@ -177,3 +181,22 @@ def _ledger(store: Store, place: Place, spectra: tuple[str, ...]) -> RiseLedger 
         classes=tuple(description["classes"]),
         spectra=spectra,
     )
+
+
+def _shares(store: Store, place: Place) -> SpectrumShares | None:
+    """How the decision on a scene splits, None where the method "shapley" was not run."""
+    series, scores = place.cells.get(shapley.METHOD.name, (None, None))
+    if series is None or scores is None:
+        return None
+    identity, held = _description(store, series)["identity"], whole_scores(store, scores, place.name)
+    values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
+    options = ShapleyOptions(**values)
+    family = shapley.restored({}, options, tuple(identity["shape"]), identity["seed"])
+    target = noted_target(store.note("result", series, place.name) or {})
+    return read_shares(Scores(family, held.ids, held.logits, held.arrays["clip_logits"]), target, options)
+
+
+def _description(store: Store, series: str) -> Mapping[str, Any]:
+    if (description := store.description(series)) is None:
+        raise ValueError(f"{store.url} lacks the description of its scores. Run the command that made them again.")
+    return description

@@ -91,6 +91,31 @@ class KernelShapOptions:
 
 @check_fields
 @dataclass(frozen=True)
+class ShapleyOptions:
+    """Options of Shapley values.
+
+    Attributes:
+      num_masks: Coalitions to score at most. Where every coalition fits, all are scored and the values are exact;
+        otherwise as many random orders of the players as fit, at least four.
+      grid_shape: Cells of each spectrum in time, height and width, which are the players.
+      scores: What a coalition is worth, as for `jaxsal.rise`.
+      baseline: What stands in for cells that are not in a coalition.
+    """
+
+    num_masks: int = 1000
+    grid_shape: tuple[int, int, int] = (4, 2, 2)
+    scores: ScoreKind = "probabilities"
+    baseline: Baseline = "mean"
+
+    def __post_init__(self):
+        check_positive("num_masks", self.num_masks)
+        check_shape("grid_shape", self.grid_shape)
+        if math.prod(self.grid_shape) > MOST_PLAYERS:
+            raise ValueError(f"`grid_shape` must have at most {MOST_PLAYERS:,} cells; got {self.grid_shape}.")
+
+
+@check_fields
+@dataclass(frozen=True)
 class CamOptions:
     """Options of the methods that weigh activations place by place.
 
@@ -167,6 +192,7 @@ class SmoothGradOptions:
 FURTHER: dict[str, str] = {
     "ridge": "RISE ridge",
     "kernelshap": "KernelSHAP",
+    "shapley": "Shapley values",
     "occlusion": "Occlusion",
     "scorecam": "Score-CAM",
     "hirescam": "HiResCAM",
@@ -179,6 +205,7 @@ FURTHER: dict[str, str] = {
 """By name of the method: its title in tables and pictures."""
 DEFAULTS: dict[str, Options] = {
     "kernelshap": KernelShapOptions(),
+    "shapley": ShapleyOptions(),
     "occlusion": OcclusionOptions(),
     "scorecam": ScoreCamOptions(),
     "hirescam": HiResCamOptions(),

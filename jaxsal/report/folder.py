@@ -23,7 +23,7 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
 from jaxsal.evaluation.scenes import by_part, of_each_spectrum, part_name
-from jaxsal.evaluation.views import curve_panels, map_unit, scene_limits
+from jaxsal.evaluation.views import curve_panels, heading, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
 from jaxsal.report.panels import group_by_scene
@@ -134,7 +134,8 @@ def write_folder(
     """Writes the tables, curves and overlays of a run, and what it consists of.
 
     - results.csv: one row per clip and method; table.md, table.tex, table.csv and table.png: their summary, and the
-      methods against the controls, contrasts.csv; where the actor is known, actor.csv and actor_contrasts.csv;
+      methods against the controls, contrasts.csv; where the actor is known, actor.csv and actor_contrasts.csv; of
+      scenes that were split by spectrum shares.csv, and overlays/NAME-shares.png of each;
     - curves-IR.png, curves-TV.png: deletion and insertion, mean over clips;
     - overlays/NAME.png and .gif: every clip with its maps; those of a method, class and scene share their steps of
       colour;
@@ -159,6 +160,10 @@ def write_folder(
     write_json(directory / "run.json", provenance)
     draw = partial(draw_overlays, directory / "overlays", masks=masks if outline else {}, excerpts=excerpts, on=on)
     scenes = group_by_scene(explanations)
+    for e in explanations:
+        if e.shares is not None:
+            figure = e.shares.plot(e.clip, title=heading(e))
+            save_figure(directory / "overlays" / f"{file_name(e.name)}-shares.png", figure)
     return summary, [note for scene in scenes for note in draw(scene, classes, animation)]
 
 

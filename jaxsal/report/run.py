@@ -22,6 +22,8 @@ from jaxsal.evaluation.store import Store
 from jaxsal.report.page import build_page, fill
 from jaxsal.report.panels import scenes_of
 from jaxsal.report.run_table import run_tables
+from jaxsal.report.shares import NAME as SHARES
+from jaxsal.report.shares import fill_shares
 from jaxsal.report.strip import fill_strip
 from jaxsal.report.table import Sheet, to_html
 from jaxsal.report.window_run import WindowRun, window_run
@@ -135,19 +137,25 @@ def report_page(run: Run, *, num_scenes: int = 8, max_bytes: int = 10_000_000) -
         shown = [own.read(name) for number in numbers for name in own.names[number]]
         strip = fill_strip(own.timeline, run.explanations, numbers)
     scenes = scenes_of(shown, run.classes, num_scenes=num_scenes, excerpts=run.excerpts)
-    _, (table, *contrasts) = run_tables(run.explanations)
+    _, (table, *others) = run_tables(run.explanations)
+    sheets = {sheet.name: sheet for sheet in others}
+    contrasts, shares = sheets.get("contrasts"), sheets.get(SHARES)
     header = fill(
         "run.html",
         title=title,
         command=run.made_by.get("command", ""),
         footnote=table.footnote,
         hide_contrasts="" if contrasts else "hidden",
-        contrasts_title=contrasts[0].title if contrasts else "",
-        contrasts_note=" ".join((contrasts[0].note, contrasts[0].footnote)) if contrasts else "",
+        contrasts_title=contrasts.title if contrasts else "",
+        contrasts_note=" ".join((contrasts.note, contrasts.footnote)) if contrasts else "",
         note=run.note,
         num_clips=len(run.explanations),
         num_scenes=len(scenes),
-        html=dict(table=to_html(table), contrasts=to_html(contrasts[0]) if contrasts else ""),
+        html=dict(
+            table=to_html(table),
+            contrasts=to_html(contrasts) if contrasts else "",
+            shares=fill_shares(run.explanations, shares) if shares else "",
+        ),
     )
     made_by = Sheet("made-by", "How this was made", "", ("name", "value"), tuple(_flat("", run.made_by)))
     footer = fill("made_by.html", title=made_by.title, html=dict(table=to_html(made_by)))

@@ -10,6 +10,7 @@ from jaxsal.metrics.summary import SummaryRow, summarise
 from jaxsal.recipes import MEASURES
 from jaxsal.report.actor_sheets import actor_sheets
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
+from jaxsal.report.shares import shares_sheet
 from jaxsal.report.table import Sheet, good_signs, measure_of, summary_sheet, to_markdown
 
 
@@ -29,7 +30,8 @@ def run_tables(
     sheet = sheet._replace(footnote="\n\n".join(filter(None, (sheet.footnote, note))))
     contrasts = contrast_sheet([_compared(row) for row in rows], ("spectrum", "method"), good_signs(rows))
     actor = actor_sheets([explanations], masks) if any(one.name in masks for one in explanations) else []
-    return rows, [sheet, *([contrasts] if contrasts else []), *actor]
+    shares = shares_sheet(explanations)
+    return rows, [sheet, *([contrasts] if contrasts else []), *actor, *([shares] if shares else [])]
 
 
 def _compared(row: SummaryRow) -> Compared:

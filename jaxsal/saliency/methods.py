@@ -8,7 +8,19 @@ measured beside them for comparison, see `jaxsal.saliency.controls`.
 from jaxsal import recipes
 from jaxsal.core.checks import Options
 from jaxsal.core.controls import control_title, other_name
-from jaxsal.saliency import cams, controls, gradcam, gradients, kernelshap, occlusion, reciprocam, rise, scorecam, sidu
+from jaxsal.saliency import (
+    cams,
+    controls,
+    gradcam,
+    gradients,
+    kernelshap,
+    occlusion,
+    reciprocam,
+    rise,
+    scorecam,
+    shapley,
+    sidu,
+)
 from jaxsal.saliency.method import Method as Method
 
 
@@ -19,7 +31,7 @@ def _other(method: Method) -> Method:
 
 _EXPLAINING = (
     *(gradcam.METHOD, rise.METHOD, sidu.METHOD, rise.RIDGE),
-    *(kernelshap.METHOD, occlusion.METHOD, scorecam.METHOD),
+    *(kernelshap.METHOD, shapley.METHOD, occlusion.METHOD, scorecam.METHOD),
     *(cams.HIRESCAM, cams.LAYERCAM, cams.GRADCAMPP, reciprocam.METHOD),
     *(gradients.INTEGRATED, gradients.SMOOTHGRAD),
 )

@@ -63,8 +63,17 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
 def test_evaluate_and_sweep(fused_run, run, tmp_path):
     data, table = runs.save_recordings(tmp_path / "data"), tmp_path / "table"
     words = ["evaluate", "--checkpoint", fused_run, "--data", data, "--output", table, "--clips-per-spectrum", "2"]
-    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "rise", "--json"))
+    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "rise", "shapley", "--json"))
     assert [clip["spectrum"] for clip in found["clips"]] == ["FUSED", "FUSED"]
+    *scenes, mean = csv.DictReader((table / "shares.csv").read_text().splitlines())
+    for row, clip in zip(scenes, found["clips"], strict=True):
+        parts = [float(row[f"{part} mean"]) for part in ("infrared", "visible", "interaction")]
+        assert sum(parts) == pytest.approx(float(row["total mean"]), abs=1e-5)
+        assert list(clip["shares"].values())[:3] == pytest.approx(parts, abs=1e-5)
+    assert mean["scene"] == "mean"
+    assert len(list((table / "overlays").glob("*-shares.png"))) == 2
+    run("report", table, "--output", table / "page.html")
+    assert (table / "page.html").read_text().count('<figure class="share">') == 2
     config = tmp_path / "sweep.toml"
     config.write_text(
         f'store = "{tmp_path / "store"}"\ncheckpoints = ["{fused_run}"]\ncurve_steps = 3\ncontrols = ["random"]\n'

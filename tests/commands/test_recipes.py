@@ -83,6 +83,7 @@ def test_explain_options_reach_their_method(method):
         sidu=dict(baseline="reverse", batch_size=4),
         ridge=dict(num_masks=7, baseline="reverse", batch_size=3),
         kernelshap=dict(num_masks=7, baseline="reverse"),
+        shapley=dict(num_masks=7, baseline="reverse"),
         occlusion=dict(baseline="reverse"),
         scorecam=dict(baseline="reverse"),
         **{name: {} for name in ("hirescam", "layercam", "gradcampp", "reciprocam")},

@@ -1,0 +1,262 @@
+"""Which spectrum, when and where: what infrared, the visible spectrum and both together add to a score."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+from scipy.special import stdtrit
+
+from jaxsal.core.checks import check_chunk_size, check_seed
+from jaxsal.core.kinds import check_kinds
+from jaxsal.core.progress import as_progress
+from jaxsal.core.shown import number_text
+from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn, Target
+from jaxsal.datasets.records import SPECTRA
+from jaxsal.drawing.shares import Split, draw_shares
+from jaxsal.engine.baselines import Baseline
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.chunks import in_chunks
+from jaxsal.engine.class_scores import of_classifier, predicted_class
+from jaxsal.engine.coalitions import Coalitions
+from jaxsal.engine.requests import Scores, score_requests
+from jaxsal.recipes import Baseline as BaselineChoice
+from jaxsal.recipes import ChunkSize, ScoreKind
+from jaxsal.recipes.further import ShapleyOptions
+from jaxsal.saliency.readout import explained_scores
+from jaxsal.saliency.shapley import METHOD, ShapleyValues, masks, spectra_interactions, spectra_values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Cells = Mapping[str, Float[np.ndarray, "..."]]
+"""By spectrum, "IR" and "TV": a number for each cell, (t, r, c), or for each moment, (t,)."""
+
+
+class Estimate(NamedTuple):
+    """A number for each cell, or each moment, of each spectrum.
+
+    Attributes:
+      values: In units of the score.
+      error: Half the width of the 95 % interval, by Student's t over pairs of orders; 0 where values are exact.
+    """
+
+    values: Cells
+    error: Cells
+
+
+class SpectrumShares(NamedTuple):
+    """How a decision splits into infrared, visible and their interaction.
+
+    With v the score where only some of the scene is shown and the rest is replaced by the baseline:
+
+        infrared    = v(IR) - v(nothing)
+        visible     = v(TV) - v(nothing)
+        interaction = v(both) - v(IR) - v(TV) + v(nothing)
+
+    They sum to v(both) - v(nothing). Four scores give them, so they have no sampling error. A positive interaction says
+    that the score needs both spectra; a negative one that either is enough.
+
+    Attributes:
+      infrared: What infrared adds alone.
+      visible: What the visible spectrum adds alone.
+      interaction: What both together add beyond that.
+      worths: v by what is shown: "nothing", "IR", "TV" and "both".
+      alone: What each cell adds while the other spectrum is replaced; sums to `infrared` and `visible`.
+      shared: What each cell adds more, or less, once the other spectrum is there; sums to `interaction` over the cells
+        of either spectrum.
+      when: The Owen values of all cells of a moment together, (t,) for either spectrum.
+      interactions: What cell i of infrared and cell j of the visible spectrum add together, (n, n), cells in raster
+        order; sums to `interaction`. None where coalitions were sampled.
+      cells: Cell numbers of the voxels, (T', H, W).
+      num_coalitions: Different coalitions that were scored.
+    """
+
+    infrared: float
+    visible: float
+    interaction: float
+    worths: Mapping[str, float]
+    alone: Estimate
+    shared: Estimate
+    when: Estimate
+    interactions: Float[np.ndarray, "n n"] | None
+    cells: Float[AnyArray, "Tm H W"]
+    num_coalitions: int
+
+    @property
+    def exact(self) -> bool:
+        """Whether every coalition of cells was scored."""
+        return self.interactions is not None
+
+    @property
+    def values(self) -> Cells:
+        """The Owen values: `alone` and half of `shared`. Over all cells they sum to v(both) - v(nothing)."""
+        return {name: self.alone.values[name] + self.shared.values[name] / 2 for name in SPECTRA}
+
+    @property
+    def maps(self) -> dict[str, Float[np.ndarray, "Tm H W"]]:
+        """The values as maps of both spectra."""
+        return {name: own.ravel()[self.cells].astype(np.float32) for name, own in self.values.items()}
+
+    @property
+    def percent(self) -> dict[str, float]:
+        """Infrared, visible and interaction as percentages of their sum; NaN where the scene adds nothing."""
+        total = self.worths["both"] - self.worths["nothing"]
+        parts = dict(infrared=self.infrared, visible=self.visible, interaction=self.interaction)
+        return {name: 100 * part / total if total else math.nan for name, part in parts.items()}
+
+    def __repr__(self) -> str:
+        return f"SpectrumShares({self.text})"
+
+    @property
+    def text(self) -> str:
+        """The split in one line."""
+        percent, ends = self.percent, " to ".join(number_text(self.worths[name]) for name in ("nothing", "both"))
+        parts = ", ".join(f"{name} {percent[name]:.0f} %" for name in percent)
+        return f"{parts}, of the score's way from {ends}"
+
+    def plot(self, scene: Mapping[str, AnyArray] | None = None, *, title: str = "") -> "Figure":
+        """Draws the split as a bar, and what every cell adds over time and space, both spectra on one scale.
+
+        Args:
+          scene: The clips by spectrum, whose frames are then drawn below the cells.
+          title: Above the bar.
+
+        Returns:
+          The figure, which a notebook shows; `.savefig(path)` writes it.
+
+        Raises:
+          MissingPackageError: If Matplotlib is not installed.
+        """
+        split = Split(self.infrared, self.visible, self.interaction, self.worths["nothing"], self.worths["both"])
+        when = {name: (self.when.values[name], self.when.error[name]) for name in SPECTRA}
+        return draw_shares(split, when, self.maps, scene, title=title)
+
+
+@check_kinds
+def spectrum_shares(
+    score_fn: ScoreFn,
+    scene: ClipTree,
+    target: Target = None,
+    *,
+    grid_shape: tuple[int, int, int] = (4, 1, 1),
+    num_masks: int = 1000,
+    baseline: BaselineChoice = "mean",
+    scores: ScoreKind = "probabilities",
+    seed: int = 0,
+    chunk_size: ChunkSize = "auto",
+    progress: Progress | bool | None = None,
+) -> SpectrumShares:
+    """Splits a decision on a scene into infrared, visible and their interaction, over time and space.
+
+    The players are cells of either spectrum. The worth of a coalition is the score of the scene whose other cells are
+    replaced. See `SpectrumShares` for the split, `jaxsal.saliency.shapley.spectra_values` for what a cell gets.
+
+    Args:
+      score_fn: Maps a scene {"IR": clip, "TV": clip} to logits (K,).
+      scene: The scene, values in [0, 1].
+      target: The class, by number or name, or a function of the logits (K,); the predicted class if None.
+      grid_shape: Cells of either spectrum in time, height and width; (1, 1, 1) gives the split alone, by two passes
+        beside the scene's own and that of the replaced one.
+      num_masks: Coalitions to score at most: every one where they fit, which makes all values exact; otherwise as many
+        random orders of the cells as fit, at least four.
+      baseline: What stands in for cells that are not shown, a name of `jaxsal.engine.baselines` or an array; also one
+        for each spectrum. "mean" is what `jaxsal train` shows in place of a dropped spectrum.
+      scores: The scores, "probabilities", "softmax", "sigmoid", "logits" or "given", as for `jaxsal.rise`.
+      seed: Of the orders, 0 to 4294967295.
+      chunk_size: Coalitions in memory at once; changes speed, not the result. "auto" as for `jaxsal.rise`.
+      progress: Called with (coalitions done, coalitions in all) now and then; True shows a bar, or lines in a log.
+
+    Returns:
+      The split, with what every cell adds.
+
+    Raises:
+      TypeError: If an argument is of the wrong kind.
+      ValueError: If the scene is not of infrared and visible clips, or an option's value is not allowed.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxsal
+      >>> score_fn = lambda scene: jnp.stack([3 * scene["IR"].mean() + scene["TV"][:2].mean(), 0.0])
+      >>> scene = {"IR": jnp.ones((4, 8, 8, 1)), "TV": jnp.ones((4, 8, 8, 3))}
+      >>> shares = jaxsal.spectrum_shares(score_fn, scene, 0, scores="logits")
+      >>> shares
+      SpectrumShares(infrared 75 %, visible 25 %, interaction 0 %, of the score's way from 0 to 4)
+      >>> shares.values["TV"].ravel().round(2).tolist()
+      [0.5, 0.5, 0.0, 0.0]
+    """
+    options: ShapleyOptions = of_classifier(ShapleyOptions(num_masks, grid_shape, scores, baseline), score_fn)
+    check_seed(seed)
+    check_chunk_size(chunk_size)
+    batch = prepare(score_fn, [scene])
+    check_scene(batch.spectra)
+    explained = batch.target(target, all_classes=False)
+    batch.check_logits()
+    families, requests = masks(batch, options, batch.shape, seed)
+    report = as_progress(progress, METHOD.title, "coalitions")
+
+    def score(chunk_size: int) -> list[Scores]:
+        return score_requests(
+            batch, families, requests, baseline=Baseline.of(baseline), chunk_size=chunk_size, progress=report
+        )
+
+    (found,) = in_chunks(chunk_size, "shapley", batch, score)
+    return read_shares(found, explained, options)
+
+
+def check_scene(spectra: tuple[str, ...]) -> None:
+    """Raises ValueError unless the spectra are infrared and visible."""
+    if spectra != SPECTRA:
+        raise ValueError(
+            f"`scene` must be of the spectra {SPECTRA}, {{'IR': clip, 'TV': clip}}; got {spectra or 'one'}."
+        )
+
+
+def read_shares(scores: Scores, target: Target, options: ShapleyOptions) -> SpectrumShares:
+    """The shares of a scene from the scores of the method "shapley"; of the predicted class if `target` is None."""
+    family = scores.family
+    assert isinstance(family, Coalitions)
+    assert not isinstance(target, str)
+    explained = predicted_class(scores.clip_logits, options.scores) if target is None else target
+    worths = explained_scores(scores, explained, options.scores)[1][:, 0].astype(np.float64)
+    members, orders = np.asarray(family.members), None if family.orders is None else np.asarray(family.orders)
+    found = spectra_values(worths, orders)
+    at = {name: worths[row] for name, row in _corners(members).items()}
+    return SpectrumShares(
+        infrared=float(at["IR"] - at["nothing"]),
+        visible=float(at["TV"] - at["nothing"]),
+        interaction=float(at["both"] - at["IR"] - at["TV"] + at["nothing"]),
+        worths={name: float(worth) for name, worth in at.items()},
+        alone=_estimate(found.alone, options.grid_shape),
+        shared=_estimate(found.shared, options.grid_shape),
+        when=_estimate(_by_moment(found.values, options.grid_shape), options.grid_shape[:1]),
+        interactions=spectra_interactions(worths) if orders is None else None,
+        cells=np.asarray(family.players)[0],
+        num_coalitions=len(np.unique(members, axis=0)),
+    )
+
+
+def _corners(members: np.ndarray) -> dict[str, int]:
+    """A coalition of nobody, of all cells of either spectrum, and of everybody, by its number."""
+    infrared, visible = np.array_split(members, 2, axis=1)
+    rows = {"nothing": (False, False), "IR": (True, False), "TV": (False, True), "both": (True, True)}
+    return {
+        name: int(np.argmax((infrared == has[0]).all(axis=1) & (visible == has[1]).all(axis=1)))
+        for name, has in rows.items()
+    }
+
+
+def _by_moment(found: ShapleyValues, grid_shape: tuple[int, int, int]) -> ShapleyValues:
+    """The values of all cells of a moment together."""
+    length = 2 * grid_shape[0]
+    return ShapleyValues.of(found.samples.reshape(len(found.samples), length, -1).sum(axis=-1))
+
+
+def _estimate(found: ShapleyValues, grid_shape: tuple[int, ...]) -> Estimate:
+    freedom = len(found.samples) - 1
+    error = found.stderr * (stdtrit(freedom, 0.975) if freedom else 0)
+
+    def by_spectrum(values: Float[np.ndarray, " P"]) -> Cells:
+        return dict(zip(SPECTRA, values.reshape(2, *grid_shape), strict=True))
+
+    return Estimate(by_spectrum(found.values), by_spectrum(error))
