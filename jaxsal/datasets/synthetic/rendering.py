@@ -4,11 +4,10 @@ The world is in metres: x to the right, y away from the cameras, z up, the floor
 in units of the frame's height, so that a scene looks the same at every scale.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 ASPECTS = {"IR": 640 / 480, "TV": 960 / 540}
 EDGE_WIDTHS = {"IR": 0.005, "TV": 0.002}  # in frame heights: thermal optics are softer; never under a pixel
@@ -46,16 +45,26 @@ class Outlines(NamedTuple):
     end_radii: Float[np.ndarray, "T P"]
     order: Int[np.ndarray, "T P"]  # from far to near
 
+    def of(self, frames: slice) -> "Outlines":
+        """Those of some frames."""
+        return Outlines(*(values[frames] for values in self))
 
-class Spot(NamedTuple):
-    """The part of a frame near one capsule, with the place of each pixel relative to it."""
 
-    part: int
-    rows: slice
-    columns: slice
-    offset_x: Float[np.ndarray, "h w"]  # from the nearest point of the axis, in radii
-    offset_y: Float[np.ndarray, "h w"]
-    distance: Float[np.ndarray, "h w"]  # to the outline in pixels, negative inside
+class Spots(NamedTuple):
+    """The surroundings of one capsule in T frames, with the place of each pixel relative to it."""
+
+    tops: Int[np.ndarray, " T"]  # the first row of each frame's part, which may reach beyond the frame
+    lefts: Int[np.ndarray, " T"]
+    offset_x: Float[np.ndarray, "T h w"]  # from the nearest point of the axis, in radii
+    offset_y: Float[np.ndarray, "T h w"]
+    distance: Float[np.ndarray, "T h w"]  # to the outline in pixels, negative inside
+
+    def part(self, images: Shaped[np.ndarray, "T H W ..."], frame: int) -> tuple[np.ndarray, tuple[int, slice, slice]]:
+        """What one image shows of the surroundings, to be changed in place; and where that is in their own arrays."""
+        top, left = self.tops[frame], self.lefts[frame]
+        height, width = self.distance.shape[1:]
+        seen = images[frame, top : top + height, left : left + width]
+        return seen, (frame, slice(seen.shape[0]), slice(seen.shape[1]))
 
 
 def muted_colour(rng: np.random.Generator) -> Float[np.ndarray, "3"]:
@@ -120,61 +129,66 @@ def outline(capsules: Capsules, camera: Camera, height: int, width: int) -> Outl
     )
 
 
-def spots(outlines: Outlines, frame: int, height: int, width: int, margin: float) -> Iterator[Spot]:
-    """The visible capsules of one frame from far to near, each with the pixels up to `margin` around it."""
-    start, end = outlines.starts[frame], outlines.ends[frame]
-    start_radius, end_radius = outlines.start_radii[frame, :, None], outlines.end_radii[frame, :, None]
+def spots(outlines: Outlines, part: int, height: int, width: int, margin: float) -> Spots:
+    """The pixels up to `margin` around one capsule, of all frames at once."""
+    start, end = outlines.starts[:, part], outlines.ends[:, part]
+    start_radius, end_radius = outlines.start_radii[:, part, None], outlines.end_radii[:, part, None]
     low = np.floor(np.minimum(start - start_radius, end - end_radius) - margin)
     high = np.ceil(np.maximum(start + start_radius, end + end_radius) + margin)
-    low = np.maximum(low, 0).astype(int).tolist()
-    high = np.minimum(high, [width, height]).astype(int).tolist()
+    low, high = np.maximum(low, 0).astype(int), np.minimum(high, [width, height]).astype(int)
+    columns, rows = np.maximum(high - low, 0).max(axis=0)
     axis = end - start
     axis_per_length = axis / np.maximum((axis**2).sum(axis=1, keepdims=True), 1e-6)
-    numbers = np.concatenate([start, axis, axis_per_length, start_radius, end_radius - start_radius], axis=1)
-    for part in outlines.order[frame].tolist():
-        (left, top), (right, bottom) = low[part], high[part]
-        if left >= right or top >= bottom:
-            continue
-        start_x, start_y, axis_x, axis_y, along_x, along_y, radius, taper = numbers[part].tolist()
-        x = np.arange(left, right, dtype=np.float32) + (0.5 - start_x)
-        y = (np.arange(top, bottom, dtype=np.float32) + (0.5 - start_y))[:, None]
-        along = _clip(along_x * x + along_y * y)
-        radii = radius + taper * along
-        offset_x = (x - axis_x * along) / radii
-        offset_y = (y - axis_y * along) / radii
-        distance = (np.sqrt(offset_x**2 + offset_y**2) - 1.0) * radii
-        yield Spot(part, slice(top, bottom), slice(left, right), offset_x, offset_y, distance)
+    x = (low[:, :1] + np.arange(columns)).astype(np.float32)[:, None] + _each(0.5 - start[:, 0])
+    y = (low[:, 1:] + np.arange(rows)).astype(np.float32)[:, :, None] + _each(0.5 - start[:, 1])
+    along = _clip(_each(axis_per_length[:, 0]) * x + _each(axis_per_length[:, 1]) * y)
+    radii = _each(start_radius) + _each(end_radius - start_radius) * along
+    offset_x = (x - _each(axis[:, 0]) * along) / radii
+    offset_y = (y - _each(axis[:, 1]) * along) / radii
+    distance = (np.sqrt(offset_x**2 + offset_y**2) - 1.0) * radii
+    return Spots(low[:, 1], low[:, 0], offset_x, offset_y, distance)
 
 
-def draw(image: Float[np.ndarray, "H W C"], outlines: Outlines, frame: int, capsules: Capsules) -> None:
-    """Draws one frame of a body into `image`: in degrees Celsius if C = 1, in colours if C = 3."""
-    height, width, channels = image.shape
+def draw(images: Float[np.ndarray, "T H W C"], outlines: Outlines, capsules: Capsules) -> None:
+    """Draws a body into the frames of `images`: in degrees Celsius if C = 1, in colours if C = 3."""
+    _, height, width, channels = images.shape
     spectrum = "IR" if channels == 1 else "TV"
     edge = max(1.0, EDGE_WIDTHS[spectrum] * height)
     values = capsules.temperatures[:, None] if spectrum == "IR" else capsules.colours
-    values = values.astype(np.float32)
-    for spot in spots(outlines, frame, height, width, edge):
+    around, coverages, shown = [], [], []
+    for part, value in enumerate(values.astype(np.float32)):
+        spot = spots(outlines, part, height, width, edge)
         if spectrum == "IR":
             cooling = spot.offset_x**2 + spot.offset_y**2
-            value = values[spot.part] - RIM_COOLING * cooling[..., None]
+            shown.append(value - RIM_COOLING * cooling[..., None])
         else:
             facing = LIGHT_IN_IMAGE[0] * spot.offset_x + LIGHT_IN_IMAGE[1] * spot.offset_y
-            value = values[spot.part] * (0.9 + 0.3 * facing)[..., None]
-        coverage = _clip(0.5 - spot.distance / edge)[..., None]
-        pixels = image[spot.rows, spot.columns]
-        pixels += coverage * (value - pixels)
+            shown.append(value * (0.9 + 0.3 * facing)[..., None])
+        around.append(spot)
+        coverages.append(_clip(0.5 - spot.distance / edge)[..., None])
+    for frame, order in enumerate(outlines.order):
+        for part in order:
+            pixels, inside = around[part].part(images, frame)
+            pixels += coverages[part][inside] * (shown[part][inside] - pixels)
 
 
-def draw_shadow(image: Float[np.ndarray, "H W 3"], outlines: Outlines, frame: int) -> None:
-    """Darkens a frame where the outlines of a shadow fall."""
-    height, width, _ = image.shape
+def draw_shadow(images: Float[np.ndarray, "T H W 3"], outlines: Outlines) -> None:
+    """Darkens frames where the outlines of a shadow fall."""
+    _, height, width, _ = images.shape
     edge = max(1.5, 0.03 * height)
-    shadow = np.zeros((height, width, 1), np.float32)
-    for spot in spots(outlines, frame, height, width, edge / 2):
+    shadow = np.zeros((*images.shape[:3], 1), np.float32)
+    for part in range(outlines.order.shape[1]):
+        spot = spots(outlines, part, height, width, edge / 2)
         coverage = _clip(0.5 - spot.distance / edge)[..., None]
-        pixels = shadow[spot.rows, spot.columns]
-        np.maximum(pixels, coverage, out=pixels)
-    image *= 1.0 - 0.3 * shadow
+        for frame in range(len(images)):
+            pixels, inside = spot.part(shadow, frame)
+            np.maximum(pixels, coverage[inside], out=pixels)
+    images *= 1.0 - 0.3 * shadow
+
+
+def _each(values: np.ndarray) -> np.ndarray:
+    """One number for each frame, beside its pixels."""
+    return values.astype(np.float32).reshape(-1, 1, 1)
 
 
 def _clip(values):
@@ -184,7 +198,9 @@ def _clip(values):
 def silhouette(outlines: Outlines, height: int, width: int) -> Bool[np.ndarray, "T H W"]:
     """The pixels whose centre lies on the body, frame by frame."""
     mask = np.zeros((len(outlines.starts), height, width), bool)
-    for frame, inside in enumerate(mask):
-        for spot in spots(outlines, frame, height, width, 0.0):
-            inside[spot.rows, spot.columns] |= spot.distance <= 0.0
+    for part in range(outlines.order.shape[1]):
+        spot = spots(outlines, part, height, width, 0.0)
+        for frame in range(len(mask)):
+            pixels, inside = spot.part(mask, frame)
+            pixels |= spot.distance[inside] <= 0.0
     return mask

@@ -70,7 +70,7 @@ def test_the_nearer_of_two_bodies_hides_the_other(nearer):
     pair = spheres(MIDDLE + (offsets if nearer == 0 else offsets[::-1]), [0.2, 0.2], [20.0, 30.0])
     image = np.zeros((40, 40, 1), np.float32)
 
-    draw(image, outline(pair, CAMERA, 40, 40), 0, pair)
+    draw(image[None], outline(pair, CAMERA, 40, 40), pair)
 
     assert image[20, 20, 0] == pytest.approx([20.0, 30.0][nearer], abs=0.1)
 
@@ -90,8 +90,8 @@ def test_a_body_is_warmest_along_its_axis_and_lit_from_above():
     seen = outline(ball, CAMERA, 100, 100)
     thermal, visible = np.zeros((100, 100, 1), np.float32), np.zeros((100, 100, 3), np.float32)
 
-    draw(thermal, seen, 0, ball)
-    draw(visible, seen, 0, ball)
+    draw(thermal[None], seen, ball)
+    draw(visible[None], seen, ball)
 
     assert thermal[50, 50, 0] > thermal[50, 72, 0] + 1
     assert visible[30, 50, 0] > 1.3 * visible[70, 50, 0] > 0
@@ -101,7 +101,7 @@ def test_what_lies_outside_of_the_frame_leaves_it_alone():
     ball = spheres(MIDDLE + np.array([[9.0, 0.0, 0.0]]), [0.2], [30.0])
     image = np.ones((20, 20, 1), np.float32)
 
-    draw(image, outline(ball, CAMERA, 20, 20), 0, ball)
+    draw(image[None], outline(ball, CAMERA, 20, 20), ball)
 
     np.testing.assert_array_equal(image, 1)
 
@@ -110,7 +110,25 @@ def test_a_shadow_darkens_where_it_falls_and_once_only():
     centre = spheres([MIDDLE, MIDDLE], [0.4, 0.4], [0.0, 0.0])
     image = np.ones((60, 60, 3), np.float32)
 
-    draw_shadow(image, outline(centre, CAMERA, 60, 60), 0)
+    draw_shadow(image[None], outline(centre, CAMERA, 60, 60))
 
     assert image[30, 30, 0] == pytest.approx(0.7)
     assert image[2, 2, 0] == 1
+
+
+def test_frames_that_are_drawn_together_are_those_that_are_drawn_alone():
+    """A ball that enters the frame from the left, and one that crosses behind it."""
+    steps = np.linspace(-1.6, 0.9, 7)[:, None, None] * [[[1.0, 0.0, 0.2], [-1.0, 0.5, 0.1]]]
+    points = MIDDLE + steps
+    balls = Capsules(points, points, np.array([0.3, 0.2]), np.array([0.3, 0.2]), np.eye(3)[:2], np.array([20.0, 30.0]))
+    seen = outline(balls, CAMERA, 30, 30)
+    together, alone = np.zeros((2, 7, 30, 30, 3), np.float32)
+
+    draw(together, seen, balls)
+    draw_shadow(together, seen)
+    for frame in range(7):
+        draw(alone[frame : frame + 1], seen.of(slice(frame, frame + 1)), balls)
+        draw_shadow(alone[frame : frame + 1], seen.of(slice(frame, frame + 1)))
+
+    assert together.any()
+    np.testing.assert_array_equal(together, alone)
