@@ -20,6 +20,7 @@ def run_folder(tmp_path_factory):
     """A network that knows nothing, and a recording."""
     folder = tmp_path_factory.mktemp("tutorials")
     runs.save_untrained(folder / "run", dataclasses.replace(runs.SPEC, arch="resnet3d18"))
+    runs.save_untrained(folder / "tiny")
     np.save(folder / "recording.npy", runs.moving_bar(1, 5, False))
     return folder
 
@@ -40,6 +41,7 @@ def toy_parameters(name, folder):
         "videomae_from_the_hub": dict(RECORDING=str(SAMPLE), NUM_MASKS=4, NUM_STEPS=3),
         "fused_network": dict(NUM_STEPS=2, SIZE=20, CROP=16, NUM_FRAMES=4, NUM_MASKS=4, CURVE_STEPS=3)
         | dict(ARCH="tiny", WIDTH=2),
+        "which_spectrum": dict(START=str(folder / "tiny"), NUM_SCENES=2, NUM_MASKS=40, NUM_STEPS=3),
         "judge_a_map": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),
     }[name]
 
@@ -63,7 +65,7 @@ def run_cells(path, parameters):
 
 
 def test_stored_without_outputs():
-    assert len(NOTEBOOKS) == 12
+    assert len(NOTEBOOKS) == 13
     for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])
@@ -104,5 +106,8 @@ def test_every_cell_runs(path, run_folder, monkeypatch, tmp_path, no_shape_check
     elif path.stem == "own_model":
         assert float(abs(names["answer"].maps["SIDU"]).max()) == 0
         assert float(names["localize"](names["answer"].maps["RISE"], names["corner"]).space) > 0.7
+    elif path.stem == "which_spectrum":
+        assert names["shares"].exact
+        assert not names["finer"].exact
     elif path.stem == "judge_a_map":
         assert {"random", "constant"} <= set(names["found"][0].curves)
