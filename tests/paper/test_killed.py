@@ -1,19 +1,14 @@
 """A study that is killed at any moment and started again ends as one that was not."""
 
 import csv
-import os
+import multiprocessing
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
 import studies
 from jaxsal.paper.run import run_study
-
-TESTS = Path(__file__).parents[1]
 
 
 def run_whole(folder):
@@ -26,21 +21,22 @@ def run_whole(folder):
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-def start_and_kill(folder, pattern, count):
+def start_and_kill(processes, folder, pattern, count):
     """Starts the study in another process and ends it as soon as so many files are there."""
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (TESTS.parent, TESTS)))}
-    process = subprocess.Popen([sys.executable, TESTS / "studies.py", folder], env=env, stderr=subprocess.DEVNULL)
-    try:
-        while process.poll() is None and len(list(folder.rglob(pattern))) < count:
-            time.sleep(0.002)
-    finally:
-        process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "it was done before it was killed"
+    process = processes.Process(target=studies.run_to_be_killed, args=(folder,))
+    process.start()
+    while process.is_alive() and len(list(folder.rglob(pattern))) < count:
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it was done before it was killed"
 
 
 @pytest.mark.process
 def test_a_killed_study_ends_as_one_that_was_not(tmp_path):
     """Killed amid the clips, then amid the report."""
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload(["jaxsal.paper.run", "jaxsal.training.checkpoint"])
     for pattern, count in (("parts/*.part", 3), ("tables/*.md", 1)):
-        start_and_kill(tmp_path / "killed", pattern, count)
+        start_and_kill(processes, tmp_path / "killed", pattern, count)
     assert run_whole(tmp_path / "killed") == run_whole(tmp_path / "straight")

@@ -3,21 +3,22 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 import runs
-from jaxsal.evaluation.explain import FOLDER
-from jaxsal.evaluation.store import Store
+from conftest import shape_checks_off
 from jaxsal.paper.cells import study_tables
 from jaxsal.paper.config import PRESETS, NetworkConfig
-from jaxsal.paper.run import run_study
+from jaxsal.paper.report import Findings, write_report
+from jaxsal.paper.run import chosen_tables, run_study, study_parts
 from jaxsal.paper.training import decoder, only, train_network
 from jaxsal.training.options import TrainOptions
 from jaxsal.training.pretrained import open_pretrained
-from studies import SIZES, STUDY, clip_set, patch_run
+from studies import SIZES, STUDY, clip_set, patch_run, toy_networks
 
 SHEETS = ["networks", "results-ir", "results-tv", "rise-masks", "rise-grid", "rise-probability", "sidu-threshold"]
 SHEETS += ["baselines", "contrasts", "truth", "truth-agreement", "published", "conclusions", "conclusions-evidence"]
@@ -32,15 +33,20 @@ def tiny(monkeypatch):
     patch_run(monkeypatch.setattr)
 
 
-@pytest.mark.usefixtures("tiny")
-def test_the_whole_study(tmp_path, monkeypatch):
-    """By two recipes, side by side; what is there is not done again."""
-    *single, both = run_study(STUDY, tmp_path, recipes=["default", "icpr2022"], command="jaxsal paper")
-    folder, report, tables, _ = single[0]
-    check_side_by_side(single, both)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The study by two recipes: its folder and its reports, the last of both side by side."""
+    folder = tmp_path_factory.mktemp("study")
+    with pytest.MonkeyPatch.context() as patch, shape_checks_off():
+        patch_run(patch.setattr)
+        return folder, run_study(STUDY, folder, recipes=["default", "icpr2022"], command="jaxsal paper")
 
+
+def test_the_whole_study(whole):
+    output, (found, *_) = whole
+    folder, report, tables, _ = found
     assert list(tables) == SHEETS
-    assert folder == tmp_path / "default"
+    assert folder == output / "default"
     assert (folder / "report.md").read_text() == report
     assert sorted(path.stem for path in (folder / "tables").glob("*.tex")) == sorted(SHEETS)
     for name in SHEETS:
@@ -65,33 +71,9 @@ def test_the_whole_study(tmp_path, monkeypatch):
     row = next(r for r in rows if (r["network"], r["trained on"], r["method"]) == ("PAN", "IRTV", "RISE"))
     assert float(row["insertion ↑ mean"]) == pytest.approx(np.mean(chosen))
 
-    monkeypatch.setattr("jaxsal.evaluation.runner.do_batch", pytest.fail)
-    (again,) = run_study(STUDY, tmp_path, command="jaxsal paper")
-    assert again.report.split("\n## ", 1)[1] == report.split("\n## ", 1)[1]
 
-
-@pytest.mark.usefixtures("tiny")
-def test_one_table_alone_and_the_other_recipe(tmp_path):
-    (tmp_path / "icpr2022").mkdir()
-    (tmp_path / "icpr2022" / "report.md").write_text("of all tables")
-    study = dataclasses.replace(STUDY, thresholds=(-1.0, -0.5, 0.5))
-    ((folder, report, tables, _),) = run_study(study, tmp_path, recipes=["icpr2022"], only=["sidu-threshold"])
-    assert (tmp_path / "icpr2022" / "report.md").read_text() == "of all tables"
-    below = [{**row, "threshold tau": ""} for row in tables["sidu-threshold"] if row["threshold tau"] in ("-1", "-0.5")]
-    assert below[::2] == below[1::2]
-    assert "## SIDU: threshold tau" in report
-    assert "tau < 0 is much worse" in report
-    assert "## Results" not in report
-    assert "PAN gets standardised clips" in report
-    assert {path.name for path in (folder / "tables").glob("*.csv")} >= {"sidu-threshold.csv"}
-    with pytest.raises(ValueError, match=r"`only` must be one of \('results-ir', .*; got 'rise'"):
-        run_study(STUDY, tmp_path, only=["rise"])
-    with pytest.raises(ValueError, match=r"`recipe` must be one of \('default', 'icpr2022'\); got 'canonical'"):
-        run_study(STUDY, tmp_path, recipes=["default", "canonical"])
-
-
-def check_side_by_side(single, both):
-    """Two recipes' tables in one."""
+def test_two_recipes_stand_side_by_side(whole):
+    *single, both = whole[1]
     assert [report.folder.name for report in single] == ["default", "icpr2022"]
     assert both.folder == single[0].folder.parent / "side-by-side"
     assert (both.folder / "report.md").read_text() == both.report
@@ -101,6 +83,29 @@ def check_side_by_side(single, both):
             assert row[f"insertion ↑, {report.folder.name}"] == report.tables["results-ir"][number]["insertion ↑"]
     verdicts = [row["verdict"] for row in single[1].tables["conclusions"]]
     assert [row["verdict, icpr2022"] for row in both.tables["conclusions"]] == verdicts
+
+
+@pytest.mark.usefixtures("tiny")
+def test_one_table_of_a_whole_study_is_made_of_what_is_there(whole, monkeypatch):
+    output, (_, of_all, _) = whole
+    monkeypatch.setattr("jaxsal.evaluation.runner.do_batch", pytest.fail)
+    ((folder, report, tables, _),) = run_study(STUDY, output, recipes=["icpr2022"], only=["sidu-threshold"])
+    assert (output / "icpr2022" / "report.md").read_text() == of_all.report
+    assert tables["sidu-threshold"] == of_all.tables["sidu-threshold"]
+    below = [{**row, "threshold tau": ""} for row in tables["sidu-threshold"] if row["threshold tau"] in ("-1", "-0.5")]
+    assert below[::2] == below[1::2]
+    assert "## SIDU: threshold tau" in report
+    assert "tau < 0 is much worse" in report
+    assert "## Results" not in report
+    assert "PAN gets standardised clips" in report
+    assert {path.name for path in (folder / "tables").glob("*.csv")} >= {"sidu-threshold.csv"}
+
+
+def test_tables_and_recipes_that_there_are_not(tmp_path):
+    with pytest.raises(ValueError, match=r"`only` must be one of \('results-ir', .*; got 'rise'"):
+        run_study(STUDY, tmp_path, only=["rise"])
+    with pytest.raises(ValueError, match=r"`recipe` must be one of \('default', 'icpr2022'\); got 'canonical'"):
+        run_study(STUDY, tmp_path, recipes=["default", "canonical"])
 
 
 def test_min_max_input_of_pan_is_of_the_studys_recipe_alone():
@@ -114,25 +119,27 @@ def test_min_max_input_of_pan_is_of_the_studys_recipe_alone():
     assert (study.run_name("default"), study.run_name("icpr2022")) == ("default", "icpr2022-minmax")
 
 
-@pytest.mark.usefixtures("tiny")
-def test_min_max_input_reaches_the_explanations(tmp_path):
-    study = dataclasses.replace(STUDY, pan_input="minmax", num_masks=3, mask_counts=(3,))
-    ((folder, report, *_),) = run_study(study, tmp_path, recipes=["icpr2022"], only=["rise-masks"])
-    assert folder.parent == tmp_path / "icpr2022-minmax"
-    assert "gets clips of range [0, 1]" in report
-    described = Store(str(folder.parent / FOLDER)).descriptions("result").values()
+def test_min_max_input_reaches_the_explanations_and_the_report(tmp_path):
+    """Of PAN alone, in the batches of the study's code."""
+    study = dataclasses.replace(STUDY, pan_input="minmax")
+    networks = toy_networks(study, lambda config: clip_set(), tmp_path)
+    groups = [part.group for part in study_parts(study, "icpr2022", chosen_tables(study, "icpr2022", ()), networks)]
     seen = {
-        (one["checkpoint"], one["identity"]["normalization"], one["identity"]["options"]["batch_size"])
-        for one in described
-        if one["identity"]["method"] == "rise"
+        (group.source.split("-")[0], group.classifier.normalization, cell.options.batch_size)
+        for group in groups
+        for cell in group.cells
+        if cell.method == "rise"
     }
-    assert seen == {("pan-IRTV", "minmax", 24), ("resnet3d18-IRTV", "standardize", None)}
+    assert seen == {("pan", "minmax", 24), ("resnet3d18", "standardize", None)}
+    made_by = dict(command="", data="", seconds={})
+    report = write_report(tmp_path, Findings(study, "icpr2022", (), networks, {}, []), made_by).report
+    assert "gets clips of range [0, 1]" in report
 
 
 def test_rows_share_cells():
     tables = {table.name: table for table in study_tables(STUDY, "default")}
     options = [row.cell.options for table in tables.values() for row in table.rows if row.is_run]
-    assert len(set(options)) == 1 + 2 + 1 + 2 + 1
+    assert len(set(options)) == 1 + 1 + 1 + 1 + 1
     defaults = [("rise-masks", "6"), ("rise-grid", "2x8x8"), ("rise-probability", "0.1"), ("sidu-threshold", "0.5")]
     for name, setting in defaults:
         row = next(row for row in tables[name].rows if row.setting == setting)
@@ -196,10 +203,10 @@ def test_bad_studies(change, message):
         dataclasses.replace(STUDY, **change)
 
 
-@pytest.mark.usefixtures("tiny")
-def test_several_trainings(tmp_path):
+@pytest.mark.usefixtures("tiny", "no_shape_checks")
+def test_several_trainings(whole, tmp_path):
     """What one training has is taken up; intervals are of both, and each conclusion says that two stand behind it."""
-    run_study(STUDY, tmp_path, only=["results-ir"])
+    shutil.copytree(whole[0] / "default", tmp_path / "default")
     study = dataclasses.replace(STUDY, trainings=2)
     ((_, report, tables, _),) = run_study(study, tmp_path, only=["results-ir"])
     clips = read_csv(tmp_path / "default" / "only-results-ir" / "clips.csv")
@@ -215,12 +222,11 @@ def test_several_trainings(tmp_path):
     assert "each network trained 2 times" in report
 
 
-@pytest.mark.usefixtures("tiny")
-def test_the_table_over_baselines(tmp_path):
+def test_the_table_over_baselines(whole):
     """Floors differ between baselines; the recipe's own values are those of the main tables."""
-    ((_, report, tables, _),) = run_study(STUDY, tmp_path, only=["baselines", "results-ir"])
+    _, report, tables, _ = whole[1][0]
     rows = tables["baselines"]
-    assert {row["baseline"] for row in rows} == {"recipe", "time_mean", "reverse"}
+    assert {row["baseline"] for row in rows} == {"recipe", "reverse"}
     floors = {
         name: [row["floor of deletion"] for row in rows if row["baseline"] == name] for name in ("recipe", "reverse")
     }
