@@ -36,7 +36,8 @@ class Split(NamedTuple):
         """The three parts as percentages of their sum, in words; without a sum in units of the score."""
         total = self.both - self.nothing
         shown = (lambda part: f"{100 * part / total:.0f} %") if total else number_text
-        joint = "either is enough" if self.interaction < 0 else "only together"
+        spare = min(self.infrared, self.visible) + self.interaction
+        joint = "only together" if self.interaction >= 0 else "either is enough" if spare >= 0 else "less together"
         size = shown(abs(self.interaction)) if total >= 0 else shown(-abs(self.interaction))
         return f"infrared {shown(self.infrared)}", f"visible {shown(self.visible)}", f"{joint} {size}"
 
@@ -87,7 +88,8 @@ def draw_shares(
 def draw_split(axis: "Axes", split: Split) -> None:
     """The bar: infrared from the left, visible from the right.
 
-    Where both lie, hatched, either is enough; a hatched gap between them needs both.
+    Where both lie, hatched, either is enough; a hatched gap between them needs both. Where one of them goes beyond the
+    other end, the other takes something from it.
     """
     total = split.both - split.nothing
     infrared, visible = (part / total if total else 0.0 for part in split[:2])

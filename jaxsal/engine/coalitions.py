@@ -100,6 +100,26 @@ def along_orders(orders: Int[np.ndarray, "R P"]) -> Bool[np.ndarray, "N P"]:
     return np.concatenate([ends, passed.reshape(-1, num_players)])
 
 
+def along_pairs(orders: Int[np.ndarray, "R P"]) -> Bool[np.ndarray, "N P"]:
+    """The coalitions of the first b players of the second half and the first a of the first half, in either's order.
+
+    Per order (n + 1)^2 of them for n = P / 2 players a half, a from 0 to n within b from 0 to n.
+    """
+    size = orders.shape[1] // 2
+    joined = np.arange(size) < np.arange(size + 1)[:, None]  # by how many have joined, and place in the order
+    first, second = (joined[:, places].transpose(1, 0, 2) for places in half_places(orders))
+    shape = (len(orders), size + 1, size + 1, size)
+    pairs = np.broadcast_to(first[:, None], shape), np.broadcast_to(second[:, :, None], shape)
+    return np.concatenate(pairs, axis=-1).reshape(-1, 2 * size)
+
+
+def half_places(orders: Int[np.ndarray, "R P"]) -> tuple[Int[np.ndarray, "R n"], Int[np.ndarray, "R n"]]:
+    """When each player joins among those of its half, the first n players or the last n."""
+    size = orders.shape[1] // 2
+    first, second = (orders[half].reshape(-1, size) % size for half in (orders < size, orders >= size))
+    return np.argsort(first, axis=1), np.argsort(second, axis=1)
+
+
 def draw_coalitions(seed: int, num_coalitions: int, num_players: int) -> Bool[np.ndarray, "N P"]:
     """Random coalitions of 1 to P - 1 players, each followed by its complement, as KernelSHAP weighs them.
 

@@ -98,12 +98,15 @@ class ShapleyOptions:
       num_masks: Coalitions to score at most. Where every coalition fits, all are scored and the values are exact;
         otherwise as many random orders of the players as fit, at least four.
       grid_shape: Cells of each spectrum in time, height and width, which are the players.
+      pairs: Whether the interactions of the cells of both spectra of a scene are sampled, too, where not every
+        coalition is scored; an order then has (n + 1)^2 coalitions for n cells of a spectrum, not 2 n - 1.
       scores: What a coalition is worth, as for `jaxsal.rise`.
       baseline: What stands in for cells that are not in a coalition.
     """
 
     num_masks: int = 1000
     grid_shape: tuple[int, int, int] = (4, 2, 2)
+    pairs: bool = False
     scores: ScoreKind = "probabilities"
     baseline: Baseline = "mean"
 

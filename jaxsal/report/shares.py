@@ -18,8 +18,9 @@ PARTS = ("infrared", "visible", "interaction")
 NAME = "shares"
 _NOTE = (
     "Infrared: the score of the infrared clip alone less that of the replaced scene; visible: the same of the visible "
-    "clip. Interaction: what both add together beyond that; above 0 the score needs both, below 0 either is enough. "
-    "The three sum to total, the score of the scene less that of the replaced one."
+    "clip. Interaction: what both add together beyond that; above 0 the score needs both, below 0 either is enough, "
+    "or one takes something from the other. The three sum to total, the score of the scene less that of the replaced "
+    "one."
 )
 
 

@@ -14,7 +14,16 @@ from scipy.special import gammaln
 
 from jaxsal.core.types import Target
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
-from jaxsal.engine.coalitions import MAX_EXACT, Coalitions, along_orders, cells_of, draw_orders, every_coalition
+from jaxsal.engine.coalitions import (
+    MAX_EXACT,
+    Coalitions,
+    along_orders,
+    along_pairs,
+    cells_of,
+    draw_orders,
+    every_coalition,
+    half_places,
+)
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.recipes import METHODS
 from jaxsal.recipes.further import ShapleyOptions
@@ -49,10 +58,13 @@ class SpectraValues(NamedTuple):
     Attributes:
       alone: Beside nothing of the other spectrum.
       beside: Beside all of it.
+      interactions: Of every cell of the first spectrum with every cell of the second, in raster order, as n^2 values;
+        None where they were not sampled.
     """
 
     alone: ShapleyValues
     beside: ShapleyValues
+    interactions: ShapleyValues | None
 
     @property
     def shared(self) -> ShapleyValues:
@@ -117,36 +129,52 @@ def spectra_values(worths: Float[np.ndarray, " N"], orders: Int[np.ndarray, "R P
     cells, and beside_i - alone_i over the cells of either spectrum to v(both) - v(IR) - v(TV) + v(nothing). Their mean
     is the Owen value, the Shapley value over orders in which the spectra come one after the other.
 
+    interaction_ij is the mean of v(S + i, T + j) - v(S + i, T) - v(S, T + j) + v(S, T) over coalitions S of the first
+    spectrum and T of the second, each weighed as for a Shapley value: what i and j add together beyond what each adds.
+    Over j it sums to beside_i - alone_i.
+
     Args:
-      worths: v of every coalition, or of those of `along_orders`.
+      worths: v of every coalition, or of those of `along_orders` or `along_pairs`.
       orders: Of `draw_orders` in two groups; None where every coalition was scored.
 
     References:
       Owen, "Values of Games with a Priori Unions", 1977, https://doi.org/10.1007/978-3-642-45494-3_7
     """
     if orders is None:
-        table = by_spectrum_pair(worths)
-        sides = ((table[0], table[:, 0]), (table[-1], table[:, -1]))
-        exact = [np.concatenate([exact_values(own).values for own in side])[None] for side in sides]
-        return SpectraValues(*map(ShapleyValues.of, exact))
+        return _exact_spectra(worths)
     size = orders.shape[1] // 2
+    if len(worths) == len(orders) * (size + 1) ** 2:
+        return _sampled_pairs(worths, orders)
     first = orders[:, :1] // size == np.arange(2 * size) // size  # of an order and its reverse one has it so
     added = added_values(orders, worths)
-    samples = [np.where(chosen, added, 0).reshape(-1, 2, 2 * size).sum(axis=1) for chosen in (first, ~first)]
-    return SpectraValues(*map(ShapleyValues.of, samples))
+    samples = (np.where(chosen, added, 0).reshape(-1, 2, 2 * size).sum(axis=1) for chosen in (first, ~first))
+    alone, beside = map(ShapleyValues.of, samples)
+    return SpectraValues(alone, beside, None)
 
 
-def spectra_interactions(worths: Float[np.ndarray, " N"]) -> Float[np.ndarray, "n m"]:
-    """I_ij = what cell i of the first spectrum and cell j of the second add together beyond what each adds.
+def _exact_spectra(worths: Float[np.ndarray, " N"]) -> SpectraValues:
+    table = by_spectrum_pair(worths)
+    sides = ((table[0], table[:, 0]), (table[-1], table[:, -1]))
+    exact = [np.concatenate([exact_values(own).values for own in side])[None] for side in sides]
+    rows = np.stack([exact_values(row).values for row in table])
+    interactions = np.concatenate([exact_values(column).values for column in rows.T])[None]
+    return SpectraValues(*map(ShapleyValues.of, (*exact, interactions)))
 
-    It is the mean of v(S + i, T + j) - v(S + i, T) - v(S, T + j) + v(S, T) over coalitions S of the first spectrum and
-    T of the second, each weighed as for a Shapley value. Over j it sums to beside_i - alone_i.
 
-    Args:
-      worths: v of every coalition.
-    """
-    rows = np.stack([exact_values(row).values for row in by_spectrum_pair(worths)])
-    return np.stack([exact_values(column).values for column in rows.T])
+def _sampled_pairs(worths: Float[np.ndarray, " N"], orders: Int[np.ndarray, "R P"]) -> SpectraValues:
+    """From the worths of `along_pairs`: differences along the sides of each order's table, and across it."""
+    first, second = half_places(orders)
+    num, size = first.shape
+    table = worths.reshape(num, size + 1, size + 1)
+
+    def side(end: int) -> Float[np.ndarray, "R P"]:
+        along = ((np.diff(table[:, end]), first), (np.diff(table[:, :, end]), second))
+        return np.concatenate([np.take_along_axis(added, places, axis=1) for added, places in along], axis=1)
+
+    across = np.diff(np.diff(table, axis=1), axis=2)  # (order, when j joins, when i joins)
+    of_cells = across[np.arange(num)[:, None, None], second[:, None, :], first[:, :, None]].reshape(num, -1)
+    pairs = [own.reshape(num // 2, 2, -1).mean(axis=1) for own in (side(0), side(-1), of_cells)]
+    return SpectraValues(*map(ShapleyValues.of, pairs))
 
 
 def by_spectrum_pair(worths: Float[np.ndarray, " N"]) -> Float[np.ndarray, "n2 n1"]:
@@ -159,8 +187,12 @@ def orders_of(options: ShapleyOptions, shape: tuple[int, ...], seed: int) -> Int
     num_players, num_groups = _num_players(options, shape), _num_groups(shape)
     if num_players <= MAX_EXACT and 2**num_players <= options.num_masks and num_groups <= 2:
         return None
-    num_orders = max(options.num_masks // (num_players - 1) // 2 * 2, 4)
-    return draw_orders(seed, num_orders, num_players, num_groups)
+    of_order = (num_players // 2 + 1) ** 2 if _in_pairs(options, shape) else num_players - 1
+    return draw_orders(seed, max(options.num_masks // of_order // 2 * 2, 4), num_players, num_groups)
+
+
+def _in_pairs(options: ShapleyOptions, shape: tuple[int, ...]) -> bool:
+    return options.pairs and _num_groups(shape) == 2
 
 
 def _num_players(options: ShapleyOptions, shape: tuple[int, ...]) -> int:
@@ -176,7 +208,10 @@ def restored(
 ) -> Coalitions:
     """The masks, which options and seed determine: every coalition, or those along the orders."""
     orders = orders_of(options, shape, seed)
-    members = every_coalition(_num_players(options, shape)) if orders is None else along_orders(orders)
+    if orders is None:
+        members = every_coalition(_num_players(options, shape))
+    else:
+        members = along_pairs(orders) if _in_pairs(options, shape) else along_orders(orders)
     return Coalitions(cells_of(shape, options.grid_shape), members, orders)
 
 
@@ -195,8 +230,12 @@ def masks(
 
 def num_masks(options: ShapleyOptions, shape: tuple[int, ...], channels: int) -> int:
     """The coalitions of a clip, at most."""
-    orders = orders_of(options, shape, 0)
-    return 2 ** _num_players(options, shape) if orders is None else orders.shape[0] * (orders.shape[1] - 1) + 2
+    orders, num_players = orders_of(options, shape, 0), _num_players(options, shape)
+    if orders is None:
+        return 2**num_players
+    return (
+        len(orders) * (num_players // 2 + 1) ** 2 if _in_pairs(options, shape) else len(orders) * (num_players - 1) + 2
+    )
 
 
 def shapley_map(scores: Scores, target: Target, options: ShapleyOptions) -> Float[np.ndarray, "*K_S Tm H W"]:

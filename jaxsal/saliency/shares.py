@@ -25,7 +25,7 @@ from jaxsal.recipes import Baseline as BaselineChoice
 from jaxsal.recipes import ChunkSize, ScoreKind
 from jaxsal.recipes.further import ShapleyOptions
 from jaxsal.saliency.readout import explained_scores
-from jaxsal.saliency.shapley import METHOD, ShapleyValues, masks, spectra_interactions, spectra_values
+from jaxsal.saliency.shapley import METHOD, ShapleyValues, masks, spectra_values
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +56,8 @@ class SpectrumShares(NamedTuple):
         interaction = v(both) - v(IR) - v(TV) + v(nothing)
 
     They sum to v(both) - v(nothing). Four scores give them, so they have no sampling error. A positive interaction says
-    that the score needs both spectra; a negative one that either is enough.
+    that the score needs both spectra; a negative one that either is enough or, where it is more than what one of them
+    adds, that one takes something from the other.
 
     Attributes:
       infrared: What infrared adds alone.
@@ -68,9 +69,11 @@ class SpectrumShares(NamedTuple):
         of either spectrum.
       when: The Owen values of all cells of a moment together, (t,) for either spectrum.
       interactions: What cell i of infrared and cell j of the visible spectrum add together, (n, n), cells in raster
-        order; sums to `interaction`. None where coalitions were sampled.
+        order; sums to `interaction`. None where coalitions were sampled without `pairs`.
+      interactions_error: Half the width of their 95 % intervals, (n, n).
       cells: Cell numbers of the voxels, (T', H, W).
       num_coalitions: Different coalitions that were scored.
+      exact: Whether that was every coalition of cells.
     """
 
     infrared: float
@@ -81,13 +84,10 @@ class SpectrumShares(NamedTuple):
     shared: Estimate
     when: Estimate
     interactions: Float[np.ndarray, "n n"] | None
+    interactions_error: Float[np.ndarray, "n n"] | None
     cells: Float[AnyArray, "Tm H W"]
     num_coalitions: int
-
-    @property
-    def exact(self) -> bool:
-        """Whether every coalition of cells was scored."""
-        return self.interactions is not None
+    exact: bool
 
     @property
     def values(self) -> Cells:
@@ -142,6 +142,7 @@ def spectrum_shares(
     *,
     grid_shape: tuple[int, int, int] = (4, 1, 1),
     num_masks: int = 1000,
+    pairs: bool = False,
     baseline: BaselineChoice = "mean",
     scores: ScoreKind = "probabilities",
     seed: int = 0,
@@ -161,6 +162,8 @@ def spectrum_shares(
         beside the scene's own and that of the replaced one.
       num_masks: Coalitions to score at most: every one where they fit, which makes all values exact; otherwise as many
         random orders of the cells as fit, at least four.
+      pairs: Whether `interactions` are sampled, too, where not every coalition is scored; an order then has (n + 1)^2
+        coalitions for n cells of a spectrum, not 2 n - 1.
       baseline: What stands in for cells that are not shown, a name of `jaxsal.engine.baselines` or an array; also one
         for each spectrum. "mean" is what `jaxsal train` shows in place of a dropped spectrum.
       scores: The scores, "probabilities", "softmax", "sigmoid", "logits" or "given", as for `jaxsal.rise`.
@@ -185,7 +188,7 @@ def spectrum_shares(
       >>> shares.values["TV"].ravel().round(2).tolist()
       [0.5, 0.5, 0.0, 0.0]
     """
-    options: ShapleyOptions = of_classifier(ShapleyOptions(num_masks, grid_shape, scores, baseline), score_fn)
+    options: ShapleyOptions = of_classifier(ShapleyOptions(num_masks, grid_shape, pairs, scores, baseline), score_fn)
     check_seed(seed)
     check_chunk_size(chunk_size)
     batch = prepare(score_fn, [scene])
@@ -221,6 +224,7 @@ def read_shares(scores: Scores, target: Target, options: ShapleyOptions) -> Spec
     worths = explained_scores(scores, explained, options.scores)[1][:, 0].astype(np.float64)
     members, orders = np.asarray(family.members), None if family.orders is None else np.asarray(family.orders)
     found = spectra_values(worths, orders)
+    pairs, size = found.interactions, members.shape[1] // 2
     at = {name: worths[row] for name, row in _corners(members).items()}
     return SpectrumShares(
         infrared=float(at["IR"] - at["nothing"]),
@@ -230,9 +234,11 @@ def read_shares(scores: Scores, target: Target, options: ShapleyOptions) -> Spec
         alone=_estimate(found.alone, options.grid_shape),
         shared=_estimate(found.shared, options.grid_shape),
         when=_estimate(_by_moment(found.values, options.grid_shape), options.grid_shape[:1]),
-        interactions=spectra_interactions(worths) if orders is None else None,
+        interactions=None if pairs is None else pairs.values.reshape(size, size),
+        interactions_error=None if pairs is None else half_width(pairs).reshape(size, size),
         cells=np.asarray(family.players)[0],
         num_coalitions=len(np.unique(members, axis=0)),
+        exact=orders is None,
     )
 
 
@@ -253,10 +259,13 @@ def _by_moment(found: ShapleyValues, grid_shape: tuple[int, int, int]) -> Shaple
 
 
 def _estimate(found: ShapleyValues, grid_shape: tuple[int, ...]) -> Estimate:
-    freedom = len(found.samples) - 1
-    error = found.stderr * (stdtrit(freedom, 0.975) if freedom else 0)
-
     def by_spectrum(values: Float[np.ndarray, " P"]) -> Cells:
         return dict(zip(SPECTRA, values.reshape(2, *grid_shape), strict=True))
 
-    return Estimate(by_spectrum(found.values), by_spectrum(error))
+    return Estimate(by_spectrum(found.values), by_spectrum(half_width(found)))
+
+
+def half_width(found: ShapleyValues) -> Float[np.ndarray, " P"]:
+    """Half the width of the 95 % intervals; 0 where values are exact."""
+    freedom = len(found.samples) - 1
+    return found.stderr * (stdtrit(freedom, 0.975) if freedom else 0)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from jaxsal import saliency_map, spectrum_shares
-from jaxsal.engine.coalitions import along_orders, draw_orders
+from jaxsal.engine.coalitions import along_orders, along_pairs, draw_orders
 from jaxsal.recipes.further import ShapleyOptions
-from jaxsal.saliency.shapley import spectra_interactions, spectra_values
+from jaxsal.saliency.shapley import spectra_values
 
 RNG = np.random.default_rng(0)
 SCENE = {"IR": RNG.random((4, 4, 4, 1), np.float32), "TV": RNG.random((4, 4, 4, 3), np.float32)}
@@ -60,6 +60,10 @@ def test_sampled_cells_are_within_their_intervals_and_the_split_stays_exact():
         np.testing.assert_allclose(shares.shared.values[name].sum(), shares.interaction, atol=1e-5)
     same = spectrum_shares(score_fn, SCENE, 2, chunk_size=7, **options)
     np.testing.assert_allclose(same.shared.values["IR"], shares.shared.values["IR"], atol=1e-6)
+    pairs = spectrum_shares(score_fn, SCENE, 2, pairs=True, **options)
+    np.testing.assert_allclose(pairs.interactions.sum(), shares.interaction, atol=1e-5)
+    np.testing.assert_allclose(pairs.interactions.sum(axis=1), pairs.shared.values["IR"].ravel(), atol=1e-6)
+    assert shares.interactions is None
     maps = saliency_map(score_fn, SCENE, 2, method=ShapleyOptions(**options))
     np.testing.assert_allclose(maps["TV"], shares.maps["TV"], atol=1e-6)
 
@@ -84,18 +88,20 @@ def test_every_coalition_gives_the_owen_values():
             coalition |= 1 << player
     found = spectra_values(WORTHS, None)
     np.testing.assert_allclose(found.values.values, added / len(orders), atol=1e-12)
-    interactions = spectra_interactions(WORTHS)
+    interactions = found.interactions.values.reshape(3, 3)
     np.testing.assert_allclose(interactions.sum(axis=1), found.shared.values[:3], atol=1e-12)
     np.testing.assert_allclose(interactions.sum(axis=0), found.shared.values[3:], atol=1e-12)
     np.testing.assert_allclose(interactions.sum(), WORTHS[-1] - WORTHS[7] - WORTHS[56] + WORTHS[0], atol=1e-12)
 
 
-def test_orders_give_the_same_within_their_standard_errors():
+@pytest.mark.parametrize("along", [along_orders, along_pairs])
+def test_orders_give_the_same_within_their_standard_errors(along):
     orders = draw_orders(0, 2000, 6, 2)
     assert (orders[:, :3] // 3 == orders[:, :1] // 3).all()  # the players of a spectrum come together
-    sampled = spectra_values(WORTHS[along_orders(orders) @ (1 << np.arange(6))], orders)
+    sampled = spectra_values(WORTHS[along(orders) @ (1 << np.arange(6))], orders)
     exact = spectra_values(WORTHS, None)
-    for kind in ("alone", "beside", "shared", "values"):
+    assert (sampled.interactions is None) == (along is along_orders)
+    for kind in ("alone", "beside", "shared", "values", *(["interactions"] if sampled.interactions else [])):
         own = getattr(sampled, kind)
         errors = (own.values - getattr(exact, kind).values) / own.stderr
         assert np.abs(errors).max() < 4
