@@ -31,7 +31,7 @@ from jaxsal import deletion, insertion, rise
 from jaxsal.core.devices import use_all_cores
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.inputs import mask_shape
+from jaxsal.engine.classifiers import mask_shape
 from jaxsal.engine.masks import ActivationMasks, RankMasks
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.scoring import score

@@ -10,24 +10,25 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, PyTree
 
 from jaxsal.core.callables import SplitCallable, call_each, call_parts_each, join_callable, split_callable
-from jaxsal.core.devices import clip_mesh, copies_on_every_device, device_mesh, on_every_device, split_axis
+from jaxsal.core.devices import (
+    clip_mesh,
+    copies_on_every_device,
+    device_mesh,
+    on_every_device,
+    on_this_device,
+    split_axis,
+    view_of,
+)
 from jaxsal.core.fingerprints import fingerprint, weights_fingerprint
 from jaxsal.core.finite import check_logits
 from jaxsal.core.types import AnyArray, ClipTree, OneTarget, ScoreFn, Target
 from jaxsal.engine.baselines import Baseline, stand_ins
-from jaxsal.engine.inputs import (
-    check_clip_shape,
-    check_parts,
-    check_score_fn,
-    check_unit_range,
-    has_parts,
-    looked_at,
-    mask_shape,
-)
+from jaxsal.engine.classifiers import check_parts, check_score_fn, has_parts, looked_at, mask_shape
+from jaxsal.engine.inputs import check_clip_shape, check_unit_range
 from jaxsal.engine.masks import stack_leaves
 from jaxsal.engine.spectra import by_spectrum, spectra_of
 from jaxsal.engine.targets import check_target
@@ -228,31 +229,6 @@ class Batch:
     def fingerprint(self, number: int) -> str:
         """Fingerprint of a clip."""
         return fingerprint(check_clip_shape(self.originals[number]))
-
-
-def on_this_device(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Arrays on the one device of a mesh; arrays already there are not copied, which saves a small network time."""
-    (device,) = mesh.devices.flat
-    default = device == jax.local_devices()[0] and getattr(jax.config, "jax_default_device", None) is None
-
-    def put(leaf: AnyArray) -> Array:
-        if not isinstance(leaf, jax.Array):
-            return jax.device_put(leaf, None if default else device)
-        return leaf if leaf.devices() == {device} else jax.device_put(leaf, device)
-
-    return jax.tree.map(put, tree)
-
-
-def view_of(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Arrays that more devices have, on the devices of a mesh; nothing is copied."""
-    everywhere = NamedSharding(mesh, PartitionSpec())
-
-    def view(leaf: Array) -> Array:
-        shards = {shard.device: shard.data for shard in leaf.addressable_shards}
-        parts = [shards[device] for device in mesh.devices.flat]
-        return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, parts)
-
-    return jax.tree.map(view, tree)
 
 
 def prepare(

@@ -16,7 +16,8 @@ from jaxsal.core.types import AnyArray, ClipTree, Progress, ScoreFn
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.chunks import in_chunks
-from jaxsal.engine.inputs import check_batches, check_frames, check_ids, check_masks
+from jaxsal.engine.classifiers import check_batches
+from jaxsal.engine.inputs import check_frames, check_ids, check_masks
 from jaxsal.engine.masks import DenseMasks, MaskFamily
 from jaxsal.engine.scoring import even_chunk, score
 from jaxsal.engine.spectra import beside, spectra_of

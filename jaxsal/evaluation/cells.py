@@ -19,7 +19,7 @@ from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.engine.class_scores import of_classifier, shown_kind
-from jaxsal.engine.inputs import mask_shape
+from jaxsal.engine.classifiers import mask_shape
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ScoreKind

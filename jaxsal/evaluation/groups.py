@@ -18,7 +18,7 @@ from jaxsal.core.callables import call_parts_each, shape_of
 from jaxsal.core.fingerprints import weights_fingerprint
 from jaxsal.core.types import ScoreFn
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.inputs import check_parts, looked_at
+from jaxsal.engine.classifiers import check_parts, looked_at
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
 from jaxsal.evaluation.cells import Case, Cell, name_of

@@ -14,7 +14,7 @@ from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import ClipTree, Contrast, ScoreFn, Target
 from jaxsal.datasets.records import FUSED
 from jaxsal.engine.batch import prepare
-from jaxsal.engine.inputs import has_parts
+from jaxsal.engine.classifiers import has_parts
 from jaxsal.engine.targets import check_target
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_cases

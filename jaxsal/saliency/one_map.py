@@ -12,7 +12,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
-from jaxsal.engine.inputs import check_batches
+from jaxsal.engine.classifiers import check_batches
 from jaxsal.engine.requests import score_requests
 from jaxsal.recipes import ChunkSize, RecipeName, resolve_options
 from jaxsal.saliency.methods import METHODS

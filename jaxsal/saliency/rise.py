@@ -17,7 +17,8 @@ from jaxsal.core.types import AnyArray, ClipTree, Progress, SaliencyOf, ScoreFn,
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
-from jaxsal.engine.inputs import check_batches, check_key
+from jaxsal.engine.classifiers import check_batches
+from jaxsal.engine.inputs import check_key
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.recipes import (

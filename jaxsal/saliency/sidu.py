@@ -16,7 +16,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, Batch, prepare
 from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import class_scores, of_classifier, predicted_class, target_scores
-from jaxsal.engine.inputs import check_batches
+from jaxsal.engine.classifiers import check_batches
 from jaxsal.engine.masks import ActivationMasks, Families
 from jaxsal.engine.requests import Request, Scores, score_requests
 from jaxsal.engine.spectra import from_rows, in_all_channels

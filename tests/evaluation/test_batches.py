@@ -7,7 +7,7 @@ import pytest
 
 import toys
 from jaxsal import RiseLedger, deletion, rise, rise_ledger, score_masks, sidu
-from jaxsal.engine.inputs import check_batches
+from jaxsal.engine.classifiers import check_batches
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
