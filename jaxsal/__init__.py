@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from jaxsal.saliency.rise import rise, rise_ledger
     from jaxsal.saliency.shares import SpectrumShares, spectrum_shares
     from jaxsal.saliency.sidu import sidu
-    from jaxsal.training.load import load, read_clip, read_scene, read_windows
+    from jaxsal.training.load import load
+    from jaxsal.training.recorded import read_clip, read_scene, read_windows
 
 _HOMES = {
     "Classifier": "jaxsal.classifier",
@@ -36,9 +37,9 @@ _HOMES = {
     "load": "jaxsal.training.load",
     "models": "jaxsal.models",
     "open_results": "jaxsal.evaluation.results",
-    "read_clip": "jaxsal.training.load",
-    "read_scene": "jaxsal.training.load",
-    "read_windows": "jaxsal.training.load",
+    "read_clip": "jaxsal.training.recorded",
+    "read_scene": "jaxsal.training.recorded",
+    "read_windows": "jaxsal.training.recorded",
     "rise": "jaxsal.saliency.rise",
     "rise_ledger": "jaxsal.saliency.rise",
     "saliency_map": "jaxsal.saliency.one_map",

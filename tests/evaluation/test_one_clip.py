@@ -12,7 +12,7 @@ from jaxsal import deletion, explain, gradcam, insertion, rise, sidu
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
-from jaxsal.training.load import RecordedClip
+from jaxsal.training.recorded import RecordedClip
 
 CLASSES = ("crouch", "wave", "walk_forward", "walk_back")
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
