@@ -16,7 +16,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.requests import score_requests
 from jaxsal.engine.rise_masks import RiseMasks
-from jaxsal.metrics.curves import curve_scores
+from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.metrics.localization import localize
 from jaxsal.models import init_variables
 from jaxsal.recipes import RECIPES, resolve_options

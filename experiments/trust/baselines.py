@@ -35,7 +35,7 @@ from jaxsal.core.origin import git_revision
 from jaxsal.core.types import AnyArray, Clip
 from jaxsal.engine.batch import Batch, prepare
 from jaxsal.metrics.curve import read_curve
-from jaxsal.metrics.curves import curve_scores
+from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.recipes import CurveOptions
 from jaxsal.training.checkpoint import open_checkpoint
 

@@ -15,7 +15,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.requests import Scores
 from jaxsal.metrics.curve import Curve, read_curve
-from jaxsal.metrics.curves import curve_baseline, curve_scores
+from jaxsal.metrics.curve_scores import curve_baseline, curve_scores
 from jaxsal.metrics.steps import count_steps
 from jaxsal.recipes import CurveOptions
 

@@ -20,7 +20,7 @@ from jaxsal.engine.maps import check_map
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.views import map_unit
 from jaxsal.metrics.curve import Curve
-from jaxsal.metrics.curves import curve_baseline
+from jaxsal.metrics.curve_scores import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, panel_curves, scenes_of

@@ -17,7 +17,7 @@ from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, prepare
 from jaxsal.engine.requests import score_requests
 from jaxsal.metrics.curve import read_curve
-from jaxsal.metrics.curves import curve_scores
+from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.recipes import RECIPES, resolve_options
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.methods import METHODS

@@ -7,7 +7,7 @@ import toys
 from jaxsal import deletion, insertion
 from jaxsal.engine.batch import prepare
 from jaxsal.metrics.curve import read_curve
-from jaxsal.metrics.curves import curve_scores
+from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.metrics.steps import rank
 from jaxsal.recipes import resolve_options
 

@@ -17,7 +17,7 @@ from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.engine.baselines import Baseline, make_baseline
 from jaxsal.engine.masks import ActivationMasks, RankMasks, expand_mask
 from jaxsal.metrics.curve import read_curve
-from jaxsal.metrics.curves import curve_baseline
+from jaxsal.metrics.curve_scores import curve_baseline
 from jaxsal.metrics.steps import rank_maps, step_counts
 from jaxsal.recipes import resolve_options
 from jaxsal.saliency.readout import rise_map

@@ -10,7 +10,7 @@ import pytest
 
 from jaxsal import deletion, gradcam, insertion, rise_ledger, score_masks, sidu
 from jaxsal.engine.batch import prepare
-from jaxsal.metrics.curves import curve_scores
+from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.recipes import resolve_options
 
 SHAPE = (4, 5, 6)
