@@ -19,8 +19,8 @@ from jaxsal.evaluation.cells import file_name
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.report.folder import draw_overlays
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import group_by_scene, scenes_of
 from jaxsal.report.run import read_run
+from jaxsal.report.scenes import group_by_scene, scenes_of
 
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 _CLOSE_UP = """

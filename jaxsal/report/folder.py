@@ -26,8 +26,8 @@ from jaxsal.evaluation.scenes import by_part, of_each_spectrum, part_name
 from jaxsal.evaluation.views import curve_panels, heading, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
-from jaxsal.report.panels import group_by_scene
 from jaxsal.report.run_table import run_tables, tables_text
+from jaxsal.report.scenes import group_by_scene
 from jaxsal.report.table import count_clips, results_csv, summary_csv, to_csv, to_latex
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint

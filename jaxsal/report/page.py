@@ -23,7 +23,8 @@ from jaxsal.report.encode import (
     encode_recording,
     picture_size,
 )
-from jaxsal.report.panels import Panel, PanelCurve, Scene
+from jaxsal.report.panels import Panel, PanelCurve
+from jaxsal.report.scenes import Scene
 
 _SCRIPTS = ("decode.js", "charts.js", "scale.js", "player.js", "pictures.js", "scene.js", "start.js", "strip.js")
 _STYLES = ("player.css", "strip.css")

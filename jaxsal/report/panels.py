@@ -1,20 +1,16 @@
-"""What a player shows: scenes of one or two spectra, each with its clip, maps and curves."""
+"""What a player shows of one clip: its frames, maps, curves and probabilities."""
 
 import dataclasses
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Int, PyTree
 
 from jaxsal.core.controls import is_control
-from jaxsal.core.spread import spread
 from jaxsal.core.types import AnyArray
 from jaxsal.datasets.recordings.excerpt import Excerpt
-from jaxsal.datasets.records import FUSED, SPECTRA
 from jaxsal.drawing.recording import Excerpts, Ground, ground_of
 from jaxsal.engine.class_scores import score_unit
 from jaxsal.engine.spectra import beside
@@ -95,20 +91,6 @@ class Panel(NamedTuple):
     baselines: Mapping[str, Float[AnyArray, "..."]] = {}
     unit: str = "probability"
     ground: Ground | None = None
-
-
-class Scene(NamedTuple):
-    """Panels of one scene, of equally many frames; a pair where it was recorded in both spectra.
-
-    Attributes:
-      name: Its heading.
-      panels: One for each spectrum.
-      scale: The colour scale that the player starts with, one of `SCALES`.
-    """
-
-    name: str
-    panels: Sequence[Panel]
-    scale: str = "steps"
 
 
 def panel_curves(
@@ -211,52 +193,3 @@ def ledger_maps(method: str, ledger: RiseLedger, targets: Mapping[int, str], spe
         error = found if np.isfinite(found).all() else None
         maps.append(PanelMap(method, name, np.asarray(own(ledger.map(number))), error, map_unit(method, ledger)))
     return maps
-
-
-def scenes_of(
-    explanations: Iterable[Explanation],
-    classes: Sequence[str],
-    *,
-    num_scenes: int,
-    excerpts: Excerpts = MappingProxyType({}),
-) -> list[Scene]:
-    """Some scenes, evenly spread over all; the infrared and the visible clip of one scene side by side.
-
-    Clips are of one scene if their names differ in the spectrum alone, or if there are but two, one of each spectrum.
-
-    Args:
-      explanations: Of any number of clips.
-      classes: Names of the classes.
-      num_scenes: How many to show at most.
-      excerpts: As of `panels_of`.
-    """
-    chosen = group_by_scene(explanations)
-    return [_scene(chosen[place], classes, excerpts) for place in spread(len(chosen), num_scenes)]
-
-
-def group_by_scene(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
-    """Explanations of one scene together, as `scenes_of` says."""
-    explanations = list(explanations)
-    groups: dict[tuple[str, int], list[Explanation]] = {}
-    for explanation in explanations:
-        name = scene_name(explanation) if len(explanations) != 2 else ""
-        groups.setdefault((name, len(jax.tree.leaves(explanation.clip)[0])), []).append(explanation)
-    scenes = []
-    for group in groups.values():
-        spectra = {explanation.spectrum for explanation in group}
-        scenes += [group] if len(spectra) == len(group) else [[explanation] for explanation in group]
-    return scenes
-
-
-def _scene(group: list[Explanation], classes: Sequence[str], excerpts: Excerpts) -> Scene:
-    ordered = sorted(group, key=lambda explanation: (*SPECTRA, FUSED).index(explanation.spectrum))
-    name = " and ".join(dict.fromkeys(scene_name(explanation) for explanation in ordered))
-    scale = "limits" if ordered[0].spectrum == FUSED else "steps"
-    panels = [panel for explanation in ordered for panel in panels_of(explanation, classes, excerpts)]
-    return Scene(name, panels, scale)
-
-
-def scene_name(explanation: Explanation) -> str:
-    """A clip's name without its spectrum."""
-    spectrum = rf"(?<![A-Za-z0-9]){explanation.spectrum}(?![A-Za-z0-9])"
-    return re.sub(spectrum, "", explanation.name).strip("-_./ ") or explanation.name

@@ -20,8 +20,8 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.reading import Place, read_explanation, read_light
 from jaxsal.evaluation.store import Store
 from jaxsal.report.page import build_page, fill
-from jaxsal.report.panels import scenes_of
 from jaxsal.report.run_table import run_tables
+from jaxsal.report.scenes import scenes_of
 from jaxsal.report.shares import NAME as SHARES
 from jaxsal.report.shares import fill_shares
 from jaxsal.report.strip import fill_strip

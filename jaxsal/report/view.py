@@ -23,7 +23,8 @@ from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.curve_scores import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, Scene, ledger_maps, panel_curves, scenes_of
+from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, ledger_maps, panel_curves
+from jaxsal.report.scenes import Scene, scenes_of
 from jaxsal.saliency.ledger import RiseLedger
 
 

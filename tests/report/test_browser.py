@@ -12,7 +12,8 @@ from PIL import Image
 import jaxsal
 from jaxsal.metrics.curve import Curve
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Panel, PanelCurve, PanelMap, Scene
+from jaxsal.report.panels import Panel, PanelCurve, PanelMap
+from jaxsal.report.scenes import Scene
 
 pytestmark = pytest.mark.browser
 

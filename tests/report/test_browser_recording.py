@@ -11,7 +11,8 @@ from jaxsal.datasets.recordings.excerpt import Box
 from jaxsal.drawing.colours import map_bar
 from jaxsal.drawing.recording import Ground
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Panel, PanelMap, Scene
+from jaxsal.report.panels import Panel, PanelMap
+from jaxsal.report.scenes import Scene
 
 pytestmark = pytest.mark.browser
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Panel, PanelMap, Scene, scenes_of
+from jaxsal.report.panels import Panel, PanelMap
+from jaxsal.report.scenes import Scene, scenes_of
 from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, page_data
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from jaxsal.recipes import CurveOptions
-from jaxsal.report.panels import changing_steps, scene_name, scenes_of
+from jaxsal.report.panels import changing_steps
+from jaxsal.report.scenes import scene_name, scenes_of
 from pages import CLASSES, CLIP
 
 

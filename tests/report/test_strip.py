@@ -9,7 +9,8 @@ import pytest
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Panel, PanelMap, Scene
+from jaxsal.report.panels import Panel, PanelMap
+from jaxsal.report.scenes import Scene
 from jaxsal.report.strip import fill_strip
 
 CLIP = np.zeros((2, 8, 8, 3), np.float32)

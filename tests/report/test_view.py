@@ -7,7 +7,7 @@ import pytest
 
 import jaxsal
 from jaxsal.report.page import build_page
-from jaxsal.report.panels import Scene, scenes_of
+from jaxsal.report.scenes import Scene, scenes_of
 from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, page_data
 
 SALIENCY = np.random.default_rng(0).normal(size=CLIP.shape[:3]).astype(np.float32)
