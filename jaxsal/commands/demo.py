@@ -140,7 +140,7 @@ class Demo(Verb):
     def _task(self) -> "Task":
         """What is done for one seed."""
         from jaxsal.datasets.catalog import SYNTHETIC, open_clips
-        from jaxsal.evaluation.explain import select_cases
+        from jaxsal.evaluation.cases import select_cases
         from jaxsal.training.networks import NetworkSpec
         from jaxsal.training.pretrained import open_pretrained
         from jaxsal.training.transfer import transferred

@@ -39,7 +39,7 @@ class Evaluate(Verb):
     def run(self) -> Output:
         """Explains test clips of every spectrum of the set; the table."""
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.evaluation.explain import select_cases
+        from jaxsal.evaluation.cases import select_cases
         from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.report.folder import explain_to_folder
         from jaxsal.report.table import summary_records

@@ -2,20 +2,17 @@
 
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import jax
-
 from jaxsal.classifier import Classifier
 from jaxsal.core.files import DamagedError
-from jaxsal.core.types import ClipTree, ScoreFn
-from jaxsal.datasets.fused import fused_scenes
-from jaxsal.datasets.records import FUSED, SPECTRA, ClipRecord, ClipSet, spread, white_frames
+from jaxsal.core.types import ScoreFn
 from jaxsal.engine.chunks import ChunkSizes
 from jaxsal.engine.spectra import form_of
+from jaxsal.evaluation.cases import select_cases as select_cases
 from jaxsal.evaluation.cells import Case, cells_of, check_names_differ, class_against
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
@@ -26,53 +23,12 @@ from jaxsal.evaluation.reading import Place, places_of, read_explanation
 from jaxsal.evaluation.run import Run
 from jaxsal.evaluation.runner import forget_changed_clips, run_tasks
 from jaxsal.evaluation.store import Store
-from jaxsal.metrics.localization import Mask
 from jaxsal.recipes import ChunkSize
-from jaxsal.training.networks import NetworkSpec
 
 Found = TypeVar("Found")
 
 FOLDER = "results"
 """Of the store, in the folder of a run."""
-
-
-def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> list[Case]:
-    """Some clips of every spectrum that a set has, cut as the network is tested on them; see `spread` for which.
-
-    Raises:
-      ValueError: If the set's classes are not the network's.
-    """
-    if clip_set.classes != spec.classes:
-        raise ValueError(f"`data` must have the checkpoint's classes {spec.classes}; got {clip_set.classes}.")
-    if spec.channels:
-        clip_set = fused_scenes(clip_set)
-    return [
-        Case(
-            record.name,
-            record.spectrum,
-            record.label,
-            partial(_load_clip, spec, record),
-            actor=record.actor,
-            load_mask=None if record.load_mask is None else partial(actor_pixels, spec, record),
-        )
-        for spectrum in ([FUSED] if spec.channels else SPECTRA)
-        for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)
-    ]
-
-
-def _load_clip(spec: NetworkSpec, record: ClipRecord) -> ClipTree:
-    return spec.centre_clip(record.load())
-
-
-def actor_pixels(spec: NetworkSpec, record: ClipRecord) -> Mask | Mapping[str, Mask] | None:
-    """The pixels (T, H, W) of a clip, as the network takes it, that the actor covers by half or more, if known.
-
-    Of a scene those in every spectrum, by name.
-    """
-    if record.load_mask is None:
-        return None
-    frames = jax.tree.map(white_frames, record.load_mask())
-    return jax.tree.map(lambda clip: clip[..., 0] >= 0.5, spec.centre_clip(frames))
 
 
 def explaining_groups(

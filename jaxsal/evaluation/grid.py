@@ -13,9 +13,9 @@ from jaxsal.datasets.catalog import SYNTHETIC, open_clips
 from jaxsal.datasets.records import FUSED
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.targets import check_target
+from jaxsal.evaluation.cases import select_cases
 from jaxsal.evaluation.cells import Case, Cell, class_against, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
-from jaxsal.evaluation.explain import select_cases
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.scenes import alone_measures
 from jaxsal.recipes import ADDED_MEASURES, MEASURES, Precision, resolve_options

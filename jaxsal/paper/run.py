@@ -13,8 +13,9 @@ from jaxsal.core.locks import hold_folder
 from jaxsal.core.origin import origin
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.records import SPECTRA, ClipSet
+from jaxsal.evaluation.cases import select_cases
 from jaxsal.evaluation.cells import Case, Cell, cells_of
-from jaxsal.evaluation.explain import FOLDER, run_groups, select_cases
+from jaxsal.evaluation.explain import FOLDER, run_groups
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.maps import clip_results
 from jaxsal.evaluation.store import Store

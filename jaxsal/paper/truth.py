@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxsal.core.controls import is_control
 from jaxsal.datasets.records import ClipRecord
-from jaxsal.evaluation.explain import actor_pixels
+from jaxsal.evaluation.cases import actor_pixels
 from jaxsal.evaluation.groups import Group
 from jaxsal.evaluation.maps import clip_results, read_map
 from jaxsal.evaluation.store import Store
