@@ -1,45 +1,60 @@
 """One prepared run of at most ten minutes that says what an accelerator does with jaxsal, the most important first.
 
-    python experiments/bench/accelerator.py --output runs/accelerator
+    python experiments/bench/accelerator.py --output runs/accelerator --torch-python .venv-torch/bin/python
     python experiments/bench/accelerator.py --quick --minutes 2
+    python experiments/bench/accelerator.py --write-reference experiments/bench/accelerator_reference.npz
 
-Steps, each a table and what follows from it: the compiled program (layouts, copies, flags), and chunk sizes. After each
-step `accelerator.json` and `accelerator.md` are written. A step that does not fit into the minutes that are left,
-or that fails, is passed over, and both files say so. `--quick` takes networks of width 4, also on a CPU.
+Eight steps, each a table and what follows from it, in the order of `STEPS`. `accelerator.json` and `accelerator.md` are
+written after every row. Every step has its share of the time and what those before it left over; when that is over,
+the rows that are missing are left out, and a step that does not fit is passed over. Both files say so, also of a step
+that fails. `--quick` takes networks of width 4 and small clips, on a CPU too; the code is the same.
+
+The reference is of a CPU in float32: logits of three networks with seeded weights, and a RISE map of 64 masks.
 """
 
+import dataclasses
+import math
 import os
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX starts; peaks are then what is used
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX starts: other processes need room too
 
+import accelerator_methods as methods
 import accelerator_numbers as numbers
 import accelerator_speed as speed
-import jax
+import numpy as np
 import tyro
-from accelerator_numbers import Bench, Table
+from accelerator_bench import Bench, Row, software
 from timing import machine, write_json
 
-MOST_SECONDS = 590
+SECONDS = 590
+QUICK = 5
+"""By what `--quick` divides the time of every step."""
 
 
 @dataclass(frozen=True)
 class Config:
     """What is run and for how long."""
 
-    minutes: float = 9.0
+    minutes: float = SECONDS / 60
     """All steps together; at most 590 seconds."""
+    networks: tuple[str, ...] = tuple(numbers.SUBJECTS)
+    """Architectures whose numbers are compared with a CPU's; the first is the one that is timed."""
     quick: bool = False
     """Networks of width 4 and small clips."""
     steps: tuple[str, ...] = ()
     """Names of the steps to run; all if none are given."""
+    torch_python: Path | None = None
+    """Python of an environment with PyTorch for the device; PyTorch is left out if unset."""
+    write_reference: Path | None = None
+    """Write the reference to this file, on a CPU, and run nothing else."""
     output: Path = Path("runs/bench/accelerator")
-    """Folder of accelerator.json and accelerator.md."""
+    """Folder of accelerator.json, accelerator.md and the compiled programs as text."""
 
 
 class Step(NamedTuple):
@@ -47,74 +62,138 @@ class Step(NamedTuple):
 
     Attributes:
       name: Of the step.
-      question: What it answers.
-      seconds: What must be left of the time for it to start, at full width.
-      run: Fills a table.
+      question: That it answers.
+      seconds: Its share of the time at full width; it does not start with less than half of them left.
+      rows: Gives the rows of its table, one by one.
+      follows: What follows from them, one sentence each; some rows may be missing.
     """
 
     name: str
     question: str
     seconds: float
-    run: Callable[[Bench], Table]
+    rows: Callable[[Bench], Iterator[Row]]
+    follows: Callable[[Sequence[Row]], list[str]]
 
 
 STEPS = (
-    Step("program", "Layouts, copies and transposes of the compiled loop; does a flag help?", 60, numbers.program),
-    Step("chunks", "Masks per second, share of the peak and memory, by chunk size", 60, speed.chunks),
+    Step(
+        "correctness",
+        "Are logits and maps those of a CPU, in every precision?",
+        120,
+        numbers.correctness,
+        numbers.what_is_wrong,
+    ),
+    Step(
+        "program",
+        "Layouts, copies and transposes of the compiled loop; does a flag help?",
+        80,
+        numbers.program,
+        numbers.best_layout,
+    ),
+    Step(
+        "chunks",
+        "Masks per second, share of the peak and memory, by chunk size",
+        120,
+        speed.chunks,
+        speed.best_chunk,
+    ),
+    Step(
+        "overhead",
+        "RISE over as many bare passes; masking alone; command buffers",
+        60,
+        speed.overhead,
+        speed.shares,
+    ),
+    Step(
+        "forms",
+        "Batch norm folded or not; 3-D convolutions or sums of 2-D ones",
+        50,
+        speed.forms,
+        speed.best_form,
+    ),
+    Step("torch", "PyTorch with the same weights, clip and masks", 80, methods.race, methods.winner),
+    Step("methods", "Grad-CAM, a training step, deletion and insertion", 50, methods.others, methods.ratios),
+    Step("memory", "Memory by number of masks; cold and warm start", 30, methods.processes, methods.growth),
 )
 
 
 def main(config: Config) -> None:
-    """Runs the steps that fit and writes both files after each."""
+    """Runs the steps that fit and writes both files after each row."""
+    if config.write_reference is not None:
+        np.savez_compressed(config.write_reference, **numbers.reference(config.networks))
+        return
     unknown = set(config.steps) - {step.name for step in STEPS}
     if unknown:
         raise ValueError(f"`steps` must be of {[step.name for step in STEPS]}; got {sorted(unknown)}.")
-    limit = time.monotonic() + min(60 * config.minutes, MOST_SECONDS)
-    bench = Bench(config.quick, limit)
+    steps = [step for step in STEPS if not config.steps or step.name in config.steps]
+    config.output.mkdir(parents=True, exist_ok=True)
+    bench = Bench(config.networks, config.quick, config.torch_python, config.output)
+    about: dict[str, Any] = dict(config=dataclasses.asdict(config), software=software())
     found: dict[str, Any] = {}
-    for step in STEPS:
-        if not config.steps or step.name in config.steps:
-            found[step.name] = run_step(step, bench)
-            config.output.mkdir(parents=True, exist_ok=True)
-            write_json(config.output / "accelerator.json", dict(config=asdict(config), steps=found))
-            (config.output / "accelerator.md").write_text(report(found))
-            print(f"{step.name}: {found[step.name]['outcome']}", flush=True)
+    for name, state in run(steps, bench, time.monotonic() + min(60 * config.minutes, SECONDS)):
+        found[name] = state
+        write_json(config.output / "accelerator.json", about | dict(steps=found))
+        (config.output / "accelerator.md").write_text(report(about, found))
+        print(f"{name}: {state['outcome']}, {state['rows'][-1:]}", flush=True)
 
 
-def run_step(step: Step, bench: Bench) -> dict[str, Any]:
-    """The rows of a step and what follows, or why there are none."""
-    needed, left = step.seconds / (10 if bench.quick else 1), bench.left()
-    if left < needed:
-        outcome = f"passed over: {left:.0f} s left of {needed:.0f} s needed"
-        return dict(outcome=outcome, rows=[], follows=[], seconds=0.0)
-    began = time.monotonic()
+def run(steps: Sequence[Step], bench: Bench, limit: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name and the state of a step whenever it has a row more, until a limit as `time.monotonic` counts."""
+    shares = [step.seconds / (QUICK if bench.quick else 1) for step in steps]
+    for number, (step, share) in enumerate(zip(steps, shares, strict=True)):
+        now = time.monotonic()
+        stop = min(limit, max(now + share, limit - sum(shares[number + 1 :])))
+        for state in states(step, bench, stop, least=share / 2):
+            yield step.name, state | dict(seconds=round(time.monotonic() - now, 1))
+
+
+def states(step: Step, bench: Bench, stop: float, *, least: float) -> Iterator[dict[str, Any]]:
+    """The outcome, rows and what follows of a step, after each row and at its end."""
+    rows: list[Row] = []
+
+    def state(outcome: str) -> dict[str, Any]:
+        return dict(outcome=outcome, rows=[*map(writable, rows)], follows=step.follows(rows) if rows else [])
+
+    left = stop - time.monotonic()
+    if left < least:
+        yield state(f"passed over: {left:.0f} s left of {least:.0f} s needed")
+        return
+    outcome = "done"
     try:
-        table = step.run(bench)
-        outcome = "done"
+        for row in step.rows(bench):
+            rows.append(row)
+            yield state("not finished")
+            if time.monotonic() > stop:
+                outcome = "stopped: its time was over"
+                break
     except Exception as error:  # the other steps still say something
         traceback.print_exc()
-        table, outcome = Table([], []), f"failed: {type(error).__name__}: {str(error)[:300]}"
-    return dict(outcome=outcome, rows=table.rows, follows=table.follows, seconds=round(time.monotonic() - began, 1))
+        outcome = f"failed: {type(error).__name__}: {str(error)[:300]}"
+    yield state(outcome)
 
 
-def report(found: dict[str, Any]) -> str:
+def writable(row: Row) -> Row:
+    """The row as JSON may hold it: infinite numbers and NaN, which wrong results can be, as text."""
+    return {
+        name: str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in row.items()
+    }
+
+
+def report(about: dict[str, Any], found: dict[str, Any]) -> str:
     """All steps as Markdown."""
     here = machine()
-    lines = [
-        f"# {here['device']}, {here['devices']} device(s)",
-        "",
-        f"JAX {here['jax']}, {jax.default_backend()}.",
-        "",
-    ]
+    lines = [f"# {here['device']}, {here['devices']} device(s)", ""]
+    lines += [*(f"- {name}: {text}" for name, text in about["software"].items()), ""]
     questions = {step.name: step.question for step in STEPS}
-    for name, step in found.items():
-        lines += [f"## {questions[name]}", "", f"{step['outcome']}, {step['seconds']} s", ""]
-        if step["rows"]:
-            columns = list(dict.fromkeys(column for row in step["rows"] for column in row))
+    for name, state in found.items():
+        lines += [f"## {questions.get(name, name)}", "", f"{state['outcome']}, {state['seconds']} s", ""]
+        if state["rows"]:
+            columns = list(dict.fromkeys(column for row in state["rows"] for column in row))
             lines += ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-            lines += ["| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in step["rows"]]
+            lines += ["| " + " | ".join(_text(row.get(column)) for column in columns) + " |" for row in state["rows"]]
             lines += [""]
-        lines += [*(f"- {sentence}" for sentence in step["follows"]), ""]
+        lines += [*(f"- {sentence}" for sentence in state["follows"]), ""]
     return "\n".join(lines)
 
 

@@ -1,130 +1,143 @@
-"""What the steps of `accelerator.py` share, and the first: what is the compiled program?"""
+"""The first two steps of `accelerator.py`: are the numbers right, and what is the compiled program?"""
 
-import contextlib
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from accelerator_bench import Bench, Loop, Row, failures_as, network
+from scipy.stats import spearmanr
 
-from jaxsal import Classifier
-from jaxsal.core.devices import device_mesh, on_every_device, split_axis
-from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import Batch, prepare
-from jaxsal.engine.masks import Families, MaskFamily
-from jaxsal.engine.rise_masks import RiseMasks
-from jaxsal.engine.scoring import Program, _arguments, score_chunks
-from jaxsal.models import init_variables
-from jaxsal.training.networks import NetworkSpec
+from jaxsal import Classifier, rise_ledger
+from jaxsal.engine.batch import prepare
 
-
-class Table(NamedTuple):
-    """What a step finds.
-
-    Attributes:
-      rows: Columns by name.
-      follows: What follows from them, one sentence each.
-    """
-
-    rows: list[dict[str, Any]]
-    follows: list[str]
+REFERENCE = Path(__file__).with_name("accelerator_reference.npz")
+SUBJECTS = {"resnet3d18": (8, 56), "pan": (8, 64), "i3d": (16, 64)}
+"""By architecture, the frames and the height and width of the clip whose numbers are compared."""
+OTHERS = (4, 16)
+WIDTHS = (4, 64)
+PRECISIONS = {"exact": "highest", "default": None, "bfloat16": "highest"}
+"""By name, what JAX is told of products of float32; its default is TF32 on NVIDIA's GPUs, bfloat16 on a TPU."""
+BOUNDS = {"exact": 1e-4, "default": 5e-2, "bfloat16": 5e-2}
+"""How far logits may be off, as a share of the largest."""
+EVERY = (slice(None, None, 2), slice(None, None, 4), slice(None, None, 4))
+"""Of a map, the voxels that the reference holds."""
 
 
-@dataclass(frozen=True)
-class Bench:
-    """What all steps share.
-
-    Attributes:
-      quick: Whether networks have width 4.
-      limit: When the time is over, as `time.monotonic` counts.
-    """
-
-    quick: bool
-    limit: float
-
-    def left(self) -> float:
-        """Seconds."""
-        return self.limit - time.monotonic()
-
-    @property
-    def width(self) -> int:
-        """Of all networks."""
-        return 4 if self.quick else 64
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Frames, and height and width, of the clips that are timed."""
-        return (4, 16) if self.quick else (16, 112)
+def results(classifier: Classifier, clip: np.ndarray, *, with_map: bool) -> dict[str, np.ndarray]:
+    """The logits of a clip, and voxels of its RISE map of 64 masks, without what depends on the masks alone."""
+    if not with_map:
+        return dict(logits=np.asarray(prepare(classifier, [clip]).logits[0]))
+    ledger = rise_ledger(jax.random.key(1), classifier, clip, num_masks=64, chunk_size=16)
+    saliency = np.asarray(ledger.map(0, estimator="centered", scores="logits"))
+    return dict(logits=ledger.clip_logits, map=saliency[EVERY])
 
 
-def network(arch: str, width: int, frames: int, crop: int) -> tuple[Classifier, np.ndarray]:
-    """A classifier with seeded weights, and a seeded clip; the same on every platform."""
-    spec = NetworkSpec(tuple("abcdefgh"), arch=arch, width=width, num_frames=frames, size=crop, crop=crop)
-    variables = init_variables(spec.model(), jax.random.key(0), (1, *spec.clip_shape))
-    return spec.classifier(variables), np.random.default_rng(0).random(spec.clip_shape, np.float32)
+def subjects(networks: Sequence[str], width: int) -> Iterator[tuple[str, Classifier, np.ndarray, bool]]:
+    """The name of each network's numbers, its classifier, its clip, and whether its map is compared: the first's."""
+    for arch in networks:
+        yield f"{arch} {width}", *network(arch, width, *SUBJECTS.get(arch, OTHERS)), arch == networks[0]
 
 
-def scoring(bench: Bench, classifier: Classifier, clip: np.ndarray, chunk_size: int) -> tuple[Any, tuple[Any, ...]]:
-    """The lowered loop of RISE, and arguments that score one chunk."""
-    batch: Batch = prepare(classifier, [clip])
-    family: MaskFamily = RiseMasks.draw(jax.random.key(1), 4096, 0.5, batch.shape, (2, 8, 8), "mirror", "own")
-    mesh = device_mesh(chunk_size)
-    rows = np.zeros((1, chunk_size, 2), np.int32), np.arange(chunk_size, dtype=np.int32)[None]
-    arguments = _arguments(batch, Families.of([family]), Baseline.of("mean"), mesh)
-    arguments = (*arguments, *split_axis(rows, mesh, axis=1), on_every_device(np.int32(1), mesh))
-    return score_chunks.lower(*arguments, Program(batch.split.static)), arguments
+def reference(networks: Sequence[str], widths: Sequence[int] = WIDTHS) -> dict[str, np.ndarray]:
+    """The numbers of all networks on this machine."""
+    return {
+        f"{name} {kind}": values
+        for width in widths
+        for name, classifier, clip, with_map in subjects(networks, width)
+        for kind, values in results(classifier, clip, with_map=with_map).items()
+    }
 
 
-LAYOUT_FLAGS: dict[str, dict[str, bool | str]] = {
+def correctness(bench: Bench) -> Iterator[Row]:
+    """Errors against the reference, of every network in every precision."""
+    expected = np.load(REFERENCE)
+    for name, classifier, clip, with_map in subjects(bench.networks, bench.width):
+        for precision, products in PRECISIONS.items():
+            own = classifier.with_precision("bfloat16") if precision == "bfloat16" else classifier
+            with failures_as(dict(network=name, precision=precision)) as row, jax.default_matmul_precision(products):
+                found = results(own, clip, with_map=with_map)
+                logits = expected[f"{name} logits"]
+                row["error_of_logits"] = float(np.abs(found["logits"] - logits).max() / np.abs(logits).max())
+                row["bound"] = BOUNDS[precision]
+                row["same_class"] = bool(found["logits"].argmax() == logits.argmax())
+                if with_map:
+                    row["spearman_of_map"] = float(spearmanr(found["map"], expected[f"{name} map"], axis=None)[0])
+            yield row
+
+
+def what_is_wrong(rows: Sequence[Row]) -> list[str]:
+    """Which logits are off, if any."""
+    compared = [row for row in rows if "error_of_logits" in row]
+    worst = [row for row in compared if not row["error_of_logits"] < row["bound"]]
+    wrong = [f"{row['network']}, {row['precision']}: logits are off by {row['error_of_logits']:.1e}." for row in worst]
+    return wrong or [f"All {len(compared)} sets of logits are within their bounds of a CPU's."]
+
+
+FLAGS: dict[str, dict[str, bool | str]] = {
+    "default": {},
     "NHWC": {"xla_gpu_force_conv_nhwc": True},
     "NCHW": {"xla_gpu_force_conv_nchw": True},
 }
+"""By layout, the options of the compiler that force it."""
 
 
-def program(bench: Bench) -> Table:
-    """The compiled loop: its convolutions, copies and transposes; its speed with and without flags of layouts."""
-    size = 4 if bench.quick else 32
-    lowered, arguments = scoring(bench, *network("resnet3d18", bench.width, *bench.shape), size)
-    rows, flags = [], LAYOUT_FLAGS if jax.default_backend() == "gpu" else {}
-    for name, options in {"default": {}, **flags}.items():
-        with _refused(name, rows):
-            compiled = lowered.compile(compiler_options=options) if options else lowered.compile()
-            seconds = median_seconds(partial(compiled, *arguments))
-            rows.append(dict(layout=name, masks_per_second=size / seconds, **of_hlo(compiled.as_text())))
+def program(bench: Bench) -> Iterator[Row]:
+    """The compiled loop, its speed with and without flags of layouts; its text goes into the output's folder."""
+    classifier, clip = bench.subject()
+    loop = Loop(classifier, clip, bench.chunk_size)
+    for layout, options in FLAGS.items():
+        with failures_as(dict(layout=layout)) as row:
+            compiled = loop.lowered.compile(compiler_options=options)
+            text = compiled.as_text() or ""
+            (bench.output / f"program-{layout}.txt").write_text(text)
+            row |= of_hlo(text)
+            row["copied_share"] = row["largest_copy_in_loop"] / (bench.chunk_size * clip.size)
+            row["masks_per_second"] = 1 / loop.seconds_per_mask(compiled)
+        yield row
+
+
+def best_layout(rows: Sequence[Row]) -> list[str]:
+    """The fastest layout, and the largest array that the loop copies."""
     timed = [row for row in rows if "masks_per_second" in row]
-    best = max(timed, key=lambda row: row["masks_per_second"])
-    return Table(rows, [f"The fastest layout is {best['layout']}, {best['masks_per_second']:.4g} masks/s."])
+    if not timed:
+        return []
+    first, best = timed[0], max(timed, key=lambda row: row["masks_per_second"])
+    gain = best["masks_per_second"] / first["masks_per_second"]
+    return [
+        f"The fastest layout is {best['layout']}: {gain:.2f} times the masks per second of the compiler's choice.",
+        f"The largest copy or transpose in the loop has {first['copied_share']:.2f} of the values of the masked clips.",
+    ]
 
 
-@contextlib.contextmanager
-def _refused(name: str, rows: list[dict[str, Any]]) -> Iterator[None]:
-    """Records a flag that this compiler does not know."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        rows.append(dict(layout=name, refused=str(error).splitlines()[0][:120]))
-
-
-def of_hlo(text: str) -> dict[str, Any]:
-    """Of an optimised program: convolutions by layout, and copies and transposes with the most numbers in one."""
+def of_hlo(text: str) -> Row:
+    """Of an optimised program: convolutions by layout, library calls, and what its loops copy or transpose."""
     labels = re.findall(r"dim_labels=(\S+?)[,\s]", text)
-    moved = re.findall(r"= \w+\[([\d,]*)\]\S* (?:copy|transpose)\(", text)
+    calls = re.findall(r'custom_call_target="([^"]+)"', text)
+    moved = re.findall(r"= \w+\[([\d,]*)\]\S* (?:copy|transpose)\(", "\n".join(in_loops(text)))
     sizes = [int(np.prod([int(length) for length in shape.split(",") if length])) for shape in moved]
-    kinds = {label: labels.count(label) for label in dict.fromkeys(labels)}
-    return dict(convolutions=str(kinds), copies_and_transposes=len(sizes), largest_copy=max(sizes, default=0))
+    return dict(
+        convolutions=_counts(labels),
+        calls=_counts(calls),
+        copies_in_loop=len(sizes),
+        largest_copy_in_loop=max(sizes, default=0),
+    )
 
 
-def median_seconds(run: Callable[[], Any], rounds: int = 3) -> float:
-    """Of some runs after one that is not timed."""
-    seconds: Sequence[float] = [_seconds(run) for _ in range(rounds + 1)][1:]
-    return float(np.median(seconds))
+def in_loops(text: str) -> list[str]:
+    """The computations of a program that its loops call, as text."""
+    bodies = dict(re.findall(r"^(?:ENTRY )?%?(\S+) \(.*?\{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL))
+    called: dict[str, Any] = {}
+    waiting = re.findall(r"body=%?([\w.-]+)", text)
+    while waiting:
+        name = waiting.pop()
+        if name in bodies and name not in called:
+            called[name] = bodies[name]
+            waiting += re.findall(r"(?:calls|to_apply|body|condition)=%?([\w.-]+)", bodies[name])
+    return list(called.values())
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    began = time.perf_counter()
-    jax.block_until_ready(run())
-    return time.perf_counter() - began
+def _counts(names: Sequence[str]) -> str:
+    return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))

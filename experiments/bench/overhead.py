@@ -2,6 +2,7 @@
 
     python experiments/bench/overhead.py
     python experiments/bench/overhead.py --case r3d-16x112
+    python experiments/bench/overhead.py --case r3d-16x64 --methods RISE --processor
     python experiments/bench/overhead.py --quick
 
 A method and its bare passes take turns, in batches of the same size on the same devices. RISE is the whole `rise(...)`,
@@ -15,6 +16,7 @@ RISE is warmed up on a few masks, since its programs are the same for any number
 """
 
 import dataclasses
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -48,6 +50,7 @@ class Case(NamedTuple):
 
 CASES = {
     "small": Case("resnet3d18", 8, 16, 56),
+    "r3d-16x64": Case("resnet3d18", 16, 16, 64),
     "r3d-16x112": Case("resnet3d18", 64, 16, 112),
     "r3d-32x224": Case("resnet3d18", 64, 32, 224),
     "pan-32x224": Case("pan", 64, 32, 224),
@@ -59,8 +62,8 @@ CASES = {
 class Config:
     """What is timed: a network with random weights."""
 
-    case: Literal["small", "r3d-16x112", "r3d-32x224", "pan-32x224"] = "small"
-    """The network and its clips; all but the first are of full width."""
+    case: Literal["small", "r3d-16x64", "r3d-16x112", "r3d-32x224", "pan-32x224"] = "small"
+    """The network and its clips; all but the first two are of full width, the second of width 16."""
     block: int | None = None
     """Masks and steps of one turn; 128 in the small case, else 64."""
     methods: tuple[str, ...] = tuple(TARGETS)
@@ -71,6 +74,8 @@ class Config:
     """Turns that are timed."""
     all_cores: bool = True
     """One device per core, instead of one device."""
+    processor: bool = False
+    """Count seconds of all processors instead, where other work shares the machine."""
     quick: bool = False
     """A look in under a minute: a smaller network, 16 masks."""
     output: Path = Path("runs/bench/overhead.json")
@@ -125,17 +130,18 @@ def main(config: Config) -> None:
     if config.all_cores:
         use_all_cores()
     classifier, clip = network(case)
+    clock = time.process_time if config.processor else time.perf_counter
     rows = []
     for method in config.methods:
         if method == "Grad-CAM":
-            rows += gradcam_rows(classifier, clip, config.rounds)
+            rows += gradcam_rows(classifier, clip, config.rounds, clock)
             continue
         timed = timed_method(method, classifier, clip, block, config.chunk_size)
         bare = bare_passes(timed, classifier, clip, config.chunk_size)
         jax.block_until_ready(timed.warm_up())
         jax.block_until_ready(bare(config.chunk_size))
         variants = {"method": timed.run, "bare": bare}
-        seconds = times_in_turns(variants, rounds=config.rounds, warm_up=0)
+        seconds = times_in_turns(variants, rounds=config.rounds, warm_up=0, clock=clock)
         rows.append(summary(method, timed.batched + timed.alone, seconds))
     print(f"{case}, {device_mesh().size} device(s), blocks of {block}\n\n{table(rows)}")
     values = dataclasses.asdict(config) | dict(case=case._asdict(), block=block)
@@ -198,7 +204,9 @@ def bare_passes(timed: Timed, classifier: Classifier, clip: jax.Array, chunk_siz
     return run
 
 
-def gradcam_rows(classifier: Classifier, clip: jax.Array, rounds: int) -> list[dict[str, Any]]:
+def gradcam_rows(
+    classifier: Classifier, clip: jax.Array, rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> list[dict[str, Any]]:
     """Rows of Grad-CAM against a pass, and against a pass with the head's gradient; in three times the rounds."""
     forward = jax.jit(lambda classifier, clip: classifier(clip))
 
@@ -212,7 +220,7 @@ def gradcam_rows(classifier: Classifier, clip: jax.Array, rounds: int) -> list[d
         "bare": partial(forward, classifier, clip),
         "gradient": partial(with_gradient, classifier, clip),
     }
-    seconds = times_in_turns(variants, rounds=3 * rounds)
+    seconds = times_in_turns(variants, rounds=3 * rounds, clock=clock)
     against_gradient = dict(method=seconds["method"], bare=seconds["gradient"])
     return [
         summary("Grad-CAM", 1, seconds),

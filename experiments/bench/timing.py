@@ -27,7 +27,12 @@ from jaxsal.core.origin import git_revision
 
 
 def times_in_turns(
-    variants: Mapping[str, Callable[[], object]], *, rounds: int = 7, warm_up: int = 1, pause: float = 0.0
+    variants: Mapping[str, Callable[[], object]],
+    *,
+    rounds: int = 7,
+    warm_up: int = 1,
+    pause: float = 0.0,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, np.ndarray]:
     """Seconds of every variant in every round.
 
@@ -36,6 +41,7 @@ def times_in_turns(
       rounds: Turns that are timed.
       warm_up: Turns before that are not, for what is compiled or cached.
       pause: Seconds before each turn, for the threads of the one before to go to sleep.
+      clock: Seconds that pass, or `time.process_time`: seconds of all processors, which other work changes less.
 
     Returns:
       Name to (rounds,) seconds.
@@ -44,10 +50,10 @@ def times_in_turns(
     for number in range(warm_up + rounds):
         for name, run in variants.items():
             time.sleep(pause)
-            start = time.perf_counter()
+            start = clock()
             jax.block_until_ready(run())
             if number >= warm_up:
-                seconds[name].append(time.perf_counter() - start)
+                seconds[name].append(clock() - start)
     return {name: np.asarray(values) for name, values in seconds.items()}
 
 

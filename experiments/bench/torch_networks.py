@@ -6,6 +6,7 @@ ResNet-50 with temporal shifts, pooling over timescales.
 
 from collections.abc import Callable
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import numpy as np
 import torch
@@ -127,8 +128,8 @@ def peak_mb() -> float:
 
 
 def versions(*others: str) -> dict[str, str]:
-    """What this side runs on; of further packages, too."""
-    packages = ("torch", "torchvision", *others)
+    """What this side runs on; of further packages, too, where they are installed."""
+    packages = ("torch", "torchvision", *(name for name in others if find_spec(name)))
     device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
     return {name: version(name) for name in packages} | {"device": device}
 

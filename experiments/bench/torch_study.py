@@ -2,33 +2,52 @@
 
 Masks are all made first, by trilinear stretching with corners aligned, and scored in batches of 24 (RISE) and 64
 (SIDU); a curve is one forward per step; the scores of masks are logits. Weights, clip, grids, offsets and the map whose
-curves are taken come from the other side as files.
+curves are taken come from the other side as files. Captum and torch-cam are needed by what is named after them alone.
 """
 
 import contextlib
+from collections.abc import Callable
+from functools import cache
 
 import torch
-from captum.attr import LayerAttribution, LayerGradCam
 from peer import serve
 from torch_networks import finish, load_array, load_network, peak_mb, versions
-from torchcam.metrics import DeletionInsertionMetric
 
 MEAN, STD = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 RISE_BATCH, SIDU_BATCH, KEEP_PROB, CELLS, FACTOR = 24, 64, 0.1, 8, 4
 state: dict = {}
 
 
-def load(folder: str, threads: int) -> dict[str, str]:
-    """Makes the network, eager and as frozen TorchScript; returns the versions of this side."""
+def load(folder: str, threads: int, exact: bool = True) -> dict[str, str]:
+    """Makes the network; returns the versions of this side. `exact`: float32 without TF32 in convolutions."""
     torch.set_num_threads(threads)
-    network = load_network("resnet3d18", f"{folder}/weights.safetensors").eval()
-    clip = load_array(f"{folder}/clip.npy").permute(3, 0, 1, 2)[None].contiguous()
+    torch.backends.cudnn.allow_tf32 = not exact
+    state.clear()
+    variant_of.cache_clear()
+    state.update(weights=f"{folder}/weights.safetensors", clip=load_array(f"{folder}/clip.npy"))
+    state["clip"] = state["clip"].permute(3, 0, 1, 2)[None].contiguous()
     state.update({name: load_array(f"{folder}/{name}.npy") for name in ("grids", "offsets", "saliency")})
-    with torch.no_grad():
-        frozen = torch.jit.freeze(torch.jit.trace(network, normalize(clip.expand(RISE_BATCH, -1, -1, -1, -1))))
-        frozen = torch.jit.optimize_for_inference(frozen)
-    state.update(eager=network, torchscript=frozen, clip=clip)
     return versions("captum", "torchcam")
+
+
+@cache
+def variant_of(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network as a user may run it, by name; made when it is asked for."""
+    last = name in ("channels_last", "autocast")
+    network = load_network("resnet3d18", state["weights"], last=last).eval()
+    if name == "torchscript":
+        batch = normalize(state["clip"].expand(RISE_BATCH, -1, -1, -1, -1))
+        return torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(network, batch)))
+    if name == "compile":
+        return torch.compile(network)
+    if not last:
+        return network
+
+    def channels_last(batch: torch.Tensor) -> torch.Tensor:
+        with torch.autocast(batch.device.type, torch.bfloat16, enabled=name == "autocast"):
+            return network(batch.contiguous(memory_format=torch.channels_last_3d)).float()
+
+    return channels_last
 
 
 def normalize(clips: torch.Tensor) -> torch.Tensor:
@@ -52,7 +71,7 @@ def rise(variant: str, num_masks: int, output: str | None = None) -> None:
         up = stretch(state["grids"][n][None, None].float(), [(CELLS + 1) * size for size in cell])[0]
         t, y, x = state["offsets"][n].tolist()
         masks[n] = up[:, t : t + shape[0], y : y + shape[1], x : x + shape[2]]
-    scores = [state[variant](normalize(batch * clip)) for batch in masks.split(RISE_BATCH)]
+    scores = [variant_of(variant)(normalize(batch * clip)) for batch in masks.split(RISE_BATCH)]
     weights = torch.cat(scores).T
     maps = (weights @ masks.reshape(num_masks, -1)).reshape(-1, *shape) / (num_masks * KEEP_PROB)
     finish(output, maps)
@@ -70,7 +89,7 @@ def curve(kind: str, variant: str, target: int, num_steps: int, output: str | No
     for before, count in zip([0, *counts], counts, strict=False):
         voxels = order[before:count]
         changed[:, voxels] = 0 if kind == "deletion" else clip.reshape(3, -1)[:, voxels]
-        logits = state[variant](normalize(changed.reshape(clip.shape)))
+        logits = variant_of(variant)(normalize(changed.reshape(clip.shape)))
         scores.append(torch.softmax(logits, -1)[0, target])
     curve = torch.stack(scores)
     finish(output, torch.cat([curve, torch.trapezoid(curve)[None] / (num_steps - 1)]))
@@ -79,7 +98,7 @@ def curve(kind: str, variant: str, target: int, num_steps: int, output: str | No
 @torch.no_grad()
 def sidu(threshold: float, output: str | None = None) -> None:
     """S_c = 1 / (K / 2) sum_k SD_kc U_k M_k for all classes; features are of the clip scaled to [0, 1]."""
-    network, clip = state["eager"], state["clip"]
+    network, clip = variant_of("eager"), state["clip"]
     scaled = (clip - clip.min()) / (clip.max() - clip.min() + 1e-13)
     features = network.layer4(network.layer3(network.layer2(network.layer1(network.stem(scaled)))))
     masks = stretch((features[0] > threshold).float()[:, None], clip.shape[2:])
@@ -94,8 +113,11 @@ def sidu(threshold: float, output: str | None = None) -> None:
 
 def captum_gradcam(target: int, output: str | None = None) -> None:
     """Captum's Grad-CAM of the last layer, stretched to the clip."""
+    from captum.attr import LayerAttribution, LayerGradCam
+
     inputs = normalize(state["clip"])
-    maps = LayerGradCam(state["eager"], state["eager"].layer4).attribute(inputs, target, relu_attributions=True)
+    network = variant_of("eager")
+    maps = LayerGradCam(network, network.layer4).attribute(inputs, target, relu_attributions=True)
     finish(output, LayerAttribution.interpolate(maps, tuple(inputs.shape[2:]), "trilinear")[0, 0].detach())
 
 
@@ -118,7 +140,9 @@ class _GivenMap:
 @torch.no_grad()
 def torchcam_curves(target: int, num_steps: int, output: str | None = None) -> None:
     """The areas of deletion and insertion, both with the mean colour, as torch-cam computes them."""
-    extractor = _GivenMap(state["eager"], state["saliency"])
+    from torchcam.metrics import DeletionInsertionMetric
+
+    extractor = _GivenMap(variant_of("eager"), state["saliency"])
     metric = DeletionInsertionMetric(extractor, lambda logits: logits.softmax(-1), steps=num_steps - 1)
     metric.update(normalize(state["clip"]), target)
     areas = metric.summary()

@@ -193,15 +193,23 @@ def _join(scores: list[Array], count: int) -> Float[AnyArray, "N K"]:
     return concatenate(parts).reshape(-1, parts[0].shape[-1])[:count].astype(np.float32)
 
 
+def lowered_loop(
+    batch: Batch, family: MaskFamily, baseline: Baseline, *, chunk_size: int
+) -> tuple[jax.stages.Lowered, tuple[PyTree, ...]]:
+    """The compiled loop for a chunk size, not compiled yet, and arguments that score all chunks of a call."""
+    mesh = device_mesh()
+    shape = CHUNKS_PER_PROGRAM, _of_all_devices(chunk_size, mesh)
+    ids = np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+    rows = split_axis((np.zeros((*shape, 2), np.int32), ids), mesh, axis=1)
+    count = on_every_device(np.int32(CHUNKS_PER_PROGRAM), mesh)
+    arguments = (*_arguments(batch, Families.of([family]), baseline, mesh), *rows, count)
+    return score_chunks.lower(*arguments, Program(batch.split.static)), arguments
+
+
 def program_bytes(batch: Batch, family: MaskFamily, baseline: Baseline, *, chunk_size: int) -> int:
     """The memory that the compiled loop takes on each device, in bytes, as its compiler says."""
-    mesh = device_mesh()
-    arguments = _arguments(batch, Families.of([family]), baseline, mesh)
-    size = _of_all_devices(chunk_size, mesh)
-    rows = np.zeros((CHUNKS_PER_PROGRAM, size, 2), np.int32), np.zeros((CHUNKS_PER_PROGRAM, size), np.int32)
-    chunks, count = split_axis(rows, mesh, axis=1), on_every_device(np.int32(1), mesh)
-    compiled = score_chunks.lower(*arguments, *chunks, count, Program(batch.split.static)).compile()
-    memory = compiled.memory_analysis()
+    lowered, _ = lowered_loop(batch, family, baseline, chunk_size=chunk_size)
+    memory = lowered.compile().memory_analysis()
     assert memory is not None
     return memory.argument_size_in_bytes + memory.output_size_in_bytes + memory.temp_size_in_bytes
 
