@@ -67,6 +67,8 @@ class Convert(Verb):
             written = write_for_torch(open_checkpoint(self.source), self.output)
             text = f"{len(written)} tensors, {sum(a.size for a in written.values())} values: {self.output}"
             return Output(text, dict(tensors=list(written), output=str(self.output)))
+        if self.entry == "":
+            raise ValueError("`entry` must be a name in the file, such as state_dict_ema; got ''.")
         names = ("spectra", "num_frames", "stride", "size", "crop", "mean", "std")
         given = {name: getattr(self, name) for name in names}
         checkpoint = checkpoint_from_torch(

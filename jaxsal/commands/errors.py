@@ -49,7 +49,7 @@ def with_options(message: str, verb: Verb | None) -> str:
             return f"`--{field.replace('_', '-')}`"
         option = verb.option_name(field) if field in known else ""
         if not option and not name.start():
-            option = _option_with(verb, message.partition("; got ")[2].lstrip("'"))
+            option = _option_with(verb, message.partition("; got ")[2])
         return f"`{option or name[1]}`"
 
     return re.sub(r"`(-{0,2}[\w-]+)`", spelled, message)
@@ -58,8 +58,12 @@ def with_options(message: str, verb: Verb | None) -> str:
 def _option_with(verb: Verb | None, quoted: str) -> str:
     """The option whose value, the name of a file or a folder, a text starts with; the longest if several do."""
     values = verb.values() if verb else {}
-    named = {field: str(value) for field, value in values.items() if isinstance(value, str | Path) and str(value)}
-    found = [field for field, value in named.items() if quoted.startswith((value, str(Path(value).absolute())))]
+    named = {field: str(value) for field, value in values.items() if isinstance(value, str | Path)}
+    found = [
+        field
+        for field, value in named.items()
+        if quoted.startswith(repr(value)) or (value and quoted.startswith((value, str(Path(value).absolute()))))
+    ]
     return verb.option_name(max(found, key=lambda field: len(named[field]))) if verb and found else ""
 
 

@@ -110,7 +110,7 @@ class Explain(Verb):
         )
 
         spec, target = checkpoint.spec, class_number(self.target, checkpoint.spec.names)
-        windows = self.footage.find_windows(self.clip, spec, self.window or "auto", self.hop)
+        windows = self.footage.find_windows(self.clip, spec, "auto" if self.window is None else self.window, self.hop)
         cases = window_cases(spec, windows, self.clip.stem, target)
         notes = [with_options(note, self) for note in windows.notes]
         if self.dry_run:

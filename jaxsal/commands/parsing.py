@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args
 
@@ -46,6 +47,20 @@ def parse(command: Any, words: Sequence[str], description: str) -> Any:
         return tyro.cli(
             command, prog="jaxsal", description=description, args=list(words), config=config, registry=REGISTRY
         )
+
+
+@REGISTRY.primitive_rule
+def _path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """An empty path, as of a variable of the shell that is not set, would be the current folder."""
+    if info.type is not Path:
+        return None
+
+    def read(words: list[str]) -> Path:
+        if not words[0]:
+            raise ValueError("empty")
+        return Path(words[0])
+
+    return PrimitiveConstructorSpec(1, "PATH", read, lambda value: isinstance(value, Path), lambda value: [str(value)])
 
 
 @REGISTRY.primitive_rule

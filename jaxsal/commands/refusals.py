@@ -9,7 +9,12 @@ from jaxsal.core.checks import hint
 from jaxsal.training.options import TrainOptions
 
 _PLACE = " before the options"  # else an option that takes several values takes it, too
-_KINDS = {"INT": "a whole number", "FLOAT": "a number", "{FLOAT FLOAT}|{auto}": "two numbers, or auto"}
+_KINDS = {
+    "INT": "a whole number",
+    "FLOAT": "a number",
+    "PATH": "the path of a file or a folder",
+    "{FLOAT FLOAT}|{auto}": "two numbers, or auto",
+}
 
 
 def refusal(event: Any, words: Sequence[str], command: object) -> str | None:
@@ -55,7 +60,16 @@ def _unrecognized(token: str, words: Sequence[str], command: object) -> str:
     choices = verbs if token == words[0] else _jobs(verbs[words[0]]) if token == words[1] else {}
     if choices:
         return f"`{token}` must be one of {_names(choices)}.{hint(token, [*choices, '--help', '--version'])}"
-    return _unknown_option([words[0], token], command) or f"{token!r} is a word too many; see {_help(words)}."
+    if (unknown := _unknown_option([words[0], token], command)) is not None:
+        return unknown
+    before = [word.partition("=")[0] for word in words[: _place(token, words) + 1] if word.startswith("--")]
+    after = f" after `{before[-1]}`" if before else ""
+    return f"{token!r} is a word too many{after}; see {_help(words)}."
+
+
+def _place(token: str, words: Sequence[str]) -> int:
+    """Where a word that tyro does not know is, by itself or behind an option and =."""
+    return next((place for place, word in enumerate(words) if token in (word, word.partition("=")[2])), 0)
 
 
 def _unknown_option(words: Sequence[str], command: object) -> str | None:

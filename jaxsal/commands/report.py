@@ -1,5 +1,6 @@
 """`jaxsal report`: a run's clips, maps and curves as one page."""
 
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Report(Verb):
         from jaxsal.report.run import read_run, report_page
 
         check_positive("scenes", self.scenes)
+        if not 0 < self.max_megabytes < math.inf:
+            raise ValueError(f"`max_megabytes` must be above 0; got {self.max_megabytes}.")
         run = read_run(self.folder)
         page = report_page(run, num_scenes=self.scenes, max_bytes=round(1e6 * self.max_megabytes))
         output = self.folder / "report.html" if self.output is None else self.output

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.kinds import check_kind
 
 if TYPE_CHECKING:
     from jaxsal.evaluation.config import SweepConfig
@@ -47,6 +48,7 @@ class Sweep(Verb):
         from jaxsal.evaluation.sweep import run_sweep
 
         shard = parse_shard(self.shard)
+        check_kind("merge", self.merge, tuple[Path, ...])
         config = load_config(self.config)
         join_processes(self.distributed)
         groups = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.core.kinds import check_kind
 from jaxsal.training.options import TrainOptions
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Train(Verb):
             raise ValueError(f"`start` must not come with --init; got {self.start} and {self.init}.")
         if self.options.trained != "all" and self.start is None and self.init is None:
             raise ValueError(f"`trained` must be all without --start; got {self.options.trained}.")
+        check_kind("start", self.start, Path | None)
         begin = None if self.start is None else open_network(self.start)
         if begin is not None and begin.spec.channels and self.spectra != "FUSED":
             raise ValueError(f"`start` must be of one spectrum at a time, as --spectra; got {self.start}.")

@@ -128,6 +128,8 @@ class ExplainOptions:
             raise ValueError(f"`method` must name at least one of {tuple(METHODS)}; got none.")
         for name in self.method:
             check_choice("method", name, tuple(METHODS))
+        if self.against == "":
+            raise ValueError("`against` must be a class, 'second' or None; got ''.")
         check_chunk_size(self.chunk_size)
         for name in ("clips_per_batch", "rise_batch", "sidu_batch"):
             if getattr(self, name) is not None:

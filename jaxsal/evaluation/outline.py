@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxtyping import PyTree
 
-from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.cells import Case, class_against
 from jaxsal.evaluation.explain import FOLDER, explaining_groups
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
@@ -91,6 +91,7 @@ def outline_explaining(
     """
     classifier = spec.untrained() if variables is None else spec.classifier(variables)
     channels = tuple(spec.channels.items())
+    class_against(options.against, spec.names)
     groups = explaining_groups(classifier, spec.clip_shape, cases, options, channels=channels)
     store = Store(str(output / FOLDER), create=True) if variables is not None and (output / FOLDER).is_dir() else None
     plan, _ = make_plan(groups, store, keep_clips=keep_clips)

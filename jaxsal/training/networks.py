@@ -82,6 +82,8 @@ class NetworkSpec:
         if self.crop > self.size:
             raise ValueError(f"`crop` must be at most `size`, {self.size}; got {self.crop}.")
         check_normalization(self.mean, self.std)
+        if not all(0 <= value <= 1 for value in self.mean):
+            raise ValueError(f"`mean` must be from 0 to 1, as clips are; got {self.mean}.")
         if not self.classes:
             raise ValueError("`classes` must name at least one class; got none.")
         if len(set(self.classes)) < len(self.classes):

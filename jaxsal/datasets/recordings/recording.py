@@ -47,6 +47,8 @@ class Reading:
             object.__setattr__(self, "value_range", tuple(self.value_range))
         if self.fps is not None and not 0 < self.fps < np.inf:
             raise ValueError(f"`fps` must be above 0; got {self.fps}.")
+        if self.pattern == "":
+            raise ValueError("`pattern` must be a pattern such as '*_T.JPG', or None; got ''.")
         if self.stream is not None and self.stream < 0:
             raise ValueError(f"`stream` must be at least 0; got {self.stream}.")
 
