@@ -57,8 +57,7 @@ def _read_with_pillow(path: Path, page: int) -> Picture | None:
     from PIL import Image
     from PIL.TiffImagePlugin import TiffImageFile
 
-    opened: Any = Image.open(path)
-    with opened as image:
+    with Image.open(path) as image:
         check_limit(PIXELS, path, image.width * image.height)
         image.seek(page)
         if isinstance(image, TiffImageFile):
