@@ -63,7 +63,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
 def test_evaluate_and_sweep(fused_run, run, tmp_path):
     data, table = runs.save_recordings(tmp_path / "data"), tmp_path / "table"
     words = ["evaluate", "--checkpoint", fused_run, "--data", data, "--output", table, "--clips-per-spectrum", "2"]
-    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "rise", "shapley", "--json"))
+    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "shapley", "--json"))
     assert [clip["spectrum"] for clip in found["clips"]] == ["FUSED", "FUSED"]
     *scenes, mean = csv.DictReader((table / "shares.csv").read_text().splitlines())
     for row, clip in zip(scenes, found["clips"], strict=True):
