@@ -1,8 +1,9 @@
 """Whether the shares of spectra follow what is done to embedded scenes: dark clips, warm rooms, standing frames.
 
-    python experiments/fused/shares.py runs/fused
+    python experiments/fused/shares.py runs/fused --figure experiments/fused/shares.png
 
-Held-out actors, one scene each; the class that is explained is the true one. The table goes to standard output.
+Held-out actors, one scene each; the class that is explained is the true one. The table goes to standard output; the
+figure, of the first scene, has three by three cells.
 """
 
 import argparse
@@ -52,13 +53,17 @@ CHANGES: dict[str, Callable[[Scene, Actor], Scene]] = {
 }
 
 
-def main(run: Path, num_scenes: int = 16) -> None:
+def main(run: Path, figure: Path | None = None, num_scenes: int = 16) -> None:
     """Prints a line for every change and baseline: mean worth of each part, with the 95 % interval over actors."""
     checkpoint = open_checkpoint(run)
     spec, classifier = checkpoint.spec, checkpoint.classifier
     clip_set = open_clips(SYNTHETIC, height=spec.size, num_frames=spec.num_frames, seed=0)
     cases = select_cases(spec, clip_set.select(split="test"), num_scenes)
     scenes = [(case.load(), case.load_mask() if case.load_mask else {}, case.label) for case in cases]
+    if figure is not None:
+        scene, _, label = scenes[0]
+        shares = spectrum_shares(classifier, scene, label, grid_shape=(4, 3, 3), num_masks=1500)
+        shares.plot(scene, title=f"{spec.classes[label]}: {shares.text}").savefig(figure, dpi=80)
     print("| scenes | baseline | score | infrared | visible | interaction |\n|---|---|--:|--:|--:|--:|")
     for baseline in BASELINES:
         for name, change in CHANGES.items():
@@ -83,4 +88,6 @@ def with_interval(values: Float[np.ndarray, " n"]) -> str:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path, help="folder of a network of `jaxsal train --spectra FUSED`")
-    main(parser.parse_args().run)
+    parser.add_argument("--figure", type=Path, help="picture of the first scene to write")
+    given = parser.parse_args()
+    main(given.run, given.figure)

@@ -23,7 +23,7 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
 from jaxsal.evaluation.scenes import by_part, of_each_spectrum, part_name
-from jaxsal.evaluation.views import curve_panels, heading, map_unit, scene_limits
+from jaxsal.evaluation.views import curve_panels, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
 from jaxsal.report.run_table import run_tables, tables_text
@@ -162,7 +162,7 @@ def write_folder(
     scenes = group_by_scene(explanations)
     for e in explanations:
         if e.shares is not None:
-            figure = e.shares.plot(e.clip, title=heading(e))
+            figure = e.shares.plot(e.clip, title=_title(e, classes))
             save_figure(directory / "overlays" / f"{file_name(e.name)}-shares.png", figure)
     return summary, [note for scene in scenes for note in draw(scene, classes, animation)]
 
