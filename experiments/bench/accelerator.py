@@ -164,7 +164,7 @@ def states(step: Step, bench: Bench, stop: float, *, least: float) -> Iterator[d
             rows.append(row)
             yield state("not finished")
             if time.monotonic() > stop:
-                outcome = "stopped: its time was over"
+                outcome = f"ended after {len(rows)} rows, when its time was over"
                 break
     except Exception as error:  # the other steps still say something
         traceback.print_exc()

@@ -77,7 +77,7 @@ def test_a_step_ends_when_the_next_ones_need_the_time_and_keeps_its_rows():
 
     second = step(lambda bench: iter([{}]), seconds=100)._replace(name="second")
     found = last_states([step(endless, seconds=0.1), second], 100.05)
-    assert found["toy"]["outcome"] == "stopped: its time was over"
+    assert found["toy"]["outcome"].endswith("rows, when its time was over")
     assert found["toy"]["follows"] == [f"{len(found['toy']['rows'])} rows."]
     assert found["second"]["outcome"] == "done"
 
