@@ -13,8 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.normalization import IMAGENET_MEAN as IMAGENET_MEAN
-from jaxsal.core.normalization import IMAGENET_STD as IMAGENET_STD
+from jaxsal.core.normalization import IMAGENET_MEAN as IMAGENET_MEAN, IMAGENET_STD as IMAGENET_STD
 from jaxsal.core.shown import count_text, listed
 from jaxsal.core.types import ClipTree
 from jaxsal.models.modules import Network

@@ -24,8 +24,7 @@ from jaxsal.recipes.further import IntegratedOptions
 from jaxsal.saliency import sidu as sidu_module
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.methods import METHODS
-from jaxsal.training import accuracy
-from jaxsal.training import train as training
+from jaxsal.training import accuracy, train as training
 from jaxsal.training.networks import NetworkSpec
 
 PAN = NetworkSpec(runs.CLASSES, "IRTV", arch="pan", width=4, num_frames=8, size=32, crop=32)

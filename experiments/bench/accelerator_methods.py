@@ -16,8 +16,7 @@ import numpy as np
 from accelerator_bench import Bench, Row, failures_as, median_seconds
 from overhead import bare_passes, gradcam_rows, timed_method
 from peer import Peer
-from peers import Config as PeersConfig
-from peers import Subject
+from peers import Config as PeersConfig, Subject
 from scipy.stats import spearmanr
 from training_step import TrainingStep
 

@@ -67,6 +67,7 @@ class Explain(Verb):
     def run(self) -> Output:
         """Explains; the predictions and the measures."""
         from jaxsal.evaluation.outline import outline_explaining
+        from jaxsal.evaluation.views import settled_lines
         from jaxsal.report.folder import explain_to_folder
 
         self.options.check()
@@ -94,6 +95,7 @@ class Explain(Verb):
         for explanation in written.explanations:
             guesses = ", ".join(f"{spec.names[k]} {share:.2f}" for k, share in explanation.most_probable(5))
             lines.append(f"{explanation.name}: {guesses}; explained: {explanation.target_name}")
+            lines += settled_lines(explanation)
         text = "\n".join([*lines, "", written.table, f"Tables, curves and overlays: {self.output}"])
         return Output(text, dict(clips=explained(written.explanations, spec.names), output=str(self.output)))
 
@@ -207,6 +209,7 @@ def explained(explanations: "Iterable[Explanation]", classes: tuple[str, ...]) -
             probabilities=dict(zip(classes, map(float, e.probabilities), strict=True)),
             methods={r.method: measures_of(r) for r in e.results()},
             **({} if e.shares is None else dict(shares=shares_of(e.shares))),
+            **({} if e.settled is None else dict(settled=e.settled.record())),
         )
         for e in explanations
     ]

@@ -122,3 +122,12 @@ def _direction_numbers(dimensions: int) -> UInt32[np.ndarray, "bits dimensions"]
         numbers.append(sobol.random(1)[0] * 2.0**32)
         drawn = wanted + 1
     return np.stack(numbers).astype(np.uint32)
+
+
+def block_axis(size: int, count: int, stride: int | None) -> Float[np.ndarray, "n size"]:
+    """The blocks along an axis, each of ceil(size / count) voxels; the last one ends where the axis does."""
+    length = math.ceil(size / count)
+    step = min(stride or length, length)
+    starts = np.minimum(np.arange(math.ceil((size - length) / step) + 1) * step, size - length)
+    places = np.arange(size)
+    return ((places >= starts[:, None]) & (places < starts[:, None] + length)).astype(np.float32)

@@ -144,20 +144,28 @@ class RiseMasks:
         draws, offset = draw_grid(self.key, mask_id, self.grid_shape, self.cell, self.sampling, padded=padded)
         return draws < self.keep_prob, offset
 
-    def window(self, grid: Array, offset: Int[Array, "3"]) -> Float[Array, "Tm H W"]:
-        """The mask that a grid and an offset make."""
+    def window(
+        self, grid: Array, offset: Int[Array, "3"], pools: Sequence[Float[AnyArray, "_ _"]] = ()
+    ) -> Float[Array, "_ _ _"]:
+        """The mask that a grid and an offset make, (Tm, H, W); where `pools` are given, pools[axis] @ mask per axis."""
         windows = [
             jax.lax.dynamic_slice_in_dim(jnp.asarray(matrix), offset[axis], self.shape[axis])
             for axis, matrix in enumerate(self.matrices)
         ]
         precision = jax.lax.Precision.HIGHEST
+        if pools:
+            windows = [jnp.matmul(*pair, precision=precision) for pair in zip(pools, windows, strict=True)]
         return jnp.einsum("ta,hb,wc,abc->thw", *windows, grid.astype(jnp.float32), precision=precision)
 
     def __call__(self, mask_id: Int[Array, ""]) -> Float[Array, "*S Tm H W"]:
         """Mask `mask_id`."""
+        return self.pooled(mask_id, ())
+
+    def pooled(self, mask_id: Int[Array, ""], pools: Sequence[Float[AnyArray, "_ _"]]) -> Float[Array, "*S _ _ _"]:
+        """Mask `mask_id`, or pools[axis] @ mask per axis without making the mask."""
         if self.key.ndim:
-            return jax.vmap(lambda key: dataclasses.replace(self, key=key)(mask_id))(self.key)
-        return self.window(*self.grid_and_offset(mask_id))
+            return jax.vmap(lambda key: dataclasses.replace(self, key=key).pooled(mask_id, pools))(self.key)
+        return self.window(*self.grid_and_offset(mask_id), pools)
 
     def weighted_sum(self, weights: Float[Array, "N K"], ids: Int[Array, " N"]) -> Float[Array, "K *S Tm H W"]:
         """sum_n weights[n] M_n, gathered per offset in grid space and stretched once.

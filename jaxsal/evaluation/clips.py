@@ -25,6 +25,7 @@ from jaxsal.evaluation.groups import ScoreSet
 from jaxsal.metrics.measures import MEASURES, Measured
 from jaxsal.saliency.growth import portions, whole_batches
 from jaxsal.saliency.methods import Method
+from jaxsal.saliency.order import FIRST_LOOK, looks
 
 Keep = Callable[[int, tuple[int, int], Mapping[str, np.ndarray]], None]
 """Called with a clip's number, the (start, stop) of masks, and the arrays to keep of them."""
@@ -51,8 +52,8 @@ def complete_scores(
     found: ScoreSet,
     held: Mapping[int, Held],
     clips: Sequence[int],
-    keep: Keep,
     *,
+    keep: Keep,
     chunk_size: int,
     pad: Callable[[Any], Any] = lambda family: family,
 ) -> dict[int, Scores]:
@@ -84,6 +85,36 @@ def complete_scores(
         wanted = [_missing(request, held.get(request.clip), cell) for request in requests if request.clip in left]
         families = families if isinstance(families, Families) else Families.of([pad(one) for one in families])
         scores |= _score(batch, families, wanted, held, cell, keep, chunk_size)
+    return scores
+
+
+def settle_scores(
+    complete: Callable[..., dict[int, Scores]],
+    found: ScoreSet,
+    held: Mapping[int, Held],
+    clips: Sequence[int],
+    *,
+    enough: Callable[[int, Scores], bool],
+    chunk_size: int,
+) -> dict[int, Scores]:
+    """The scores of some clips, of twice as many masks at a time until each clip has enough.
+
+    Args:
+      complete: `complete_scores` but for what is named here.
+      found: Which scores, with the most masks.
+      held: By clip, the scores that are there already.
+      clips: Numbers of the clips.
+      enough: (clip, scores) to whether they are.
+      chunk_size: Masks in memory at once.
+    """
+    scores: dict[int, Scores] = {}
+    left, there = list(clips), dict(held)
+    for count in looks(FIRST_LOOK, found.num_masks):
+        scores |= complete(found.first(count), there, left, chunk_size=chunk_size)
+        there |= {clip: Held(scores[clip].ids, scores[clip].logits, {}) for clip in left}
+        left = [clip for clip in left if not enough(clip, scores[clip])]
+        if not left:
+            break
     return scores
 
 
@@ -217,11 +248,14 @@ def measure_maps(
     stacked = np.concatenate([stacked, np.repeat(stacked[-1:], max(filled - len(owners), 0), axis=0)])
     found: dict[Owner, dict[str, Measured]] = {owner: {} for owner in owners}
     clips, labels = [owner.clip for owner in owners], [owner.label for owner in owners]
+    shared: dict[Any, Sequence[Any]] = {}  # measures that read the same share it
     for name, options in measures.items():
-        measure = partial(MEASURES[name].measure, batch, clips, stacked, labels, options)
-        measured_maps = run(name, lambda chunk_size, measure=measure: measure(chunk_size))
-        for owner, measured in zip(owners, measured_maps, strict=True):
-            found[owner][name] = measured
+        kind = MEASURES[name]
+        if (same := kind.shares(options)) not in shared:
+            measure = partial(kind.measure, batch, clips, stacked, labels, options)
+            shared[same] = run(name, lambda chunk_size, measure=measure: measure(chunk_size))
+        for owner, own in zip(owners, shared[same], strict=True):
+            found[owner][name] = kind.read(own)
     return found
 
 

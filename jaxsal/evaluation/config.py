@@ -15,7 +15,7 @@ from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_po
 from jaxsal.core.controls import ControlChoice
 from jaxsal.core.kinds import Hint, check_fields, check_kind
 from jaxsal.datasets.records import SPECTRA, SPLITS
-from jaxsal.recipes import METHODS, BaselineName, ChunkSize, Precision, ScoreKind, resolve_options
+from jaxsal.recipes import METHODS, BaselineName, ChunkSize, Precision, ScoreKind, chosen_measures, resolve_options
 
 
 @check_fields
@@ -104,6 +104,7 @@ class SweepConfig:
       curve_steps: Scores of the deletion and insertion curves that measure every map; 0 measures none.
       scores: How outputs become scores, in methods that do not list `scores` themselves and in the curves:
         "softmax", "sigmoid", "logits", "given"; what recipe and checkpoint say if "probabilities".
+      measures: Measures of every map beside both curves, such as "average_drop", see `ExplainOptions`; "all" or none.
       controls: Maps to compare with, measured beside every method, see `jaxsal.saliency.controls`; "all" or none.
       curve_baselines: Baselines of both curves, each a value to try; those of the recipe if empty. Those of masks are
         an option of a method: `options = {baseline = ["mean", "reverse"]}`.
@@ -121,6 +122,7 @@ class SweepConfig:
     spectra: tuple[str, ...] = SPECTRA
     curve_steps: int = 0
     scores: ScoreKind = "probabilities"
+    measures: tuple[str, ...] = ()
     controls: tuple[ControlChoice, ...] = ()
     curve_baselines: tuple[BaselineName, ...] = ()
     seed: int = 0
@@ -141,6 +143,8 @@ class SweepConfig:
             raise ValueError(f"`curve_steps` must be 0 or at least 2; got {self.curve_steps}.")
         if self.curve_steps:
             check_positive("curve_steps", self.curve_steps)
+        if chosen_measures(self.measures) and not self.curve_steps:
+            raise ValueError(f"`curve_steps` must be at least 2 to measure maps; got 0 with {self.measures}.")
         if self.controls and not self.curve_steps:
             raise ValueError(f"`curve_steps` must be at least 2 to measure controls; got 0 with {self.controls}.")
         if self.curve_baselines and not self.curve_steps:

@@ -1,5 +1,6 @@
 """What the methods said of one clip."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,7 +9,7 @@ from jaxtyping import Float, PyTree
 
 from jaxsal.core.checks import check_positive
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.views import as_dataset, as_html, as_text, curve_panels, frames_figure, heading
@@ -16,6 +17,7 @@ from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES
 from jaxsal.saliency.ledger import RiseLedger
+from jaxsal.saliency.order import Settled, settled_so_far
 from jaxsal.saliency.shares import SpectrumShares
 
 if TYPE_CHECKING:
@@ -72,6 +74,15 @@ class Explanation(NamedTuple):
     def prediction(self) -> str:
         """The most probable class, by name; its number as a text where classes have no names."""
         return self.class_name(int(np.argmax(self.probabilities)))
+
+    @property
+    def settled(self) -> Settled | None:
+        """How far RISE's masks settle the order of its most salient cells, with `num_masks="settled"`; else None."""
+        if self.ledger is None:
+            return None
+        options = dataclasses.replace(self.options.resolve("rise"), scores=self.ledger.options.scores)
+        explained = self.target if self.against is None else Contrast(self.target, self.against)
+        return settled_so_far(self.ledger.scores, explained, options)
 
     @property
     def target_name(self) -> str:

@@ -18,7 +18,7 @@ from jaxsal.evaluation.cells import Case, Cell, class_against, control_cell
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.groups import Group, classifier_identity, with_precision
 from jaxsal.evaluation.scenes import alone_measures
-from jaxsal.recipes import ADDED_MEASURES, MEASURES, Precision, resolve_options
+from jaxsal.recipes import ADDED_MEASURES, MEASURES, Precision, chosen_measures, resolve_options
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.transfer import open_network
@@ -158,7 +158,8 @@ def _measures(config: SweepConfig, grid: MethodGrid) -> Iterator[dict[str, Any]]
     curves: dict[str, Any] = {"num_steps": config.curve_steps}
     if config.scores != "probabilities":
         curves["scores"] = config.scores
-    added = {name: resolve_options(name, grid.recipe, {}) for name in ADDED_MEASURES}
+    names = dict.fromkeys((*chosen_measures(config.measures), *ADDED_MEASURES))
+    added = {name: resolve_options(name, grid.recipe, {}) for name in names}
     for chosen in [{"baseline": name} for name in config.curve_baselines] or [{}]:
         yield {name: resolve_options(name, grid.recipe, curves | chosen) for name in MEASURES} | added
 

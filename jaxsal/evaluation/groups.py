@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -24,7 +24,7 @@ from jaxsal.engine.rise_masks import Padding, RiseMasks, common_padding
 from jaxsal.evaluation.cells import Case, Cell, name_of
 from jaxsal.evaluation.partners import partners_of, why_no_partner
 from jaxsal.metrics.measures import MEASURES
-from jaxsal.recipes import ALONE
+from jaxsal.recipes import ALONE, SETTLED
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,16 @@ class ScoreSet:
     def own(self) -> bool:
         """Whether the cell is of the method itself, not of one that reads its scores."""
         return not self.cell.kind.scores_of
+
+    @property
+    def open_ended(self) -> bool:
+        """Whether the scores themselves say how many masks are enough, `num_masks` at most."""
+        return getattr(self.cell.options, "num_masks", None) == SETTLED
+
+    def first(self, num_masks: int) -> "ScoreSet":
+        """The scores of a given number of masks."""
+        options: Any = dataclasses.replace(cast(Any, self.cell.options), num_masks=num_masks)
+        return ScoreSet(self.series, dataclasses.replace(self.cell, options=options), num_masks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,9 +181,12 @@ class Group:
 
     def measuring_passes(self, cell: Cell) -> int:
         """Forward passes of measuring one map, beside the untouched and the fully replaced clip."""
-        measures = cell.measures.items()
-        slices = {name: math.prod(cell.shape[:-2]) // (cell.shape[0] if name in ALONE else 1) for name, _ in measures}
-        return sum(MEASURES[name].num_passes(self.clip_shape, slices[name], options) for name, options in measures)
+        passes: dict[Any, int] = {}
+        for name, options in cell.measures.items():
+            slices = math.prod(cell.shape[:-2]) // (cell.shape[0] if name in ALONE else 1)
+            measure = MEASURES[name]
+            passes[measure.shares(options)] = measure.num_passes(self.clip_shape, slices, options)
+        return sum(passes.values())
 
     def baselines(self, cell: Cell) -> dict[str, Baseline]:
         """By measure of a cell, what replaces the whole clip; measures that do not ask for such a clip are left out."""

@@ -5,12 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxsal.core.shown import aligned, number_text
-from jaxsal.recipes import ADDED_MEASURES, ALONE, MEASURES
+from jaxsal.recipes import ADDED_MEASURES, ALONE, FURTHER_MEASURES, MEASURES
 
 MOST_SHOWN = 20
 """Rows of a table that a screen shows; exports have all."""
 _OF_A_CLIP = ("clip", "label", "target", "seconds", "start")
 _NAMES = ("cell", "ledger")
+SETTLED_FIELDS = ("used_masks", "settled_ranks")
+"""Of maps whose number of masks was left open: the masks, and how many ranks of cells they settle."""
 
 
 def mean_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -23,9 +25,8 @@ def mean_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
       One row per group, sorted: the columns that vary, `clips`, and the mean of every measure that
       some clip has. A method always has a column; options that a method lacks are None.
     """
-    measures = [
-        name for name in ("probability", *MEASURES, *ALONE, *ADDED_MEASURES, "floor") if _is_measured(rows, name)
-    ]
+    known = *MEASURES, *ALONE, *FURTHER_MEASURES, *ADDED_MEASURES
+    measures = [name for name in ("probability", *known, "floor", *SETTLED_FIELDS) if _is_measured(rows, name)]
     columns = [name for name in (rows or [{}])[0] if name == "method" or _varies(rows, name)]
     columns = [name for name in columns if name not in (*measures, *_OF_A_CLIP, *_NAMES)]
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
@@ -65,7 +66,7 @@ def _text(value: object) -> str:
 
 
 def _is_measured(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
-    return any(not math.isnan(row.get(name, math.nan)) for row in rows)
+    return any(not math.isnan(_number(row, name)) for row in rows)
 
 
 def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
@@ -73,5 +74,10 @@ def _varies(rows: Sequence[Mapping[str, Any]], name: str) -> bool:
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], name: str) -> float:
-    values = [row[name] for row in rows if not math.isnan(row[name])]
+    values = [value for row in rows if not math.isnan(value := _number(row, name))]
     return sum(values) / len(values) if values else math.nan
+
+
+def _number(row: Mapping[str, Any], name: str) -> float:
+    """A number of a row; NaN where it has none."""
+    return math.nan if row.get(name) is None else row[name]

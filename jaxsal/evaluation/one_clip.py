@@ -26,6 +26,7 @@ from jaxsal.recipes import (
     BaselineName,
     ChunkSize,
     Estimator,
+    MaskCount,
     Precision,
     RecipeName,
     Sampling,
@@ -41,10 +42,14 @@ def explain(
     target: Target = None,
     *,
     methods: Sequence[str] | None = None,
+    measures: Sequence[str] = (),
     controls: Sequence[ControlChoice] = ("random", "smooth"),
     recipe: RecipeName = "default",
     layer: str | None = None,
-    num_masks: int | None = None,
+    num_masks: MaskCount | None = None,
+    settled_cells: int | None = None,
+    confidence: float | None = None,
+    most_masks: int | None = None,
     grid_shape: tuple[int, int, int] | None = None,
     keep_prob: float | None = None,
     estimator: Estimator | None = None,
@@ -79,13 +84,19 @@ def explain(
         another; the predicted class if None.
       methods: Methods to run, by the names of `jaxsal.recipes.METHODS`; "gradcam", "rise" and "sidu" if None, "rise"
         alone for a function without features and head.
+      measures: Measures of every map beside deletion and insertion, by the names of `jaxsal.recipes.FURTHER_MEASURES`,
+        or "all"; `found.measures["RISE"]` has their values.
       controls: Maps to compare with: "random" (voxel noise), "smooth" (noise of RISE's grid), "centre" (a Gaussian),
         "motion" (frame differences), "constant", or "all"; "other" needs several clips.
       recipe: Preset that supplies every option you do not set: "default"; "icpr2022", the study's code; or
         "canonical", each method's original code.
       layer: Methods that read activations: layer of a Flax module whose activations they read, as `classifier.layers`
         lists it; the one that enters the head if None.
-      num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks).
+      num_masks: RISE: random masks, at least 1; the error of the map falls as 1 / sqrt(masks). "settled" takes as many
+        as settle the order of the most salient cells; `found.settled` says how many.
+      settled_cells: RISE with "settled" masks: cells whose order must be settled, the most salient ones.
+      confidence: RISE with "settled" masks: how sure that order must be, above 0 and below 1.
+      most_masks: RISE with "settled" masks: masks at most; the order may then be open.
       grid_shape: RISE: cells of the random grid in time, height and width; occlusion, KernelSHAP and Shapley values:
         blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
@@ -142,10 +153,14 @@ def explain(
         check_choice("methods", method, tuple(METHODS))
     options = ExplainOptions(
         method=tuple(_usable(classifier, layer) if methods is None else methods),
+        measure=tuple(measures),
         controls=tuple(controls),
         recipe=recipe,
         layer=layer,
         num_masks=num_masks,
+        settled_cells=settled_cells,
+        confidence=confidence,
+        most_masks=most_masks,
         grid_shape=grid_shape,
         keep_prob=keep_prob,
         estimator=estimator,

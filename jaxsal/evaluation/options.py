@@ -11,27 +11,30 @@ from jaxsal.recipes import (
     ADDED_MEASURES,
     MEASURES,
     METHODS,
+    SETTLED,
     Approximation,
     BaselineName,
     ChunkSize,
     Estimator,
+    MaskCount,
     Method,
     Precision,
     RecipeName,
     Sampling,
     ScoreKind,
+    chosen_measures,
     resolve_options,
 )
 
 _OF_CURVES = {name: name for name in ("num_steps", "approximation", "tolerance", "scores")}
+_OF_MASKS = ("num_masks", "grid_shape", "keep_prob", "sampling", "scores")
+_OF_RISE = (*_OF_MASKS, "estimator", "settled_cells", "confidence", "most_masks")
 RECIPE_FIELDS: dict[str, dict[str, str]] = {
     "gradcam": {"layer": "layer"},
-    "rise": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "estimator", "sampling", "scores")}
-    | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
+    "rise": {name: name for name in _OF_RISE} | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "sidu": {name: name for name in ("threshold", "scores", "layer")}
     | {"baseline": "mask_baseline", "batch_size": "sidu_batch"},
-    "ridge": {name: name for name in ("num_masks", "grid_shape", "keep_prob", "sampling", "scores")}
-    | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
+    "ridge": {name: name for name in _OF_MASKS} | {"baseline": "mask_baseline", "batch_size": "rise_batch"},
     "kernelshap": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "shapley": {name: name for name in ("num_masks", "grid_shape", "scores")} | {"baseline": "mask_baseline"},
     "occlusion": {"grid_shape": "grid_shape", "scores": "scores", "baseline": "mask_baseline"},
@@ -52,6 +55,8 @@ class ExplainOptions:
 
     Attributes:
       method: Methods to run, one or more.
+      measure: Measures of every map beside deletion and insertion: "gini", "entropy", "average_drop", "average_gain",
+        "increase", "mu_fidelity", "infidelity"; "all" or none.
       controls: Maps to compare with, measured beside the methods: "random" (voxel noise), "smooth" (noise of RISE's
         grid), "other" (the same method's map of a clip of another class), "centre" (a Gaussian), "motion" (frame
         differences), "constant"; "all" or none. Each costs a deletion and an insertion curve a clip, "other" one
@@ -63,7 +68,11 @@ class ExplainOptions:
         "canonical", each method's original code.
       layer: Layer that methods of activations read (Grad-CAM and its kind, SIDU, Score-CAM), as `jaxsal layers`
         lists it. If unset, the layer that enters the head.
-      num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks).
+      num_masks: RISE: random masks per clip, at least 1; the error of the map falls as 1 / sqrt(masks). "settled" takes
+        as many as settle the order of the most salient cells; other methods with masks then keep their own number.
+      settled_cells: RISE with "settled" masks: cells of the grid whose order must be settled, the most salient ones.
+      confidence: RISE with "settled" masks: how sure that order must be, above 0 and below 1.
+      most_masks: RISE with "settled" masks: masks per clip at most; the order may then be open.
       grid_shape: RISE: cells of the random grid in time, height and width, at least 1 each; occlusion, KernelSHAP
         and Shapley values: blocks.
       keep_prob: RISE: probability of keeping a cell, above 0 and at most 1.
@@ -98,11 +107,15 @@ class ExplainOptions:
     """
 
     method: tuple[str, ...] = get_args(Method)
+    measure: tuple[str, ...] = ()
     controls: tuple[ControlChoice, ...] = ("random", "smooth", "other")
     against: str | None = None
     recipe: RecipeName = "default"
     layer: str | None = None
-    num_masks: int | None = None
+    num_masks: MaskCount | None = None
+    settled_cells: int | None = None
+    confidence: float | None = None
+    most_masks: int | None = None
     grid_shape: tuple[int, int, int] | None = None
     keep_prob: float | None = None
     estimator: Estimator | None = None
@@ -130,6 +143,7 @@ class ExplainOptions:
             check_choice("method", name, tuple(METHODS))
         if self.against == "":
             raise ValueError("`against` must be a class, 'second' or None; got ''.")
+        chosen_measures(self.measure)
         check_chunk_size(self.chunk_size)
         for name in ("clips_per_batch", "rise_batch", "sidu_batch"):
             if getattr(self, name) is not None:
@@ -152,11 +166,13 @@ class ExplainOptions:
     @property
     def measures(self) -> tuple[str, ...]:
         """The measures of every map."""
-        return (*MEASURES, *ADDED_MEASURES)
+        return tuple(dict.fromkeys((*MEASURES, *chosen_measures(self.measure), *ADDED_MEASURES)))
 
     def overrides(self, method: str) -> dict[str, Any]:
         """The options of a method or a measure that are not left to the recipe, by their names in `jaxsal.recipes`."""
         values = {name: getattr(self, field) for name, field in RECIPE_FIELDS.get(method, {}).items()}
+        if method != "rise" and values.get("num_masks") == SETTLED:
+            del values["num_masks"]
         return {name: value for name, value in values.items() if value is not None}
 
     def resolve(self, method: str) -> Any:

@@ -167,7 +167,7 @@ def _ledger(store: Store, place: Place, spectra: tuple[str, ...]) -> RiseLedger 
     held = whole_scores(store, series, place.name)
     description = _description(store, series)
     identity = description["identity"]
-    values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]))
+    values = identity["options"] | dict(grid_shape=tuple(identity["options"]["grid_shape"]), num_masks=len(held.ids))
     return RiseLedger(
         key_data=np.asarray(jax.random.key_data(jax.random.key(identity["seed"], impl="threefry2x32"))),
         shape=tuple(identity["shape"]),

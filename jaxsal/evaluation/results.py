@@ -20,14 +20,15 @@ from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_folder_atomically, write_text
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.shown import html_table
-from jaxsal.evaluation.means import MOST_SHOWN, as_texts, mean_rows, means_text
+from jaxsal.evaluation.means import MOST_SHOWN, SETTLED_FIELDS, as_texts, mean_rows, means_text
 from jaxsal.evaluation.reader import Description, Reader
-from jaxsal.recipes import ADDED_MEASURES, ALONE, MEASURES
+from jaxsal.recipes import ADDED_MEASURES, ALONE, FURTHER_MEASURES, MEASURES
 
 if TYPE_CHECKING:
     import pandas
     import xarray
 
+_IF_KNOWN = (*ALONE, *FURTHER_MEASURES, *SETTLED_FIELDS)
 _CLIPS_AT_ONCE = 64  # in memory, while a .zarr is written
 _WRITERS: dict[str, tuple[str, ...]] = {".csv": (), ".parquet": ("pyarrow",), ".zarr": ("xarray", "zarr")}
 
@@ -182,7 +183,8 @@ def open_results(store: str | Path) -> Results:
 
 def _number_fields() -> tuple[str, ...]:
     """The numbers in the note of a result; those of measures only where its map was measured."""
-    return ("probability", *MEASURES, *ALONE, *ADDED_MEASURES, "floor", "seconds", "start")
+    further = *FURTHER_MEASURES, *ADDED_MEASURES
+    return ("probability", *MEASURES, *ALONE, *further, "floor", "seconds", "start", *SETTLED_FIELDS)
 
 
 def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -
         explained=str(identity["target"]),
         target=classes[note["target"]],
         **({"against": classes[note["against"]]} if "against" in note else {}),
-        **{field: note.get(field, math.nan) for field in _number_fields() if field in note or field not in ALONE},
+        **{field: note.get(field, math.nan) for field in _number_fields() if field in note or field not in _IF_KNOWN},
         **{f"{name}_baseline": identity["measures"].get(name, {}).get("baseline", "") for name in MEASURES},
     )
     return row | {name: tuple(v) if isinstance(v, list) else v for name, v in options.items() if name not in row}

@@ -66,14 +66,21 @@ def measured(e: "Explanation") -> list[tuple[str, ...]]:
     return [("method", "map", *MEASURES, "seconds"), *rows]
 
 
+def settled_lines(e: "Explanation") -> list[str]:
+    """How many masks RISE took, where that was left open."""
+    settled = e.settled
+    return [] if settled is None else [f"RISE: order of {settled}"]
+
+
 def as_text(e: "Explanation") -> str:
     """A few lines: the heading, then a row for each method."""
-    return "\n  ".join([f"Explanation({heading(e)}", *aligned(measured(e))]) + ")"
+    return "\n  ".join([f"Explanation({heading(e)}", *aligned(measured(e)), *settled_lines(e)]) + ")"
 
 
 def as_html(e: "Explanation") -> str:
     """The same as a heading and a table."""
-    return f"<p>{escape(heading(e))}</p>{html_table(measured(e))}"
+    notes = "".join(f"<p>{line}</p>" for line in settled_lines(e))
+    return f"<p>{escape(heading(e))}</p>{html_table(measured(e))}{notes}"
 
 
 def frames_figure(e: "Explanation", num_frames: int) -> "Figure":

@@ -17,13 +17,14 @@ from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.evaluation.cells import Case, Cell
-from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_maps, seconds_of
+from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_maps, seconds_of, settle_scores
 from jaxsal.evaluation.groups import Group, ScoreSet, family_of
 from jaxsal.evaluation.maps import control_maps, held_scores
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.evaluation.scenes import stored_arrays
 from jaxsal.metrics.measures import Measured
 from jaxsal.metrics.summary import FLOORS
+from jaxsal.saliency.order import Settled
 
 Result = TypeVar("Result")
 
@@ -94,18 +95,24 @@ class Work:
             there = {clip: store.read("scores", series, self.name(clip)) for clip in concerned}
         held = {clip: held_scores(records) for clip, records in there.items() if records}
         store.describe(series, self.group.describe_scores(found.cell) | dict(classes=self.classes))
-        complete = partial(
-            complete_scores,
-            self.batch,
-            found,
-            held,
-            concerned,
-            partial(self._keep, series),
-            pad=self._pad,
-        )
+        complete: Any = partial(complete_scores, self.batch, keep=partial(self._keep, series), pad=self._pad)
+        if found.open_ended:
+            complete = partial(settle_scores, complete, enough=partial(self._enough, found))
+        complete = partial(complete, found, held, concerned)
         family = self._pad(family_of(found.cell))
         with self.run.progress.stage("forward"):
             return self.run.chunks.run(found.cell.method, self.batch, complete, family=family)
+
+    def _enough(self, found: ScoreSet, clip: int, scores: Scores) -> bool:
+        """Whether the scores of a clip give the maps of all of its cells that read them."""
+        task, group = self.opened[clip].task, self.group
+        for cell in (group.cells[number] for number in task.cells if group.reads[number] == found.series):
+            explained = explained_class(cell, task.case, np.asarray(self.batch.logits[clip]))
+            settled = cell.kind.settled(scores, explained, cell.options)
+            most = cell.kind.num_masks(cell.options, cell.shape, 0)
+            if len(scores.ids) < most and not (settled is not None and settled.all_settled):
+                return False
+        return True
 
     def _keep(self, series: str, clip: int, span: tuple[int, int], arrays: Mapping[str, np.ndarray]) -> None:
         """Stores the scores of a clip; scores that are not finite are not kept."""
@@ -151,7 +158,7 @@ class Work:
         measured = self._measure(maps, len(cells))
         with self.run.progress.stage("writing"):
             for owner, saliency in maps.items():
-                self._commit(owner, saliency, measured[owner], seconds[owner])
+                self._commit(owner, saliency, measured[owner], seconds[owner], self._settled(owner, scores))
         return finite
 
     def _maps(
@@ -190,7 +197,19 @@ class Work:
     def _run(self, name: str, action: Callable[..., Result]) -> Result:
         return self.run.chunks.run(name, self.batch, action)
 
-    def _commit(self, owner: Owner, saliency: np.ndarray, measured: Mapping[str, Measured], seconds: float) -> None:
+    def _settled(self, owner: Owner, scores: Mapping[str, Mapping[int, Scores]]) -> Settled | None:
+        """How far the scores that a map was read from settle it, where options leave their number open."""
+        cell, series = self.group.cells[owner.cell], self.group.reads[owner.cell]
+        return None if series is None else cell.kind.settled(scores[series][owner.clip], owner.label, cell.options)
+
+    def _commit(
+        self,
+        owner: Owner,
+        saliency: np.ndarray,
+        measured: Mapping[str, Measured],
+        seconds: float,
+        settled: Settled | None,
+    ) -> None:
         cell, series = self.group.cells[owner.cell], self.group.series[owner.cell]
         arrays = self._ends(owner.clip, cell)
         if self.run.keep_maps or cell.kind.maps is not None:  # which nothing gives again without a pass
@@ -204,6 +223,7 @@ class Work:
             seconds=seconds,
             measures=list(measured),
         )
+        note |= {} if settled is None else dict(used_masks=settled.num_masks, settled_ranks=settled.num_settled)
         for name, own in measured.items():
             note[name] = own.value
             if own.curve is not None:

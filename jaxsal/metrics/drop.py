@@ -1,41 +1,23 @@
 """How the score changes where the clip is dimmed by its own map: average drop, average gain, increase in confidence.
 
-All three compare Y, the score of the class for the clip, with O, its score for the clip times the normalised map; one
-forward pass a map. Each is of one map; its mean over clips is what the sources report, in percent.
+All three compare Y, the score of the class for the clip, with O, its score for the clip times the normalised map; they
+share one forward pass a map. Each is of one map; its mean over clips is what the sources report, in percent.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.kinds import check_fields
 from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import target_scores
 from jaxsal.engine.masks import DenseMasks, Families
 from jaxsal.engine.requests import Request, score_requests
-from jaxsal.metrics.measures import Measure, Measured
-from jaxsal.recipes import BaselineName, ScoreKind
-
-
-@check_fields
-@dataclass(frozen=True)
-class DropOptions:
-    """Options of average drop, average gain and increase in confidence.
-
-    Attributes:
-      baseline: What the clip is blended with where the map is low; "zero" is the product of clip and map, as in the
-        sources.
-      scores: Whose drop is measured, as for `jaxsal.rise`; probabilities in the sources.
-    """
-
-    baseline: BaselineName = "zero"
-    scores: ScoreKind = "probabilities"
+from jaxsal.metrics.measure import Measure, Measured
+from jaxsal.recipes.measuring import DropOptions as DropOptions
 
 
 def average_drop(whole: float, dimmed: float) -> float:
@@ -85,31 +67,27 @@ def normalised(maps: Float[AnyArray, "F *S Tm H W"]) -> Float[np.ndarray, "F *S 
     return (maps - least) / np.where(most > least, most - least, 1)
 
 
-def _measure(
+def _scores(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
     classes: Sequence[int | Contrast],
     options: DropOptions,
     chunk_size: int,
-    *,
-    change: Callable[[float, float], float],
-) -> list[Measured]:
+) -> list[tuple[float, float]]:
+    """Y and O of each map, which all three measures read."""
     families = Families.of([DenseMasks(jnp.asarray(mask[None])) for mask in normalised(maps)])
     requests = [Request(clip, number, np.zeros(1, np.int32)) for number, clip in enumerate(owners)]
     baseline = Baseline.of(options.baseline)
-    measured = []
-    for own, label in zip(
-        score_requests(batch, families, requests, baseline=baseline, chunk_size=chunk_size), classes, strict=True
-    ):
-        logits = np.stack([np.asarray(own.clip_logits), np.asarray(own.logits)[0]])
-        whole, dimmed = np.asarray(target_scores(logits, label, options.scores), np.float64).tolist()
-        measured.append(Measured(change(whole, dimmed)))
-    return measured
+    scores = score_requests(batch, families, requests, baseline=baseline, chunk_size=chunk_size)
+    logits = [np.stack([np.asarray(own.clip_logits), np.asarray(own.logits)[0]]) for own in scores]
+    pairs = zip(logits, classes, strict=True)
+    both = [np.asarray(target_scores(own, label, options.scores), np.float64).tolist() for own, label in pairs]
+    return [(whole, dimmed) for whole, dimmed in both]
 
 
 def _of(name: str, good: int, change: Callable[[float, float], float]) -> Measure:
-    return Measure(name, good, partial(_measure, change=change), num_passes=lambda clip_shape, num_slices, options: 1)
+    return Measure(name, good, _scores, lambda shape, slices, options: 1, read=lambda pair: Measured(change(*pair)))
 
 
 DROP = _of("average_drop", -1, average_drop)

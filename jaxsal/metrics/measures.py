@@ -1,9 +1,7 @@
 """The registry of measures of maps, which the runner, the tables and the docs read."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -14,47 +12,12 @@ from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.requests import Scores
+from jaxsal.metrics import drop, fidelity, sparsity
 from jaxsal.metrics.curve import Curve, read_curve
 from jaxsal.metrics.curve_scores import curve_baseline, curve_scores
+from jaxsal.metrics.measure import Measure as Measure, Measured as Measured
 from jaxsal.metrics.steps import count_steps
 from jaxsal.recipes import CurveOptions
-
-
-class Measured(NamedTuple):
-    """What a measure says of one map.
-
-    Attributes:
-      value: One number.
-      curve: The curve behind it, if there is one.
-      logits: Along the curve, of all classes, so that the curve of another class needs no pass.
-    """
-
-    value: float
-    curve: Curve | None = None
-    logits: Float[np.ndarray, "n K"] | None = None
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measure of saliency maps.
-
-    Attributes:
-      name: In options, configs and tables.
-      good: -1 if a low value is good, 1 if a high one is.
-      measure: (batch, clip of each map, maps (F, T', H, W), class of each map, options, chunk size) to what it says
-        of each map; maps of scenes are (F, S, T', H, W).
-      num_passes: (shape of the clip, T' of the map, options) to forward passes of a map, at most, beside the
-        untouched and the fully replaced clip; of scenes the slices of all spectra are counted.
-      baseline: (options, whether T' < T) to what replaces removed voxels, where a fully replaced clip is scored.
-    """
-
-    name: str
-    good: int
-    measure: Callable[
-        [Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[int | Contrast], Any, int], list[Measured]
-    ]
-    num_passes: Callable[[tuple[int, ...], int, Any], int] = lambda clip_shape, num_slices, options: 0
-    baseline: Callable[[Any, bool], Baseline] | None = None
 
 
 def _measure_curve(
@@ -100,6 +63,12 @@ def _curve_measure(name: str, only: str = "") -> Measure:
 
 MEASURES: dict[str, Measure] = {name: _curve_measure(name) for name in recipes.MEASURES}
 MEASURES |= {name: _curve_measure(name, only) for name, (_, only) in recipes.ALONE.items()}
+_FURTHER = (
+    *(sparsity.GINI, sparsity.ENTROPY),
+    *(drop.DROP, drop.GAIN, drop.INCREASE),
+    *(fidelity.MU_FIDELITY, fidelity.INFIDELITY),
+)
+MEASURES |= {measure.name: measure for measure in _FURTHER}
 """By name; those of one spectrum of a scene alone among them, see `jaxsal.recipes.ALONE`."""
 
 

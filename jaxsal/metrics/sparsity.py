@@ -1,30 +1,15 @@
 """How few voxels hold the credit of a saliency map: Gini index and entropy, which need no forward pass."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.kinds import check_fields
 from jaxsal.core.types import AnyArray, Contrast
 from jaxsal.engine.batch import Batch
-from jaxsal.metrics.measures import Measure, Measured
-
-
-@check_fields
-@dataclass(frozen=True)
-class SparsityOptions:
-    """Options of the Gini index and of the entropy.
-
-    Attributes:
-      credit: What counts as credit of a voxel: "absolute", |S|, as in the sources; or "above_least", S - min S, for
-        maps whose zero has no meaning, such as RISE's.
-    """
-
-    credit: Literal["absolute", "above_least"] = "absolute"
+from jaxsal.metrics.measure import Measure, Measured
+from jaxsal.recipes.measuring import SparsityOptions as SparsityOptions
 
 
 def gini(credit: Float[AnyArray, "*shape"]) -> float:

@@ -36,7 +36,7 @@ class ClipResult(NamedTuple):
       start: The target's probability where insertion starts.
       seconds: Time the map took.
       actor: Who is seen; clips of one actor are one cluster. Every clip by itself if empty.
-      measures: Further measures of the map, by name, see `jaxsal.metrics.measures.add_measure`.
+      measures: Further measures of the map, by name, see `jaxsal.metrics.measures`; NaN where a map has no value.
     """
 
     clip: str
@@ -153,7 +153,11 @@ def _values(results: Sequence[ClipResult], name: str) -> Float[np.ndarray, " n"]
 
 
 def _measure(results: Sequence[ClipResult], name: str, contrasts: Mapping[str, Contrast], seed: int) -> Measure:
-    measured = measure_clips(_values(results, name), actors=_actors(results), seed=seed)
+    values, actors = _values(results, name), _actors(results)
+    known = [number for number, value in enumerate(values) if not math.isnan(value)]
+    if not known:
+        return Measure(math.nan)
+    measured = measure_clips(values[known], actors=[actors[number] for number in known], seed=seed)
     return measured._replace(contrasts=contrasts)
 
 
@@ -201,8 +205,8 @@ def _check_results(results: Sequence[ClipResult]) -> None:
     for result in results:
         if result.spectrum not in _SPECTRA:
             raise ValueError(f"`results` must be of the spectra {_SPECTRA}; got {result.spectrum!r}.")
-        values = (result.deletion, result.insertion, result.floor, result.start, *result.measures.values())
-        if not all(map(math.isfinite, values)):
+        values = result.deletion, result.insertion, result.floor, result.start
+        if not all(map(math.isfinite, values)) or any(map(math.isinf, result.measures.values())):
             raise ValueError(f"`results` must be finite; got {result}.")
         measured = clips.setdefault(result.spectrum, {}).setdefault(result.method, set())
         if result.clip in measured:

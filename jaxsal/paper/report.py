@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 from jaxsal.core.files import write_text
 from jaxsal.core.sealed import write_json
 from jaxsal.metrics.floor import floor_note, mean_floors
-from jaxsal.paper.baselines import NAME as BASELINES
-from jaxsal.paper.baselines import baseline_sheet
+from jaxsal.paper.baselines import NAME as BASELINES, baseline_sheet
 from jaxsal.paper.cells import Table
 from jaxsal.paper.conclusions import conclusion_sheets
 from jaxsal.paper.config import Study

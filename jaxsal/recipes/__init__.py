@@ -23,55 +23,29 @@ from jaxsal.core.checks import (
 )
 from jaxsal.core.kinds import check_fields
 from jaxsal.recipes.further import DEFAULTS, FURTHER, REREAD, check_cells
+from jaxsal.recipes.measuring import (
+    FURTHER_MEASURES as FURTHER_MEASURES,
+    MEASURE_DEFAULTS,
+    chosen_measures as chosen_measures,
+)
 from jaxsal.recipes.names import (
     Alignment as Alignment,
-)
-from jaxsal.recipes.names import (
     Approximation as Approximation,
-)
-from jaxsal.recipes.names import (
     Area as Area,
-)
-from jaxsal.recipes.names import (
     ArrayLike as ArrayLike,
-)
-from jaxsal.recipes.names import (
     Baseline as Baseline,
-)
-from jaxsal.recipes.names import (
     BaselineName as BaselineName,
-)
-from jaxsal.recipes.names import (
     ChunkSize as ChunkSize,
-)
-from jaxsal.recipes.names import (
     Estimator as Estimator,
-)
-from jaxsal.recipes.names import (
     FrameSlices as FrameSlices,
-)
-from jaxsal.recipes.names import (
+    MaskCount as MaskCount,
     Measure as Measure,
-)
-from jaxsal.recipes.names import (
     Method as Method,
-)
-from jaxsal.recipes.names import (
     Precision as Precision,
-)
-from jaxsal.recipes.names import (
     RecipeName as RecipeName,
-)
-from jaxsal.recipes.names import (
     Sampling as Sampling,
-)
-from jaxsal.recipes.names import (
     ScoreKind as ScoreKind,
-)
-from jaxsal.recipes.names import (
     TemporalCell as TemporalCell,
-)
-from jaxsal.recipes.names import (
     Ties as Ties,
 )
 
@@ -86,6 +60,8 @@ ALONE: dict[str, tuple[Measure, str]] = {
 """Measures of scenes in both spectra: deletion and insertion over the voxels of one alone, by their names."""
 ADDED_MEASURES: dict[str, int] = {}
 """Further measures of maps, and whether low (-1) or high (1) is good; see `jaxsal.metrics.measures.add_measure`."""
+SETTLED: Literal["settled"] = "settled"
+"""The number of RISE's masks that settle the order of the most salient cells, see `jaxsal.saliency.settled`."""
 LEAST_KEEP_PROB = 2**-23
 """The finest chance that a random number of float32 can be below."""
 MOST_RIDGE = 2048
@@ -114,7 +90,7 @@ class GradCamOptions:
 class RiseOptions:
     """Options of RISE; `jaxsal.rise` says what each does."""
 
-    num_masks: int = 1000
+    num_masks: MaskCount = 1000
     grid_shape: tuple[int, int, int] = (2, 8, 8)
     keep_prob: float = 0.1
     scores: ScoreKind = "probabilities"
@@ -125,9 +101,17 @@ class RiseOptions:
     estimator: Estimator = "mean"
     batch_size: int | None = None
     sampling: Sampling = "independent"
+    settled_cells: int = 5
+    confidence: float = 0.95
+    most_masks: int = 16_000
 
     def __post_init__(self):
-        check_positive("num_masks", self.num_masks)
+        check_positive("num_masks", self.most)
+        check_positive("settled_cells", self.settled_cells)
+        check_positive("most_masks", self.most_masks)
+        if not 0 < check_number("confidence", self.confidence) < 1:
+            raise ValueError(f"`confidence` must be above 0 and below 1; got {self.confidence}.")
+        self._check_settled()
         check_shape("grid_shape", self.grid_shape)
         check_cells(self.grid_shape)
         if not 0 < check_number("keep_prob", self.keep_prob) <= 1:
@@ -138,9 +122,24 @@ class RiseOptions:
             raise ValueError(
                 f"`grid_shape` must have at most {MOST_RIDGE:,} cells for estimator 'ridge'; got {self.grid_shape}."
             )
-        if self.sampling == "sobol" and self.num_masks > MAX_SOBOL:
+        if self.sampling == "sobol" and self.most > MAX_SOBOL:
             raise ValueError(f"`num_masks` must be at most {MAX_SOBOL} with sampling 'sobol'; got {self.num_masks}.")
         _check_batch(self.batch_size)
+
+    def _check_settled(self) -> None:
+        """An order is settled by masks that are independent, of the map that is their mean."""
+        if self.num_masks == SETTLED and (self.sampling, self.batch_size) != ("independent", None):
+            raise ValueError(
+                f"`num_masks` must be a number unless `sampling` is 'independent' and `batch_size` is None; "
+                f"got 'settled' with {self.sampling!r} and {self.batch_size}."
+            )
+        if self.num_masks == SETTLED and self.estimator == "ridge":
+            raise ValueError("`num_masks` must be a number for estimator 'ridge'; got 'settled'.")
+
+    @property
+    def most(self) -> int:
+        """The masks that are scored at most: `num_masks`, or `most_masks` where that is "settled"."""
+        return self.most_masks if self.num_masks == SETTLED else self.num_masks
 
 
 @check_fields
@@ -268,12 +267,13 @@ def chosen_options(method: str, recipe: str, values: Mapping[str, Any]) -> Any:
     return resolve_options(method, recipe, {n: values[n] for n in names if values.get(n) is not None})
 
 
-_ADDED: dict[str, Any] = dict(DEFAULTS)
+_ADDED: dict[str, Any] = dict(DEFAULTS) | MEASURE_DEFAULTS
 
 
 def measure_sign(name: str) -> int:
     """Whether low (-1) or high (1) is good for a measure."""
-    return {"deletion": -1, "insertion": 1}.get(ALONE.get(name, (name, ""))[0], ADDED_MEASURES.get(name, 1))
+    known = {"deletion": -1, "insertion": 1} | FURTHER_MEASURES | ADDED_MEASURES
+    return known.get(ALONE.get(name, (name, ""))[0], 1)
 
 
 def add_options(name: str, defaults: Options) -> None:

@@ -7,6 +7,7 @@ Method = Literal["gradcam", "rise", "sidu"]
 Measure = Literal["deletion", "insertion"]
 Precision = Literal["float32", "bfloat16"]
 ChunkSize = int | Literal["auto"]
+MaskCount = int | Literal["settled"]
 RecipeName = Literal["default", "icpr2022", "canonical"]
 
 Alignment = Literal["corners", "centers", "mirror"]

@@ -30,6 +30,8 @@ from jaxsal.saliency.readout import read_ledger, rise_contrast_stderr, rise_map,
 
 _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
+READ_OPTIONS = ("num_masks", "estimator", "scores", "settled_cells", "confidence", "most_masks")
+"""Options that change what is read out of the scores, not the scores."""
 
 
 def rise_family(key: PRNGKeyArray, shape: tuple[int, ...], options: RiseOptions) -> RiseMasks:
@@ -45,7 +47,7 @@ def rise_family(key: PRNGKeyArray, shape: tuple[int, ...], options: RiseOptions)
         )
     return RiseMasks.draw(
         jax.random.split(key, shape[0]) if of_scene else key,
-        options.num_masks,
+        options.most,
         float(options.keep_prob),
         (shape[-3], shape[-2], shape[-1]),
         options.grid_shape,
@@ -103,6 +105,11 @@ class RiseLedger(LedgerViews):
         """The family that the scored masks are from."""
         key = jax.random.wrap_key_data(jax.device_put(self.key_data), impl="threefry2x32")
         return rise_family(key, self.shape, self.options)
+
+    @property
+    def scores(self) -> Scores:
+        """The scored masks, as read-outs take them."""
+        return Scores(self.masks, self.ids, self.logits, self.clip_logits)
 
     @check_kinds
     def map(
@@ -172,8 +179,7 @@ class RiseLedger(LedgerViews):
         check_choice("scores", scores, get_args(ScoreKind))
         target = check_target(target, self.logits.shape[1], classes=self.classes)
         used = len(self.ids) if num_masks is None else self._count(num_masks)
-        held = Scores(self.masks, self.ids, self.logits, self.clip_logits)
-        return read_ledger(read_out, held, used, target, estimator, scores)
+        return read_ledger(read_out, self.scores, used, target, estimator, scores)
 
     def _count(self, num_masks: int) -> int:
         """`num_masks`, after checking that the masks from 0 on are here; ids ascend, so they come first."""
@@ -218,7 +224,7 @@ class RiseLedger(LedgerViews):
         options = dataclasses.asdict(self.options)
         if not isinstance(self.options.baseline, str):
             options["baseline"] = fingerprint(self.options.baseline)
-        for name in ("num_masks", "estimator", "scores"):
+        for name in READ_OPTIONS:
             del options[name]
         return tuple(self.key_data.tolist()), self.shape, self.clip_fingerprint, options
 

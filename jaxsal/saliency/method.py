@@ -14,6 +14,7 @@ from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.recipes import Alignment
 from jaxsal.saliency.controls import Maps, Shape, Subjects
+from jaxsal.saliency.order import Settled
 from jaxsal.saliency.targets import Targets
 
 OWN = None, None
@@ -53,6 +54,8 @@ class Method:
       num_masks: (options, (T', H, W), channels of the activations) to the masks of a clip; channels are 0 unless
         `needs_parts`.
       read_out: (scores, target, options) to the map of one clip.
+      settled: (scores, target, options) to how far the scored masks settle the map, where options leave their number
+        open; None where they give it.
       stored: Arrays that the family of a clip's scores is made of; None where options and seed determine it.
       restored: (those arrays, options, (T', H, W), seed) to the family.
       scores_of: The method whose scores it reads, if not its own.
@@ -72,6 +75,7 @@ class Method:
     masks: Callable[[Batch, Any, Shape, int], tuple[Any, list[Request]]] | None = None
     num_masks: Callable[[Any, Shape, int], int] = lambda options, shape, channels: 0
     read_out: Callable[[Scores, Any, Any], Float[AnyArray, "..."]] | None = None
+    settled: Callable[[Scores, Any, Any], Settled | None] = lambda scores, target, options: None
     stored: Callable[[Any], dict[str, np.ndarray]] | None = None
     restored: Callable[[Mapping[str, np.ndarray], Any, Shape, int], MaskFamily] | None = None
     scores_of: str = ""

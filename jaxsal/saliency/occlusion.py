@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from jaxsal.core.types import AnyArray, Target
 from jaxsal.engine.batch import Batch
+from jaxsal.engine.grids import block_axis
 from jaxsal.engine.requests import Request, Scores
 from jaxsal.recipes import METHODS
 from jaxsal.recipes.further import OcclusionOptions
@@ -45,15 +46,6 @@ class BlockMasks:
         if not self.num_spectra:
             return 1 - block
         return 1 - jax.nn.one_hot(spectrum, self.num_spectra)[:, None, None, None] * block
-
-
-def block_axis(size: int, count: int, stride: int | None) -> Float[np.ndarray, "n size"]:
-    """The blocks along an axis, each of ceil(size / count) voxels; the last one ends where the axis does."""
-    length = math.ceil(size / count)
-    step = min(stride or length, length)
-    starts = np.minimum(np.arange(math.ceil((size - length) / step) + 1) * step, size - length)
-    places = np.arange(size)
-    return ((places >= starts[:, None]) & (places < starts[:, None] + length)).astype(np.float32)
 
 
 def restored(

@@ -23,10 +23,12 @@ from jaxsal.engine.requests import Request, Scores
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.recipes import (
     METHODS,
+    SETTLED,
     Alignment,
     ChunkSize,
     Estimator,
     FrameSlices,
+    MaskCount,
     RecipeName,
     RiseOptions,
     Sampling,
@@ -35,9 +37,11 @@ from jaxsal.recipes import (
     chosen_options,
 )
 from jaxsal.saliency.growth import grow
-from jaxsal.saliency.ledger import RiseLedger, rise_family
+from jaxsal.saliency.ledger import READ_OPTIONS, RiseLedger, rise_family
 from jaxsal.saliency.method import Method
+from jaxsal.saliency.order import FIRST_LOOK, looks, settled_so_far
 from jaxsal.saliency.readout import read_ledger, rise_map
+from jaxsal.saliency.settled import grow_until_settled
 
 
 @check_kinds
@@ -48,7 +52,7 @@ def rise(
     target: Target = None,
     *,
     recipe: RecipeName = "default",
-    num_masks: int | None = None,
+    num_masks: MaskCount | None = None,
     grid_shape: tuple[int, int, int] | None = None,
     keep_prob: float | None = None,
     scores: ScoreKind | None = None,
@@ -59,6 +63,9 @@ def rise(
     estimator: Estimator | None = None,
     batch_size: int | None = None,
     sampling: Sampling | None = None,
+    settled_cells: int | None = None,
+    confidence: float | None = None,
+    most_masks: int | None = None,
     chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
 ) -> SaliencyOf:
@@ -74,7 +81,8 @@ def rise(
       target: c, the class to explain, by number or name, or a function of the logits (K,); the predicted class if None;
         "all" for one map per class.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
-      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
+      num_masks: N; the standard error of the map falls as 1 / sqrt(N). "settled" doubles N from 250 on until the order
+        of the most salient cells is settled, see `jaxsal.saliency.settled`; `target` is then a single class.
       grid_shape: Cells of the random grid in time, height and width.
       keep_prob: Chance of keeping a cell, in (0, 1].
       scores: What weighs the masks: "probabilities" (as the paper: what the classifier says its scores are, else
@@ -92,6 +100,9 @@ def rise(
         (the study's code for PAN: 24 with min-max); each by itself otherwise.
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
         evenly; standard errors need "independent".
+      settled_cells: With "settled" masks: how many of the most salient cells of the grid must be in a settled order.
+      confidence: With "settled" masks: how sure that order must be, above 0 and below 1.
+      most_masks: With "settled" masks: N at most; the order may then be open.
       chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
         many as fit, at most 64 a device.
       progress: Called with (masks done, masks in all) now and then; True shows a bar, or lines in a log.
@@ -120,8 +131,8 @@ def rise(
     """
     options: RiseOptions = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
     batch = _prepare(key, score_fn, clip, options)
-    target = batch.target(target)
-    return _ledger(key, batch, options, None, chunk_size, progress).map(target)
+    target = batch.target(target, all_classes=options.num_masks != SETTLED)
+    return _ledger(key, batch, target, options, None, chunk_size, progress).map(target)
 
 
 @check_kinds
@@ -131,7 +142,7 @@ def rise_ledger(
     clip: ClipTree,
     *,
     recipe: RecipeName = "default",
-    num_masks: int | None = None,
+    num_masks: MaskCount | None = None,
     grid_shape: tuple[int, int, int] | None = None,
     keep_prob: float | None = None,
     scores: ScoreKind | None = None,
@@ -142,6 +153,9 @@ def rise_ledger(
     estimator: Estimator | None = None,
     batch_size: int | None = None,
     sampling: Sampling | None = None,
+    settled_cells: int | None = None,
+    confidence: float | None = None,
+    most_masks: int | None = None,
     path: str | Path | None = None,
     chunk_size: ChunkSize = "auto",
     progress: Progress | bool | None = None,
@@ -153,7 +167,8 @@ def rise_ledger(
       score_fn: Maps one clip (T, H, W, C) to logits (K,).
       clip: The clip to explain, (T, H, W, C), values in [0, 1]; or a scene, one clip for each spectrum by name.
       recipe: "default", "icpr2022" or "canonical": supplies every option below that is None.
-      num_masks: N; the standard error of the map falls as 1 / sqrt(N).
+      num_masks: N; the standard error of the map falls as 1 / sqrt(N). "settled" doubles N from 250 on until the order
+        of the most salient cells, of the predicted class, is settled, see `jaxsal.saliency.settled`.
       grid_shape: Cells of the random grid in time, height and width.
       keep_prob: Chance of keeping a cell, in (0, 1].
       scores: What weighs the masks: "probabilities" (as the paper: what the classifier says its scores are, else
@@ -171,6 +186,9 @@ def rise_ledger(
         (the study's code for PAN: 24 with min-max); each by itself otherwise.
       sampling: How the random grids go together: "independent", or "stratified" or "sobol", which cover the grids more
         evenly; standard errors need "independent".
+      settled_cells: With "settled" masks: how many of the most salient cells of the grid must be in a settled order.
+      confidence: With "settled" masks: how sure that order must be, above 0 and below 1.
+      most_masks: With "settled" masks: N at most; the order may then be open.
       path: Where the ledger is saved as it grows, every ten seconds. A ledger of the same run found there is taken
         up, not redone; if it holds more masks, they stay in the file.
       chunk_size: Masks in memory at once; changes speed, not the result. "auto" is 16 on a CPU, on an accelerator as
@@ -196,7 +214,7 @@ def rise_ledger(
       24
     """
     options: RiseOptions = of_classifier(chosen_options("rise", recipe, locals()), score_fn)
-    return _ledger(key, _prepare(key, score_fn, clip, options), options, path, chunk_size, progress)
+    return _ledger(key, _prepare(key, score_fn, clip, options), None, options, path, chunk_size, progress)
 
 
 def _prepare(key: PRNGKeyArray, score_fn: ScoreFn, clip: ClipTree, options: RiseOptions) -> Batch:
@@ -208,6 +226,7 @@ def _prepare(key: PRNGKeyArray, score_fn: ScoreFn, clip: ClipTree, options: Rise
 def _ledger(
     key: PRNGKeyArray,
     batch: Batch,
+    target: Target,
     options: RiseOptions,
     path: str | Path | None,
     chunk_size: ChunkSize,
@@ -215,18 +234,24 @@ def _ledger(
 ) -> RiseLedger:
     check_chunk_size(chunk_size)
     batch.check_logits()
-    ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), options)
+    bounded = dataclasses.replace(options, num_masks=options.most)
+    ledger = RiseLedger.empty(batch, np.asarray(jax.random.key_data(key)), bounded)
     if path is not None and Path(path).exists():
         ledger = ledger.merge(RiseLedger.load(path))
-    count = options.num_masks
     report = as_progress(progress, "RISE", "masks")
-    growth = partial(grow, ledger, batch, count, path=path, progress=report)
-    return in_chunks(chunk_size, "rise", batch, growth).first(count)
+
+    def extend(begun: RiseLedger, count: int) -> RiseLedger:
+        return in_chunks(chunk_size, "rise", batch, partial(grow, begun, batch, count, path=path, progress=report))
+
+    if options.num_masks != SETTLED:
+        return extend(ledger, options.num_masks).first(options.num_masks)
+    ledger, found = grow_until_settled(ledger, target, options, looks(FIRST_LOOK, options.most), extend)
+    return ledger.first(found.num_masks)
 
 
 def masks(batch: Batch, options: RiseOptions, shape: tuple[int, ...], seed: int) -> tuple[Any, list[Request]]:
     """The masks of all clips, the same for each, and their numbers."""
-    ids = np.arange(options.num_masks, dtype=np.int32)
+    ids = np.arange(options.most, dtype=np.int32)
     return [restored({}, options, shape, seed)], [Request(number, 0, ids) for number in range(len(batch.originals))]
 
 
@@ -236,8 +261,12 @@ def restored(arrays: Mapping[str, np.ndarray], options: RiseOptions, shape: tupl
 
 
 def read_out(scores: Scores, target: Target, options: RiseOptions) -> Float[Array, "*K_S Tm H W"]:
-    """The map of a class, the predicted one if None, or of every class for "all", from the first N masks."""
-    used = min(options.num_masks, len(scores.ids))
+    """The map of a class, the predicted one if None, or of every class for "all", from the first N masks.
+
+    With `num_masks="settled"` N is the number that settled the order of the most salient cells for this target.
+    """
+    settled = settled_so_far(scores, target, options)
+    used = min(options.most, len(scores.ids)) if settled is None else settled.num_masks
     return read_ledger(rise_map, scores, used, target, options.estimator, options.scores)
 
 
@@ -245,10 +274,11 @@ METHOD = Method(
     "rise",
     METHODS["rise"],
     masks=masks,
-    num_masks=lambda options, shape, channels: options.num_masks,
+    num_masks=lambda options, shape, channels: options.most,
     read_out=read_out,
+    settled=settled_so_far,
     restored=restored,
-    read_options=("num_masks", "estimator", "scores"),
+    read_options=READ_OPTIONS,
 )
 RIDGE = dataclasses.replace(METHOD, name="ridge", title=METHODS["ridge"], scores_of="rise")
 """RISE's scores, read by a regression, see `jaxsal.saliency.regression`."""

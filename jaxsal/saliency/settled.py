@@ -1,67 +1,31 @@
 """When to stop: whether a ledger's masks settle the order of the most salient cells, and masks until they do."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Bool
 
 from jaxsal.core.checks import check_number, check_positive
-from jaxsal.core.types import AnyArray, ClipTree, ScoreFn, Target
-from jaxsal.engine.class_scores import predicted_class, target_scores
-from jaxsal.engine.masks import MaskFamily
+from jaxsal.core.types import ClipTree, ScoreFn, Target
+from jaxsal.engine.requests import Scores
+from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.engine.spectra import by_spectrum
 from jaxsal.engine.targets import check_target
-from jaxsal.recipes import ChunkSize
+from jaxsal.recipes import ChunkSize, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
-from jaxsal.saliency.occlusion import block_axis
-
-_CHUNK = 64
-
-
-class Settled(NamedTuple):
-    """How far the order of the most salient cells is settled.
-
-    Attributes:
-      cells: The K most salient cells of the map, best first, each (time, row, column); of a scene (spectrum, ...).
-      p_values: Of each of them, how surely it is above all cells that follow, (K,).
-      num_settled: How many of the first ones are in an order that holds with the wanted confidence.
-      num_masks: Masks that were used.
-    """
-
-    cells: Int[np.ndarray, "K axes"]
-    p_values: Float[np.ndarray, " K"]
-    num_settled: int
-    num_masks: int
-
-
-def settled_order(samples: Float[np.ndarray, "N P"], top: int, level: float) -> tuple[np.ndarray, np.ndarray, int]:
-    """The order of the K greatest means of P quantities, the p-value of each rank, and how many ranks are settled.
-
-    Rank k is compared with every rank j behind it: t_kj = mean(d) sqrt(N) / std(d), d = x_k - x_j sample by sample, and
-    p_k = max_j 2 (1 - Phi(t_kj)). Ranks are settled from the first on while p_k <= level. That the compared ranks were
-    chosen from the same samples is allowed for: whatever the means, an order is settled wrongly in at most the share
-    `level` of all runs, for many samples.
-
-    References:
-      Hung and Fithian, "Rank verification for exponential families", 2019, https://arxiv.org/abs/1610.03944; Goldwasser
-      and Hooker, "Statistical Significance of Feature Importance Rankings", UAI 2025, https://arxiv.org/abs/2401.15800
-    """
-    from scipy.stats import norm  # half a second, which `import jaxsal` need not wait for
-
-    means = samples.mean(axis=0)
-    order = np.argsort(-means, kind="stable")
-    p_values = []
-    for rank, cell in enumerate(order[:top]):
-        behind = order[rank + 1 :]
-        errors = (samples[:, [cell]] - samples[:, behind]).std(axis=0, ddof=1) / np.sqrt(len(samples))
-        differences = means[cell] - means[behind]
-        t = np.divide(differences, errors, out=np.where(differences > 0, np.inf, 0.0), where=errors > 0)
-        p_values.append(2 * norm.sf(t.min(initial=np.inf)))
-    settled = np.cumprod(np.array(p_values) <= level).sum()
-    return order[:top], np.array(p_values), int(settled)
+from jaxsal.saliency.order import (
+    Explained,
+    Settled as Settled,
+    cell_samples,
+    grid_axes,
+    looks,
+    order_after,
+    order_of_looks,
+    settled_order as settled_order,
+)
 
 
 def ledger_order(ledger: RiseLedger, target: Target = None, *, top: int = 5, level: float = 0.05) -> Settled:
@@ -80,37 +44,41 @@ def ledger_order(ledger: RiseLedger, target: Target = None, *, top: int = 5, lev
       ValueError: If one is not allowed, or the masks depend on each other.
     """
     check_positive("top", top)
-    if not 0 < check_number("level", level) < 1:
-        raise ValueError(f"`level` must be above 0 and below 1; got {level}.")
-    if ledger.options.sampling != "independent":
-        raise ValueError(f"`sampling` must be 'independent' for an order; got {ledger.options.sampling!r}.")
-    logits = np.asarray(ledger.logits)
-    explained = check_target(target, logits.shape[1], classes=ledger.classes, all_classes=False)
-    if explained is None:
-        explained = predicted_class(np.asarray(ledger.clip_logits), ledger.options.scores)
-    assert not isinstance(explained, str)
-    scores = np.asarray(target_scores(logits, explained, ledger.options.scores), np.float64)
-    grid = ledger.options.grid_shape
-    axes = [block_axis(size, count, None) for size, count in zip(ledger.shape[-3:], grid, strict=True)]
-    means = [axis / axis.sum(axis=1, keepdims=True) for axis in axes]
-    shape = (*ledger.shape[:-3], *(len(axis) for axis in axes))
-    kept = np.concatenate([np.asarray(_cell_means(ledger.masks, part, means)) for part in _chunks(ledger.ids)])
-    samples = (scores - scores.mean())[:, None] * kept[: len(scores)].reshape(len(scores), -1)
-    order, p_values, settled = settled_order(samples / ledger.options.keep_prob, top, level)
-    return Settled(np.stack(np.unravel_index(order, shape), axis=1), p_values, settled, len(scores))
+    _check_level(level)
+    explained = _single(ledger, target)
+    return order_after(_held(ledger), len(ledger.ids), explained, ledger.options.scores, top, level)
 
 
-def _chunks(ids: Int[np.ndarray, " N"]) -> list[Int[np.ndarray, " chunk"]]:
-    """Ids a chunk at a time, the last one filled up."""
-    return list(np.pad(ids, (0, -len(ids) % _CHUNK), mode="edge").reshape(-1, _CHUNK))
+def undecided(
+    ledger: RiseLedger, target: Target = None, *, level: float = 0.05
+) -> Bool[np.ndarray, "Tm H W"] | dict[str, Bool[np.ndarray, "Tm H W"]]:
+    """Where a ledger's masks do not tell whether the map is above or below its own mean.
 
+    Each cell p of RISE's grid is tested for x_p - mean_q x_q = 0, by Bonferroni's correction over all cells.
 
-@jax.jit
-def _cell_means(
-    masks: MaskFamily, ids: Int[AnyArray, " chunk"], means: list[Float[AnyArray, "_ _"]]
-) -> Float[Array, "chunk *S a b c"]:
-    """The mean of each mask over each cell."""
-    return jnp.einsum("n...thw,at,bh,cw->n...abc", jax.vmap(masks)(jnp.asarray(ids)), *means, precision="highest")
+    Args:
+      ledger: The scores; its masks must be drawn independently.
+      target: What the map explains, as for `RiseLedger.map`, a single class.
+      level: The share of runs in which any cell may be decided wrongly, above 0 and below 1.
+
+    Returns:
+      True at the voxels of undecided cells, (T', H, W); of a scene one for each spectrum by name.
+
+    Raises:
+      ValueError: As `ledger_order`.
+    """
+    from scipy.stats import norm
+
+    _check_level(level)
+    held = _held(ledger)
+    samples, shape = cell_samples(held, len(ledger.ids), _single(ledger, target), ledger.options.scores)
+    relative = samples - samples.mean(axis=1, keepdims=True)
+    means, errors = np.abs(relative.mean(axis=0)), relative.std(axis=0, ddof=1) / np.sqrt(len(relative))
+    t = np.divide(means, errors, out=np.where(means > 0, np.inf, 0.0), where=errors > 0)
+    unsure = (2 * norm.sf(t) * len(t) > level).reshape(shape).astype(np.float32)
+    assert isinstance(held.family, RiseMasks)
+    covered = np.einsum("...abc,at,bh,cw->...thw", unsure, *grid_axes(held.family), optimize=True)
+    return by_spectrum(covered > 0, ledger.spectra)
 
 
 def settle(
@@ -127,8 +95,8 @@ def settle(
 ) -> tuple[RiseLedger, Settled]:
     """Extends a ledger, twice as many masks at a time, until the order of the K most salient cells is settled.
 
-    Look l takes the level (1 - confidence) / (l (l + 1)), so that all looks together are wrong in at most the share
-    1 - confidence of runs. `num_settled` below K says that `most` masks did not suffice.
+    All looks together are wrong in at most the share 1 - confidence of runs, see `order_of_looks`. `num_settled` below
+    K says that `most` masks did not suffice.
 
     Args:
       ledger: The scores to begin with.
@@ -148,16 +116,64 @@ def settle(
       TypeError: If an argument is of the wrong kind.
       ValueError: If one is not allowed, or the clip or the classifier is another one.
     """
-    if not 0 < check_number("confidence", confidence) < 1:
-        raise ValueError(f"`confidence` must be above 0 and below 1; got {confidence}.")
+    check_positive("top", top)
     check_positive("most", most)
-    look = 1
-    while True:
-        found = ledger_order(ledger, target, top=top, level=(1 - confidence) / (look * (look + 1)))
-        if found.num_settled == len(found.p_values) or len(ledger.ids) >= most:
-            return ledger, found
-        count, look = min(2 * len(ledger.ids), most), look + 1
-        ledger = ledger.extend(score_fn, clip, count, path=path, chunk_size=chunk_size)
+    options = dataclasses.replace(ledger.options, settled_cells=top, confidence=confidence)
+
+    def extend(begun: RiseLedger, count: int) -> RiseLedger:
+        return begun.extend(score_fn, clip, count, path=path, chunk_size=chunk_size)
+
+    begun = len(ledger.ids)
+    return grow_until_settled(ledger, target, options, looks(begun, max(most, begun)), extend)
+
+
+def grow_until_settled(
+    ledger: RiseLedger,
+    target: Target,
+    options: RiseOptions,
+    counts: Iterable[int],
+    extend: Callable[[RiseLedger, int], RiseLedger],
+) -> tuple[RiseLedger, Settled]:
+    """A ledger with the first number of masks that settles the order, or the last number, and how far it is settled.
+
+    Args:
+      ledger: The scores to begin with.
+      target: What the map explains, a single class.
+      options: With `settled_cells` and `confidence`.
+      counts: Numbers of masks, ascending.
+      extend: Gives a ledger at least that many masks.
+
+    Raises:
+      ValueError: If `target` is not a single class, or the masks depend on each other.
+    """
+    explained, grown = _single(ledger, target), [ledger]
+
+    def read(count: int) -> Scores:
+        if len(grown[0].ids) < count:
+            grown[0] = extend(grown[0], count)
+        return _held(grown[0])
+
+    found = order_of_looks(read, counts, explained, options.scores, options)
+    return grown[0], found
+
+
+def _check_level(level: float) -> None:
+    if not 0 < check_number("level", level) < 1:
+        raise ValueError(f"`level` must be above 0 and below 1; got {level}.")
+
+
+def _held(ledger: RiseLedger) -> Scores:
+    """The scores of a ledger whose masks are independent."""
+    if ledger.options.sampling != "independent":
+        raise ValueError(f"`sampling` must be 'independent' for an order; got {ledger.options.sampling!r}.")
+    return ledger.scores
+
+
+def _single(ledger: RiseLedger, target: Target) -> Explained:
+    """What a map of a single class explains."""
+    explained = check_target(target, ledger.logits.shape[1], classes=ledger.classes, all_classes=False)
+    assert not isinstance(explained, str)
+    return explained
 
 
 def split_half_reliability(ledger: RiseLedger, target: Target = None) -> float:

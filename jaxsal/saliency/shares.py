@@ -21,8 +21,7 @@ from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier, predicted_class
 from jaxsal.engine.coalitions import Coalitions
 from jaxsal.engine.requests import Scores, score_requests
-from jaxsal.recipes import Baseline as BaselineChoice
-from jaxsal.recipes import ChunkSize, ScoreKind
+from jaxsal.recipes import Baseline as BaselineChoice, ChunkSize, ScoreKind
 from jaxsal.recipes.further import ShapleyOptions
 from jaxsal.saliency.readout import explained_scores
 from jaxsal.saliency.shapley import METHOD, ShapleyValues, masks, spectra_values

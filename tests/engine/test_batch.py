@@ -11,8 +11,7 @@ import pytest
 import processes
 import toys
 from jaxsal import deletion, gradcam, insertion, rise, score_masks, sidu
-from jaxsal.engine import batch as batches
-from jaxsal.engine import inputs
+from jaxsal.engine import batch as batches, inputs
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, prepare
 from jaxsal.engine.requests import score_requests

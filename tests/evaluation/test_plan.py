@@ -5,8 +5,7 @@ import pytest
 
 import runs
 import sweeps
-from jaxsal.evaluation import config as configs
-from jaxsal.evaluation import grid, runner
+from jaxsal.evaluation import config as configs, grid, runner
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.config import MethodGrid
 from jaxsal.evaluation.plan import make_plan

@@ -34,8 +34,8 @@ def values(maps, label=0, options=GIVEN, count=None, score_fn=additive, owners=(
     if count is not None:
         batch.count = count.append
     owners, stacked = list(owners)[: len(maps)], np.stack([*maps, maps[-1]])  # the last map fills up the shape
-    found = [m.measure(batch, owners, stacked, [label] * len(owners), options, 4) for m in MEASURES]
-    return np.array([[one.value for one in own] for own in found])
+    found = MEASURES[0].measure(batch, owners, stacked, [label] * len(owners), options, 4)
+    return np.array([[measure.read(own).value for own in found] for measure in MEASURES])
 
 
 def test_an_additive_model_in_closed_form():
@@ -68,10 +68,12 @@ def test_other_baselines_scores_and_contrasts():
         np.testing.assert_allclose(found[0], 1 - dimmed / whole, rtol=1e-4)
 
 
-def test_one_pass_a_map():
+def test_one_pass_a_map_that_all_three_share():
     count = []
     values([shown((0, 1, 2))] * 3, count=count)
-    assert sum(count) == 3 * 3 + 2  # three measures of three maps, and the two clips themselves
+    assert sum(count) == 3 + 2  # three maps, and the two clips themselves
+    assert len({measure.shares(GIVEN) for measure in MEASURES}) == 1
+    assert DROP.shares(GIVEN) != GAIN.shares(DropOptions())
     assert {measure.num_passes((2, 3, 4, 3), 2, GIVEN) for measure in MEASURES} == {1}
 
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
-from scipy.stats import t as student_t
+from scipy.stats import norm, t as student_t
 
 from jaxsal.metrics.intervals import mean_error, mean_interval
 

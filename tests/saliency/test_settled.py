@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal import rise_ledger
-from jaxsal.saliency.settled import ledger_order, settle, settled_order, split_half_reliability
+from jaxsal import explain, open_results, rise, rise_ledger
+from jaxsal.recipes import RiseOptions
+from jaxsal.saliency.settled import ledger_order, settle, settled_order, split_half_reliability, undecided
 
 KEY = jax.random.key(0, impl="threefry2x32")
 CLIP = np.ones((2, 4, 4, 3), np.float32)
@@ -50,6 +51,40 @@ def test_a_ledger_grows_until_its_order_is_settled(tmp_path):
     assert 0.8 < split_half_reliability(begun.extend(three_cells, CLIP, 1024), 0) <= 1
 
 
+def test_a_run_may_leave_the_number_of_masks_open():
+    """RISE's map and ledger are those of the number that settles the order; at most `most_masks`."""
+    wanted = dict(num_masks="settled", settled_cells=1, most_masks=4096, **OPTIONS)
+    ledger = rise_ledger(KEY, three_cells, CLIP, **wanted)
+    again, found = settle(rise_ledger(KEY, three_cells, CLIP, num_masks=250, **OPTIONS), three_cells, CLIP, top=1)
+    assert len(ledger.ids) == ledger.options.num_masks == found.num_masks
+    np.testing.assert_array_equal(ledger.logits, again.logits)
+    np.testing.assert_array_equal(rise(KEY, three_cells, CLIP, **wanted), ledger.map())
+    some = rise_ledger(KEY, three_cells, CLIP, **(wanted | dict(settled_cells=8, most_masks=300)))
+    assert len(some.ids) == 300
+
+
+def test_cells_are_undecided_until_there_are_enough_masks():
+    few = rise_ledger(KEY, three_cells, CLIP, num_masks=8, **OPTIONS)
+    many = few.extend(three_cells, CLIP, 2000)
+    assert undecided(few, 0).all()
+    assert not undecided(many, 0)[0, :2, :2].any()
+    assert undecided(many, 0).mean() < 0.5
+
+
+def test_an_explanation_says_how_many_masks_it_took(tmp_path):
+    options = dict(methods=("rise", "ridge"), controls=(), num_steps=2, num_masks="settled", **OPTIONS)
+    options |= dict(settled_cells=1, most_masks=600)
+    del options["baseline"], options["keep_prob"]
+    open_ended = explain(three_cells, CLIP, store=tmp_path, keep_prob=0.5, mask_baseline="zero", **options)
+    settled = open_ended.settled
+    assert 250 <= settled.num_masks <= len(open_ended.ledger.ids)
+    expected = rise(KEY, three_cells, CLIP, num_masks=settled.num_masks, **OPTIONS)
+    np.testing.assert_allclose(open_ended.maps["RISE"], expected, rtol=1e-5)
+    assert f"most salient cells settled by {settled.num_masks:,} masks" in repr(open_ended)
+    (row,) = (row for row in open_results(tmp_path).rows if row["method"] == "rise")
+    assert (row["used_masks"], row["settled_ranks"]) == (settled.num_masks, settled.num_settled)
+
+
 def test_messages():
     ledger = rise_ledger(KEY, three_cells, CLIP, num_masks=2, sampling="stratified", **OPTIONS)
     with pytest.raises(ValueError, match="`sampling` must be 'independent' for an order; got 'stratified'"):
@@ -60,3 +95,10 @@ def test_messages():
         settle(ledger, three_cells, CLIP, confidence=95)
     with pytest.raises(ValueError, match="`ledger` must hold at least 4 masks; got 2"):
         split_half_reliability(ledger)
+    for changes in (dict(sampling="sobol"), dict(batch_size=4)):
+        with pytest.raises(ValueError, match="`num_masks` must be a number unless `sampling` is 'independent'"):
+            RiseOptions(num_masks="settled", **changes)
+    with pytest.raises(ValueError, match="`num_masks` must be a number for estimator 'ridge'; got 'settled'"):
+        RiseOptions(num_masks="settled", estimator="ridge")
+    with pytest.raises(ValueError, match="`target` must .*; got 'all'"):
+        rise(KEY, three_cells, CLIP, "all", num_masks="settled")
