@@ -78,7 +78,7 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert re.search(r"<dt><code[^>]*><span[^>]*>--dry-run", page)
     shown = [re.sub(r"<[^>]+>", "", block) for block in re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)]
     helps = [unescape(block).splitlines() for block in shown if block.startswith("usage: ")]
-    assert len(helps) == 15
+    assert len(helps) == 16
     assert max(len(line) for lines in helps for line in lines) <= 88
     public = (tmp_path / "reference" / "api.html").read_text()
     assert all(f'id="jaxsal.{name}"' in public for name in ("Classifier", "RiseLedger", "gradcam", "view"))

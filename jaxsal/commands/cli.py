@@ -16,6 +16,7 @@ from jaxsal.commands.export import Export
 from jaxsal.commands.layers import Layers
 from jaxsal.commands.paper import Paper
 from jaxsal.commands.parsing import parse
+from jaxsal.commands.rank import Rank
 from jaxsal.commands.report import Report
 from jaxsal.commands.sweep import Sweep
 from jaxsal.commands.train import Train
@@ -23,7 +24,7 @@ from jaxsal.commands.verb import Switches, Verb
 from jaxsal.core.extras import check_installed
 from jaxsal.core.signals import exit_status, signals_raised
 
-Command = Demo | Explain | Train | Evaluate | Sweep | Paper | Report | Data | Convert | Export | Layers
+Command = Demo | Explain | Train | Evaluate | Rank | Sweep | Paper | Report | Data | Convert | Export | Layers
 
 SWITCHES = tuple("--" + field.name.replace("_", "-") for field in dataclasses.fields(Switches))
 DESCRIPTION = """Saliency maps for multispectral video classifiers.
