@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -37,6 +37,8 @@ class Rank(Verb):
     """"synthetic", the name of a prepared set, or a folder with IR/, TV/ and segments.csv."""
     output: Path = Path("runs/ranking")
     """Folder for the tables and the figure; the same command resumes an interrupted ranking."""
+    spectra: tuple[Literal["IR", "TV"], ...] = ("IR", "TV")
+    """Spectra whose clips are pooled; a scene of a fused network counts as one clip."""
     clips_per_spectrum: int = 16
     """Test clips per spectrum, at least 1; all clips if the set has fewer."""
     dry_run: bool = False
@@ -65,7 +67,8 @@ class Rank(Verb):
         spec = checkpoint.spec
         training = checkpoint.origin.get("options", {"seed": 0})  # a converted network was not trained here
         clip_set = open_clips(self.data, height=spec.size, num_frames=spec.num_frames, seed=training["seed"])
-        cases = select_cases(spec, clip_set.select(split="test"), self.clips_per_spectrum)
+        spectra = None if spec.channels else self.spectra
+        cases = select_cases(spec, clip_set.select(split="test", spectra=spectra), self.clips_per_spectrum)
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output, keep_clips=False)
             return Output(outline.text, outline.data)
