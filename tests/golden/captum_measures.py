@@ -1,4 +1,4 @@
-"""Writes measures.json: captum's infidelity and sensitivity_max of a small network, with what they were computed from.
+"""Writes captum's part of measures.json: infidelity and sensitivity_max of a small network, and what they are of.
 
 Needs torch and captum: python tests/golden/captum_measures.py
 """
@@ -61,7 +61,8 @@ def main():
         infidelity_scaled=scaled,
         sensitivity=moved.item(),
     )
-    (Path(__file__).parent / "measures.json").write_text(json.dumps(values))
+    path = Path(__file__).parent / "measures.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | dict(captum=values)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """Sparsity: closed forms on constant maps, single voxels and two levels, and the road through the registry."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -66,3 +69,11 @@ def test_an_offset_counts_unless_the_least_value_is_the_zero(measure):
 def test_unknown_credit():
     with pytest.raises(ValueError, match="`credit` must be one of .*; got 'squared'"):
         SparsityOptions(credit="squared")
+
+
+def test_the_numbers_of_quantus():
+    """Quantus adds 1e-7 to every amount of the Gini index."""
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "measures.json").read_text())["quantus"]
+    credit = np.abs(np.array(golden["map"]))
+    assert gini(credit) == pytest.approx(golden["gini"], abs=1e-6)
+    assert entropy(credit) == pytest.approx(golden["entropy"], rel=1e-7)
