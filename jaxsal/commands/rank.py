@@ -11,6 +11,7 @@ from jaxsal.commands.verb import Output, Verb
 from jaxsal.core.checks import check_positive
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import METHODS
+from jaxsal.recipes.further import FOR_TOKENS
 
 if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 
 def _every_method() -> ExplainOptions:
-    """Every method by every measure, beside noise and the same method's map of another clip."""
-    return ExplainOptions(method=tuple(METHODS), measure=("all",), controls=("smooth", "other"))
+    """Every method of any network by every measure, beside noise and the same method's map of another clip."""
+    methods = tuple(name for name in METHODS if name not in FOR_TOKENS)
+    return ExplainOptions(method=methods, measure=("all",), controls=("smooth", "other"))
 
 
 @dataclass(frozen=True)

@@ -55,8 +55,6 @@ class ExplainOptions:
 
     Attributes:
       method: Methods to run, one or more.
-      measure: Measures of every map beside deletion and insertion: "gini", "entropy", "average_drop", "average_gain",
-        "increase", "mu_fidelity", "infidelity"; "all" or none.
       controls: Maps to compare with, measured beside the methods: "random" (voxel noise), "smooth" (noise of RISE's
         grid), "other" (the same method's map of a clip of another class), "centre" (a Gaussian), "motion" (frame
         differences), "constant"; "all" or none. Each costs a deletion and an insertion curve a clip, "other" one
@@ -104,10 +102,11 @@ class ExplainOptions:
       seed: Seed of RISE's masks and of the random map, 0 to 4294967295.
       precision: Number format of weights and activations; bfloat16 is faster on accelerators and rounds scores. A run
         in bfloat16 first compares RISE maps of 64 masks with float32 and says if voxels are ranked differently.
+      measure: Measures of every map beside deletion and insertion: "gini", "entropy", "average_drop", "average_gain",
+        "increase", "mu_fidelity", "infidelity"; "all" or none.
     """
 
     method: tuple[str, ...] = get_args(Method)
-    measure: tuple[str, ...] = ()
     controls: tuple[ControlChoice, ...] = ("random", "smooth", "other")
     against: str | None = None
     recipe: RecipeName = "default"
@@ -135,6 +134,7 @@ class ExplainOptions:
     clips_per_batch: int = 4
     seed: int = 0
     precision: Precision = "float32"
+    measure: tuple[str, ...] = ()
 
     def __post_init__(self):
         if not self.method:

@@ -148,12 +148,21 @@ class Layer(nn.Module):
             )
             for name in ("query", "key", "value")
         )
-        weights = jnp.einsum("bqhd,bkhd->bhqk", query / np.sqrt(query.shape[-1]).astype(query.dtype), key)
-        attended = jnp.einsum("bhqk,bkhd->bqhd", jax.nn.softmax(weights, axis=-1), value).reshape(tokens.shape)
+        products = jnp.einsum("bqhd,bkhd->bhqk", query / np.sqrt(query.shape[-1]).astype(query.dtype), key)
+        weights = Attention(name="attention")(products)
+        attended = jnp.einsum("bhqk,bkhd->bqhd", weights, value).reshape(tokens.shape)
         tokens = tokens + dense(width, name="out")(attended)
         normed = nn.LayerNorm(epsilon=self.epsilon, name="norm2")(tokens)
         inner = ACTIVATIONS[self.activation](dense(self.mlp_width, name="mlp1")(normed))
         return tokens + dense(width, name="mlp2")(inner)
+
+
+class Attention(nn.Module):
+    """The attention weights as a layer of their own, which methods look at."""
+
+    def __call__(self, products: Float[Array, "B h q k"]) -> Float[Array, "B h q k"]:
+        """What each query takes of each key."""
+        return jax.nn.softmax(products, axis=-1)
 
 
 def positions(count: int, width: int) -> Float[np.ndarray, "count width"]:

@@ -152,6 +152,18 @@ class ReciproCamOptions(CamOptions):
 
 @check_fields
 @dataclass(frozen=True)
+class LeGradOptions:
+    """Options of LeGrad.
+
+    Attributes:
+      alignment: How the map is stretched to the clip, see `jaxsal.engine.resample`.
+    """
+
+    alignment: Alignment = "centers"
+
+
+@check_fields
+@dataclass(frozen=True)
 class IntegratedOptions:
     """Options of integrated gradients.
 
@@ -204,8 +216,11 @@ FURTHER: dict[str, str] = {
     "reciprocam": "ReciproCAM",
     "integrated": "Integrated gradients",
     "smoothgrad": "SmoothGrad",
+    "legrad": "LeGrad",
 }
 """By name of the method: its title in tables and pictures."""
+FOR_TOKENS = ("legrad",)
+"""Methods that need a network of tokens, whose attention weights they read."""
 DEFAULTS: dict[str, Options] = {
     "kernelshap": KernelShapOptions(),
     "shapley": ShapleyOptions(),
@@ -217,6 +232,7 @@ DEFAULTS: dict[str, Options] = {
     "reciprocam": ReciproCamOptions(),
     "integrated": IntegratedOptions(),
     "smoothgrad": SmoothGradOptions(),
+    "legrad": LeGradOptions(),
 }
 """By name of the method: its options in every recipe."""
 REREAD: dict[str, tuple[str, dict[str, str]]] = {"ridge": ("rise", {"estimator": "ridge"})}

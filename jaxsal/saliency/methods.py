@@ -14,6 +14,7 @@ from jaxsal.saliency import (
     gradcam,
     gradients,
     kernelshap,
+    legrad,
     occlusion,
     reciprocam,
     rise,
@@ -33,7 +34,7 @@ _EXPLAINING = (
     *(gradcam.METHOD, rise.METHOD, sidu.METHOD, rise.RIDGE),
     *(kernelshap.METHOD, shapley.METHOD, occlusion.METHOD, scorecam.METHOD),
     *(cams.HIRESCAM, cams.LAYERCAM, cams.GRADCAMPP, reciprocam.METHOD),
-    *(gradients.INTEGRATED, gradients.SMOOTHGRAD),
+    *(gradients.INTEGRATED, gradients.SMOOTHGRAD, legrad.METHOD),
 )
 METHODS: dict[str, Method] = {
     method.name: method
