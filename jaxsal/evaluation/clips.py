@@ -111,7 +111,7 @@ def settle_scores(
     left, there = list(clips), dict(held)
     for count in looks(FIRST_LOOK, found.num_masks):
         scores |= complete(found.first(count), there, left, chunk_size=chunk_size)
-        there |= {clip: Held(scores[clip].ids, scores[clip].logits, {}) for clip in left}
+        there |= {clip: Held(scores[clip].ids, np.asarray(scores[clip].logits), {}) for clip in left}
         left = [clip for clip in left if not enough(clip, scores[clip])]
         if not left:
             break

@@ -52,8 +52,8 @@ def kendall(
         raise ValueError(f"`second` must have the shape of `first`, (n, M); got {other.shape} and {one.shape}.")
     known = np.isfinite(one) & np.isfinite(other)
     taus = np.array([kendalltau(a[use], b[use]).statistic for a, b, use in zip(one, other, known, strict=True)])
-    clips = np.flatnonzero(np.isfinite(taus))
-    if not len(clips):
+    clips = np.flatnonzero(np.isfinite(taus)).tolist()
+    if not clips:
         return Agreement(np.nan, None, None)
     groups = [clip if actors is None else actors[clip] for clip in clips]
     low, high = (mean_interval(taus[clips], groups, seed=seed) if len(clips) > 1 else None) or (None, None)

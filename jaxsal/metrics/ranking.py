@@ -145,7 +145,7 @@ def standings(
 
 
 def _mean(values: Float[np.ndarray, " n"], actors: Sequence[str]) -> Measure:
-    known = np.flatnonzero(np.isfinite(values))
-    if not len(known):
+    known = np.flatnonzero(np.isfinite(values)).tolist()
+    if not known:
         return Measure(np.nan)
     return measure_clips(values[known], actors=[actors[number] for number in known])

@@ -1,7 +1,7 @@
 """The table of real differences: every method by every measure, as sheets and as one figure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from jaxsal.report.table import PValue, Sheet, Value
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_PLACES: dict[str, Callable[..., float]] = {
+_PLACES: dict[str, Callable[..., Any]] = {
     "AUC": lambda saliency, mask: localize_across(saliency[None], mask[None]).space[0, 0],
     "pointing": lambda saliency, mask: localize_across(saliency[None], mask[None]).pointing[0, 0],
     "relevance_mass": relevance_mass_accuracy,

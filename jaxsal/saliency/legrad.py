@@ -66,8 +66,8 @@ def _maps_each(
 
         def explain_target(target: Any) -> Array:
             def total(nudges: dict[Path, Array]) -> Array:
-                logits = layer_logits(classifier, clip, nudges)
-                return sum(target_scores(own[None], target, "logits")[0] for own in logits)
+                logits = jnp.stack(layer_logits(classifier, clip, nudges))
+                return target_scores(logits, target, "logits").sum()
 
             gradients = jax.grad(total)({path: jnp.zeros_like(own) for path, own in attention.items()})
             evidence = jnp.stack([jax.nn.relu(own).mean(axis=(0, 1, 2)) for own in gradients.values()]).mean(axis=0)

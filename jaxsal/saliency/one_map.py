@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+import jax
+
 from jaxsal import recipes
 from jaxsal.core.checks import Options, check_choice, check_chunk_size, check_seed
 from jaxsal.core.kinds import check_kinds
@@ -14,8 +16,9 @@ from jaxsal.engine.chunks import in_chunks
 from jaxsal.engine.class_scores import of_classifier
 from jaxsal.engine.classifiers import check_batches
 from jaxsal.engine.requests import score_requests
-from jaxsal.recipes import ChunkSize, RecipeName, resolve_options
+from jaxsal.recipes import SETTLED, ChunkSize, RecipeName, resolve_options
 from jaxsal.saliency.methods import METHODS
+from jaxsal.saliency.rise import rise
 from jaxsal.saliency.targets import as_targets
 
 
@@ -62,6 +65,10 @@ def saliency_map(
       ((2, 4, 4), True)
     """
     name, given = _named(method, recipe)
+    if name == "rise" and given.num_masks == SETTLED:  # which is scored look by look
+        check_seed(seed)
+        key = jax.random.key(seed, impl="threefry2x32")
+        return rise(key, classifier, clip, target, chunk_size=chunk_size, progress=progress, **vars(given))
     options, kind = of_classifier(given, classifier), METHODS[name]
     check_seed(seed)
     check_chunk_size(chunk_size)

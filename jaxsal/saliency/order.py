@@ -122,10 +122,16 @@ def order_after(
     return Settled(np.stack(np.unravel_index(order, shape), axis=1), p_values, settled, num_masks)
 
 
-def settled_so_far(scores: Scores, explained: Explained, options: RiseOptions) -> Settled | None:
-    """The order that the looks at some scores of a run with `num_masks="settled"` settle; None for a given number."""
+def settled_so_far(scores: Scores, explained: Explained | str, options: RiseOptions) -> Settled | None:
+    """The order that the looks at some scores of a run with `num_masks="settled"` settle; None for a given number.
+
+    Raises:
+      ValueError: If every class is explained at once, whose orders are settled by different masks.
+    """
     if options.num_masks != SETTLED:
         return None
+    if isinstance(explained, str):
+        raise ValueError(f"`target` must be a single class with num_masks 'settled'; got {explained!r}.")
     counts = [count for count in looks(FIRST_LOOK, options.most_masks) if count <= len(scores.ids)]
     return order_of_looks(lambda count: scores, counts, explained, options.scores, options)
 

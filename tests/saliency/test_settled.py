@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal import explain, open_results, rise, rise_ledger
+from jaxsal import explain, open_results, rise, rise_ledger, saliency_map
 from jaxsal.recipes import RiseOptions
 from jaxsal.saliency.settled import ledger_order, settle, settled_order, split_half_reliability, undecided
 
@@ -59,6 +59,7 @@ def test_a_run_may_leave_the_number_of_masks_open():
     assert len(ledger.ids) == ledger.options.num_masks == found.num_masks
     np.testing.assert_array_equal(ledger.logits, again.logits)
     np.testing.assert_array_equal(rise(KEY, three_cells, CLIP, **wanted), ledger.map())
+    np.testing.assert_array_equal(saliency_map(three_cells, CLIP, method=RiseOptions(**wanted)), ledger.map())
     some = rise_ledger(KEY, three_cells, CLIP, **(wanted | dict(settled_cells=8, most_masks=300)))
     assert len(some.ids) == 300
 
