@@ -42,6 +42,8 @@ def toy_parameters(name, folder):
         "fused_network": dict(NUM_STEPS=2, SIZE=20, CROP=16, NUM_FRAMES=4, NUM_MASKS=4, CURVE_STEPS=3)
         | dict(ARCH="tiny", WIDTH=2),
         "which_spectrum": dict(START=str(folder / "tiny"), NUM_SCENES=2, NUM_MASKS=40, NUM_STEPS=3),
+        "when_to_stop": run | dict(CELLS=1, MOST=300),
+        "real_differences": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),
         "judge_a_map": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),
     }[name]
 
@@ -65,7 +67,7 @@ def run_cells(path, parameters):
 
 
 def test_stored_without_outputs():
-    assert len(NOTEBOOKS) == 13
+    assert len(NOTEBOOKS) == 15
     for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
         assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
         assert len({cell["id"] for cell in notebook["cells"]}) == len(notebook["cells"])

@@ -7,7 +7,8 @@
 
 A method and its bare passes take turns, in batches of the same size on the same devices. RISE is the whole `rise(...)`,
 with its fingerprints, ledger and read-out, against N passes and the one of the untouched clip; SIDU against as many
-passes as it scores distinct masks, and the one that gives them; Grad-CAM against one pass, and in a second row against
+passes as it scores distinct masks, and the one that gives them; KernelSHAP, occlusion and Score-CAM by `saliency_map`
+against theirs; Grad-CAM against one pass, and in a second row against
 one pass with the gradient of the head, which it cannot do without.
 
 The full-width cases run blocks of 64 masks (`--block`), since a thousand take a CPU minutes a turn: what a method does
@@ -29,14 +30,16 @@ import numpy as np
 import tyro
 from timing import times_in_turns, write_json
 
-from jaxsal import deletion, gradcam, insertion, rise, sidu
+from jaxsal import deletion, gradcam, insertion, rise, saliency_map, sidu
 from jaxsal.classifier import Classifier
 from jaxsal.core.devices import device_mesh, on_every_device, split_axis, use_all_cores
 from jaxsal.engine.scoring import IN_FLIGHT
 from jaxsal.models import init_variables
+from jaxsal.recipes.further import KernelShapOptions, OcclusionOptions
 from jaxsal.training.networks import NetworkSpec
 
 TARGETS = {"RISE": 1.03, "SIDU": 1.05, "deletion": 1.05, "insertion": 1.05, "Grad-CAM": 1.10}
+TARGETS |= {"KernelSHAP": 1.05, "Occlusion": 1.05, "Score-CAM": 1.05}
 
 
 class Case(NamedTuple):
@@ -167,10 +170,21 @@ def timed_method(method: str, classifier: Classifier, clip: jax.Array, block: in
     if method == "RISE":
         run = partial(rise, jax.random.key(2), classifier, clip, 0, chunk_size=chunk_size)
         return Timed(partial(run, num_masks=block), block, 1, partial(run, num_masks=chunk_size))
-    if method == "SIDU":
+    if method == "KernelSHAP":
+        run = partial(saliency_map, classifier, clip, 0, chunk_size=chunk_size)
+        options = KernelShapOptions(num_masks=block, grid_shape=(2, 4, 4))
+        return Timed(partial(run, method=options), block + 1, 1, partial(run, method=options))
+    if method == "Occlusion":
+        run = partial(saliency_map, classifier, clip, 0, chunk_size=chunk_size)
+        options = OcclusionOptions(grid_shape=(2, 4, block // 8))
+        return Timed(partial(run, method=options), block, 1, partial(run, method=options))
+    if method in ("SIDU", "Score-CAM"):
         activations = jax.jit(lambda classifier, clip: classifier.features(clip))(classifier, clip)
         few = FirstChannels(classifier, min(block, activations.shape[-1]), activations.shape[-1])
         activations = np.asarray(activations)[..., : few.count]
+        if method == "Score-CAM":
+            run = partial(saliency_map, few, clip, 0, method="scorecam", chunk_size=chunk_size)
+            return Timed(run, few.count, 1, run)
         threshold = float(np.median(activations))
         num_distinct = len(np.unique((activations > threshold).reshape(-1, few.count), axis=1).T)
         run = partial(sidu, few, clip, 0, threshold=threshold, chunk_size=chunk_size)
