@@ -138,8 +138,8 @@ def table_of(page, first):
 def test_the_table_of_methods_and_measures_is_that_of_the_registries():
     """Names, needs, and forward passes against each plan of one clip: N masks, B blocks, d channels, S steps."""
     classifier, clip = toys.pooling_classifier(channels=5), np.zeros((4, 4, 6, 5), np.float32)
-    options = dict(num_masks=7, num_samples=3, grid_shape=(2, 2, 2), num_steps=4, measure=("all",))
-    values = dict(N=7, B=2 * 2 * 2, G=3, d=5, S=4, R=128)
+    options = dict(num_masks=30, num_samples=3, grid_shape=(2, 2, 2), num_steps=4, measure=("all",))
+    values = dict(N=30, B=2 * 2 * 2, G=3, d=5, S=4, R=128)
     methods, measures = table_of("reference/methods.md", "method"), table_of("reference/methods.md", "measure")
     assert [row[:2] for row in methods] == [[name, method.title] for name, method in METHODS.items() if not method.of]
     assert [row[:2] for row in measures] == [

@@ -56,7 +56,8 @@ class Rank(Verb):
         from jaxsal.core.locks import hold_folder
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.drawing.plots import save_figure
-        from jaxsal.evaluation.explain import FOLDER, explain_each, select_cases
+        from jaxsal.evaluation.cases import select_cases
+        from jaxsal.evaluation.explain import FOLDER, explain_each
         from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.report.ranking import draw_ranking, rank
         from jaxsal.report.run_table import tables_text
