@@ -1,5 +1,6 @@
 """A trained network as one program of JAX, which scores clips where jaxsal is not installed."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def export_network(checkpoint: Checkpoint, folder: str | Path, precision: Precis
       OSError: If the files cannot be written.
     """
     spec, folder = checkpoint.spec, Path(folder)
-    fields = dict(
+    fields: dict[str, Any] = dict(
         clip=clip_shapes(spec),
         frames=spec.num_frames,
         mask=[spec.num_slices, spec.crop, spec.crop],
@@ -80,6 +81,7 @@ def export_network(checkpoint: Checkpoint, folder: str | Path, precision: Precis
         (folder / NETWORK).unlink(missing_ok=True)
         with write_atomically(folder / PROGRAM) as file:
             file.write(content)
+        fields["program_sha256"] = hashlib.sha256(content).hexdigest()
         write_text(folder / LOADER, Path(loader.__file__).read_text())
         write_json(folder / NETWORK, fields)
     return fields

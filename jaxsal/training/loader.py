@@ -1,7 +1,9 @@
 """Loads the scoring program that `jaxsal export` wrote beside this file: needs JAX and flatbuffers, not jaxsal."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.export
@@ -20,8 +22,11 @@ class Exported:
     """
 
     def __init__(self, folder: str | Path):
-        self.network = json.loads(Path(folder, "network.json").read_text())
-        self.logits = jax.jit(jax.export.deserialize(bytearray(Path(folder, "scores.stablehlo").read_bytes())).call)
+        self.network, path = _network(Path(folder, "network.json")), Path(folder, "scores.stablehlo")
+        content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.network["program_sha256"]:
+            raise ValueError(f"{path} is damaged: it does not have its checksum. Run `jaxsal export` again.")
+        self.logits = jax.jit(jax.export.deserialize(bytearray(content)).call)
 
     def score(self, clip: Clip, masks: ArrayLike, baseline: Clip) -> jax.Array:
         """Logits (B, K) of clip * m + baseline * (1 - m) for masks m (B, T', H, W) in [0, 1]; T' divides T."""
@@ -30,6 +35,23 @@ class Exported:
         return self.logits(jax.tree.map(lambda values, other: values * kept + other * (1 - kept), clip, baseline))
 
 
+def _network(path: Path) -> dict[str, Any]:
+    """The fields of network.json, whose checksum is that of the other fields."""
+    try:
+        fields = json.loads(path.read_bytes())
+        seal = fields.pop("sha256")
+        if seal == hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest():
+            return fields
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        pass
+    raise ValueError(f"{path} is damaged: it does not have its checksum. Run `jaxsal export` again.")
+
+
 def load_exported(folder: str | Path) -> Exported:
-    """Opens the program in a folder of `jaxsal export`; it runs on the platforms that network.json names."""
+    """Opens the program in a folder of `jaxsal export`; it runs on the platforms that network.json names.
+
+    Raises:
+      FileNotFoundError: If a file is missing.
+      ValueError: If network.json or the program is damaged.
+    """
     return Exported(folder)
