@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shlex
 import sys
+from contextlib import nullcontext
 from importlib.metadata import version
 
 from jaxsal.commands.convert import Convert
@@ -16,6 +17,7 @@ from jaxsal.commands.export import Export
 from jaxsal.commands.layers import Layers
 from jaxsal.commands.paper import Paper
 from jaxsal.commands.parsing import parse
+from jaxsal.commands.quiet import libraries_quiet
 from jaxsal.commands.rank import Rank
 from jaxsal.commands.report import Report
 from jaxsal.commands.sweep import Sweep
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     verb: Verb | None = None
     try:
-        with signals_raised():
+        with signals_raised(), nullcontext() if "--debug" in typed else libraries_quiet():
             verb = read_verb(typed)
             run_verb(verb)
     except KeyboardInterrupt as error:

@@ -1,6 +1,7 @@
 """Files that are whole or absent: written aside, then moved into place; and the error of damaged files."""
 
 import csv
+import errno
 import io
 import os
 import re
@@ -17,10 +18,18 @@ from jaxsal.core.locks import try_lock
 
 _ASIDE = ".partial"
 _MINUTE = 60.0
+_WORLD = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EMFILE, errno.EIO)
 
 
 class DamagedError(ValueError):
     """What was read is not what was written: bytes are missing, altered, or without their checksum."""
+
+
+def system_reason(error: Exception) -> str:
+    """What the operating system said, where a library tells it among file names of its own; else the first line."""
+    text = str(error).strip() or type(error).__name__
+    said = [os.strerror(number) for number in _WORLD if os.strerror(number) in text]
+    return (said or text.splitlines())[0].split(" [source locations")[0][:200].removesuffix(".")
 
 
 def file_name(name: str) -> str:

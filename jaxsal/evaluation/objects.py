@@ -8,7 +8,7 @@ from pathlib import Path
 
 import tensorstore as ts
 
-from jaxsal.core.files import DamagedError
+from jaxsal.core.files import DamagedError, system_reason
 
 _HOUR = 3600.0
 
@@ -44,7 +44,7 @@ class Objects:
             except (ValueError, OSError) as error:
                 if str(error).startswith("OUT_OF_RANGE"):
                     raise DamagedError("it is cut off") from error
-                raise OSError(f"Cannot read {self.url}/{key}: {_reason(error)}.") from error
+                raise OSError(f"Cannot read {self.url}/{key}: {system_reason(error)}.") from error
             return found.value if found.state == "value" else None
 
         return wait
@@ -59,8 +59,8 @@ class Objects:
                 future.result()
             except (ValueError, OSError) as error:
                 raise OSError(
-                    f"Cannot write {self.url}/{key}: {_reason(error)}. What was committed is safe; the same command "
-                    "resumes."
+                    f"Cannot write {self.url}/{key}: {system_reason(error)}. What was committed is safe; the same "
+                    "command resumes."
                 ) from error
 
         return wait
@@ -70,7 +70,7 @@ class Objects:
         try:
             return {key.decode() for key in self._files.list(ts.KvStore.KeyRange(f"{folder}/", f"{folder}0")).result()}
         except (ValueError, OSError) as error:
-            raise OSError(f"Cannot list {self.url}/{folder}: {_reason(error)}.") from error
+            raise OSError(f"Cannot list {self.url}/{folder}: {system_reason(error)}.") from error
 
     def clear(self) -> None:
         """Removes every file."""
@@ -83,8 +83,3 @@ class Objects:
                 with suppress(FileNotFoundError):  # it was moved into its place meanwhile
                     if path.stat().st_mtime < time.time() - _HOUR:
                         path.unlink()
-
-
-def _reason(error: Exception) -> str:
-    """The first sentence of TensorStore's message, without its pages of context."""
-    return (str(error).splitlines() or [type(error).__name__])[0].split(" [")[0][:300]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,7 +12,7 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
 from jaxsal.classifier import Classifier
-from jaxsal.core.files import DamagedError
+from jaxsal.core.files import DamagedError, system_reason
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.sealed import sealed, unsealed
 from jaxsal.models.initialise import zeros
@@ -70,15 +72,23 @@ def save_checkpoint(manager: ocp.CheckpointManager, checkpoint: Checkpoint) -> N
         manager.wait_until_finished()
     except Exception as error:  # orbax passes on what the file system and TensorStore say, in types of their own
         raise OSError(
-            f"Cannot write the checkpoint of step {checkpoint.step} to {manager.directory}: {_reason(error)}. Earlier "
-            "checkpoints are safe; rerun the same command to resume."
+            f"Cannot write the checkpoint of step {checkpoint.step} to {manager.directory}: {system_reason(error)}. "
+            "Earlier checkpoints are safe; rerun the same command to resume."
         ) from error
 
 
-def open_manager(directory: str | Path, *, keep: int = 1) -> ocp.CheckpointManager:
+@contextmanager
+def open_manager(directory: str | Path, *, keep: int = 1) -> Iterator[ocp.CheckpointManager]:
     """The keeper of the checkpoints of one run, under `directory`: the newest `keep` stay, unfinished ones go."""
     options = ocp.CheckpointManagerOptions(max_to_keep=keep, create=True, cleanup_tmp_directories=True)
-    return ocp.CheckpointManager(Path(directory).absolute(), options=options)
+    manager = ocp.CheckpointManager(Path(directory).absolute(), options=options)
+    try:
+        yield manager
+    except BaseException:
+        with suppress(Exception):  # it raises once more what `save_checkpoint` has said in words
+            manager.close()
+        raise
+    manager.close()
 
 
 def load_checkpoint(
@@ -141,7 +151,7 @@ def _load_meta(manager: ocp.CheckpointManager, step: int) -> tuple[dict[str, Any
     except (ValueError, KeyError, TypeError) as error:
         if "sha256" in content and not isinstance(error, DamagedError):
             raise  # as it was written, by a version that knows other networks
-        raise _damaged(manager, step, f"meta/metadata: {_reason(error)}") from error
+        raise _damaged(manager, step, f"meta/metadata: {system_reason(error)}") from error
 
 
 def _damaged(manager: ocp.CheckpointManager, step: int, reason: str) -> DamagedError:
@@ -177,12 +187,7 @@ def _restore(manager: ocp.CheckpointManager, step: int, **items: ocp.args.Checkp
     try:
         return manager.restore(step, args=ocp.args.Composite(**items))
     except Exception as error:  # orbax raises bare exceptions for damaged files
-        raise _damaged(manager, step, _reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    """The first line of a message, without TensorStore's pages of context."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200].removesuffix(".")
+        raise _damaged(manager, step, system_reason(error)) from error
 
 
 def _on_one_device(tree: PyTree) -> PyTree:
