@@ -12,7 +12,7 @@ from jaxtyping import Float, PRNGKeyArray, PyTree
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import Options, check_number, check_positive, hint
 from jaxsal.core.kinds import check_kinds
-from jaxsal.core.types import ClipTree, Target
+from jaxsal.core.types import AnyArray, ClipTree, Target
 from jaxsal.engine.targets import check_target
 from jaxsal.metrics.sparsity import entropy
 from jaxsal.models.modules import Network
@@ -179,7 +179,7 @@ def similarity(one: Float[np.ndarray, " P"], other: Float[np.ndarray, " P"]) -> 
     return float(spearmanr(one, other).statistic) if np.ptp(one) > 0 and np.ptp(other) > 0 else 0.0
 
 
-def complexity(saliency: Any) -> float:
+def complexity(saliency: AnyArray) -> float:
     """The entropy of the histogram of a map's values, in nats; 0 for a constant map."""
     counts, _ = np.histogram(np.ravel(saliency), NUM_BINS)
     return entropy(counts.astype(np.float64))
@@ -189,18 +189,18 @@ def _shape(clip: ClipTree) -> tuple[int, ...]:
     return tuple(jax.tree.leaves(clip)[0].shape)
 
 
-def _explained(classifier: Classifier, clip: ClipTree, target: Target) -> Any:
+def _explained(classifier: Classifier, clip: ClipTree, target: Target) -> Target:
     logits = classifier(clip)
     known = check_target(target, len(logits), classes=classifier.classes, all_classes=False)
     return int(jnp.argmax(logits)) if known is None else known
 
 
-def _map(classifier: Classifier, clip: ClipTree, target: Any, method: str | Options, seed: int) -> np.ndarray:
+def _map(classifier: Classifier, clip: ClipTree, target: Target, method: str | Options, seed: int) -> np.ndarray:
     found = saliency_map(classifier, clip, target, method=method, seed=seed)
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
 
 
-def _noisy(key: PRNGKeyArray, number: int, clip: PyTree, noise_std: float) -> Any:
+def _noisy(key: PRNGKeyArray, number: int, clip: PyTree, noise_std: float) -> PyTree:
     if noise_std == 0:
         return clip
     leaves, structure = jax.tree.flatten(clip)

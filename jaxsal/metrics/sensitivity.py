@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import PRNGKeyArray, PyTree
 
 from jaxsal.core.checks import check_number, check_positive
 from jaxsal.core.kinds import check_kinds
@@ -68,5 +68,5 @@ def _moved(key: PRNGKeyArray, number: int, clip: ClipTree, radius: float) -> Any
     return jax.tree.unflatten(structure, moved)
 
 
-def _flat(saliency: Any) -> np.ndarray:
+def _flat(saliency: PyTree) -> np.ndarray:
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(saliency)]).astype(np.float64)

@@ -1,7 +1,6 @@
 """LeGrad: how the score of every layer's tokens depends on the attention that they get."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +8,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.callables import Static, join_callable
-from jaxsal.core.types import AnyArray
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import own_kind, predicted_class, target_scores
 from jaxsal.engine.resample import resample
@@ -64,7 +63,7 @@ def _maps_each(
     def explain(clip: Array, label: Array) -> Array:
         attention = attention_weights(classifier, clip)
 
-        def explain_target(target: Any) -> Array:
+        def explain_target(target: OneTarget) -> Array:
             def total(nudges: dict[Path, Array]) -> Array:
                 logits = jnp.stack(layer_logits(classifier, clip, nudges))
                 return target_scores(logits, target, "logits").sum()
@@ -87,7 +86,7 @@ def attention_weights(classifier: Classifier, clip: Array) -> dict[Path, Array]:
     """
     found: dict[Path, Array] = {}
 
-    def watch(path: Path, outputs: Any) -> Any:
+    def watch(path: Path, outputs: PyTree) -> PyTree:
         if path[-1] == ATTENTION:
             found[path] = outputs
         return outputs
@@ -110,7 +109,7 @@ def layer_logits(classifier: Classifier, clip: Array, nudges: dict[Path, Array])
     tokens: list[Array] = []
     layers = {path[:-1] for path in nudges}
 
-    def watch(path: Path, outputs: Any) -> Any:
+    def watch(path: Path, outputs: PyTree) -> PyTree:
         if path in nudges:
             return outputs + nudges[path]
         if path in layers:
