@@ -20,10 +20,13 @@ from jaxsal.datasets.recordings.samples import SampleFormat, sample_format, samp
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.stream import Disposition
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _NO_VIDEO = ("tty",)  # FFmpeg shows text files as pictures of the text
 _HIDDEN_FRAMES = ("vp8", "vp6", "vp6f", "vp6a")  # codecs with packets that give no frame
+_WORTH_SEEKING = 32
+"""Frames that are not wanted, up to the next key frame, from which on it is sought and they are not decoded."""
 
 
 class _Frame(NamedTuple):
@@ -209,45 +212,60 @@ def _notes(path: Path, number: int | None, container: "InputContainer", stream: 
 
 
 def _decode(path: Path, number: int | None, index: _Index, indices: Sequence[int]) -> Iterator[RawFrame]:
-    """Decodes from the nearest key frame before the first wanted frame to the last wanted one."""
+    """Decodes each run of wanted frames from the nearest key frame before it to its last frame."""
     import av
 
-    wanted = list(indices)
-    if not wanted:
-        return
-    place = 0
+    missing = iter(indices)
     try:
         with _opened(path, number) as (container, stream):
-            at = _seek(container, stream, index, wanted[0])
-            for frame in container.decode(stream):
-                if frame.is_corrupt:
-                    raise av.error.InvalidDataError(0, "corrupt frame", str(path))
-                if len(index.keys):
-                    if frame.pts < index.stamps[at]:
-                        continue  # before the key frame; may lack what it refers to
-                    if frame.pts != index.stamps[at]:
-                        break
-                if at == wanted[place]:
+            for first, run in _runs(index, indices):
+                frames = _frames_from(first, container, stream, index, path)
+                for wanted in run:
+                    frame = next((frame for at, frame in frames if at == wanted), None)
+                    if frame is None:
+                        raise av.error.InvalidDataError(0, "no such frame came out of the decoder", str(path))
                     yield np.ascontiguousarray(index.first.orientation.apply(samples_of(frame)))
-                    place += 1
-                    if place == len(wanted):
-                        return
-                at += 1
+                    next(missing)
     except av.FFmpegError as error:
-        reason = error.strerror
-    else:
-        reason = "no such frame came out of the decoder"
-    raise ValueError(
-        f"`path` must be a whole, readable video; got {path}, where decoding failed at frame {wanted[place]} "
-        f"({reason})."
-    )
+        raise ValueError(
+            f"`path` must be a whole, readable video; got {path}, where decoding failed at frame {next(missing)} "
+            f"({error.strerror})."
+        ) from error
 
 
-def _seek(container: "InputContainer", stream: "VideoStream", index: _Index, first: int) -> int:
-    """Goes to the last key frame up to the first wanted one; the number of the first frame to come."""
-    keys = index.keys[index.keys <= index.stamps[first]]
-    shown = keys[keys >= index.stamps[0]]
-    if len(shown) == 0 or shown[-1] == index.stamps[0]:
-        return 0
-    container.seek(int(shown[-1]), stream=stream)
-    return int(np.searchsorted(index.stamps, shown[-1]))
+def _runs(index: _Index, wanted: Sequence[int]) -> Iterator[tuple[int, Sequence[int]]]:
+    """Parts of increasing numbers of frames, each with the frame at which its decoding begins.
+
+    A part ends where a key frame lies so far ahead that going there takes less than decoding what lies between.
+    """
+    numbers = np.asarray(wanted, int)
+    if len(numbers) == 0:
+        return
+    keys = np.unique(np.r_[0, np.searchsorted(index.stamps, index.keys[index.keys >= index.stamps[0]])])
+    first = keys[np.searchsorted(keys, numbers, side="right") - 1]
+    edges = 1 + np.flatnonzero(first[1:] - numbers[:-1] > _WORTH_SEEKING)
+    for run in np.split(np.arange(len(numbers)), edges):
+        yield int(first[run[0]]), [int(number) for number in numbers[run]]
+
+
+def _frames_from(
+    first: int, container: "InputContainer", stream: "VideoStream", index: _Index, path: Path
+) -> Iterator[tuple[int, "VideoFrame"]]:
+    """Decodes the shown frames from a key frame on, with their numbers, until one does not have its time."""
+    import av
+
+    if first:
+        container.seek(int(index.stamps[first]), stream=stream)
+    at = first
+    for frame in container.decode(stream):
+        if frame.is_corrupt:
+            raise av.error.InvalidDataError(0, "corrupt frame", str(path))
+        if len(index.keys):
+            if frame.pts < index.stamps[at]:
+                continue  # before the key frame; may lack what it refers to
+            if frame.pts != index.stamps[at]:
+                return
+        yield at, frame
+        at += 1
+        if at == len(index.stamps):
+            return

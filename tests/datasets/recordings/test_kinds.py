@@ -1,5 +1,7 @@
 """Recordings of every kind of file that cameras write, made on the fly, against the frames they were made of."""
 
+import struct
+
 import av
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from jaxsal.datasets.clips import read_frames
 from jaxsal.datasets.recordings.folder import series_of
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.orientation import of_exif
+from jaxsal.datasets.recordings.recording import Reading
 
 FRAMES = np.random.default_rng(0).integers(0, 255, (24, 32, 48, 3), dtype=np.uint8)
 
@@ -70,6 +73,84 @@ def test_frames_are_the_same_from_any_start(tmp_path, start):
         expected = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     np.testing.assert_array_equal(read_frames(path, start=start, stop=start + 3), expected[start : start + 3])
     assert open_recording(path).rate == pytest.approx(25)
+
+
+def test_far_frames_are_read_without_what_lies_between(tmp_path):
+    """Frames at both ends of a video whose middle cannot be decoded, as those of the whole one."""
+    path = write_video(tmp_path / "a.mkv", np.tile(FRAMES, (5, 1, 1, 1)), "ffv1", "bgr0")
+    places = [0, 1, 119, 118, 0]
+    expected = open_recording(path).read(places)
+    with av.open(str(path)) as container:
+        sizes = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    content = bytearray(path.read_bytes())
+    for place, size in sizes[40:80]:
+        content[place + 16 : place + size] = bytes(size - 16)
+    path.write_bytes(content)
+    np.testing.assert_array_equal(open_recording(path).read(places), expected)
+    with pytest.raises(ValueError, match=r"whole, readable video; got .*, where decoding failed at frame 4\d"):
+        open_recording(path).read(range(120))
+
+
+def test_a_trimmed_video_has_the_frames_that_its_edit_list_shows(tmp_path):
+    """Cut at frame 17 without re-encoding: the file still holds the frames from the key frame before."""
+    smooth = np.kron(FRAMES[:, ::8, ::8], np.ones((1, 8, 8, 1), np.uint8))
+    path = write_video(tmp_path / "whole.mp4", np.tile(smooth, (2, 1, 1, 1)), "libx264", "yuv420p")
+    frames = read_frames(path)
+    with av.open(str(path)) as whole, av.open(str(tmp_path / "trimmed.mp4"), "w") as trimmed:
+        stream = trimmed.add_stream_from_template(whole.streams.video[0])
+        packets = [packet for packet in whole.demux(video=0) if packet.size]
+        cut = sorted(packet.pts for packet in packets)[17]
+        for packet in packets[max(n for n, p in enumerate(packets) if p.is_keyframe and p.pts <= cut) :]:
+            packet.pts, packet.dts, packet.stream = packet.pts - cut, packet.dts - cut, stream
+            trimmed.mux(packet)
+    recording = open_recording(tmp_path / "trimmed.mp4")
+    assert (recording.length, recording.end) == (31, "")
+    assert recording.times[:2] == pytest.approx([0, 0.04])
+    np.testing.assert_array_equal(recording.read(range(31)), frames[17:])
+    np.testing.assert_array_equal(recording.read([29]), frames[46:47])
+
+
+@pytest.mark.parametrize(
+    ("matrix", "turns", "said"),
+    [
+        ((0, 1, -1, 0), -1, "turned by 90 degrees clockwise"),
+        ((-1, 0, 0, -1), 2, "turned by 180 degrees"),
+        ((0, -1, 1, 0), 1, "turned by 90 degrees counterclockwise"),
+    ],
+)
+def test_videos_are_turned_as_their_display_matrix_says(tmp_path, matrix, turns, said):
+    """The matrix (a, b, c, d) of the track's header, as phones write it: x' = a x + c y, y' = b x + d y."""
+    path = write_video(tmp_path / "a.mp4", FRAMES[:4], "libx264", "yuv420p")
+    upright = read_frames(path)
+    content = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    struct.pack_into(">9i", content, content.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    recording = open_recording(path)
+    np.testing.assert_array_equal(recording.read(range(4)), np.rot90(upright, turns, axes=(1, 2)))
+    assert recording.size == recording.read([0]).shape[1:3]
+    assert recording.notes == (f"Frames of {path} are {said}, as the file says.",)
+
+
+def test_a_second_video_stream_is_said_and_can_be_picked(tmp_path):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        for _ in range(2):
+            stream = container.add_stream("ffv1", rate=25)
+            stream.height, stream.width, stream.pix_fmt = 32, 48, "bgr0"
+        for picture in FRAMES[:3]:
+            for stream, frame in zip(container.streams.video, (picture, 255 - picture), strict=True):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for stream in container.streams.video:
+            container.mux(stream.encode())
+    assert (
+        "has 2 video streams; stream 0 is read, `stream` picks another" in open_recording(tmp_path / "a.mkv").notes[0]
+    )
+    np.testing.assert_array_equal(read_frames(tmp_path / "a.mkv"), FRAMES[:3])
+    second = open_recording(tmp_path / "a.mkv", Reading(stream=1))
+    np.testing.assert_array_equal(second.read(range(3)), 255 - FRAMES[:3])
+    assert second.notes == ()
+    with pytest.raises(ValueError, match=r"`stream` must be below 2, the video streams of .*; got 2"):
+        open_recording(tmp_path / "a.mkv", Reading(stream=2))
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp"])
