@@ -23,6 +23,7 @@ sys.path.insert(0, {tests!r})
 import runs
 from jaxsal.commands.cli import main
 runs.NETWORKS["resnet3d18"] = runs.NETWORKS["tiny"]
+{before}
 main()
 """
 
@@ -77,15 +78,13 @@ def launch_as_slurm_would(words, *, count=2):
     job = random.randrange(4096)  # JAX derives the port from it
     shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
     shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_NUM_NODES="1", JAX_NUM_CPU_DEVICES="1")
-    return [
-        launch(
-            [sys.executable, "-c", _COMMAND.format(tests=str(TESTS)), *words],
-            **shared,
-            SLURM_PROCID=str(task),
-            SLURM_LOCALID=str(task),
-        )
-        for task in range(count)
-    ]
+    return [launch_words(words, **shared, SLURM_PROCID=str(task), SLURM_LOCALID=str(task)) for task in range(count)]
+
+
+def launch_words(words, before="", **variables):
+    """Starts `jaxsal WORDS`, some lines of Python before it; a new network is the tiny one."""
+    script = _COMMAND.format(tests=str(TESTS), before=before)
+    return launch([sys.executable, "-c", script, *map(str, words)], **variables)
 
 
 def free_port():

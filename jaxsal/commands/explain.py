@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from jaxsal.saliency.shares import SpectrumShares
     from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
+    from jaxsal.training.windows import Windows
+
+_OVERLAYS = 8
+"""Windows of a recording that are drawn by themselves where none is named; as many as have a player in the report."""
 
 
 @dataclass(frozen=True)
@@ -44,11 +48,15 @@ class Explain(Verb):
     network: Annotated[PretrainedName | None, unset("--checkpoint")] = None
     """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d),
     embedded the eight actions of the embedded clips (it comes with jaxsal)."""
+    classes: Annotated[tuple[str, ...], unset("as the network says")] = ()
+    """Names of the network's classes, in the order of the logits, for weight files that have none."""
     footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)
     window: Annotated[str | None, unset("one window, the middle one")] = None
     """Explain a long recording window by window: length in frames of CLIP, in seconds such as 2.5s, or auto."""
     hop: Annotated[str | None, unset("--window, end to end")] = None
     """From the start of one window to the start of the next, in the unit of --window."""
+    overlays: Annotated[tuple[str, ...], unset("8 of them, evenly spread")] = ()
+    """Windows of --window to draw as clips are, each by a moment that it holds, such as 127 or 12.5s; or all."""
     output: Path = Path("runs/explain")
     """Folder for the table, the curves and the overlays."""
     target: Annotated[str | None, unset("the predicted class")] = None
@@ -77,6 +85,8 @@ class Explain(Verb):
             raise ValueError("`--infrared` must be given for a network of both spectra at once; got CLIP alone.")
         if self.window is not None or self.hop is not None:
             return self._explain_windows(checkpoint)
+        if self.overlays:
+            raise ValueError(f"`overlays` must come with --window; got {' '.join(self.overlays)} alone.")
         cases, notes = self._cases(spec)
         if self.checkpoint is not None and self.checkpoint.is_file():
             notes = [*notes, *checkpoint.origin["taken"]]
@@ -114,6 +124,7 @@ class Explain(Verb):
         spec, target = checkpoint.spec, class_number(self.target, checkpoint.spec.names)
         windows = self.footage.find_windows(self.clip, spec, "auto" if self.window is None else self.window, self.hop)
         cases = window_cases(spec, windows, self.clip.stem, target)
+        overlays = self._overlays(windows)
         notes = [with_options(note, self) for note in windows.notes]
         if self.dry_run:
             planned = [" ".join(window_place(window, case.spectrum)) for case, window in cases]
@@ -130,17 +141,30 @@ class Explain(Verb):
             return Output(outline.text, outline.data)
         for note in notes:
             print(f"jaxsal: note: {note}", file=sys.stderr)
-        results = explain_windows_to_folder(self.output, checkpoint, windows, cases, self.options, command=self.command)
+        drawn: Any = dict(overlays=overlays, animation=self.animation, on=self.on)
+        results, said = explain_windows_to_folder(
+            self.output, checkpoint, windows, cases, self.options, command=self.command, **drawn
+        )
+        for note in said:
+            print(f"jaxsal: note: {note}", file=sys.stderr)
         text = "\n".join([*aligned(window_table(results)), f"Tables, timelines and films: {self.output}"])
         found = explained([result.explanation for result in results], spec.names)
         return Output(text, dict(clips=found, output=str(self.output)))
+
+    def _overlays(self, windows: "Windows") -> list[int]:
+        """The numbers of the windows that are drawn by themselves."""
+        from jaxsal.core.spread import spread
+
+        if self.overlays in ((), ("all",)):
+            return spread(len(windows.windows), len(windows.windows) if self.overlays else _OVERLAYS)
+        return sorted({windows.at("overlays", moment) for moment in self.overlays})
 
     def _checkpoint(self) -> "Checkpoint":
         from jaxsal.training.transfer import open_network
 
         sources = [source for source in (self.checkpoint, self.network) if source is not None]
         if len(sources) == 1:
-            return open_network(sources[0])
+            return open_network(sources[0], self.classes)
         raise ValueError(
             f"`--checkpoint` or --network must be given, one of them; got {'both' if sources else 'neither'}. `jaxsal "
             "demo` and `jaxsal train` make a checkpoint, a file of PyTorch is one; --network i3d needs none."
@@ -155,7 +179,14 @@ class Explain(Verb):
         if spec.channels:
             return [self._scene(spec, footage.excerpts, target)], [with_options(note, self) for note in footage.notes]
         cases = [
-            Case(f"{Path(of.path).stem}-{name}", name, -1, partial(spec.clip, of), target, excerpts={name: of})
+            Case(
+                f"{Path(of.path).stem}-{name}",
+                name,
+                -1,
+                partial(spec.clip, of),
+                target,
+                load_excerpts=partial(dict, {name: of}),
+            )
             for name, of in sorted(footage.excerpts.items())
         ]
         check_names_differ(cases)
@@ -166,7 +197,8 @@ class Explain(Verb):
         from jaxsal.datasets.records import FUSED
         from jaxsal.evaluation.cells import Case
 
-        return Case(f"{self.clip.stem}-{FUSED}", FUSED, -1, partial(spec.clip, excerpts), target, excerpts=excerpts)
+        load, name = partial(spec.clip, excerpts), f"{self.clip.stem}-{FUSED}"
+        return Case(name, FUSED, -1, load, target, load_excerpts=partial(dict, excerpts))
 
 
 def class_number(target: str | None, classes: tuple[str, ...]) -> int | None:

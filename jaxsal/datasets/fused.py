@@ -46,6 +46,7 @@ def fused_scenes(clip_set: ClipSet) -> ClipSet:
 
 def _fused(parts: dict[str, ClipRecord]) -> ClipRecord:
     first, masks = parts[SPECTRA[0]], {name: record.load_mask for name, record in parts.items()}
+    recorded = {name: part for record in parts.values() for name, part in record.parts.items()}
     known = {name: load for name, load in masks.items() if load is not None}
     return ClipRecord(
         name=f"{first.scene}-{FUSED}",
@@ -56,6 +57,7 @@ def _fused(parts: dict[str, ClipRecord]) -> ClipRecord:
         load_mask=partial(_load_each, known) if len(known) == len(parts) else None,
         scene=first.scene,
         actor=first.actor,
+        parts=recorded if len(recorded) == len(parts) else {},
     )
 
 
@@ -81,10 +83,10 @@ def same_moments(
 ) -> dict[str, Int[np.ndarray, " T"]]:
     """Numbers of frames, by spectrum, that are of the same moments in recordings of some lengths.
 
-    They are chosen in the infrared recording. Those of the visible one are at the same share of its length, so that
-    recordings of other frame rates go together; in equally long ones they are the same.
+    They are chosen in the infrared recording, where there is one. Those of the visible one are at the same share of its
+    length, so that recordings of other frame rates go together; in equally long ones they are the same.
     """
-    first = lengths[SPECTRA[0]]
+    first = lengths[next(name for name in SPECTRA if name in lengths)]
     share = choose(first) / max(first - 1, 1)
     return {name: np.rint(share * (length - 1)).astype(int) for name, length in lengths.items()}
 

@@ -18,6 +18,7 @@ from jaxtyping import UInt8
 
 from jaxsal.datasets.clips import read_frames
 from jaxsal.datasets.paired import stored_value_ranges
+from jaxsal.datasets.recordings.part import Part
 from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 
@@ -55,7 +56,8 @@ def multispectral_folder(root: str | Path) -> ClipSet:
                 if name in records:
                     raise ValueError(f"`{split}.txt` must list clips once, in one split; got {clip!r} again.")
                 load = partial(read_numbered_frames, folder, value_range=ranges[spectrum])
-                records[name] = ClipRecord(name, classes.index(action), spectrum, split, load, path=folder)
+                part = Part(folder, value_range=ranges[spectrum])
+                records[name] = ClipRecord(name, classes.index(action), spectrum, split, load, parts={spectrum: part})
     return ClipSet(classes, tuple(records.values()))
 
 

@@ -12,14 +12,13 @@ one actor count as one cluster in intervals and tests; without it every segment 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from jaxsal.core.checks import hint
 from jaxsal.core.files import file_name
-from jaxsal.datasets.clips import read_frames
-from jaxsal.datasets.recordings.moments import Moment, check_moment
+from jaxsal.datasets.recordings.moments import Moment, amount, check_moment
+from jaxsal.datasets.recordings.part import Part
 from jaxsal.datasets.recordings.values import RangeChoice
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet
 from jaxsal.datasets.tables import Row, composed, read_settings, read_table
@@ -166,11 +165,11 @@ def _records(
             raise ValueError(f"{_place(row)}: `recording` must match one file in {spectrum}/; got {names}.")
         start, stop = _frame_range(row, *COLUMNS[spectrum])
         name = f"{recording}:{start}-{'end' if stop is None else stop}:{spectrum}"
-        load = partial(read_frames, paths[0], start=start, stop=stop, value_range=ranges[spectrum])
+        part = Part(paths[0], start, stop, ranges[spectrum])
         scene = f"{recording}:row {row.number}"
         actor = cells.get("actor", "")
         number = classes.index(label)
-        yield ClipRecord(name, number, spectrum, split, load, scene=scene, actor=actor, path=paths[0])
+        yield ClipRecord(name, number, spectrum, split, part.read, scene=scene, actor=actor, parts={spectrum: part})
 
 
 def _frame_range(row: Row, start_column: str, end_column: str) -> tuple[Moment, Moment | None]:
@@ -179,7 +178,7 @@ def _frame_range(row: Row, start_column: str, end_column: str) -> tuple[Moment, 
         return 0, None
     try:
         moments = check_moment(start_column, start), check_moment(end_column, end)
-        ordered = type(moments[0]) is not type(moments[1]) or _size(moments[0]) < _size(moments[1])
+        ordered = type(moments[0]) is not type(moments[1]) or amount(moments[0]) < amount(moments[1])
     except ValueError:
         ordered = False
     if not ordered:
@@ -188,7 +187,3 @@ def _frame_range(row: Row, start_column: str, end_column: str) -> tuple[Moment, 
             f"12.5s, or both empty; got {start!r} and {end!r}."
         )
     return moments
-
-
-def _size(moment: Moment) -> float:
-    return float(moment.removesuffix("s")) if isinstance(moment, str) else moment

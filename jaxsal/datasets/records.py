@@ -1,7 +1,7 @@
 """What a set of clips is: names, labels, spectra, splits, and a way to load each clip's frames."""
 
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from jaxsal.core.checks import hint
+from jaxsal.datasets.recordings.part import Part
 
 SPECTRA = ("IR", "TV")
 FUSED = "FUSED"
@@ -34,7 +35,7 @@ class ClipRecord:
       load_mask: Returns the actor's pixels in all frames, (L, H, W), in sets that know them.
       scene: What both spectra of a scene share and no other clip; the name without its "-IR" or "-TV" if left out.
       actor: Who is seen: clips of one actor are no independent samples; the scene if left out.
-      path: The file or folder of the recording that the clip is a part of; None where it is of none.
+      parts: By spectrum, the part of a recording that the clip is; empty where it is of none.
     """
 
     name: str
@@ -45,13 +46,18 @@ class ClipRecord:
     load_mask: Callable[[], Any] | None = None
     scene: str = ""
     actor: str = ""
-    path: Path | None = None
+    parts: Mapping[str, Part] = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
         if not self.scene:
             object.__setattr__(self, "scene", self.name.removesuffix(f"-{self.spectrum}"))
         if not self.actor:
             object.__setattr__(self, "actor", self.scene)
+
+    @property
+    def path(self) -> Path | None:
+        """The file or folder of the recording of a clip in one spectrum; None where it is of none."""
+        return self.parts[self.spectrum].path if self.spectrum in self.parts else None
 
 
 def white_frames(mask: Bool[np.ndarray, "L H W"]) -> Frames:

@@ -31,6 +31,7 @@ def select_cases(spec: NetworkSpec, clip_set: ClipSet, per_spectrum: int) -> lis
             partial(_load_clip, spec, record),
             actor=record.actor,
             load_mask=None if record.load_mask is None else partial(actor_pixels, spec, record),
+            load_excerpts=partial(spec.excerpts_of, record.parts),
         )
         for spectrum in ([FUSED] if spec.channels else SPECTRA)
         for record in spread([r for r in clip_set.records if r.spectrum == spectrum], per_spectrum)

@@ -38,7 +38,7 @@ class Case(NamedTuple):
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
       load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none. Of a scene
         those in every spectrum.
-      excerpts: By spectrum, which frames of which recording the clip consists of; empty where it is of none.
+      load_excerpts: Says by spectrum which frames of which recording the clip consists of; none where it is of none.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Case(NamedTuple):
     target: int | None = None
     actor: str = ""
     load_mask: Callable[[], Any] | None = None
-    excerpts: Mapping[str, Excerpt] = {}
+    load_excerpts: Callable[[], Mapping[str, Excerpt]] = dict
 
 
 @dataclass(frozen=True)

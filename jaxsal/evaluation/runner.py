@@ -179,6 +179,8 @@ def do_batch(opened: Sequence[Opened], run: Run) -> None:
             run.store.delete("failure", group.id, work.name(clip))
         if not opened[clip].task.later:
             run.progress.clip_done()
+    if run.keep_maps:
+        run.store.commit()  # a killed run loses no finished clip
 
 
 def _read(group: Group, cells: Sequence[int]) -> set[str]:

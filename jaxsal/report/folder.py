@@ -115,7 +115,7 @@ def known_excerpts(cases: Sequence[Case]) -> dict[str, Excerpt]:
     return {
         part_name(case.name, spectrum) if case.spectrum == FUSED else case.name: excerpt
         for case in cases
-        for spectrum, excerpt in case.excerpts.items()
+        for spectrum, excerpt in case.load_excerpts().items()
     }
 
 

@@ -24,8 +24,7 @@ def strip_values(windows: Windows, timelines: Sequence[Timeline]) -> dict[str, A
 
     Both are of the visible recording where there are two, so that lines of both spectra lie below each other.
     """
-    main = "TV" if len(windows.frames) > 1 else next(iter(windows.frames))
-    times, frames = windows.times[main], windows.frames[main]
+    times, frames = windows.times[windows.main], windows.frames[windows.main]
     places = frames if times is None else times
     step = float(np.median(np.diff(places))) if len(places) > 1 else 1.0
     chosen = spread(len(places), MOST_PLACES)

@@ -12,6 +12,7 @@ from jaxsal.core.files import write_text
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import Clip, SaliencyMap, ScoreFn
+from jaxsal.drawing.recording import ground_of
 from jaxsal.engine.baselines import make_baseline
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.class_scores import class_scores, num_targets, own_kind, predicted_class, shown_kind
@@ -24,6 +25,7 @@ from jaxsal.metrics.curve_scores import curve_baseline
 from jaxsal.recipes import MEASURES, resolve_options
 from jaxsal.report.page import build_page
 from jaxsal.report.panels import SCALES, Panel, PanelCurve, PanelMap, ledger_maps, panel_curves
+from jaxsal.report.run import Run, read_run, report_page
 from jaxsal.report.scenes import Scene, scenes_of
 from jaxsal.saliency.ledger import RiseLedger
 
@@ -52,7 +54,7 @@ class View(NamedTuple):
 
 @check_kinds
 def view(
-    clip: Clip | Explanation | Sequence[Explanation],
+    clip: Clip | Explanation | Sequence[Explanation] | str | Path,
     saliency: SaliencyMap | RiseLedger | Mapping[str, SaliencyMap | RiseLedger] | None = None,
     *,
     score_fn: ScoreFn | None = None,
@@ -67,7 +69,8 @@ def view(
 
     Args:
       clip: The clip, (T, H, W, 3), values in [0, 1]; or one or several results of `jaxsal.explain`, which
-        bring their maps: then only `classes`, `name` and `scale` apply, and both spectra of a scene stand side by side.
+        bring their maps: then only `classes`, `name` and `scale` apply, and both spectra of a scene stand side by side;
+        or the folder of a run, for its report. A clip of `jaxsal.read_clip` is shown on its recording's own frames.
       saliency: A map (T', H, W), or a ledger of RISE, which gives a map of every class with its error; or several of
         these by name, of one classifier or, if `target` is given, of several.
       score_fn: Maps the clip to logits (K,). The page then shows the prediction, and what the network saw at each step
@@ -99,6 +102,8 @@ def view(
     """
     if scale is not None:
         check_choice("scale", scale, SCALES)
+    if isinstance(clip, str | Path):
+        return View(report_page(_run(clip)).text)
     explanations = _explanations(clip)
     if explanations:
         if saliency is not None:
@@ -136,8 +141,19 @@ def view(
         probabilities={} if logits is None else dict(zip(names, class_scores(logits, kind).tolist(), strict=True)),
         target=explained,
         baselines={} if score_fn is None else _baselines(score_fn, frames, len(maps[0].values), recipe),
+        ground=None if (excerpt := getattr(clip, "excerpt", None)) is None else ground_of(frames, excerpt),
     )
     return View(build_page([Scene(name, [panel], scale or "steps")], title=name or "jaxsal"))
+
+
+def _run(folder: str | Path) -> Run:
+    """The run of a folder; a recording by itself has no maps to show."""
+    if not (Path(folder) / "run.json").is_file():
+        raise ValueError(
+            f"`clip` must be a clip, an explanation or the folder of a run; got {str(folder)!r}. For a recording: "
+            "jaxsal.view(jaxsal.explain(classifier, jaxsal.read_clip(path, classifier)))."
+        )
+    return read_run(folder)
 
 
 def _explanations(clip: object) -> list[Explanation]:

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxsal.core.files import csv_text, remove_leftovers, write_text
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.sealed import write_json
 from jaxsal.datasets.records import FUSED
 from jaxsal.drawing.plots import save_figure
+from jaxsal.drawing.recording import On
 from jaxsal.drawing.timeline import draw_timeline
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import FOLDER, explain_each
@@ -19,8 +20,9 @@ from jaxsal.evaluation.reading import Place, read_maps, read_without_clip
 from jaxsal.evaluation.store import Store
 from jaxsal.evaluation.timeline import Timeline, WindowResult, make_timeline, window_result
 from jaxsal.report.film import Maps, save_film
-from jaxsal.report.folder import known_excerpts, write_tables
+from jaxsal.report.folder import draw_overlays, known_excerpts, write_tables
 from jaxsal.report.strip import strip_values
+from jaxsal.report.window_run import window_run
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.windows import Window, Windows
@@ -44,16 +46,24 @@ def window_cases(spec: NetworkSpec, windows: Windows, name: str, target: int | N
             own = dict(window.excerpts) if spec.channels else {spectrum: window.excerpts[spectrum]}
             load = partial(spec.clip, own if spec.channels else own[spectrum])
             of = f"{name}-{window.place}-{spectrum}"
-            cases.append((Case(of, spectrum, -1, load, target, actor=name, excerpts=own), window))
+            cases.append((Case(of, spectrum, -1, load, target, actor=name, load_excerpts=partial(dict, own)), window))
     return cases
 
 
 def window_pictures(windows: Windows) -> tuple[str, ...]:
     """What is written of a recording beside tables and curves."""
-    return ("windows.csv", *(f"{kind}-{s}.{end}" for s in sorted(windows.frames) for kind, end in _PICTURES))
+    of_spectra = (f"{kind}-{s}.{end}" for s in sorted(windows.frames) for kind, end in _PICTURES)
+    return "windows.csv", "overlays", *of_spectra
 
 
 _PICTURES = (("timeline", "csv"), ("timeline", "png"), ("recording", "mp4"))
+
+
+class WrittenWindows(NamedTuple):
+    """What a folder shows of a recording: the results of its windows, and notes on pictures of windows."""
+
+    results: list[WindowResult]
+    notes: list[str]
 
 
 def explain_windows_to_folder(
@@ -64,12 +74,16 @@ def explain_windows_to_folder(
     options: ExplainOptions,
     *,
     command: str,
-) -> list[WindowResult]:
+    overlays: Sequence[int] = (),
+    animation: str = "gif",
+    on: On = "recording",
+) -> WrittenWindows:
     """Explains the windows of a recording with a trained network and writes the folder of the run.
 
     - results.csv, the tables and curves: as of `write_folder`, over windows;
     - windows.csv: the best class of each window, timeline-TV.csv and .png: classes and maps over time;
     - recording-TV.mp4: the recording with the maps of all windows, see `save_film`;
+    - overlays/NAME.png and .gif: of some windows as of clips, see `draw_overlays`;
     - run.json: how it was made.
 
     The store has each window's maps, curves and logits; its frames stay in the recording.
@@ -81,6 +95,9 @@ def explain_windows_to_folder(
       cases: The windows as clips, of `window_cases`.
       options: How they are explained.
       command: What was typed.
+      overlays: Numbers of the windows that are drawn by themselves.
+      animation: "gif" or "mp4", of these windows.
+      on: What their maps are drawn on, as of `explain_to_folder`.
 
     Raises:
       FolderInUseError: If another run works in the folder.
@@ -107,16 +124,22 @@ def explain_windows_to_folder(
         write_tables(directory, [result.explanation for result in results])
         write_text(directory / "windows.csv", csv_text(window_rows(results)))
         store = Store(str(directory / FOLDER))
+        store.compact(idle=0)  # nobody else works in the folder
         timelines = []
         for spectrum in sorted(windows.frames):
             own = [r for r in results if r.explanation.spectrum in (spectrum, FUSED)]
             timelines.append(make_timeline(windows, own, spectrum))
             _write_recording(directory, windows, own, timelines[-1], store)
-        recordings = {name: of.to_json() for name, of in known_excerpts([case for case, _ in cases]).items()}
-        timeline = strip_values(windows, timelines)
-        provenance = made_by(command, options, checkpoint, places, recordings=recordings, timeline=timeline)
+        excerpts, strip = known_excerpts([case for case, _ in cases]), strip_values(windows, timelines)
+        recordings = {name: excerpt.to_json() for name, excerpt in excerpts.items()}
+        provenance = made_by(command, options, checkpoint, places, recordings=recordings, timeline=strip)
         write_json(directory / "run.json", provenance)
-        return results
+        run = window_run(strip, store, places, options, spec, excerpts)
+        notes = []
+        for number in overlays:
+            scene = [run.read(name) for name in run.names[number]]
+            notes += draw_overlays(directory / "overlays", scene, spec.names, animation, excerpts=excerpts, on=on)
+        return WrittenWindows(results, notes)
 
 
 def _write_recording(

@@ -18,10 +18,11 @@ from jaxsal.core.kinds import check_fields
 from jaxsal.core.normalization import IMAGENET_MEAN, IMAGENET_STD, check_normalization
 from jaxsal.datasets.channels import with_channels
 from jaxsal.datasets.clips import resize_and_crop
-from jaxsal.datasets.fused import map_frames, take_frames
+from jaxsal.datasets.fused import map_frames, same_moments, take_frames
 from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
 from jaxsal.datasets.recordings.moments import Moment
 from jaxsal.datasets.recordings.pairing import align
+from jaxsal.datasets.recordings.part import Part, excerpts_of
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
 from jaxsal.datasets.sampling import FrameSampler
@@ -187,6 +188,14 @@ class NetworkSpec:
             raise ValueError(f"`clip` must be in {wanted} for a network of {self.spectra}; got {found or 'one'}.")
         cut = partial(resize_and_crop, short_side=self.size, crop=self.crop, antialias=self.antialias)
         return self.in_channels(map_frames(cut, take_frames(frames, self.sampler.test_indices)))
+
+    def excerpts_of(self, parts: Mapping[str, Part]) -> dict[str, Excerpt]:
+        """By spectrum, where the frames of `centre_clip` come from, of parts of recordings; errors as `open_recording`.
+
+        Args:
+          parts: Of one spectrum, or of both of a scene.
+        """
+        return excerpts_of(parts, partial(same_moments, choose=self.sampler.test_indices), self.cut)
 
     def excerpt(
         self, recording: Recording, reading: Reading | None = None, start: Moment = 0, stop: Moment | None = None

@@ -1,7 +1,7 @@
 """The windows of a long recording, or of two of one scene, as the clips that a network takes."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from jaxsal.core.spread import spread
 from jaxsal.datasets.recordings.doubts import doubts_of_pair
 from jaxsal.datasets.recordings.excerpt import Excerpt, take
-from jaxsal.datasets.recordings.moments import Moment
+from jaxsal.datasets.recordings.moments import Moment, amount, check_moment, frame_at
 from jaxsal.datasets.recordings.pairing import align
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.recordings.windows import Span, plan_windows
@@ -68,12 +68,47 @@ class Windows(NamedTuple):
     windows: Sequence[Window]
     notes: tuple[str, ...]
 
+    @property
+    def main(self) -> str:
+        """The spectrum whose frames and seconds say where windows are."""
+        return main_spectrum(self.frames)
+
+    def at(self, name: str, moment: Moment) -> int:
+        """The number of the window that shows a moment: of those that hold it the one whose middle is nearest.
+
+        Args:
+          name: Of the argument, for messages.
+          moment: Frame or seconds of the recording, of the visible one where there are two.
+
+        Raises:
+          ValueError: If no window holds it, or seconds are not known.
+        """
+        frames, times = self.frames[self.main], self.times[self.main]
+        moment = check_moment(name, moment)
+        if isinstance(moment, str):
+            place = frame_at(name, moment, times, len(frames))
+        else:
+            place = int(np.searchsorted(frames, moment))
+        first = frames[0] if isinstance(moment, int) or times is None else times[0]
+        away = {n: abs(sum(w.span) - 1 - 2 * place) for n, w in enumerate(self.windows) if place in range(*w.span)}
+        if not away or amount(moment) < first:
+            seconds = "" if times is None else f" ({times[0]:.2f} to {times[-1]:.2f} s)"
+            raise ValueError(
+                f"`{name}` must lie in a window, in frames {frames[0]} to {frames[-1]}{seconds}; got {moment}."
+            )
+        return min(away, key=lambda number: away[number])
+
     def rate(self, spectrum: str) -> float | None:
         """Moments per second; None where that is not known."""
         times = self.times[spectrum]
         if times is None or len(times) < 2 or times[-1] <= times[0]:
             return None
         return float((len(times) - 1) / (times[-1] - times[0]))
+
+
+def main_spectrum(spectra: Collection[str]) -> str:
+    """The spectrum whose frames and seconds are counted: the visible one where there are two."""
+    return "TV" if len(spectra) > 1 else next(iter(spectra))
 
 
 def find_windows(
@@ -107,7 +142,7 @@ def find_windows(
       ValueError: If a recording cannot be read, both are the same or share no moment, or a length is not allowed.
     """
     recordings = open_recordings(paths, readings)
-    main = "TV" if len(recordings) > 1 else next(iter(recordings))
+    main = main_spectrum(recordings)
     frames = _moments(recordings, start, stop, infrared_offset)
     every = {name: None if r.times is None else r.times[frames[name]] for name, r in recordings.items()}
     times = every[main]

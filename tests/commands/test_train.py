@@ -41,7 +41,11 @@ def test_train_then_evaluate(run, dry_run, tmp_path):
     maps = {*methods, "random", "smooth", *(f"{method} of another clip" for method in methods)}
     assert {row["method"] for row in results} == maps
     assert len(results) == 4 * len(maps)
-    assert_provenance(json.loads((table / "run.json").read_text()))
+    made_by = json.loads((table / "run.json").read_text())
+    assert_provenance(made_by)
+    assert sorted(made_by["recordings"]) == sorted(clip["name"] for clip in found["clips"])
+    for excerpt in made_by["recordings"].values():  # overlays are of the recordings' own frames
+        assert (excerpt["size"], excerpt["cut"][:2], excerpt["frames"]) == ([20, 24], [18, 16], [1, 2, 3, 4])
 
 
 def assert_provenance(made_by):

@@ -8,6 +8,7 @@ import re
 import numpy as np
 import pytest
 
+import processes
 import runs
 
 SMALL = ["--num-steps", "3", "--controls", "smooth", "--clips-per-batch", "1"]
@@ -28,7 +29,7 @@ def rows_of(path):
 def test_a_long_recording(run_folder, long, run, dry_run, refused, tmp_path):
     output = tmp_path / "out"
     words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--output", output]
-    words += ["--window", "6", "--hop", "3"]
+    words += ["--window", "6", "--hop", "3", "--overlays", "0", "1.4s", "1.5s"]
     plan = dry_run(*words)
     assert (plan["clips"], plan["clips_done"]) == (3, 0)
     assert plan["passes"] == 3 * (1 + 2 + 2 * 2 * 1)
@@ -44,6 +45,9 @@ def test_a_long_recording(run_folder, long, run, dry_run, refused, tmp_path):
     ]
     assert {path.name for path in output.iterdir()} == set(plan["files"])
     assert dry_run(*words)["passes"] == 0
+    drawn = [path.name[: len("long-000000-000006")] for path in sorted((output / "overlays").glob("*.gif"))]
+    assert drawn == [f"long-{place}" for place in PLACES[:2]]
+    assert len(list((output / "overlays").glob("*.png"))) == 2
     windows, moments = rows_of(output / "windows.csv"), rows_of(output / "timeline-TV.csv")
     assert [row["window"] for row in windows] == [f"long-{place}-TV" for place in PLACES]
     assert [row["frame"] for row in moments] == [str(number) for number in range(12)]
@@ -109,11 +113,48 @@ def test_a_network_of_both_spectra(long, run, dry_run, refused, tmp_path):
     assert [page.count(f'"caption":"{spectrum}"') for spectrum in ("IR", "TV")] == [2, 2]
 
 
+STUCK = """
+import itertools, time
+from jaxsal.training.networks import NetworkSpec
+clip, calls = NetworkSpec.clip, itertools.count()
+def clip_or_wait(*arguments):
+    if next(calls) == 3:
+        print("stuck", flush=True)
+        time.sleep(600)
+    return clip(*arguments)
+NetworkSpec.clip = clip_or_wait
+"""
+
+
+@pytest.mark.process
+def test_a_killed_run_loses_no_window(run_folder, long, run, dry_run, tmp_path):
+    """SIGKILL when the fourth of seven windows is read: the first three are done, and not computed again."""
+    words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--window", "6", "--hop", "1"]
+    killed, whole = [*words, "--output", tmp_path / "killed"], [*words, "--output", tmp_path / "whole"]
+    process = processes.launch_words(killed, before=STUCK)
+    assert process.stdout.readline() == "stuck\n"
+    processes.stop([process])
+    plan = dry_run(*killed)
+    assert (plan["clips"], plan["clips_done"]) == (7, 3)
+    assert plan["passes"] == dry_run(*whole)["passes"] * 4 // 7
+    run(*killed)
+    run(*whole)
+    assert len(list((tmp_path / "killed" / "results" / "parts").iterdir())) == 1
+    for name in ("windows.csv", "timeline-TV.csv", "table.csv"):
+        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
+
+
 def test_lengths_that_are_refused(run_folder, long, refused):
     words = ["explain", long, "--checkpoint", run_folder, "--dry-run"]
     for typed, message in [
         (["--window", "2"], "`--window` must hold at least 4 frames, which the network takes; got 2 with 2: 'auto' is"),
         (["--window", "2s", "--hop", "3"], "`--hop` must be in the unit of `--window`, '2s'; got 3."),
+        (
+            ["--window", "6", "--overlays", "12"],
+            "`--overlays` must lie in a window, in frames 0 to 11 (0.00 to 2.75 s);",
+        ),
+        (["--window", "6", "--start", "4", "--overlays", "0.5s"], "`--overlays` must lie in a window, in frames 4 to"),
+        (["--overlays", "3"], "`--overlays` must come with --window; got 3 alone."),
         (["--window", "soon"], "`--window` must be a frame, such as 12, or seconds, such as 12.5s; got 'soon'."),
     ]:
         assert refused(*words, *typed)[1].startswith(f"jaxsal: {message}"), refused(*words, *typed)

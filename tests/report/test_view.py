@@ -8,7 +8,7 @@ import pytest
 import jaxsal
 from jaxsal.report.page import build_page
 from jaxsal.report.scenes import Scene, scenes_of
-from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, page_data
+from pages import CLASSES, CLASSIFIER, CLIP, cases, decode_volume, page_data, write_run
 
 SALIENCY = np.random.default_rng(0).normal(size=CLIP.shape[:3]).astype(np.float32)
 
@@ -48,6 +48,28 @@ def test_view_of_explanations(found):
         jaxsal.view(found[0], SALIENCY)
     with pytest.raises(ValueError, match="`saliency` must be given with a clip; got None"):
         jaxsal.view(CLIP)
+
+
+def test_view_of_a_recording(found, tmp_path):
+    """A clip that was read of a recording, and its explanation, are shown on the recording's own frames."""
+    np.save(tmp_path / "a.npy", np.random.default_rng(1).integers(0, 255, (6, 12, 20, 3), dtype=np.uint8))
+    clip = jaxsal.read_clip(tmp_path / "a.npy", num_frames=4, size=9)
+    explanation = found[1]._replace(clip=clip, excerpts={"TV": clip.excerpt}, maps={"Grad-CAM": clip[..., 0]})
+    explanation = explanation._replace(curves={}, ledger=None, baselines={})
+    for shown in (jaxsal.view(clip, clip[..., 0]), jaxsal.view(explanation, classes=CLASSES)):
+        (scene,) = page_data(shown.page)["scenes"]
+        assert sorted(scene["panels"][0]["recording"]["size"]) == [12, 20]
+    with pytest.raises(
+        ValueError, match=r"`clip` must be a clip, an explanation or the folder of a run; got '.*a\.npy'"
+    ):
+        jaxsal.view(tmp_path / "a.npy")
+
+
+def test_view_of_a_run(tmp_path):
+    (tmp_path / "results").mkdir()
+    write_run(tmp_path, cases()[:1])
+    shown = jaxsal.view(tmp_path)
+    assert [scene["name"] for scene in page_data(shown.page)["scenes"]] == ["first"]
 
 
 def test_view_of_one_map_alone():

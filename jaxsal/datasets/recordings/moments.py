@@ -30,6 +30,11 @@ def check_moment(name: str, value: Moment) -> Moment:
     return value
 
 
+def amount(moment: Moment) -> float:
+    """The frames or seconds of a moment that `check_moment` gave, as a number."""
+    return float(moment.removesuffix("s")) if isinstance(moment, str) else float(moment)
+
+
 def frame_at(name: str, moment: Moment, times: Float[np.ndarray, " L"] | None, length: int) -> int:
     """The first frame at a moment or after it; `length` where there is none.
 
@@ -43,5 +48,4 @@ def frame_at(name: str, moment: Moment, times: Float[np.ndarray, " L"] | None, l
         raise ValueError(
             f"`{name}` must be a frame in a recording without times; got {moment!r}: `fps` says its frames per second."
         )
-    seconds = float(moment.removesuffix("s"))
-    return min(int(np.searchsorted(times, seconds - 1e-6)), length)
+    return min(int(np.searchsorted(times, amount(moment) - 1e-6)), length)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsal.datasets.recordings.moments import Moment, check_moment
+from jaxsal.datasets.recordings.moments import Moment, amount, check_moment
 
 AUTO = "auto"
 """A window of as many frames as a network takes."""
@@ -25,7 +25,7 @@ def check_length(name: str, value: Moment) -> Moment:
       ValueError: If it is neither, or not above 0.
     """
     length = check_moment(name, value)
-    if _size(length) <= 0:
+    if amount(length) <= 0:
         raise ValueError(f"`{name}` must be above 0; got {value!r}.")
     return length
 
@@ -67,7 +67,7 @@ def plan_windows(
             "second."
         )
     ticks = times if isinstance(window, str) and times is not None else frames
-    spans = _spans(ticks.astype(np.float64), _size(window), _size(hop))
+    spans = _spans(ticks.astype(np.float64), amount(window), amount(hop))
     if len(frames) < needed:
         return [Span(0, len(frames))]
     long = [span for span in spans if span.stop - span.start >= needed]
@@ -96,7 +96,3 @@ def _needed(
     if hop is None or not isinstance(check_length("hop", hop), str) or times is None:
         return needed * int(np.median(np.diff(frames))) if len(frames) > 1 else needed
     return f"{needed * float(np.median(np.diff(times))):.6f}s"
-
-
-def _size(length: Moment) -> float:
-    return float(length.removesuffix("s")) if isinstance(length, str) else float(length)
