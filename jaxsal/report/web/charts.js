@@ -61,7 +61,6 @@ function axes(chart, to) {
   if (chart.floor !== undefined) {
     const y = to.y(chart.floor).toFixed(1);
     parts.push(`<line class="floor" x1="${to.left}" x2="${right}" y1="${y}" y2="${y}"/>`);
-    parts.push(`<text x="${to.left + 4}" y="${y - 4}">floor ${chart.floor.toFixed(3)}</text>`);
   }
   return parts.join("");
 }
@@ -73,8 +72,8 @@ function lineStyle(kind, strong) {
   return `class="line ${kind === null ? "reference" : `kind${kind % DASHES.length}`}" stroke-width="${width}" stroke-dasharray="${dash}"`;
 }
 
-// chart: x (range), xticks, yticks [[value, text]], xlabel, ylabel, label (for screen readers), hint (while idle),
-// floor, lines [{xs, ys, kind, strong, error}].
+// chart: x (range), xticks, yticks [[value, text]], xlabel, ylabel, label (for screen readers), floor,
+// lines [{xs, ys, kind, strong, error}].
 function drawChart(place, chart, onPick) {
   const to = scales(chart, place.clientWidth || 300);
   const parts = [axes(chart, to)];
@@ -88,9 +87,6 @@ function drawChart(place, chart, onPick) {
     parts.push(`<polyline ${lineStyle(line.kind, line.strong)} points="${path(line.xs, line.ys).join(" ")}"/>`);
   }
   parts.push(`<line class="cursor" y1="${PLOT.top}" y2="${PLOT.height - PLOT.bottom}"/><circle class="cursor" r="4.5"/>`);
-  if (chart.hint) {
-    parts.push(`<text class="idle-hint" x="${to.width - PLOT.right - 4}" y="${PLOT.top + 12}" text-anchor="end">${chart.hint}</text>`);
-  }
   place.innerHTML = `<svg viewBox="0 0 ${to.width} ${PLOT.height}" width="${to.width}" height="${PLOT.height}" role="img"
     aria-label="${escapeText(chart.label)}">${parts.join("")}</svg>`;
   place.to = to;

@@ -108,12 +108,14 @@ class Panel {
       if (!curves.length) continue;
       const scores = curves.flatMap((c) => c.scores);
       const areas = curves.map((c) => `${c.method} ${c.auc.toFixed(3)}`).join(", ");
+      const floor = measure === "deletion" ? Math.min(...curves.map((c) => c.scores.at(-1))) : undefined;
+      if (floor !== undefined) part.floor.textContent = `, floor ${floor.toFixed(3)}`;
       drawChart(part[measure], {
         x: [0, 1], xticks: [0, 0.25, 0.5, 0.75, 1].map((share) => [share, String(100 * share)]),
         yticks: evenTicks(Math.min(0, ...scores), Math.max(1, ...scores), 4), xlabel: `voxels ${CHANGED[measure]}, %`,
         ylabel: scoreOf(data),
         label: `${data.unit === "probability" ? "Probability" : "Logit"} of ${data.target} against the ${measure} share; areas: ${areas}`,
-        hint: "click to step through", floor: measure === "deletion" ? Math.min(...curves.map((c) => c.scores.at(-1))) : undefined,
+        floor,
         lines: curves.map((c) => ({ xs: c.fractions, ys: c.scores, kind: this.kind(c.method), strong: c.method === choice.method })),
       }, (x) => pickStep(measure, x));
     }
