@@ -4,6 +4,7 @@ import dataclasses
 import os
 import shlex
 import sys
+import warnings
 from contextlib import nullcontext
 from importlib.metadata import version
 
@@ -54,7 +55,9 @@ def main(arguments: list[str] | None = None) -> None:
         return
     verb: Verb | None = None
     try:
-        with signals_raised(), nullcontext() if "--debug" in typed else libraries_quiet():
+        quiet = nullcontext() if "--debug" in typed else libraries_quiet()
+        with signals_raised(), quiet, warnings.catch_warnings():
+            warnings.showwarning = _say
             verb = read_verb(typed)
             run_verb(verb)
     except KeyboardInterrupt as error:
@@ -67,6 +70,11 @@ def main(arguments: list[str] | None = None) -> None:
         if "--debug" in typed:
             raise
         _stop(describe(error, verb), 1)
+
+
+def _say(message: Warning | str, category: type[Warning], *place: object) -> None:
+    """A warning as a note: the line of code that gave it says nothing to the user of a command."""
+    print(f"jaxsal: {'note' if category is UserWarning else category.__name__}: {message}", file=sys.stderr)
 
 
 def _stop(message: str, status: int) -> None:

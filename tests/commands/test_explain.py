@@ -77,6 +77,13 @@ def test_notes_are_said_before_and_without_computing(run_folder, seen, dry_run, 
     assert all(f"jaxsal: note: {note}" in said for note in notes)
 
 
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_notes(run_folder, seen, capsys):
+    cli.main(["explain", str(seen), "--checkpoint", str(run_folder), "--start", "3", "--dry-run"])
+    said = "jaxsal: note: 1 of 4 frames of the window are missing; the first and last are repeated.\n"
+    assert capsys.readouterr().err == said
+
+
 def test_refusals_name_the_option(run_folder, seen, refused, tmp_path):
     words = ["explain", seen, "--checkpoint", run_folder, "--dry-run"]
     for typed, message in [
