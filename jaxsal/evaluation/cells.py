@@ -16,7 +16,7 @@ from jaxsal.core.checks import Options, hint
 from jaxsal.core.controls import control_names
 from jaxsal.core.files import file_name
 from jaxsal.core.fingerprints import fingerprint
-from jaxsal.core.types import ScoreFn
+from jaxsal.core.types import LogitFn, ScoreFn
 from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.engine.class_scores import of_classifier, shown_kind
 from jaxsal.engine.classifiers import mask_shape
@@ -34,7 +34,7 @@ class Case(NamedTuple):
       spectrum: "IR" or "TV"; "FUSED" for a scene in both.
       label: The true class, -1 where it is not known.
       load: Returns the clip, (T, H, W, C) in [0, 1]; of a scene that of every spectrum, by name.
-      target: The class to explain; the predicted one if None.
+      target: The class to explain, or a function of the logits; the predicted class if None.
       actor: Who is seen, for intervals and tests; the clip by itself if empty.
       load_mask: Returns the actor's pixels, (T, H, W), in sets that know them; None where it knows none. Of a scene
         those in every spectrum.
@@ -45,7 +45,7 @@ class Case(NamedTuple):
     spectrum: str
     label: int
     load: Callable[[], Any]
-    target: int | None = None
+    target: int | LogitFn | None = None
     actor: str = ""
     load_mask: Callable[[], Any] | None = None
     load_excerpts: Callable[[], Mapping[str, Excerpt]] = dict
@@ -59,7 +59,7 @@ class Cell:
       method: A key of `METHODS`.
       recipe: Name of the recipe that the options came from.
       options: Of the method, for the control `other` of the method whose map it is; None for other controls.
-      target: "predicted", "label" or a class.
+      target: "predicted", "label", a class, or a function of the logits.
       shape: (T', H, W) of the maps; of scenes (S, T', H, W).
       measures: By name, the options of each measure.
       seed: Of everything random.
@@ -69,7 +69,7 @@ class Cell:
     method: str
     recipe: str
     options: Options | None
-    target: str | int
+    target: str | int | LogitFn
     shape: tuple[int, ...]
     measures: Mapping[str, Any]
     seed: int
@@ -109,7 +109,7 @@ class Cell:
             method=self.method,
             recipe=self.recipe,
             options=option_values(self.options),
-            target=self.target,
+            target=target_name(self.target),
             shape=list(self.shape),
             measures={name: option_values(options) for name, options in self.measures.items()},
             seed=self.seed,
@@ -121,7 +121,7 @@ def cells_of(
     options: ExplainOptions,
     classifier: ScoreFn,
     clip_shape: tuple[int, ...],
-    target: str | int = "predicted",
+    target: str | int | LogitFn = "predicted",
     *,
     against: str | int = "",
     num_spectra: int = 0,
@@ -138,6 +138,14 @@ def cells_of(
     methods = {name: of_classifier(options.resolve(name), classifier) for name in options.method}
     cells = [Cell(name, options.recipe, own, *shared) for name, own in methods.items()]
     return (*cells, *(control_cell(name, cells) for name in control_names(options.controls, options.method)))
+
+
+def target_name(target: str | int | LogitFn) -> str | int:
+    """What a function of the logits is called; other targets as they are."""
+    if not callable(target):
+        return target
+    name = getattr(target, "__name__", type(target).__name__)
+    return "a function of the logits" if name == "<lambda>" else str(name)
 
 
 def class_against(against: str | int | None, classes: Sequence[str]) -> str | int:

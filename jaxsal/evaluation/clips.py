@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.devices import device_mesh
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.masks import Families
@@ -196,7 +196,7 @@ def _spans(clips: np.ndarray, ids: np.ndarray) -> list[np.ndarray]:
 def cell_maps(
     batch: Batch,
     cell: Cell,
-    classes: Sequence[int | Contrast],
+    classes: Sequence[OneTarget],
     scores: Mapping[int, Scores] | None,
     clips: Sequence[int],
 ) -> dict[int, np.ndarray]:
@@ -223,7 +223,7 @@ class Owner(NamedTuple):
 
     clip: int
     cell: int
-    label: int | Contrast
+    label: OneTarget
 
 
 def measure_maps(

@@ -10,6 +10,7 @@ from jaxtyping import Float, PyTree
 from jaxsal.core.checks import check_positive
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.drawing.plots import draw_curves
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.views import as_dataset, as_html, as_text, curve_panels, frames_figure, heading
@@ -49,6 +50,10 @@ class Explanation(NamedTuple):
       actor: Who is seen; empty where that is not known.
       against: The class that the explained one is told from; None where it is explained by itself.
       times: When each frame was taken, in seconds of the recording, (T,); None where that is not known.
+      score: Name of the function of the logits that is explained in the place of a class; `target` is then the
+        predicted class. Empty where a class is explained.
+      excerpts: By spectrum, which frames of which recording the clip consists of, for the player; empty where that is
+        not known.
     """
 
     name: str
@@ -69,6 +74,8 @@ class Explanation(NamedTuple):
     actor: str = ""
     times: Float[np.ndarray, " T"] | None = None
     against: int | None = None
+    score: str = ""
+    excerpts: Mapping[str, Excerpt] = {}
 
     @property
     def prediction(self) -> str:
@@ -86,7 +93,9 @@ class Explanation(NamedTuple):
 
     @property
     def target_name(self) -> str:
-        """The explained class, by name, and the class that it is told from, if there is one."""
+        """The explained class, by name, and the class that it is told from; or the function that is explained."""
+        if self.score:
+            return self.score
         against = "" if self.against is None else f" against {self.class_name(self.against)}"
         return self.class_name(self.target) + against
 

@@ -16,7 +16,7 @@ from jaxsal.datasets.records import FUSED
 from jaxsal.engine.batch import prepare
 from jaxsal.engine.classifiers import has_parts
 from jaxsal.engine.targets import check_target
-from jaxsal.evaluation.cells import Case
+from jaxsal.evaluation.cells import Case, target_name
 from jaxsal.evaluation.explain import explain_cases
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
@@ -78,10 +78,11 @@ def explain(
 
     Args:
       classifier: Maps one clip to logits (K,): of `jaxsal.load`, a `Classifier`, or any function.
-      clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives; or a scene, a clip for each
-        spectrum by name, such as `jaxsal.read_scene` gives.
+      clip: The clip, (T, H, W, C), values in [0, 1], such as `jaxsal.read_clip` gives, whose recording the player then
+        shows; or a scene, a clip for each spectrum by name, such as `jaxsal.read_scene` gives.
       target: The class to explain, by number or name; `jaxsal.Contrast("wave", "clap")` explains what tells one from
-        another; the predicted class if None.
+        another; a function maps the logits (K,) to the number to explain, and `scores` says nothing then; the predicted
+        class if None.
       methods: Methods to run, by the names of `jaxsal.recipes.METHODS`; "gradcam", "rise" and "sidu" if None, "rise"
         alone for a function without features and head.
       measures: Measures of every map beside deletion and insertion, by the names of `jaxsal.recipes.FURTHER_MEASURES`,
@@ -186,15 +187,18 @@ def explain(
     if isinstance(wanted, Contrast):
         options = dataclasses.replace(options, against=str(wanted.against))
     explained = wanted.target if isinstance(wanted, Contrast) else wanted
-    if callable(explained):
-        raise TypeError("`target` must be a class here; got a function, which the methods themselves take.")
+    if callable(explained) and store is not None:
+        raise ValueError("`store` must be left out for a function as target, which results do not keep; got one.")
     true_class = check_target(label, batch.num_classes, classes=classes, all_classes=False, name="label")
     known = true_class if isinstance(true_class, int) else -1
     array = jax.tree.map(lambda part: np.asarray(part, np.float32), dict(clip) if batch.spectra else clip)
     shown_as = FUSED if batch.spectra else spectrum
-    case = Case(name, shown_as, known, lambda: array, None if explained is None else int(explained))
+    case = Case(name, shown_as, known, lambda: array, explained)
     (found,) = explain_cases(classifier, [case], options, store, classes=classes, progress=progress).explanations
-    return found._replace(times=getattr(clip, "times", None))
+    clips = dict(clip) if batch.spectra else {spectrum: clip}
+    excerpts = {name: own.excerpt for name, own in clips.items() if getattr(own, "excerpt", None) is not None}
+    score = str(target_name(explained)) if callable(explained) else ""
+    return found._replace(times=getattr(clip, "times", None), excerpts=excerpts, score=score)
 
 
 def _usable(classifier: ScoreFn, layer: str | None) -> list[str]:

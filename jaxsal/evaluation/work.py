@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import jax
 import numpy as np
 
-from jaxsal.core.types import Contrast
+from jaxsal.core.types import Contrast, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch
 from jaxsal.engine.class_scores import class_names, class_scores, num_targets, predicted_class
@@ -214,7 +214,9 @@ class Work:
         arrays = self._ends(owner.clip, cell)
         if self.run.keep_maps or cell.kind.maps is not None:  # which nothing gives again without a pass
             arrays["saliency"] = np.asarray(saliency, np.float32)
-        number = owner.label.target if isinstance(owner.label, Contrast) else owner.label
+        number: Any = owner.label.target if isinstance(owner.label, Contrast) else owner.label
+        if callable(number):  # the class beside it is the predicted one
+            number = predicted_class(np.asarray(self.batch.logits[owner.clip]), cell.shown)
         against = dict(against=owner.label.against) if isinstance(owner.label, Contrast) else {}
         note = self.note(owner.clip) | against
         note |= dict(
@@ -249,8 +251,10 @@ class Work:
             store.put("clip", series, self.name(clip), arrays, note=self.note(clip))
 
 
-def explained_class(cell: Cell, case: Case, clip_logits: np.ndarray) -> int | Contrast:
-    """The class that a cell explains of a clip, or what tells it from another."""
+def explained_class(cell: Cell, case: Case, clip_logits: np.ndarray) -> OneTarget:
+    """The class that a cell explains of a clip, or what tells it from another, or a function of the logits."""
+    if callable(cell.target):
+        return cell.target
     logits = np.asarray(clip_logits)
     own = {"predicted": predicted_class(logits, cell.shown), "label": case.label}.get(str(cell.target), cell.target)
     if cell.against == "":

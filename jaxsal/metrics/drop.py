@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import target_scores
@@ -71,7 +71,7 @@ def _scores(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
-    classes: Sequence[int | Contrast],
+    classes: Sequence[OneTarget],
     options: DropOptions,
     chunk_size: int,
 ) -> list[tuple[float, float]]:

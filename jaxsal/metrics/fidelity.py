@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float
 
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.class_scores import target_scores
@@ -96,7 +96,7 @@ def _removals(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
-    classes: Sequence[int | Contrast],
+    classes: Sequence[OneTarget],
     options: FidelityOptions,
     chunk_size: int,
 ) -> list[Removal]:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jaxsal.core.checks import Options
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.metrics.curve import Curve
@@ -47,7 +47,7 @@ class Measure:
     name: str
     good: int
     measure: Callable[
-        [Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[int | Contrast], Any, int], Sequence[Any]
+        [Batch, Sequence[int], Float[AnyArray, "F *S Tm H W"], Sequence[OneTarget], Any, int], Sequence[Any]
     ]
     num_passes: Callable[[tuple[int, ...], int, Any], int] = lambda clip_shape, num_slices, options: 0
     baseline: Callable[[Any, bool], Baseline] | None = None

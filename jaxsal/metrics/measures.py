@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from jaxsal import recipes
 from jaxsal.core.checks import Options
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import Batch
 from jaxsal.engine.requests import Scores
@@ -24,7 +24,7 @@ def _measure_curve(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
-    classes: Sequence[int | Contrast],
+    classes: Sequence[OneTarget],
     options: CurveOptions,
     chunk_size: int,
     *,

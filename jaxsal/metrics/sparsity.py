@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float
 
-from jaxsal.core.types import AnyArray, Contrast
+from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.batch import Batch
 from jaxsal.metrics.measure import Measure, Measured
 from jaxsal.recipes.measuring import SparsityOptions as SparsityOptions
@@ -58,7 +58,7 @@ def _measure(
     batch: Batch,
     owners: Sequence[int],
     maps: Float[AnyArray, "F *S Tm H W"],
-    classes: Sequence[int | Contrast],
+    classes: Sequence[OneTarget],
     options: SparsityOptions,
     chunk_size: int,
     *,

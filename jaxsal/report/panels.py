@@ -155,9 +155,11 @@ def panel_of(explanation: Explanation, classes: Sequence[str], excerpt: Excerpt 
     Args:
       explanation: What was found.
       classes: Names of the classes.
-      excerpt: Where the clip's frames come from, if that is known; they are read again.
+      excerpt: Where the clip's frames come from, if that is known and the explanation does not say; they are read
+        again.
     """
-    e, target = explanation, explanation.target_name if explanation.against is not None else classes[explanation.target]
+    e, of_class = explanation, explanation.against is None and not explanation.score
+    target = classes[e.target] if of_class else e.target_name
     maps: list[PanelMap] = []
     for method, values in e.maps.items():
         if method == METHODS["rise"] and e.ledger is not None and e.against is None:
@@ -174,6 +176,7 @@ def panel_of(explanation: Explanation, classes: Sequence[str], excerpt: Excerpt 
     probabilities = {classes[k]: float(p) for k, p in enumerate(e.probabilities)}
     label = classes[e.label] if e.label >= 0 else None
     unit = score_unit(options[MEASURES[0]].scores)
+    excerpt = e.excerpts.get(e.spectrum, excerpt)
     ground = None if excerpt is None else ground_of(e.clip, excerpt)
     return Panel(e.spectrum, e.clip, maps, curves, probabilities, target, label, e.baselines, unit, ground)
 

@@ -12,7 +12,7 @@ from jaxsal.core.types import AnyArray, Contrast, LogitFn, OneTarget
 from jaxsal.engine.class_scores import num_targets, predicted_class
 from jaxsal.recipes import ScoreKind
 
-Targets = Sequence[int | Int[AnyArray, ""] | Contrast] | LogitFn | Literal["all"] | None
+Targets = Sequence[int | Int[AnyArray, ""] | Contrast | LogitFn] | LogitFn | Literal["all"] | None
 """The target of each clip of a batch, a function of the logits, "all" for every class, None for the predicted ones."""
 
 Kind = Literal["given", "all"] | LogitFn | None
@@ -28,6 +28,8 @@ def labels_of(targets: Targets, size: int) -> tuple[Int[AnyArray, "B *two"], Kin
     """The classes of B clips by number, filling ones among them, two each for contrasts; and the kind of target."""
     if not isinstance(targets, Sequence) or isinstance(targets, str):
         return np.zeros(size, np.int32), targets
+    if callable(targets[0]):  # of all clips of a batch
+        return np.zeros(size, np.int32), targets[0]
     filled: list[Any] = [*targets, *[targets[-1]] * (size - len(targets))]
     if any(isinstance(target, jax.core.Tracer) for target in filled):
         return jnp.stack(filled).astype(jnp.int32), "given"

@@ -96,6 +96,13 @@ def test_maps_are_drawn_on_the_box_alone():
     edge = (ground.outlined(np.zeros_like(frames)) == 255).all(axis=-1)[0]
     assert edge[:, [5, 24]].all()
     assert edge.sum() == 40
+    large = Ground(
+        np.random.default_rng(1).integers(0, 256, (1, 150, 160, 3), dtype=np.uint8), Box(10, 20, 90, 90), "0"
+    )
+    drawn, (pixels, colours) = large.frames.copy(), large.edge  # white, and black within
+    drawn[:, pixels] = colours
+    np.testing.assert_array_equal(drawn, large.outlined(large.frames))
+    assert {tuple(colour) for colour in colours.tolist()} == {(0, 0, 0), (255, 255, 255)}
 
     clip = frames[:, :10, :10] / np.float32(255)
     itself = input_ground(clip)

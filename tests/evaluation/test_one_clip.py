@@ -48,6 +48,26 @@ def test_classes_are_targets_by_name_wherever_one_is_taken(target):
         )
 
 
+def test_a_function_of_the_logits_is_explained_as_the_methods_do():
+    def margin(logits):
+        return logits[0] - logits[2]
+
+    found = explain(CLASSIFIER, CLIP, margin, controls=(), **OPTIONS)
+    assert (found.target_name, found.classes) == ("margin", CLASSES)
+    assert found.prediction == CLASSES[int(CLASSIFIER(CLIP).argmax())]
+    np.testing.assert_allclose(found.probabilities, jax.nn.softmax(CLASSIFIER(CLIP)), rtol=1e-5)
+    masks = dict(num_masks=20, grid_shape=(2, 3, 3))
+    np.testing.assert_allclose(
+        found.maps["RISE"], rise(jax.random.key(0), CLASSIFIER, CLIP, margin, **masks), rtol=1e-4, atol=1e-6
+    )
+    np.testing.assert_allclose(found.maps["Grad-CAM"], gradcam(CLASSIFIER, CLIP, margin), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.maps["SIDU"], sidu(CLASSIFIER, CLIP, margin), rtol=1e-4, atol=1e-6)
+    curve = deletion(CLASSIFIER, CLIP, found.maps["RISE"], margin, num_steps=5)
+    np.testing.assert_allclose(found.curves["RISE"][0].scores, curve.scores, rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match="`store` must be left out for a function as target"):
+        explain(CLASSIFIER, CLIP, margin, store="results", **OPTIONS)
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [
