@@ -1,7 +1,8 @@
 """Training that starts from a trained network: what of it is trained, and a head that is fitted to features."""
 
+import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,14 +28,28 @@ HeadInputs = Callable[[Variables, AnyArray], Array]
 """(variables, clip) to the inputs (d,) of the head's linear layer."""
 
 
-def open_network(source: str | Path) -> Checkpoint:
+def open_network(source: str | Path, classes: Sequence[str] = ()) -> Checkpoint:
     """A trained network by its name ("i3d"), from a run's folder, a file of PyTorch or a folder of the Hub.
+
+    Args:
+      source: Where it is.
+      classes: Names of its classes, in the order of the logits; what it says itself if empty.
 
     Raises:
       FileNotFoundError: If there is nothing, or no checkpoint.
-      ValueError: If it is damaged, or a file holds another network.
+      ValueError: If it is damaged, a file holds another network, or there are not as many names as classes.
       MissingPackageError: If the package with the weights of "i3d" is not installed.
     """
+    found = _open(source)
+    if not classes:
+        return found
+    own = found.spec.classes
+    if len(classes) != len(own) or len(set(classes)) < len(classes):
+        raise ValueError(f"`classes` must be {len(own)} different names, one for each logit; got {tuple(classes)}.")
+    return found._replace(spec=dataclasses.replace(found.spec, classes=tuple(classes)))
+
+
+def _open(source: str | Path) -> Checkpoint:
     if str(source) in PRETRAINED:
         return open_pretrained(str(source))
     path = Path(source)
