@@ -31,7 +31,9 @@ def receptive_fields(network: Network, variables: PyTree, clip: PyTree) -> dict[
       variables: Its weights, whose values do not matter.
       clip: Shapes (T, H, W, C) of a clip; of a scene of every spectrum, which are looked at together.
     """
-    frames, rows, columns = (_seen_along(network, variables, clip, axis) for axis in range(3))
+    zeros = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), variables)
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        frames, rows, columns = (_seen_along(network, zeros, clip, axis) for axis in range(3))
     return {name: (frames[name], rows[name], columns[name]) for name in frames if name in rows and name in columns}
 
 
@@ -52,7 +54,11 @@ def _seen_along(network: Network, variables: PyTree, clip: PyTree, axis: int) ->
     return {}
 
 
-@partial(jax.jit, static_argnums=(0, 3, 4, 5))
+_QUICKLY = dict(xla_backend_optimization_level=0, xla_llvm_disable_expensive_passes=True)
+"""Compiling takes nearly all the time, not running."""
+
+
+@partial(jax.jit, static_argnums=(0, 3, 4, 5), compiler_options=_QUICKLY)
 def _planes_seen(
     network: Network,
     variables: PyTree,
