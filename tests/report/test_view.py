@@ -58,7 +58,7 @@ def test_view_of_a_recording(found, tmp_path):
     explanation = explanation._replace(curves={}, ledger=None, baselines={})
     for shown in (jaxsal.view(clip, clip[..., 0]), jaxsal.view(explanation, classes=CLASSES)):
         (scene,) = page_data(shown.page)["scenes"]
-        assert sorted(scene["panels"][0]["recording"]["size"]) == [12, 20]
+        assert scene["panels"][0]["recording"]["box"] == pytest.approx([0, 0.2, 1, 0.6])
     with pytest.raises(
         ValueError, match=r"`clip` must be a clip, an explanation or the folder of a run; got '.*a\.npy'"
     ):
