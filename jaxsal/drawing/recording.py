@@ -80,6 +80,13 @@ class Ground(NamedTuple):
             frames = _draw_box(frames, inner, _INNER_OUTLINE)
         return _draw_box(frames, (rows, columns), OUTLINE)
 
+    @property
+    def edge(self) -> tuple[Bool[np.ndarray, "H W"], UInt8[np.ndarray, "n 3"]]:
+        """The pixels of a frame that `outlined` draws, and their colours, for frames that come one by one."""
+        black, white = (self.outlined(np.full((1, *self.size, 3), value, np.uint8))[0] for value in (0, 255))
+        pixels = (black > 0).any(axis=-1) | (white < 255).any(axis=-1)
+        return pixels, black[pixels]
+
     def mask(self, mask: Bool[AnyArray, "T h w"]) -> Bool[np.ndarray, "T H W"]:
         """The pixels of the frames that a mask of what the network saw covers by half or more."""
         covered = np.zeros(self.frames.shape[:3], bool)

@@ -15,7 +15,7 @@ from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.drawing.canvas import write_animation
 from jaxsal.drawing.colours import Bar
 from jaxsal.drawing.pictures import drawn_size, sheet
-from jaxsal.drawing.recording import DEFAULT_FPS, OUTLINE, Ground, moment_labels
+from jaxsal.drawing.recording import DEFAULT_FPS, Ground, moment_labels
 from jaxsal.evaluation.timeline import WindowResult, taper
 from jaxsal.training.windows import Windows
 
@@ -56,7 +56,7 @@ def save_film(
     labels = moment_labels(windows.frames[spectrum].tolist(), None if times is None else times.tolist())
     names = [results[0].explanation.class_name(k) for k in range(len(results[0].explanation.probabilities))]
     texts = [(f"{max(names, key=len)} 0.00", f"frame {max(labels, key=len)}")]
-    edge = ground.outlined(ground.frames)[0].any(axis=-1)
+    edge, colours = ground.edge
     draw = sheet(["recording", *bars], bars, drawn_size(excerpt.size), texts)
 
     frames = _frames(excerpt, windows.frames[spectrum])
@@ -68,7 +68,7 @@ def save_film(
         for name, bar in bars.items():
             rows[name] = own.overlay(moment.maps[name][None], bar)[0] if moment.maps else frame.copy()
         for row in rows.values():
-            row[edge] = OUTLINE
+            row[edge] = colours
         title = "" if moment.best is None else f"{names[moment.best]} {moment.probability:.2f}"
         return draw(rows, title, f"frame {label}").image
 
