@@ -7,6 +7,7 @@ import sys
 import warnings
 from contextlib import nullcontext
 from importlib.metadata import version
+from typing import TextIO
 
 from jaxsal.commands.convert import Convert
 from jaxsal.commands.data import Data
@@ -72,7 +73,14 @@ def main(arguments: list[str] | None = None) -> None:
         _stop(describe(error, verb), 1)
 
 
-def _say(message: Warning | str, category: type[Warning], *place: object) -> None:
+def _say(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """A warning as a note: the line of code that gave it says nothing to the user of a command."""
     print(f"jaxsal: {'note' if category is UserWarning else category.__name__}: {message}", file=sys.stderr)
 

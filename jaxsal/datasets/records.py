@@ -3,13 +3,15 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 
 from jaxsal.core.checks import hint
-from jaxsal.datasets.recordings.part import Part
+
+if TYPE_CHECKING:
+    from jaxsal.datasets.recordings.part import Part
 
 SPECTRA = ("IR", "TV")
 FUSED = "FUSED"
@@ -46,7 +48,7 @@ class ClipRecord:
     load_mask: Callable[[], Any] | None = None
     scene: str = ""
     actor: str = ""
-    parts: Mapping[str, Part] = field(default_factory=dict, hash=False)
+    parts: "Mapping[str, Part]" = field(default_factory=dict, hash=False)
 
     def __post_init__(self):
         if not self.scene:

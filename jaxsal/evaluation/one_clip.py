@@ -189,14 +189,16 @@ def explain(
     explained = wanted.target if isinstance(wanted, Contrast) else wanted
     if callable(explained) and store is not None:
         raise ValueError("`store` must be left out for a function as target, which results do not keep; got one.")
+    chosen = explained if explained is None or callable(explained) else int(explained)
     true_class = check_target(label, batch.num_classes, classes=classes, all_classes=False, name="label")
     known = true_class if isinstance(true_class, int) else -1
     array = jax.tree.map(lambda part: np.asarray(part, np.float32), dict(clip) if batch.spectra else clip)
     shown_as = FUSED if batch.spectra else spectrum
-    case = Case(name, shown_as, known, lambda: array, explained)
+    case = Case(name, shown_as, known, lambda: array, chosen)
     (found,) = explain_cases(classifier, [case], options, store, classes=classes, progress=progress).explanations
     clips = dict(clip) if batch.spectra else {spectrum: clip}
-    excerpts = {name: own.excerpt for name, own in clips.items() if getattr(own, "excerpt", None) is not None}
+    known_excerpts = {name: getattr(own, "excerpt", None) for name, own in clips.items()}
+    excerpts = {name: excerpt for name, excerpt in known_excerpts.items() if excerpt is not None}
     score = str(target_name(explained)) if callable(explained) else ""
     return found._replace(times=getattr(clip, "times", None), excerpts=excerpts, score=score)
 
