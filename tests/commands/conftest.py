@@ -1,4 +1,4 @@
-"""Commands as a user types them, in this process, on a tiny network and tiny clips."""
+"""Commands as a user types them, in this process, without checks of shapes, on a tiny network and tiny clips."""
 
 import json
 
@@ -10,14 +10,15 @@ from jaxsal.commands import cli
 
 
 @pytest.fixture(autouse=True)
-def one_device(monkeypatch):
+def one_device(monkeypatch, no_shape_checks):
     monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
 
 
 @pytest.fixture
 def tiny_networks(monkeypatch):
     """Commands that make a network make the tiny one."""
-    monkeypatch.setitem(runs.NETWORKS, "resnet3d18", runs.NETWORKS["tiny"])
+    for arch in ("resnet3d18", "pan"):
+        monkeypatch.setitem(runs.NETWORKS, arch, runs.NETWORKS["tiny"])
 
 
 @pytest.fixture(scope="package")

@@ -13,7 +13,7 @@ METHODS = {"resnet3d18": ("gradcam", "rise", "sidu"), "pan": ("gradcam",)}
 SMALLER = dict(arch="tiny", width=2, num_frames=4, size=20, crop=16)
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture
 def network(request, monkeypatch):
     """A preset of the demo with a tiny network in the place of its own, on a 25th of the clips."""
     network = request.param
@@ -34,6 +34,7 @@ def network(request, monkeypatch):
     return network
 
 
+@pytest.mark.parametrize("network", ["resnet3d18"], indirect=True)
 def test_the_demo_writes_its_folder(tmp_path, run, dry_run, network):
     words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "2", "--clips-per-spectrum", "2"]
     plan = dry_run(*words)
@@ -67,6 +68,7 @@ def test_several_seeds_have_a_folder_each_and_tables_over_all(tmp_path, run, dry
     assert {seed: one["steps_done"] for seed, one in plan.items()} == {"3": 1, "4": 1}
 
 
+@pytest.mark.usefixtures("tiny_networks")
 @pytest.mark.parametrize(
     "words",
     [

@@ -17,13 +17,14 @@ SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 ALONE = ["deletion_IR", "deletion_TV", "insertion_IR", "insertion_TV"]
 
 
-@pytest.fixture(scope="module", params=["streams", "channels"])
+@pytest.fixture(scope="module")
 def fused_run(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     runs.save_untrained(folder, dataclasses.replace(runs.SPEC, spectra="FUSED", fusion=request.param))
     return folder
 
 
+@pytest.mark.parametrize("fused_run", ["streams"], indirect=True)
 def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, refused, capsys, tmp_path):
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True)[..., 0])
@@ -60,6 +61,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     assert "`--infrared` must be given for a network of both spectra at once; got CLIP alone." in said
 
 
+@pytest.mark.parametrize("fused_run", ["channels"], indirect=True)
 def test_evaluate_and_sweep(fused_run, run, tmp_path):
     data, table = runs.save_recordings(tmp_path / "data"), tmp_path / "table"
     words = ["evaluate", "--checkpoint", fused_run, "--data", data, "--output", table, "--clips-per-spectrum", "2"]
