@@ -48,7 +48,7 @@ NAMED = dict(
     target="target against",
     shard="shard",
     number="threshold",
-    names="method controls only recipe",
+    names="method controls only recipe spectra",
 )
 KIND_OF = {name: kind for kind, names in NAMED.items() for name in names.split()}
 

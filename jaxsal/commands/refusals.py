@@ -13,7 +13,7 @@ _KINDS = {
     "INT": "a whole number",
     "FLOAT": "a number",
     "PATH": "the path of a file or a folder",
-    "{FLOAT FLOAT}|{auto}": "two numbers, or auto",
+    "{FLOAT FLOAT}": "two numbers",
 }
 
 
@@ -49,8 +49,8 @@ def refusal(event: Any, words: Sequence[str], command: object) -> str | None:
                 choices = event.choices
                 return f"{name} must be one of {choices}; got {event.value!r}.{hint(event.value, choices)}"
             case "InstantiationFailure" if argument is not None:
-                kind = argument.lowered.metavar
-                return f"{name} must be {_KINDS.get(kind, kind)}; got {_typed(_spelled(argument), words)}."
+                kinds = [_KINDS.get(kind, kind.strip("{}")) for kind in str(argument.lowered.metavar).split("|")]
+                return f"{name} must be {', or '.join(kinds)}; got {_typed(_spelled(argument), words)}."
     return None
 
 

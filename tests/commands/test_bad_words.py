@@ -23,6 +23,7 @@ VERBS = {
     "explain": (cli.Explain, {"CLIP": "seen.npy", "--checkpoint": "run", "--dry-run": "yes"}),
     "train": (cli.Train, {"--output": "new", "--data": "data", "--dry-run": "yes"}),
     "evaluate": (cli.Evaluate, {"--checkpoint": "run", "--data": "data", "--dry-run": "yes"}),
+    "rank": (cli.Rank, {"--checkpoint": "run", "--data": "data", "--dry-run": "yes"}),
     "sweep": (cli.Sweep, {"CONFIG": "sweep.toml", "--dry-run": "yes"}),
     "paper": (cli.Paper, {"--dry-run": "yes"}),
     "report": (cli.Report, {"FOLDER": "explained"}),

@@ -15,7 +15,7 @@ from jaxsal.commands.verb import Output
         ("data", "`jaxsal data` must be followed by one of prepare, list, info, check, probe."),
         (
             "sweeps",
-            "must be one of demo, explain, train, evaluate, sweep, paper, report, data, convert, export, layers. Did",
+            "must be one of demo, explain, train, evaluate, rank, sweep, paper, report, data, convert, export, layers.",
         ),
         ("data prepar", "`prepar` must be one of prepare, list, info, check, probe. Did you mean 'prepare'?"),
         ("help", "Did you mean '--help'?"),
@@ -34,8 +34,14 @@ from jaxsal.commands.verb import Output
         ("explain c.npy --checkpoint run more", "'more' is a word too many after `--checkpoint`; see jaxsal"),
         ("explain c.npy more --checkpoint run", "'more' is a word too many; see jaxsal explain --help."),
         ("demo --dry-run=maybe", "'maybe' is a word too many after `--dry-run`; see jaxsal demo --help."),
-        ("explain c.npy --checkpoint run --num-masks ten", "`--num-masks` must be a whole number; got 'ten'."),
-        ("explain c.npy --checkpoint run --num-masks=ten", "`--num-masks` must be a whole number; got 'ten'."),
+        (
+            "explain c.npy --checkpoint run --num-masks ten",
+            "`--num-masks` must be a whole number, or settled; got 'ten'.",
+        ),
+        (
+            "explain c.npy --checkpoint run --num-masks=ten",
+            "`--num-masks` must be a whole number, or settled; got 'ten'.",
+        ),
         ("explain c.npy --checkpoint run --num-masks", "`--num-masks` must have a value; got none."),
         (
             "explain c.npy --checkpoint run --value-range 1 b",
