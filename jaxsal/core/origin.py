@@ -27,11 +27,14 @@ def git_revision(folder: str | Path = Path(__file__).parent) -> str | None:
     """
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(folder), *words], capture_output=True, text=True, check=True
+        ).stdout
 
     try:
         if not git("ls-files", "*.py"):
             return None
-        return git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+dirty").strip()
+        changed = git("status", "--porcelain", "--untracked-files=no")  # `describe` would write the index, with a lock
+        return git("rev-parse", "HEAD").strip() + "+dirty" * bool(changed)
     except (OSError, subprocess.CalledProcessError):
         return None
