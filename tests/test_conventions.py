@@ -119,11 +119,11 @@ def test_the_readmes_python_is_python_and_its_own_model_runs():
 
 
 # Reasons that another message wraps; of another process; messages that say the row of a table first, what a store
-# lacks, or whose ledger it is.
+# lacks, which file is damaged, or whose ledger it is.
 FREE_MESSAGES = {
     *("models/torch/files.py", "models/torch/unpickler.py", "models/pickles.py", "core/processes.py"),
     *("core/arrays.py", "datasets/paired.py", "datasets/prepared.py"),
-    "evaluation/reading.py",
+    *("evaluation/reading.py", "training/loader.py"),
     *("saliency/ledger.py", "report/view.py"),
 }
 

@@ -57,7 +57,7 @@ def _path(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
 
     def read(words: list[str]) -> Path:
         if not words[0]:
-            raise ValueError("empty")
+            raise ValueError("`PATH` must not be empty; got ''.")
         return Path(words[0])
 
     return PrimitiveConstructorSpec(1, "PATH", read, lambda value: isinstance(value, Path), lambda value: [str(value)])

@@ -138,6 +138,7 @@ class RecordedWindows(Sequence[RecordedClip]):
         return _recorded(self._spec.clip(excerpt), excerpt)
 
 
+@check_kinds
 def read_windows(
     path: str | Path,
     classifier: Classifier,
