@@ -13,7 +13,9 @@ from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig, load_c
 NUM_CALLS = int(os.environ.get("JAXSAL_CALLS", "300"))
 RIGHT = dict(store="store", checkpoints=["run"], methods=[dict(method="rise")], clips=[{}])
 ALLOWED = {
-    "SweepConfig": dict(spectra=("[]",), controls=("[]",), curve_baselines=("[]",), curve_steps=("0",)),
+    "SweepConfig": dict(
+        spectra=("[]",), measures=("[]",), controls=("[]",), curve_baselines=("[]",), curve_steps=("0",)
+    ),
     "MethodGrid": dict(target=("-1", "7", "'nothing'"), frames_per_mask=("[]",), options=("{'num_masks': [0]}",)),
 }
 PLACES = dict(SweepConfig=(), ClipChoice=("clips", 0), MethodGrid=("methods", 0))
