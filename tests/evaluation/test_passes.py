@@ -14,6 +14,7 @@ from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.store import Store
 
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
 OPTIONS = ExplainOptions(controls=("random",), num_masks=20, grid_shape=(2, 3, 3), keep_prob=0.5, num_steps=9)
 STEPS = 2 * (9 - 2)  # of both curves, but for the ends
 CLIPS = np.random.default_rng(5).random((4, 4, 6, 9, 3)).astype(np.float32)

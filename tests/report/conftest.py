@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from conftest import shape_checks_off
 from pages import explanations
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -12,7 +13,8 @@ BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "
 @pytest.fixture(scope="session")
 def found():
     """Explanations of two scenes in both spectra."""
-    return explanations()
+    with shape_checks_off():
+        return explanations()
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from pages import CLIP, cases, page_data, write_run
 
 
 @pytest.fixture(autouse=True)
-def one_device(monkeypatch):
+def one_device(monkeypatch, no_shape_checks):
     monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)
 
 
