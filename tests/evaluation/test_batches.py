@@ -12,6 +12,7 @@ from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
 
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
 KEY = jax.random.key(0)
 CLIP = 0.2 + 0.6 * jax.random.uniform(jax.random.key(1), (4, 6, 6, 3))
 MASKS = jax.random.uniform(jax.random.key(2), (7, 4, 6, 6), minval=0.3)
@@ -72,7 +73,7 @@ def test_a_folder_takes_up_maps_of_batches(tmp_path, passes):
     np.testing.assert_allclose(found.maps["SIDU"], sidu(NETWORK, CLIP, other.target, batch_size=3), rtol=1e-5)
 
 
-def test_batches_that_cannot_be(no_shape_checks):
+def test_batches_that_cannot_be():
     with pytest.raises(TypeError, match="`score_fn` must have score_batch for `batch_size`; got function without"):
         rise(KEY, toys.constant(), CLIP, batch_size=4)
     with pytest.raises(TypeError, match="`score_fn` must have score_batch"):

@@ -24,6 +24,7 @@ from jaxsal.evaluation.runner import run_tasks
 from jaxsal.evaluation.status import status
 from jaxsal.evaluation.store import Store
 
+pytestmark = pytest.mark.usefixtures("no_shape_checks")
 CLIP = np.asarray(jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
 OPTIONS = ExplainOptions(
@@ -132,7 +133,7 @@ def test_it_waits_for_maps_that_another_job_makes(tmp_path):
     assert make_plan(groups, store)[0].results_done == 2 + 2
 
 
-def test_a_sweep_has_controls_and_shards_of_it_give_the_same(tmp_path, no_shape_checks):
+def test_a_sweep_has_controls_and_shards_of_it_give_the_same(tmp_path):
     sweeps.make_recordings(tmp_path)
     few = (MethodGrid("rise", options={"num_masks": [5, 9]}), MethodGrid("gradcam"))
     config = sweeps.config(tmp_path, methods=few, curve_steps=3, controls=("other", "motion", "smooth"))
@@ -156,7 +157,7 @@ def test_a_sweep_has_controls_and_shards_of_it_give_the_same(tmp_path, no_shape_
         np.testing.assert_array_equal(saliency, read_map(Store(config.store), group, own, partner))
 
 
-def test_controls_of_a_sweep_need_curves(no_shape_checks):
+def test_controls_of_a_sweep_need_curves():
     with pytest.raises(ValueError, match="`curve_steps` must be at least 2 to measure controls; got 0 with"):
         SweepConfig("s", ("run",), (MethodGrid("rise"),), controls=("smooth",))
     with pytest.raises(ValueError, match="`controls` must be one of .*got 'noise'"):

@@ -103,7 +103,7 @@ def test_a_plan_of_many_cells_looks_at_each_once(inputs, tmp_path, monkeypatch):
 
 def test_scores_are_dropped_once_their_cells_are_done(inputs, tmp_path, monkeypatch):
     """However many sets of scores a sweep has, a few are in memory."""
-    options = {"num_masks": [3], "keep_prob": np.linspace(0.1, 0.9, 40).tolist()}
+    options = {"num_masks": [3], "keep_prob": np.linspace(0.1, 0.9, runner.CELLS_AT_ONCE + 4).tolist()}
     config = config_of(inputs, tmp_path, methods=(MethodGrid("rise", options=options),))
     held, explain = [], runner.Work.explain
 
