@@ -18,6 +18,7 @@ import pytest
 import jaxsal
 import runs
 import toys
+from conftest import shape_checks_off
 from jaxsal import recipes
 from jaxsal.commands import cli
 from jaxsal.evaluation.cells import Case
@@ -176,7 +177,8 @@ def folder(tmp_path_factory):
     checkpoint = runs.save_untrained(run)
     cases = select_cases(spec, runs.clip_set().select(split="test"), 2)
     options = ExplainOptions(num_masks=8, grid_shape=(2, 2, 2), num_steps=3)
-    explain_to_folder(run, checkpoint, cases, options, command="jaxsal evaluate")
+    with shape_checks_off():
+        explain_to_folder(run, checkpoint, cases, options, command="jaxsal evaluate")
     return folder
 
 
@@ -251,7 +253,7 @@ def one_device(monkeypatch):
 
 @pytest.mark.docs
 @pytest.mark.parametrize("start", RUN)
-def test_cheap_commands_run(start, folder, one_device, monkeypatch, tmp_path, capsys):
+def test_cheap_commands_run(start, folder, one_device, monkeypatch, tmp_path, capsys, no_shape_checks):
     monkeypatch.chdir(folder)
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
     if start.startswith("convert"):
@@ -265,8 +267,10 @@ def test_cheap_commands_run(start, folder, one_device, monkeypatch, tmp_path, ca
 
 @pytest.mark.docs
 @pytest.mark.parametrize("start", PLANNED)
-def test_dear_commands_run_dry(start, folder, one_device, monkeypatch, capsys):
-    """On a set of recordings that is there, and in a folder without an earlier run."""
+def test_dear_commands_run_dry(start, folder, one_device, monkeypatch, capsys, no_shape_checks):
+    """Of the tiny network, on a set of recordings that is there, and in a folder without an earlier run."""
+    for arch in ("resnet3d18", "pan"):
+        monkeypatch.setitem(runs.NETWORKS, arch, runs.NETWORKS["tiny"])
     runs.save_recordings(folder / "recordings")
     (folder / "fresh").mkdir(exist_ok=True)
     monkeypatch.chdir(folder / "fresh")

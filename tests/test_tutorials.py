@@ -1,7 +1,6 @@
 """The tutorials: stored without outputs, and every cell runs, in order, on tiny networks and clips."""
 
 import ast
-import dataclasses
 import json
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 import runs
+from conftest import shape_checks_off
 
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 SAMPLE = FOLDER.parents[1] / "data" / "samples" / "sports2d_walk_320.mp4"
@@ -17,10 +17,11 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
-    """A network that knows nothing, and a recording."""
+    """Networks that know nothing, one of them for PyTorch, and a recording."""
     folder = tmp_path_factory.mktemp("tutorials")
-    runs.save_untrained(folder / "run", dataclasses.replace(runs.SPEC, arch="resnet3d18"))
-    runs.save_untrained(folder / "tiny")
+    with shape_checks_off():
+        runs.save_untrained(folder / "run")
+        runs.save_untrained(folder / "resnet3d18", runs.RESNET)
     np.save(folder / "recording.npy", runs.moving_bar(1, 5, False))
     return folder
 
@@ -29,7 +30,7 @@ def toy_parameters(name, folder):
     """Small numbers and files in the place of a tutorial's parameters."""
     run, recording = dict(RUN=str(folder / "run")), dict(RECORDING=str(folder / "recording.npy"))
     return {
-        "pytorch_checkpoint": run | recording | dict(NUM_MASKS=4, NUM_STEPS=3),
+        "pytorch_checkpoint": dict(RUN=str(folder / "resnet3d18")) | recording | dict(NUM_MASKS=4, NUM_STEPS=3),
         "infrared_recording": run | dict(NUM_MASKS=4, NUM_STEPS=3),
         "two_recordings": run | dict(NUM_MASKS=4, NUM_STEPS=3),
         "infrared_and_visible": run | dict(NUM_SCENES=2, OPTIONS=dict(num_masks=4, num_steps=3)),
@@ -41,7 +42,7 @@ def toy_parameters(name, folder):
         "videomae_from_the_hub": dict(RECORDING=str(SAMPLE), NUM_MASKS=4, NUM_STEPS=3),
         "fused_network": dict(NUM_STEPS=2, SIZE=20, CROP=16, NUM_FRAMES=4, NUM_MASKS=4, CURVE_STEPS=3)
         | dict(ARCH="tiny", WIDTH=2),
-        "which_spectrum": dict(START=str(folder / "tiny"), NUM_SCENES=2, NUM_MASKS=40, NUM_STEPS=3),
+        "which_spectrum": dict(START=str(folder / "run"), NUM_SCENES=2, NUM_MASKS=40, NUM_STEPS=3),
         "when_to_stop": run | dict(CELLS=1, MOST=300),
         "real_differences": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),
         "judge_a_map": run | dict(NUM_CLIPS=2, NUM_MASKS=4, NUM_STEPS=3),

