@@ -18,6 +18,9 @@ from jaxsal.training.options import TRAIN_RECIPES, TrainOptions, TrainRecipe, tr
 
 _TRAIN_RECIPE = """Preset that supplies every option you do not set: "default", or "icpr2022", the study's for PAN."""
 
+_NOTHING = {"against": "no class", "measure": "none"}
+"""Options that no recipe supplies, and what holds if they are not set."""
+
 
 def recipe_options(info: StructTypeInfo) -> StructConstructorSpec | None:
     """Rule of tyro for the options of training and of explaining."""
@@ -46,8 +49,8 @@ def _fields(kind: type, supplied: Mapping[str, Mapping[str, Any]]) -> tuple[Stru
         default = field.default
         if (kind, field.name) == (ExplainOptions, "method"):
             hint = tuple[Literal[tuple(METHODS)], ...]  # type: ignore[misc]  # those that were added, too
-        if field.name == "against":
-            hint = Annotated[hint, unset("no class")]
+        if field.name in _NOTHING:
+            hint = Annotated[hint, unset(_NOTHING[field.name])]
         if field.name in supplied:
             hint, default = Annotated[hint | None, unset(values_by_recipe(supplied[field.name]))], None
         helptext = re.sub(r"`(\w+)`", lambda name: f"--{name[1].replace('_', '-')}", described[field.name])
