@@ -44,7 +44,7 @@ def excerpts_of(parts: Mapping[str, Part], choose: Choose, cut: Cut) -> dict[str
     """By spectrum, where the frames of a clip come from that was chosen out of parts of recordings.
 
     Args:
-      parts: By spectrum, the parts.
+      parts: By spectrum, the parts; none for a clip that is of no recording, which has no excerpts.
       choose: Which of their frames are the clip's.
       cut: What a network sees of each frame.
 
@@ -52,6 +52,8 @@ def excerpts_of(parts: Mapping[str, Part], choose: Choose, cut: Cut) -> dict[str
       FileNotFoundError: If a recording is not there.
       ValueError: If it cannot be read.
     """
+    if not parts:
+        return {}
     opened = {spectrum: open_recording(part.path) for spectrum, part in parts.items()}
     spans = {spectrum: opened[spectrum].part(part.start, part.stop) for spectrum, part in parts.items()}
     chosen = choose({spectrum: last - first for spectrum, (first, last) in spans.items()})

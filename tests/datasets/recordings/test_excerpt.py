@@ -8,6 +8,7 @@ import pytest
 from jaxsal.datasets.clips import cut_box, resize_and_crop
 from jaxsal.datasets.recordings.excerpt import Box, Cut, Excerpt, take
 from jaxsal.datasets.recordings.opening import open_recording
+from jaxsal.datasets.recordings.part import excerpts_of
 from jaxsal.datasets.recordings.recording import Reading
 
 
@@ -60,3 +61,7 @@ def test_the_box_is_what_the_clip_shows(height, width, short_side, crop):
         line = seen[:, crop // 2, 0] if channel == 0 else seen[crop // 2, :, 1]
         limit = (height, width)[channel] - 1
         np.testing.assert_allclose(line, np.clip(centres, 0, limit), atol=1e-3)
+
+
+def test_a_clip_of_no_recording_has_no_excerpts():
+    assert excerpts_of({}, lambda lengths: pytest.fail("nothing is to be chosen"), Cut(20, 16)) == {}
