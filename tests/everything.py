@@ -18,12 +18,13 @@ from jaxsal.engine.requests import score_requests
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.metrics.localization import localize
-from jaxsal.models import init_variables
+from jaxsal.models import VideoMAE, init_variables
 from jaxsal.recipes import RECIPES, resolve_options
 from jaxsal.recipes.further import IntegratedOptions
 from jaxsal.saliency import sidu as sidu_module
 from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.methods import METHODS
+from jaxsal.saliency.settled import ledger_order
 from jaxsal.training import accuracy, train as training
 from jaxsal.training.networks import NetworkSpec
 
@@ -41,6 +42,7 @@ def run():
     explain_several_clips(classifier)
     explain_another_layer()
     explain_an_nnx_module()
+    explain_tokens()
     jax.eval_shape(
         partial(init_variables, runs.RESNET.model(), clip_shape=(1, *runs.RESNET.clip_shape)), jax.random.key(0)
     )
@@ -54,6 +56,7 @@ def explain_one_clip(classifier):
     for sampling in ("independent", "stratified", "sobol"):
         ledger = rise_ledger(jax.random.key(0), classifier, CLIP, sampling=sampling, **GRID)
     ledger = rise_ledger(jax.random.key(0), classifier, CLIP, **GRID)
+    ledger_order(ledger, 1, top=2)
     for read_out in (ledger.map, ledger.stderr, partial(ledger.stderr, per_frame=True)):
         read_out("all")
         read_out(1, estimator="centered")
@@ -93,6 +96,13 @@ def explain_an_nnx_module():
     """By a method that needs its activations."""
     network = nnx.Sequential(nnx.Conv(3, 2, (3, 3, 3), rngs=nnx.Rngs(0)), lambda found: found.mean((1, 2, 3)))
     gradcam(Classifier.from_model(network).at("layers/0"), CLIP, 0)
+
+
+def explain_tokens():
+    """By the method that reads attention."""
+    network = VideoMAE(num_classes=2, width=4, depth=1, num_heads=2, mlp_width=4, tube=(2, 2, 3))
+    variables = init_variables(network, jax.random.key(0), (1, *CLIP.shape))
+    saliency_map(Classifier.from_model(network, variables), CLIP, 0, method="legrad")
 
 
 def explain_by_shapes(spec, precision):
