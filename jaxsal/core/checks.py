@@ -4,6 +4,7 @@ import operator
 from collections.abc import Iterable
 from dataclasses import Field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, Protocol, SupportsFloat, SupportsIndex, cast, runtime_checkable
 
 
@@ -126,3 +127,11 @@ def check_seed(seed: object) -> None:
     """Raises TypeError unless a seed is an integer, ValueError unless JAX's keys tell it from all others."""
     if not 0 <= check_integer("seed", seed) < 2**32:
         raise ValueError(f"`seed` must be from 0 to 4294967295; got {seed}.")
+
+
+def check_no_file(name: str, folder: str | Path) -> None:
+    """Raises ValueError if a file is where a folder is wanted, or one of those that it lies in."""
+    folder = Path(folder)
+    if (file := next((path for path in (folder, *folder.parents) if path.is_file()), None)) is not None:
+        place = "a file" if file == folder else f"in the file {file}"
+        raise ValueError(f"`{name}` must be a folder; got {folder}, which is {place}.")

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from jaxsal.core.checks import check_no_file
+
 if sys.platform != "win32":
     import fcntl
 
@@ -54,9 +56,11 @@ def hold_folder(folder: str | Path, job: str, *, part: str = "") -> Iterator[Non
 
     Raises:
       FolderInUseError: If another run holds it.
+      ValueError: If it is a file, or in one.
       OSError: If it cannot be written to.
     """
     folder = Path(folder)
+    check_no_file("folder", folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _hold(folder, LOCK, job, shared=bool(part)):
         if not part:

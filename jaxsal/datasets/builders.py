@@ -21,6 +21,7 @@ import numpy as np
 
 from jaxsal.core.checks import check_choice, check_positive
 from jaxsal.core.extras import check_installed
+from jaxsal.core.files import system_reason
 from jaxsal.core.locks import hold_folder
 from jaxsal.core.progress import counted
 from jaxsal.datasets.clips import square_frames
@@ -186,6 +187,7 @@ def prepare_clips(
 
     Raises:
       FileNotFoundError: If a file of the layout is missing.
+      OSError: If the set cannot be written, as when the disk is full.
       ValueError: If the name is unknown, `manual_dir` does not fit it, the layout is not as it must be, or the
         config holds another set.
     """
@@ -200,12 +202,27 @@ def prepare_clips(
         builder = BUILDERS[name](data_dir=root, config=FULL if config == FULL else chosen)
         builder.show_progress = progress
         tfds.disable_progress_bar()  # which writes carriage returns, also to a log
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
+        with _written(name, root):
+            builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
         seal_json_files(Path(builder.data_dir))
     prepared = Prepared(f"{name}/{config}", Path(builder.data_dir))
     source = None if manual_dir is None else str(Path(manual_dir).absolute())
     _check_same(prepared, dict(source=source, size=size, antialias=antialias, num_frames=chosen.num_frames))
     return prepared
+
+
+@contextlib.contextmanager
+def _written(name: str, root: Path) -> Iterator[None]:
+    """Says in one line that a set could not be written; the writers name files of their own."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and "incomplete." not in str(error.filename):
+            raise  # of the recordings
+        raise OSError(
+            f"Cannot write {name} to {root}: {system_reason(error)}. Other prepared sets are safe; the same command "
+            "prepares this one from the start."
+        ) from error
 
 
 def _check_request(

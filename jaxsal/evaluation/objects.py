@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorstore as ts
 
+from jaxsal.core.checks import check_no_file
 from jaxsal.core.files import DamagedError, system_reason
 
 _HOUR = 3600.0
@@ -25,6 +26,8 @@ class Objects:
     def __init__(self, url: str):
         """Opens a folder, or a URL that TensorStore knows; ValueError if it is neither."""
         self.url = url
+        if "://" not in url:
+            check_no_file("store", url)
         full = url if "://" in url else Path(url).absolute().as_uri()
         try:
             self._files = ts.KvStore.open(f"{full.rstrip('/')}/", context=_context()).result()

@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 
 import jax
 
+from jaxsal.core.checks import check_no_file
 from jaxsal.core.devices import this_process_alone
 from jaxsal.core.origin import origin
 from jaxsal.core.processes import from_first, held_by_first, is_first, then_wait_for_all, wait_for_all
@@ -46,6 +47,8 @@ def run_sweep(
         of the same sweep; in every process, if one of several failed. Stores on a URL have no lock.
     """
     part = "" if shard[1] == 1 else f"shard {shard[0]}/{shard[1]}"
+    if "://" not in config.store:
+        check_no_file("store", config.store)
     with nullcontext() if "://" in config.store else held_by_first(config.store, "sweep", part=part):
         with then_wait_for_all("the store is opened"):
             groups = open_groups(config) if groups is None else groups

@@ -1,5 +1,6 @@
-"""A disk that is full: one line with the file that the user knows, what is safe and what resumes."""
+"""A full disk, or a file in the place of a folder: one line with what the user knows, what is safe, what resumes."""
 
+import json
 import resource
 from contextlib import contextmanager
 
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 import runs
-from jaxsal.core.files import system_reason
+from jaxsal.commands.report import Report
+from jaxsal.core.files import system_reason, write_text
 from jaxsal.models.initialise import zeros
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.convert import write_for_torch
@@ -36,6 +38,43 @@ def test_a_checkpoint_that_does_not_fit(refused, tmp_path, size):
     assert f"Cannot write the checkpoint of step 0 to {tmp_path}/run/checkpoints: " in said
     assert "File too large. Earlier checkpoints are safe; rerun the same command" in said
     assert "tmp/" not in said.replace(str(tmp_path), "")
+
+
+def test_a_set_that_does_not_fit(refused, tmp_path):
+    pytest.importorskip("tensorflow_datasets")
+    words = ["data", "prepare", "paired_actions", "--manual-dir", runs.save_recordings(tmp_path / "clips")]
+    with full_disk(300):
+        status, said = refused(*words, "--data-dir", tmp_path / "sets", "--no-cache")
+    *_, last = said.splitlines()
+    assert status == 1
+    assert last.startswith(f"jaxsal: Cannot write paired_actions to {tmp_path}/sets: File too large. ")
+    assert last.endswith("the same command prepares this one from the start.")
+
+
+def test_a_page_that_does_not_fit(refused, tmp_path, monkeypatch):
+    monkeypatch.setattr(Report, "run", lambda verb: write_text(verb.output, 1000 * "a"))
+    with full_disk(300):
+        said = refused("report", tmp_path, "--output", tmp_path / "page.html", "--no-cache")
+    assert said == (1, f"jaxsal: `--output`: File too large: {tmp_path}/page.html.\n")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", ["taken", "taken/inner"])
+def test_a_file_where_a_folder_is_wanted(refused, run_folder, tmp_path, monkeypatch, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").write_text("a file")
+    (tmp_path / "sweep.json").write_text(
+        json.dumps(dict(store=place, checkpoints=[str(run_folder)], methods=[dict(method="gradcam")]))
+    )
+    found = "a file" if place == "taken" else "in the file taken"
+    for name, words in (
+        ("--output", ["export", run_folder, "--output", place]),
+        ("--output", ["paper", "--preset", "small", "--output", place]),
+        ("store", ["sweep", "sweep.json", "--status"]),
+        ("store", ["sweep", "sweep.json", "--export", "a.csv"]),
+    ):
+        said = refused(*words)
+        assert said == (1, f"jaxsal: `{name}` must be a folder; got {place}, which is {found}.\n")
 
 
 @pytest.mark.parametrize(
