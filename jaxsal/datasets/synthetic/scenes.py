@@ -12,7 +12,7 @@ same shapes of frames (IR 640x480, TV 960x540), drawn instead of recorded. Three
 """
 
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -226,11 +226,17 @@ def _stream(*numbers):
     return np.random.default_rng(numbers)
 
 
+@lru_cache(maxsize=64)
+def _room(seed, actor, take):
+    return make_room(_stream(seed, _ROOM, actor, take))
+
+
+@lru_cache(maxsize=256)  # both spectra, and the actor's pixels in each, are of one stage
 def _set_stage(action, actor, camera, take, seed, num_frames):
     """Everything but the pixels; the two actions of a pair get the same performance, one of them backwards."""
     pair = ACTIONS.index(action) // 2
     person = make_actor(_stream(seed, _ACTOR, actor))
-    room = make_room(_stream(seed, _ROOM, actor, take))
+    room = _room(seed, actor, take)
     performance = make_performance(_stream(seed, _PERFORMANCE, pair, actor, take))
     figure = perform(action, person, performance, num_frames)
     camera_there = CAMERAS[camera](aim=tuple(performance.aim))
