@@ -196,6 +196,14 @@ CONFIGS = {
     "number.json": '{"store": "s", "checkpoints": ["a"], "seed": ' + "9" * 5000 + "}",
 }
 
+HUB_FIELDS = dict(
+    num_frames=("9" * 5000, "1" + "0" * 30, "-1", '"a"', "true", "NaN", "[" * 100_000),
+    image_size=("[]", "[[1]]", '{"height": 1e99}', "0", '"a"'),
+    id2label=("3", '{"a": "b"}', '{"0": 3}', "[[1]]"),
+    layer_norm_eps=("-1", "Infinity", '"a"', "[]"),
+)
+NAMES = ("../x", "paired_actions/..", "paired_actions/../../../../etc", "synthetic_actions/full/../../..")
+
 
 def write_video(path):
     import av
@@ -235,6 +243,10 @@ def write_all(port):
             archive.writestr("a.npy", content)
     for name, text in CONFIGS.items():
         Path(name).write_text(text)
+    for field, values in HUB_FIELDS.items():
+        for number, value in enumerate(values):
+            Path(f"{field}{number}.hub").mkdir()
+            Path(f"{field}{number}.hub", "config.json").write_text(f'{{"{field}": {value}}}')
     for name in PICTURES:
         folder = Path(f"{name.replace('.', '-')}s")
         folder.mkdir()
@@ -247,12 +259,22 @@ def readers(path):
     import jaxsal
     from jaxsal.evaluation.config import load_config
     from jaxsal.models.pickles import read_pickled_arrays
+    from jaxsal.models.torch.hub import read_hub_config
 
+    if path.suffix == ".hub":
+        return [lambda folder: read_hub_config(folder / "model.safetensors")]
     if path.suffix in (".json", ".toml"):
         return [load_config]
     if path.suffix == ".pth":
         return [jaxsal.load, read_pickled_arrays]
     return [jaxsal.read_clip, *([jaxsal.RiseLedger.load, jaxsal.load] if path.suffix == ".npz" else [])]
+
+
+def open_named(name):
+    """Opens a prepared set by a name that leads out of the data folder."""
+    from jaxsal.datasets.prepared import find_prepared
+
+    find_prepared(str(name))
 
 
 def fault(path, read):
@@ -280,6 +302,7 @@ def main(folder):
         write_all(server.getsockname()[1])
         paths = sorted(Path().iterdir())
         tasks = [(path, read) for path in paths if path.name != "part.ts" for read in readers(path)]
+        tasks += [(Path(name), open_named) for name in NAMES]
         import jaxsal.models.torch.unpickler as unpickler
 
         before = {name: list(vars(value)) for name, value in vars(unpickler).items() if hasattr(value, "__dict__")}

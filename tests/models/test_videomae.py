@@ -111,6 +111,14 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path):
     (folder / "config.json").write_text(json.dumps(config | {"hidden_act": "swish"}))
     with pytest.raises(ValueError, match="`hidden_act` must be one of .*gelu.*; got 'swish'"):
         checkpoint_from_torch(folder)
+    for name, value, rule in (
+        ("num_frames", 10**30, "a whole number from 1 to 65,535 as num_frames in its config.json; got 1000"),
+        ("image_size", [], r"a size of 1 to 65,535 pixels as image_size in its config.json; got \[\]"),
+        ("id2label", {"a": "b"}, "a name for each class's number as id2label"),
+    ):
+        (folder / "config.json").write_text(json.dumps(config | {name: value}))
+        with pytest.raises(ValueError, match=f"`source` must have {rule}"):
+            checkpoint_from_torch(folder)
     (folder / "config.json").write_text("{")
     with pytest.raises(ValueError, match="`source` must have a JSON file config.json beside it; got .*config.json"):
         checkpoint_from_torch(folder)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxsal.core.checks import check_choice
+from jaxsal.core.checks import check_choice, shown
 from jaxsal.models.videomae import ACTIVATIONS
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -40,38 +40,60 @@ def read_hub_config(weights: str | Path) -> HubConfig:
     """Reads config.json and preprocessor_config.json beside a VideoMAE's weights; without them, nothing is said.
 
     Raises:
-      ValueError: If a file is no JSON, or names a function between layers that is not known.
+      ValueError: If a file is no JSON, or a field of it is not of the kind or size that it must be.
     """
-    config = _read(Path(weights).with_name(CONFIG))
+    path = Path(weights).with_name(CONFIG)
+    config = _read(path)
     if not config:
         return HubConfig({}, {})
+    for name in ("num_frames", "num_attention_heads"):
+        _check(path, name, config.get(name, 1), "a whole number from 1 to 65,535", _is_count(config.get(name, 1)))
+    epsilon = config.get("layer_norm_eps", 1e-12)
+    _check(path, "layer_norm_eps", epsilon, "a number in (0, 1)", isinstance(epsilon, float) and 0 < epsilon < 1)
     form = {ours: config[theirs] for theirs, ours in FORM.items() if theirs in config}
     check_choice("hidden_act", form.get("activation", "gelu"), tuple(ACTIVATIONS))
-    names = config.get("id2label", {})
+    names = config.get("id2label") or {}
+    are_names = isinstance(names, dict) and all(n.isdecimal() and isinstance(names[n], str) for n in names)
+    _check(path, "id2label", names, "a name for each class's number", are_names)
     fields: dict[str, Any] = {"num_frames": config["num_frames"]} if "num_frames" in config else {}
     if names:
         fields["classes"] = tuple(names[number] for number in sorted(names, key=int))
-    size = _side(config.get("image_size"))
-    fields |= {"size": size, "crop": size} if size else {}
+    if (size := _side(path, config, "image_size")) is not None:
+        fields |= {"size": size, "crop": size}
     for name in PREPROCESSORS:
-        fields |= _preprocessing(_read(Path(weights).with_name(name)))
+        fields |= _preprocessing(Path(weights).with_name(name))
     return HubConfig(form, fields)
 
 
-def _preprocessing(config: Mapping[str, Any]) -> dict[str, Any]:
-    given = {"mean": config.get("image_mean"), "std": config.get("image_std")}
-    fields: dict[str, Any] = {name: tuple(values) for name, values in given.items() if values}
-    sides = {"size": _side(config.get("size")), "crop": _side(config.get("crop_size"))}
-    return fields | {name: side for name, side in sides.items() if side}
+def _preprocessing(path: Path) -> dict[str, Any]:
+    config, fields = _read(path), {}
+    for ours, theirs in (("mean", "image_mean"), ("std", "image_std")):
+        if values := config.get(theirs):
+            are_numbers = isinstance(values, list) and all(type(v) in (int, float) and abs(v) < 1e6 for v in values)
+            _check(path, theirs, values, "a list of numbers", are_numbers)
+            fields[ours] = tuple(values)
+    sides = {"size": _side(path, config, "size"), "crop": _side(path, config, "crop_size")}
+    return fields | {name: side for name, side in sides.items() if side is not None}
 
 
-def _side(size: object) -> int | None:
-    """The shorter side of a size as the Hub's files write it: a number, a pair, or a mapping."""
+def _side(path: Path, config: Mapping[str, Any], name: str) -> int | None:
+    """The shorter side of a size as the Hub's files write it: a number, a pair, or a mapping; None without one."""
+    size = config.get(name)
     if isinstance(size, Mapping):
         size = size.get("shortest_edge", size.get("height"))
-    if isinstance(size, list | tuple):
+    if isinstance(size, list) and size:
         size = size[0]
-    return size if isinstance(size, int) else None
+    _check(path, name, size, "a size of 1 to 65,535 pixels", size is None or _is_count(size))
+    return size
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 < value < 2**16
+
+
+def _check(path: Path, name: str, value: object, rule: str, holds: bool) -> None:
+    if not holds:
+        raise ValueError(f"`source` must have {rule} as {name} in its {path.name}; got {shown(value)} in {path}.")
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -79,6 +101,6 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"`source` must have a JSON file {path.name} beside it; got {path} ({error}).") from error
     return content if isinstance(content, dict) else {}
