@@ -10,7 +10,7 @@ from jaxsal.training.checkpoint import open_checkpoint
 
 def test_it_lists_the_layers_of_a_checkpoint(tmp_path):
     sweeps.make_checkpoint(tmp_path)
-    output = Layers(tmp_path / "run").run()
+    output = Layers(tmp_path / "run", receptive_fields=True).run()
     checkpoint = open_checkpoint(tmp_path / "run")
     shapes = checkpoint.spec.classifier(checkpoint.variables).layers(runs.SPEC.clip_shape)
     layers = output.data["layers"]
@@ -18,6 +18,10 @@ def test_it_lists_the_layers_of_a_checkpoint(tmp_path):
     assert [layers[name]["sees"] for name in ("stem_conv", "last_conv", "fc")] == [[3, 3, 3], [4, 7, 7], None]
     assert len(shapes) > 1
     assert all(name in output.text for name in shapes)
+    assert "last_conv  2x4x4x32  4x7x7" in output.text
+    quick = Layers(tmp_path / "run").run()
+    assert quick.data["layers"] == {name: dict(output=own["output"]) for name, own in layers.items()}
+    assert quick.text.splitlines()[0].split() == ["layer", "output"]
 
 
 def test_one_network_must_be_named(tmp_path):
