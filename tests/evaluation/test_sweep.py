@@ -250,19 +250,23 @@ def test_as_typed(inputs, tmp_path, monkeypatch, capsys):
         checkpoints=[str(inputs / "run")],
         spectra=["TV"],
         clips=[dict(data=str(inputs / "data"), per_spectrum=2)],
-        methods=[dict(method="rise", options=dict(num_masks=[4, 6]))],
+        methods=[
+            dict(method="rise", options=dict(num_masks=[4, 6])),
+            dict(method="gradcam", options=dict(layer=["stem_conv", "last_conv"])),
+        ],
     )
     config.write_text(json.dumps(fields))
     cli.main(["sweep", str(config), "--dry-run"])
-    assert "2 cells on 2 clips: 4 results, 0 done" in capsys.readouterr().out
+    assert "4 cells on 2 clips: 8 results, 0 done" in capsys.readouterr().out
     assert not (tmp_path / "store").exists()
     cli.main(["sweep", str(config)])
     printed = capsys.readouterr()
-    assert "2 cells on 2 clips: 4 results" in printed.err
+    assert "4 cells on 2 clips: 8 results" in printed.err
     heads, *rows = printed.out.split("\n\n")[0].splitlines()
-    assert heads.split() == ["method", "num_masks", "clips", "probability"]
-    assert [row.split()[:3] for row in rows] == [["rise", "4", "2"], ["rise", "6", "2"]]
+    assert set(heads.split()) == {"method", "num_masks", "alignment", "layer", "clips", "probability"}
+    told = {word for row in rows for word in row.split() if word in ("4", "6", "stem_conv", "last_conv")}
+    assert (len(rows), told) == (4, {"4", "6", "stem_conv", "last_conv"})
     cli.main(["sweep", str(config), "--status"])
     every_cell = capsys.readouterr().out
-    assert every_cell.count("2 of 2 clips") == 2
+    assert every_cell.count("2 of 2 clips") == 4
     assert every_cell.endswith(printed.out.split("\n\n")[1])

@@ -33,6 +33,10 @@ def test_a_run_its_checkpoints_and_a_converted_file_are_the_same_classifier(tmp_
         classifier = load(place)
         assert (classifier.classes, classifier.spec) == (runs.CLASSES, runs.RESNET)
         jax.tree.map(np.testing.assert_array_equal, jax.tree.leaves(classifier), expected)
+    for place in (folder, file):
+        assert load(place, classes=("left", "right")).classes == ("left", "right")
+    with pytest.raises(ValueError, match=r"`classes` must be 2 different names, one for each logit; got \('left',\)"):
+        load(folder, classes=["left"])
 
 
 def test_what_is_shown_of_a_classifier_is_short(trained_run):
