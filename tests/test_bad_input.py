@@ -41,6 +41,10 @@ def head(params, activations):
     return activations.mean((0, 1, 2))
 
 
+def brightness(scene):
+    return jnp.stack([scene["IR"].mean(), scene["TV"].mean()])
+
+
 @wraps(ExplainOptions)
 def explain_options(**options):
     ExplainOptions(**options).check()
@@ -52,11 +56,15 @@ LEDGER = jaxsal.rise_ledger(KEY, COLOURS, CLIP, **MASKS)
 CURVE = jaxsal.deletion(COLOURS, CLIP, MAP, num_steps=3)
 FLAX = jaxsal.Classifier.from_model(NETWORK, jax.jit(NETWORK.init)(KEY, CLIP[None]))
 SCORED, PARTED = dict(score_fn=COLOURS, clip=CLIP), dict(classifier=COLOURS, clip=CLIP)
+SETTLED = dict(num_masks="settled", most_masks=8, grid_shape=(1, 2, 2))
+SCENE = {"IR": CLIP[..., :1], "TV": CLIP}
 SWEPT = dict(store="store", checkpoints=("run",), methods=(MethodGrid("rise"),))
 
 FUNCTIONS = {
     "rise": (jaxsal.rise, dict(key=KEY) | SCORED | MASKS),
     "rise_ledger": (jaxsal.rise_ledger, dict(key=KEY) | SCORED | MASKS),
+    "settled rise": (jaxsal.rise, dict(key=KEY) | SCORED | SETTLED),
+    "spectrum_shares": (jaxsal.spectrum_shares, dict(score_fn=brightness, scene=SCENE, grid_shape=(1, 1, 1))),
     "gradcam": (jaxsal.gradcam, PARTED),
     "sidu": (jaxsal.sidu, PARTED),
     "deletion": (jaxsal.deletion, SCORED | dict(saliency=MAP, num_steps=3)),
@@ -105,7 +113,7 @@ FUNCTIONS = {
 """By name, functions and dataclasses, and arguments that they take."""
 
 ALLOWED = dict(
-    **dict.fromkeys(("classes", "controls", "curve_baselines", "frames_per_mask"), ("[]",)),
+    **dict.fromkeys(("classes", "controls", "measure", "curve_baselines", "frames_per_mask"), ("[]",)),
     **dict.fromkeys(("mask_counts", "keep_probs", "thresholds", "baselines"), ("[]",)),
     **dict.fromkeys(("start", "stream", "skip", "curve_steps", "weight_decay"), ("0",)),
     kernel_width=("inf",),

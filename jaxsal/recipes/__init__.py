@@ -106,9 +106,9 @@ class RiseOptions:
     most_masks: int = 16_000
 
     def __post_init__(self):
+        check_positive("most_masks", self.most_masks)
         check_positive("num_masks", self.most)
         check_positive("settled_cells", self.settled_cells)
-        check_positive("most_masks", self.most_masks)
         if not 0 < check_number("confidence", self.confidence) < 1:
             raise ValueError(f"`confidence` must be above 0 and below 1; got {self.confidence}.")
         self._check_settled()
