@@ -20,11 +20,12 @@ def files(folder: Path) -> jaxsal.Explanation:
     scene = jaxsal.read_scene({"IR": "walk_ir.mp4", "TV": "walk.mp4"}, classifier, start=8, value_range="auto")
     jaxsal.gradcam(classifier, scene)
     jaxsal.gradcam(classifier, jaxsal.read_windows("patrol.mp4", classifier, window="4s", hop="2s")[1])
+    shares: jaxsal.SpectrumShares = jaxsal.spectrum_shares(classifier, scene, grid_shape=(4, 1, 1))
     times: np.ndarray | None = clip.times
     ledger: jaxsal.RiseLedger = jaxsal.RiseLedger.load(folder / "walk.npz")
     jaxsal.view(clip, ledger, classes=classifier.classes).save(folder / "walk.html")
     jaxsal.open_results(folder / "results").rows[0]["deletion"]
-    print(times, jaxsal.__version__)
+    print(times, shares.percent, jaxsal.__version__)
     return jaxsal.explain(classifier, clip, "walk", methods=("rise",), num_masks=64, deletion_baseline="blur")
 
 

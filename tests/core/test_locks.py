@@ -66,5 +66,5 @@ def test_a_file_system_without_locks(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="file"):
+    with pytest.raises(ValueError, match="`folder` must be a folder; got .*, which is in the file"):
         hold(tmp_path / "file" / "run")

@@ -114,6 +114,7 @@ def test_a_store_keeps_the_results(tmp_path, passes):
 def test_every_option_of_the_command_line_is_a_keyword():
     keywords = inspect.signature(explain).parameters
     fields = {field.name: field for field in dataclasses.fields(ExplainOptions)}
-    assert set(fields) - set(keywords) == {"method", "clips_per_batch", "against"}  # a target is a `Contrast`
+    others = {"method", "measure", "clips_per_batch", "against"}  # methods, measures; a target is a `Contrast`
+    assert set(fields) - set(keywords) == others
     for name in (set(fields) & set(keywords)) - {"controls"}:  # "other" needs a second clip
         assert keywords[name].default == fields[name].default, name

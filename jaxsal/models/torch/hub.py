@@ -78,7 +78,7 @@ def _preprocessing(path: Path) -> dict[str, Any]:
 
 def _side(path: Path, config: Mapping[str, Any], name: str) -> int | None:
     """The shorter side of a size as the Hub's files write it: a number, a pair, or a mapping; None without one."""
-    size = config.get(name)
+    size: Any = config.get(name)
     if isinstance(size, Mapping):
         size = size.get("shortest_edge", size.get("height"))
     if isinstance(size, list) and size:
