@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Shaped, UInt8
 
+from jaxsal.core.spread import spread
 from jaxsal.datasets.recordings.moments import Moment, frame_at
 from jaxsal.datasets.recordings.values import (
     FULL_RANGES,
@@ -20,6 +21,7 @@ from jaxsal.datasets.recordings.values import (
     to_bytes,
 )
 
+MOST_RANGED = 64  # frames whose samples say what is black and white
 RawFrame = Shaped[np.ndarray, "H W *C"]
 """Samples as stored, grey (H, W) or colour (H, W, 3)."""
 
@@ -29,8 +31,8 @@ class Reading:
     """What a user decides where a file leaves a choice.
 
     Attributes:
-      value_range: Raw samples of black and white; "auto" for percentiles of the frames that are read; the full range of
-        the samples' depth if None.
+      value_range: Raw samples of black and white; "auto" for percentiles of the frames that are read, at most 64 of
+        them; the full range of the samples' depth if None.
       pattern: Which files of a folder are the frames, such as "*_T.JPG"; or which array of an .npz file.
       stream: Number of the video stream, counted from 0; the first if None.
       fps: Frames per second; goes before what the file says.
@@ -142,11 +144,15 @@ class Recording:
     def percentiles(self, indices: Sequence[int]) -> ValueRange:
         """Black and white of the range "auto": `PERCENTILES` of the samples of some frames.
 
+        Of more than `MOST_RANGED` frames, as many evenly spread ones are read.
+
         Raises:
           ValueError: If all samples are alike.
         """
         self._check_samples_kept()
-        samples = np.concatenate([raw.ravel() for _, raw in self._checked(sorted(set(map(int, indices))))])
+        wanted = sorted(set(map(int, indices)))
+        read = [wanted[place] for place in spread(len(wanted), MOST_RANGED)]
+        samples = np.concatenate([raw.ravel() for _, raw in self._checked(read)])
         low, high = (float(value) for value in np.percentile(samples, PERCENTILES))
         if low == high:
             low, high = float(samples.min()), float(samples.max())

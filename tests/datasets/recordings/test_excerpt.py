@@ -1,5 +1,6 @@
 """Where the frames of a clip come from, and the way back to them."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -45,6 +46,15 @@ def test_auto_is_resolved_once_and_said(counts):
     assert "percentiles" in excerpt.notes[-1]
     other = take(open_recording(counts), np.array([4]), excerpt.reading)
     assert other.reading.value_range == excerpt.reading.value_range
+
+
+def test_auto_reads_few_frames_of_many(tmp_path):
+    np.save(tmp_path / "long.npy", np.arange(1000, dtype=np.int16)[:, None, None] + np.zeros((1, 4, 4), np.int16))
+    recording = open_recording(tmp_path / "long.npy")
+    read = []
+    watched = dataclasses.replace(recording, raw=lambda numbers: read.extend(numbers) or recording.raw(numbers))
+    assert watched.percentiles(range(1000)) == (0, 999)  # those of the first and of the last frame
+    assert len(read) == 64
 
 
 @pytest.mark.parametrize(
