@@ -1,6 +1,7 @@
 """Installs the project with what its tests need, and checks it: style, types, tests.
 
-    python tests/check.py                  everything, as the continuous integration does
+    python tests/check.py                  as the continuous integration does
+    python tests/check.py --nightly        long tests, too, which have a smaller one of their kind
     python tests/check.py -m "not browser" words are for pytest
 
 The README and the continuous integration run this file.
@@ -32,7 +33,10 @@ def main(words: list[str]) -> None:
     run(*python, "ruff", "check", ".")
     run(*python, "ruff", "format", "--check", ".")
     run(*python, "mypy")
-    run(*python, "pytest", "-n", "2", *words)
+    chosen = [word for word in words if word != "--nightly"]
+    if not words:
+        chosen = ["-m", "not nightly"]
+    run(*python, "pytest", "-n", "2", *chosen)
 
 
 if __name__ == "__main__":

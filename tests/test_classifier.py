@@ -108,6 +108,7 @@ def test_bad_input(call, error, message, no_shape_checks):
 
 
 @pytest.mark.network
+@pytest.mark.nightly
 def test_bfloat16_weights_and_activations_float32_logits():
     """Rounded to 8 bits: logits within some hundredths of the largest, and not equal; the maps' order stays."""
     model = ResNet3D18(num_classes=4, width=4)

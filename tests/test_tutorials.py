@@ -13,6 +13,7 @@ from conftest import shape_checks_off
 FOLDER = Path(__file__).parents[1] / "docs" / "tutorials"
 SAMPLE = FOLDER.parents[1] / "data" / "samples" / "sports2d_walk_320.mp4"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+OFTEN = ("own_model", "outside_model", "two_recordings", "sweep_tables", "which_spectrum", "judge_a_map")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +68,11 @@ def run_cells(path, parameters):
     return names
 
 
+def often_or_nightly(path):
+    """A notebook that every check runs, or one that the nightly check runs."""
+    return path if path.stem in OFTEN else pytest.param(path, marks=pytest.mark.nightly)
+
+
 def test_stored_without_outputs():
     assert len(NOTEBOOKS) == 15
     for notebook in (json.loads(path.read_text()) for path in NOTEBOOKS):
@@ -83,7 +89,7 @@ def test_each_is_on_the_page_that_lists_them():
 
 @pytest.mark.docs
 @pytest.mark.filterwarnings("ignore::scipy.stats.ConstantInputWarning")  # maps of a network that knows nothing
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [often_or_nightly(path) for path in NOTEBOOKS], ids=lambda path: path.stem)
 def test_every_cell_runs(path, run_folder, monkeypatch, tmp_path, no_shape_checks):
     monkeypatch.setattr("jaxsal.datasets.catalog.synthetic_actions", lambda **_: runs.clip_set())
     monkeypatch.setattr("jaxsal.core.devices.use_all_cores", lambda: None)

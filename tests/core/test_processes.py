@@ -122,6 +122,7 @@ sweeps.run(sweeps.config(Path({folder!r})))
 
 
 @pytest.mark.process
+@pytest.mark.nightly
 def test_a_sweep_that_fails_in_one_process_ends_in_all_and_resumes(tmp_path, no_shape_checks):
     sweeps.make_recordings(tmp_path)
     running = processes.start(FULL_DISK.format(folder=str(tmp_path)), count=2)

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.usefixtures("no_shape_checks")
 NAMES = [step.name for step in accelerator.STEPS]
 
 
+@pytest.mark.nightly
 def test_the_reference_is_that_of_the_networks():
     """Of the quickest to compile; on a CPU in float32 the numbers differ by rounding alone."""
     stored = np.load(accelerator_numbers.REFERENCE)

@@ -8,6 +8,7 @@ import pytest
 import scaling
 
 
+@pytest.mark.nightly
 def test_a_row_for_every_number_of_devices(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     config = scaling.Config(quick=True, rounds=1, output=tmp_path / "scaling.json")

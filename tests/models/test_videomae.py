@@ -124,6 +124,7 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path):
         checkpoint_from_torch(folder)
 
 
+@pytest.mark.nightly
 def test_maps_and_curves_of_its_tokens(tmp_path):
     """Grad-CAM lives on the tokens: its coarse map is that of the (2, 2, 2) tubes."""
     classifier = load(hub_folder(tmp_path / "hub"))

@@ -27,6 +27,7 @@ def shown_example(library):
 
 
 @pytest.mark.network
+@pytest.mark.nightly
 def test_every_method_takes_a_pan():
     """Of 2 segments of 4 frames: maps have a slice for each, and a curve begins at the untouched clip."""
     model = PAN(3, width=2, num_segments=2)

@@ -62,6 +62,7 @@ def test_two_processes_train_the_network_of_one(trained_run, tmp_path):
 
 
 @pytest.mark.process
+@pytest.mark.nightly
 def test_a_training_as_slurm_starts_it(tmp_path):
     """The first task alone says how it went."""
     data = runs.save_recordings(tmp_path / "data")
