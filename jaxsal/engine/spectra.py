@@ -43,6 +43,11 @@ def beside(parts: Mapping[str, Some], axis: int = -4) -> Some:
     return xp.stack([parts[name] for name in sorted(parts)], axis=axis)
 
 
+def in_a_row(maps: PyTree) -> Shaped[np.ndarray, " V"]:
+    """The values of a map one after the other; of a scene's maps those of every spectrum."""
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(maps)])
+
+
 def mask_of_each(mask: Float[Array, "..."], clips: PyTree) -> PyTree:
     """A mask for every spectrum: its own of (S, Tm, H, W), the same for all of (Tm, H, W); of clips as it is."""
     spectra = spectra_of(clips)

@@ -8,6 +8,8 @@ import numpy as np
 from jaxsal.core.devices import this_process_alone
 from jaxsal.core.types import ClipTree, ScoreFn
 from jaxsal.engine.batch import prepare
+from jaxsal.engine.class_scores import own_kind, predicted_class
+from jaxsal.engine.spectra import in_a_row
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.recipes import ChunkSize
 from jaxsal.saliency.rise import rise_ledger
@@ -41,9 +43,8 @@ def rank_agreement(
 
     score = partial(rise_ledger, jax.random.key(0), clip=clip, num_masks=num_masks, chunk_size=chunk_size)
     ledgers = [score(score_fn=classifier) for classifier in (exact, rounded)]
-    target = int(np.argmax(ledgers[0].clip_logits))
-    maps = [jax.tree.leaves(ledger.map(target, estimator="centered")) for ledger in ledgers]
-    first, second = (np.concatenate([np.ravel(part) for part in own]) for own in maps)
+    target = int(predicted_class(ledgers[0].clip_logits, own_kind(exact)))
+    first, second = (in_a_row(ledger.map(target, estimator="centered")) for ledger in ledgers)
     if (first == second).all():
         return 1.0
     if np.ptp(first) == 0 or np.ptp(second) == 0:

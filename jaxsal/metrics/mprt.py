@@ -7,13 +7,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsal.classifier import Classifier
 from jaxsal.core.checks import Options, check_number, check_positive, hint
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import AnyArray, ClipTree, Target
-from jaxsal.engine.targets import check_target
+from jaxsal.engine.batch import prepare
+from jaxsal.engine.class_scores import own_kind, predicted_class
+from jaxsal.engine.spectra import in_a_row
+from jaxsal.metrics.noise import noisy
 from jaxsal.metrics.sparsity import entropy
 from jaxsal.models.modules import Network
 from jaxsal.saliency.one_map import saliency_map
@@ -128,8 +131,11 @@ def mprt(
     explained = _explained(classifier, clip, target)
     of_weights, of_noise = jax.random.split(key)
 
+    def draw(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+        return noise_std * jax.random.normal(key, shape)
+
     def mean_map(network: Classifier) -> np.ndarray:
-        clips = [_noisy(of_noise, number, clip, noise_std) for number in range(num_samples)]
+        clips = [noisy(of_noise, number, clip, draw) for number in range(num_samples)] if noise_std else [clip]
         return np.mean([_map(network, one, explained, method, seed) for one in clips], axis=0)
 
     own = mean_map(classifier)
@@ -190,23 +196,10 @@ def _shape(clip: ClipTree) -> tuple[int, ...]:
 
 
 def _explained(classifier: Classifier, clip: ClipTree, target: Target) -> Target:
-    logits = classifier(clip)
-    known = check_target(target, len(logits), classes=classifier.classes, all_classes=False)
-    return int(jnp.argmax(logits)) if known is None else known
+    batch = prepare(classifier, [clip], name="classifier")
+    known = batch.target(target, all_classes=False)
+    return int(predicted_class(batch.logits[0], own_kind(classifier))) if known is None else known
 
 
 def _map(classifier: Classifier, clip: ClipTree, target: Target, method: str | Options, seed: int) -> np.ndarray:
-    found = saliency_map(classifier, clip, target, method=method, seed=seed)
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
-
-
-def _noisy(key: PRNGKeyArray, number: int, clip: PyTree, noise_std: float) -> PyTree:
-    if noise_std == 0:
-        return clip
-    leaves, structure = jax.tree.flatten(clip)
-    keys = jax.random.split(jax.random.fold_in(key, number), len(leaves))
-    noisy = [
-        jnp.clip(leaf + noise_std * jax.random.normal(own, leaf.shape), 0, 1)
-        for leaf, own in zip(leaves, keys, strict=True)
-    ]
-    return jax.tree.unflatten(structure, noisy)
+    return in_a_row(saliency_map(classifier, clip, target, method=method, seed=seed))

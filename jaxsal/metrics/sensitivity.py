@@ -4,13 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PRNGKeyArray, PyTree
+from jaxtyping import Array, PRNGKeyArray
 
 from jaxsal.core.checks import check_number, check_positive
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import ClipTree
+from jaxsal.engine.spectra import in_a_row
+from jaxsal.metrics.noise import noisy
 
 
 @check_kinds
@@ -47,26 +48,18 @@ def max_sensitivity(
     check_positive("num_samples", num_samples)
     if not check_number("radius", radius) > 0:
         raise ValueError(f"`radius` must be above 0; got {radius}.")
-    own = _flat(explain(clip))
-    changes = [change_of(own, _flat(explain(_moved(key, number, clip, radius)))) for number in range(num_samples)]
-    return max(changes)
+
+    def draw(key: PRNGKeyArray, shape: tuple[int, ...]) -> Array:
+        return jax.random.uniform(key, shape, minval=-radius, maxval=radius)
+
+    def values(clip: ClipTree) -> np.ndarray:
+        return in_a_row(explain(clip)).astype(np.float64)
+
+    own = values(clip)
+    return max(change_of(own, values(noisy(key, number, clip, draw))) for number in range(num_samples))
 
 
 def change_of(own: np.ndarray, other: np.ndarray) -> float:
     """|other - own| / |own|, Euclidean norms; NaN where `own` is 0."""
     norm = float(np.linalg.norm(own))
     return float(np.linalg.norm(np.asarray(other) - own)) / norm if norm > 0 else np.nan
-
-
-def _moved(key: PRNGKeyArray, number: int, clip: ClipTree, radius: float) -> Any:
-    leaves, structure = jax.tree.flatten(clip)
-    keys = jax.random.split(jax.random.fold_in(key, number), len(leaves))
-    moved = [
-        jnp.clip(leaf + jax.random.uniform(own, leaf.shape, minval=-radius, maxval=radius), 0, 1)
-        for leaf, own in zip(leaves, keys, strict=True)
-    ]
-    return jax.tree.unflatten(structure, moved)
-
-
-def _flat(saliency: PyTree) -> np.ndarray:
-    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(saliency)]).astype(np.float64)

@@ -75,3 +75,9 @@ def test_messages():
         mprt(KEY, CLASSIFIER, CLIP, 1, method="gradcam", noise_std=-1.0)
     with pytest.raises(ValueError, match="`num_samples` must be at least 1; got 0"):
         mprt(KEY, CLASSIFIER, CLIP, 1, method="gradcam", num_samples=0)
+
+
+def test_of_a_single_logit_the_side_that_is_predicted_is_explained():
+    yes = toys.pooling_classifier(head=np.full((5, 1), 3.0, np.float32), channels=5)
+    found = [mprt(KEY, yes, CLIP, target, method="gradcam") for target in (None, 1, 0)]
+    assert found[0] == found[1] != found[2]
