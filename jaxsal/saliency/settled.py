@@ -4,15 +4,15 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import jax
 import numpy as np
 from jaxtyping import Bool
 
 from jaxsal.core.checks import check_number, check_positive
+from jaxsal.core.kinds import check_kinds
 from jaxsal.core.types import ClipTree, ScoreFn, Target
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
-from jaxsal.engine.spectra import by_spectrum
+from jaxsal.engine.spectra import by_spectrum, in_a_row
 from jaxsal.engine.targets import check_target
 from jaxsal.recipes import ChunkSize, RiseOptions
 from jaxsal.saliency.ledger import RiseLedger
@@ -28,6 +28,7 @@ from jaxsal.saliency.order import (
 )
 
 
+@check_kinds
 def ledger_order(ledger: RiseLedger, target: Target = None, *, top: int = 5, level: float = 0.05) -> Settled:
     """How far the order of the most salient cells of RISE's grid is settled by a ledger's masks.
 
@@ -49,6 +50,7 @@ def ledger_order(ledger: RiseLedger, target: Target = None, *, top: int = 5, lev
     return order_after(_held(ledger), len(ledger.ids), explained, ledger.options.scores, top, level)
 
 
+@check_kinds
 def undecided(
     ledger: RiseLedger, target: Target = None, *, level: float = 0.05
 ) -> Bool[np.ndarray, "Tm H W"] | dict[str, Bool[np.ndarray, "Tm H W"]]:
@@ -81,6 +83,7 @@ def undecided(
     return by_spectrum(covered > 0, ledger.spectra)
 
 
+@check_kinds
 def settle(
     ledger: RiseLedger,
     score_fn: ScoreFn,
@@ -191,6 +194,6 @@ def split_half_reliability(ledger: RiseLedger, target: Target = None) -> float:
     halves = [
         dataclasses.replace(ledger, ids=ids, logits=logits).map(target, estimator="centered") for ids, logits in parts
     ]
-    flat = [np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(half)]) for half in halves]
+    flat = [in_a_row(half) for half in halves]
     correlation = float(np.corrcoef(flat[0], flat[1])[0, 1])
     return 2 * correlation / (1 + correlation)
