@@ -1,5 +1,6 @@
 """`jaxsal rank`: every method by every measure, and which differences are real."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.reading import Place
     from jaxsal.evaluation.store import Store
     from jaxsal.report.ranking import ClipScores
+
+
+FILES = ("results", "ranking.md", "ranking.png", "ranking.csv", "differences.csv", "agreement.csv")
 
 
 def _every_method() -> ExplainOptions:
@@ -74,6 +78,7 @@ class Rank(Verb):
         cases = select_cases(spec, clip_set.select(split="test", spectra=spectra), self.clips_per_spectrum)
         if self.dry_run:
             outline = outline_explaining(spec, checkpoint.variables, cases, self.options, self.output, keep_clips=False)
+            outline = dataclasses.replace(outline, files=FILES)
             return Output(outline.text, outline.data)
         with hold_folder(self.output, "ranking"):
             scores, _ = explain_each(

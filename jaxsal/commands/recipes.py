@@ -27,7 +27,7 @@ def recipe_options(info: StructTypeInfo) -> StructConstructorSpec | None:
     if info.type is TrainOptions:
         names = [field.name for field in dataclasses.fields(TrainOptions)]
         trained = {name: {recipe: getattr(o, name) for recipe, o in TRAIN_RECIPES.items()} for name in names}
-        fields = _fields(TrainOptions, trained)
+        fields = _fields(_preset(info, TrainOptions), trained)
         recipe: Any = TrainRecipe
         return _set_alone(train_options, (StructFieldSpec("recipe", recipe, "default", _TRAIN_RECIPE), *fields))
     if info.type is ExplainOptions:
@@ -36,20 +36,31 @@ def recipe_options(info: StructTypeInfo) -> StructConstructorSpec | None:
             options = {recipe: resolve_options(method, recipe, {}) for recipe in RECIPES}
             for name, field in set_by.items():  # the study's methods come first, and their values are shown
                 explained.setdefault(field, {recipe: getattr(own, name) for recipe, own in options.items()})
-        return _set_alone(ExplainOptions, _fields(ExplainOptions, explained))
+        return _set_alone(ExplainOptions, _fields(_preset(info, ExplainOptions), explained))
     return None
 
 
-def _fields(kind: type, supplied: Mapping[str, Mapping[str, Any]]) -> tuple[StructFieldSpec, ...]:
-    """The options of a dataclass; those among `supplied`, values by option and recipe, are None if they are not set."""
+def _preset(info: StructTypeInfo, kind: type) -> Any:
+    """The options that a verb has if none are set: those of its own, or those of the dataclass."""
+    return info.default if isinstance(info.default, kind) else kind()
+
+
+def _fields(preset: Any, supplied: Mapping[str, Mapping[str, Any]]) -> tuple[StructFieldSpec, ...]:
+    """The options of a dataclass; those among `supplied`, values by option and recipe, are None if they are not set.
+
+    Args:
+      preset: What holds for the other options if they are not set.
+      supplied: By option and recipe, what the recipe sets.
+    """
+    kind = type(preset)
     described = {option.arg_name: option.description or "" for option in parse_docstring(kind.__doc__ or "").params}
     fields = []
     for field in dataclasses.fields(kind):
         hint: Any = field.type
-        default = field.default
+        default = getattr(preset, field.name)
         if (kind, field.name) == (ExplainOptions, "method"):
             hint = tuple[Literal[tuple(METHODS)], ...]  # type: ignore[misc]  # those that were added, too
-        if field.name in _NOTHING:
+        if field.name in _NOTHING and not default:
             hint = Annotated[hint, unset(_NOTHING[field.name])]
         if field.name in supplied:
             hint, default = Annotated[hint | None, unset(values_by_recipe(supplied[field.name]))], None

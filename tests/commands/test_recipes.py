@@ -1,6 +1,8 @@
 """The help: every option says what it takes and what holds if it is not set; shells complete it."""
 
+import dataclasses
 import re
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -57,6 +59,17 @@ def test_the_help_shows_the_values_of_every_recipe(help_of):
     _, scratch, retraining, _ = PRESETS["resnet3d18"]
     steps = f"{retraining.num_steps}; with --scratch {scratch.num_steps}; pan {PRESETS['pan'].training.num_steps}"
     assert f"(default: {steps})" in help_of("demo")["--num-steps"]
+
+
+def test_a_verb_may_have_other_defaults_than_the_dataclass(help_of):
+    ranked = cli.Rank(Path("run")).options
+    assert (ranked.measure, "shapley" in ranked.method, ranked.controls) == (("all",), True, ("smooth", "other"))
+    assert cli.read_verb(["rank", "--checkpoint", "run"]).options == ranked
+    fewer = cli.read_verb(["rank", "--checkpoint", "run", "--method", "rise", "--measure"]).options
+    assert fewer == dataclasses.replace(ranked, method=("rise",), measure=())
+    options = help_of("rank")
+    assert "(default: all)" in options["--measure"]
+    assert f"(default: {' '.join(ranked.method)})" in options["--method"]
 
 
 def test_options_that_are_set_replace_those_of_the_recipe():
