@@ -6,17 +6,23 @@ with their outputs, which are kept for the next build. They need `runs/demo`, se
 
 import ast
 import dataclasses
+import functools
 import inspect
 import io
 import os
 import pkgutil
 import re
+import sys
 import textwrap
 from contextlib import redirect_stdout, suppress
 from importlib.metadata import version as _version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import get_args, get_type_hints
 from unittest import mock
+
+from sphinx import addnodes
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 project = "jaxsal"
 author = "the jaxsal authors"
@@ -41,6 +47,7 @@ suppress_warnings = ["ref.python"]  # annotations as they are written may name o
 napoleon_use_ivar = True
 napoleon_attr_annotations = False  # they would stand for what annotations mean, not as they are written
 autodoc_member_order = "bysource"
+autodoc_use_type_comments = False
 
 _HELP_WIDTH = "88"  # fits the theme's column
 
@@ -52,16 +59,34 @@ class _AsWritten(str):
         return str(self)
 
 
+@functools.cache
+def definitions_of(module):
+    """The classes and functions of a module as syntax trees, by qualified name."""
+    found = {}
+    path = getattr(sys.modules.get(module), "__file__", None) or ""
+
+    def collect(tree, prefix):
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found[prefix + node.name] = node
+            if isinstance(node, ast.ClassDef):
+                collect(node, f"{prefix}{node.name}.")
+
+    if path.endswith(".py"):
+        collect(ast.parse(Path(path).read_text()), "")
+    return found
+
+
 def signature_as_written(app, what, name, obj, options, signature, return_annotation):
     """Shows annotations as they are written, `Clip` or `Float[Array, "T H W"]`, not as what they stand for."""
+    if what not in ("class", "exception", "function", "method"):
+        return None
     has_fields = inspect.isclass(obj) and (dataclasses.is_dataclass(obj) or hasattr(obj, "_fields"))
-    function = inspect.unwrap(obj) if callable(obj) else obj
-    if inspect.isclass(obj) and not has_fields:
-        function = obj.__init__
+    source = inspect.unwrap(obj.__init__ if inspect.isclass(obj) and not has_fields else obj)
     try:
         shown = inspect.signature(obj)
-        written = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
-    except (OSError, TypeError, ValueError, IndentationError):
+        written = definitions_of(source.__module__)[source.__qualname__]
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     if isinstance(written, ast.ClassDef):
         fields = [line for line in written.body if isinstance(line, ast.AnnAssign)]
@@ -78,6 +103,7 @@ def signature_as_written(app, what, name, obj, options, signature, return_annota
     if what == "method" and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
     text = str(shown.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+    text = re.sub(r"<function ([\w.]+) at 0x\w+>", r"\1", text)
     returns = getattr(written, "returns", None)
     return text, ast.unparse(returns) if returns else None
 
@@ -199,6 +225,20 @@ FILLED_IN = {
 }
 
 
+class ExactReferences(SphinxPostTransform):
+    """Spares a search through all objects to references to names that none of them has, `int` or `Array`."""
+
+    default_priority = 5  # before references are resolved
+
+    def run(self, **_):
+        """Drops the mark that asks for the search."""
+        objects = self.env.domains.python_domain.objects
+        known = self.env.temp_data.setdefault("names of objects", {name.rpartition(".")[2] for name in objects})
+        for reference in self.document.findall(addnodes.pending_xref):
+            if "refspecific" in reference and reference["reftarget"].rpartition(".")[2] not in known:
+                del reference["refspecific"]
+
+
 def fill_in(app, docname, source):
     """Fills in the lines of a page that begin with %%: they stand for what the code says."""
     asked = re.compile(r"^%% modules of ([^\s:]+)(?:: (.+))?$", flags=re.MULTILINE)
@@ -212,4 +252,5 @@ def setup(app):
     app.connect("autodoc-process-signature", signature_as_written)
     app.connect("autodoc-process-docstring", docstring_as_rst, priority=400)
     app.connect("autodoc-skip-member", skip_aliases)
+    app.add_post_transform(ExactReferences)
     app.connect("source-read", fill_in)
