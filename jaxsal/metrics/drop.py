@@ -17,6 +17,7 @@ from jaxsal.engine.class_scores import target_scores
 from jaxsal.engine.masks import DenseMasks, Families
 from jaxsal.engine.requests import Request, score_requests
 from jaxsal.metrics.measure import Measure, Measured
+from jaxsal.recipes import measure_sign
 from jaxsal.recipes.measuring import DropOptions as DropOptions
 
 
@@ -86,10 +87,13 @@ def _scores(
     return [(whole, dimmed) for whole, dimmed in both]
 
 
-def _of(name: str, good: int, change: Callable[[float, float], float]) -> Measure:
-    return Measure(name, good, _scores, lambda shape, slices, options: 1, read=lambda pair: Measured(change(*pair)))
+def _of(name: str, change: Callable[[float, float], float]) -> Measure:
+    def read(pair: tuple[float, float]) -> Measured:
+        return Measured(change(*pair))
+
+    return Measure(name, measure_sign(name), _scores, lambda shape, slices, options: 1, read=read)
 
 
-DROP = _of("average_drop", -1, average_drop)
-GAIN = _of("average_gain", 1, average_gain)
-INCREASE = _of("increase", 1, increase_in_confidence)
+DROP = _of("average_drop", average_drop)
+GAIN = _of("average_gain", average_gain)
+INCREASE = _of("increase", increase_in_confidence)

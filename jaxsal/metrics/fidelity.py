@@ -18,6 +18,7 @@ from jaxsal.engine.class_scores import target_scores
 from jaxsal.engine.coalitions import Coalitions, cells_of
 from jaxsal.engine.requests import Request, score_requests
 from jaxsal.metrics.measure import Measure, Measured
+from jaxsal.recipes import measure_sign
 from jaxsal.recipes.measuring import FidelityOptions as FidelityOptions
 
 
@@ -131,5 +132,5 @@ def _num_passes(clip_shape: tuple[int, ...], num_slices: int, options: FidelityO
     return options.num_subsets
 
 
-MU_FIDELITY = Measure("mu_fidelity", 1, _removals, _num_passes, read=_correlation)
-INFIDELITY = Measure("infidelity", -1, _removals, _num_passes, read=_error)
+MU_FIDELITY = Measure("mu_fidelity", measure_sign("mu_fidelity"), _removals, _num_passes, read=_correlation)
+INFIDELITY = Measure("infidelity", measure_sign("infidelity"), _removals, _num_passes, read=_error)

@@ -58,7 +58,7 @@ def _curve_baseline(options: CurveOptions, segmented: bool, *, only: str = "") -
 def _curve_measure(name: str, only: str = "") -> Measure:
     keep = name.startswith("insertion")
     measure, baseline = partial(_measure_curve, keep=keep, only=only), partial(_curve_baseline, only=only)
-    return Measure(name, 1 if keep else -1, measure, _steps_between, baseline)
+    return Measure(name, recipes.measure_sign(name), measure, _steps_between, baseline)
 
 
 MEASURES: dict[str, Measure] = {name: _curve_measure(name) for name in recipes.MEASURES}

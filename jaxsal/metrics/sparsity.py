@@ -9,6 +9,7 @@ from jaxtyping import Float
 from jaxsal.core.types import AnyArray, OneTarget
 from jaxsal.engine.batch import Batch
 from jaxsal.metrics.measure import Measure, Measured
+from jaxsal.recipes import measure_sign
 from jaxsal.recipes.measuring import SparsityOptions as SparsityOptions
 
 
@@ -69,5 +70,5 @@ def _measure(
     return [Measured(index(saliency - saliency.min() if above_least else np.abs(saliency))) for saliency in own]
 
 
-GINI = Measure("gini", 1, partial(_measure, index=gini))
-ENTROPY = Measure("entropy", -1, partial(_measure, index=entropy))
+GINI = Measure("gini", measure_sign("gini"), partial(_measure, index=gini))
+ENTROPY = Measure("entropy", measure_sign("entropy"), partial(_measure, index=entropy))
