@@ -19,6 +19,7 @@ from jaxsal.metrics.summary import ClipResult
 from jaxsal.recipes import MEASURES
 from jaxsal.saliency.ledger import RiseLedger
 from jaxsal.saliency.order import Settled, settled_so_far
+from jaxsal.saliency.settled import undecided
 from jaxsal.saliency.shares import SpectrumShares
 
 if TYPE_CHECKING:
@@ -84,12 +85,29 @@ class Explanation(NamedTuple):
 
     @property
     def settled(self) -> Settled | None:
-        """How far RISE's masks settle the order of its most salient cells, with `num_masks="settled"`; else None."""
-        if self.ledger is None:
+        """How far RISE's masks settle the order of its most salient cells, with `num_masks="settled"`; else None.
+
+        None, too, where a function of the logits is explained.
+        """
+        if self.ledger is None or self.score:
             return None
         options = dataclasses.replace(self.options.resolve("rise"), scores=self.ledger.options.scores)
-        explained = self.target if self.against is None else Contrast(self.target, self.against)
-        return settled_so_far(self.ledger.scores, explained, options)
+        return settled_so_far(self.ledger.scores, self._explained, options)
+
+    @property
+    def undecided(self) -> Any:
+        """Where RISE's masks do not tell whether its map is above or below the mean, see `jaxsal.saliency.settled`.
+
+        True there, (T', H, W); of a scene for every spectrum, by name. None without RISE, with masks that depend on
+        each other, and where a function of the logits is explained.
+        """
+        if self.ledger is None or not self.ledger.has_stderr or self.score:
+            return None
+        return undecided(self.ledger, self._explained, level=1 - self.options.resolve("rise").confidence)
+
+    @property
+    def _explained(self) -> int | Contrast:
+        return self.target if self.against is None else Contrast(self.target, self.against)
 
     @property
     def target_name(self) -> str:
@@ -106,19 +124,22 @@ class Explanation(NamedTuple):
         return as_html(self)
 
     @check_kinds
-    def plot(self, *, num_frames: int = 8) -> "Figure":
+    def plot(self, *, num_frames: int = 8, undecided: bool | None = None) -> "Figure":
         """Draws the clip and every map over it, frame by frame.
 
         Args:
           num_frames: Frames to show at most, evenly spaced.
+          undecided: Whether RISE's map is hatched where its masks do not tell whether it is above or below its mean;
+            if None, with `num_masks="settled"`.
 
         Returns:
           The figure, which a notebook shows; `.savefig(path)` writes it. `jaxsal.view(explanation)` is the player.
 
         Raises:
           MissingPackageError: If Matplotlib is not installed.
+          ValueError: If `undecided` is True and the explanation has no map of RISE by independent masks.
         """
-        return frames_figure(self, num_frames)
+        return frames_figure(self, num_frames, undecided)
 
     def plot_curves(self) -> "Figure":
         """Draws the deletion and the insertion curve of every method; errors as `plot`."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.extras import check_installed
@@ -14,6 +14,7 @@ from jaxsal.core.shown import aligned, html_table
 from jaxsal.core.types import AnyArray, ClipTree
 from jaxsal.drawing.colours import map_bar, map_limits
 from jaxsal.drawing.figures import draw_frames
+from jaxsal.drawing.hatching import draw_hatching
 from jaxsal.drawing.pictures import overlay
 from jaxsal.drawing.plots import CurvePanel
 from jaxsal.engine.class_scores import score_unit
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from jaxsal.evaluation.explanation import Explanation
 
+HATCHED = "hatched: undecided"
 _UNITS = {METHODS["gradcam"]: "logits", METHODS["sidu"]: "similarity x uniqueness"}
 
 
@@ -83,8 +85,32 @@ def as_html(e: "Explanation") -> str:
     return f"<p>{escape(heading(e))}</p>{html_table(measured(e))}{notes}"
 
 
-def frames_figure(e: "Explanation", num_frames: int) -> "Figure":
+def hatched_voxels(e: "Explanation", undecided: bool | None = None) -> dict[str, Bool[np.ndarray, "T H W"]]:
+    """By the name of each part of an explanation, where RISE's map is not decided; empty if that is not to be shown.
+
+    Args:
+      e: The explanation.
+      undecided: Whether to show it; if None, where the number of masks was left open.
+
+    Raises:
+      ValueError: If it is to be shown and is not known.
+    """
+    wanted = e.settled is not None if undecided is None else undecided
+    unsure = e.undecided if wanted else None
+    if undecided and unsure is None:
+        raise ValueError("`undecided` must be False without RISE's map of a class from independent masks; got True.")
+    if unsure is None:
+        return {}
+    found = {}
+    for part in of_each_spectrum(e):
+        own = unsure[part.spectrum] if isinstance(unsure, Mapping) else unsure
+        found[part.name] = np.repeat(own, len(part.clip) // len(own), axis=0)
+    return found
+
+
+def frames_figure(e: "Explanation", num_frames: int, undecided: bool | None = None) -> "Figure":
     """The clip, and every map over it in colours of its own limits."""
+    unsure = hatched_voxels(e, undecided)
     rows: dict[str, Any] = {}
     bars: dict[str, Any] = {}
     for part in of_each_spectrum(e):
@@ -93,8 +119,11 @@ def frames_figure(e: "Explanation", num_frames: int) -> "Figure":
         for method, values in part.maps.items():
             if not is_control(method):
                 limits = scene_limits(e.maps[method]) if of else None
-                rows[f"{of}{method}"] = overlay(part.clip, values, limits=limits)
-                bars[f"{of}{method}"] = map_bar(values, map_unit(method, e.ledger), limits=limits)
+                label, picture = f"{of}{method}", overlay(part.clip, values, limits=limits)
+                if method == METHODS["rise"] and part.name in unsure:
+                    label, picture = f"{label}, {HATCHED}", draw_hatching(picture, unsure[part.name])
+                rows[label] = picture
+                bars[label] = map_bar(values, map_unit(method, e.ledger), limits=limits)
     titles = None if e.times is None else [f"{time:.2f} s" for time in e.times]
     return draw_frames(rows, num_frames=num_frames, titles=titles, bars=bars, title=heading(e))
 

@@ -13,6 +13,7 @@ from jaxsal.core.sealed import write_json
 from jaxsal.datasets.recordings.excerpt import Excerpt
 from jaxsal.datasets.records import FUSED
 from jaxsal.drawing.colours import map_bar, map_limits
+from jaxsal.drawing.hatching import draw_hatching
 from jaxsal.drawing.outline import draw_outline
 from jaxsal.drawing.pictures import save_animation, save_strip
 from jaxsal.drawing.plots import draw_curves, save_figure
@@ -23,9 +24,10 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.provenance import made_by
 from jaxsal.evaluation.scenes import by_part, of_each_spectrum, part_name
-from jaxsal.evaluation.views import curve_panels, map_unit, scene_limits
+from jaxsal.evaluation.views import HATCHED, curve_panels, hatched_voxels, map_unit, scene_limits
 from jaxsal.metrics.localization import Mask
 from jaxsal.metrics.summary import SummaryRow
+from jaxsal.recipes import METHODS
 from jaxsal.report.run_table import run_tables, tables_text
 from jaxsal.report.scenes import group_by_scene
 from jaxsal.report.table import count_clips, results_csv, summary_csv, to_csv, to_latex
@@ -201,7 +203,8 @@ def draw_overlays(
 
     Maps of a method and class share their steps of colour; the limits and their unit stand beside the pictures. Of a
     scene that a network took in both spectra there are files of each, and both maps have the same limits. On the frames
-    of a recording the part that the network saw is outlined; animations play at the recording's speed.
+    of a recording the part that the network saw is outlined; animations play at the recording's speed. With
+    `num_masks="settled"`, RISE's map is hatched where its masks do not tell whether it is above or below its mean.
 
     Args:
       directory: Where to.
@@ -217,14 +220,17 @@ def draw_overlays(
     """
     parts, notes = [(part, scene) for scene in explanations for part in of_each_spectrum(scene)], []
     for e, scene in parts:
-        ground = ground_of(e.clip, excerpts.get(e.name), on)
+        ground, unsure = ground_of(e.clip, excerpts.get(e.name), on), hatched_voxels(scene)
         notes += [ground.note] if ground.note else []
         rows, bars = {ground.name: ground.frames}, {}
         for method in (method for method in e.maps if not is_control(method)):
             both = scene.maps[method]
             limits = scene_limits(both) if isinstance(both, Mapping) else colour_limits(e, method, explanations)
-            bars[method] = map_bar(e.maps[method], map_unit(method, e.ledger), limits=limits)
-            rows[method] = ground.overlay(e.maps[method], bars[method])
+            bar = map_bar(e.maps[method], map_unit(method, e.ledger), limits=limits)
+            label, picture = method, ground.overlay(e.maps[method], bar)
+            if method == METHODS["rise"] and e.name in unsure:
+                label, picture = f"{method}, {HATCHED}", draw_hatching(picture, ground.mask(unsure[e.name]))
+            rows[label], bars[label] = picture, bar
         rows = {name: ground.outlined(frames) for name, frames in rows.items()}
         if (mask := masks.get(e.name)) is not None:
             rows = {name: draw_outline(frames, ground.mask(mask)) for name, frames in rows.items()}

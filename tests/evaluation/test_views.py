@@ -33,6 +33,11 @@ def test_a_few_lines_say_the_classes_and_the_measures(found):
 def test_figures_have_a_row_for_each_method_and_both_curves(found):
     figure = found.plot(num_frames=2)
     assert [axis.get_ylabel() for axis in figure.axes if axis.images][::2] == ["clip", "Grad-CAM", "RISE"]
+    hatched = found.plot(num_frames=2, undecided=True)
+    assert [axis.get_ylabel() for axis in hatched.axes if axis.images][4] == "RISE, hatched: undecided"
+    assert found.undecided.shape == found.maps["RISE"].shape
+    with pytest.raises(ValueError, match="`undecided` must be False without RISE's map of a class from independent"):
+        found._replace(ledger=None).plot(undecided=True)
     timed = found._replace(times=np.array([0.5, 0.6, 0.7, 0.8])).plot(num_frames=2)
     assert [axis.get_title() for axis in timed.axes if axis.images][:2] == ["0.50 s", "0.80 s"]
     assert [axis.get_title() for axis in found.plot_curves().axes] == ["deletion", "insertion"]

@@ -1,5 +1,7 @@
 """The pictures of a folder: maps that are compared share their steps of colour."""
 
+import dataclasses
+
 import numpy as np
 from PIL import Image
 
@@ -77,3 +79,16 @@ def test_the_tables_say_where_the_actor_is_where_his_pixels_are_known(found, tmp
     table = (tmp_path / "with" / "table.md").read_text()
     assert "Where the actor is." in table
     assert "| centre |" in table
+
+
+def test_rise_is_hatched_where_an_open_number_of_masks_leaves_it_undecided(found, tmp_path, monkeypatch):
+    rows = {}
+    monkeypatch.setattr("jaxsal.report.folder.save_strip", lambda path, own, **_: rows.update(own))
+    monkeypatch.setattr("jaxsal.report.folder.save_animation", lambda path, own, **_: None)
+    given, masks = found[0], len(found[0].ledger.ids)
+    draw_overlays(tmp_path, [given], CLASSES)
+    open_ended = dataclasses.replace(given.options, num_masks="settled", settled_cells=1, most_masks=masks)
+    draw_overlays(tmp_path, [given._replace(options=open_ended)], CLASSES)
+    differs = (rows["RISE"] != rows["RISE, hatched: undecided"]).any(axis=-1)
+    assert differs.any()
+    assert not differs[~given.undecided].any()
