@@ -37,6 +37,22 @@ def test_the_weights_of_an_additive_model_are_faithful_in_any_unit():
     np.testing.assert_allclose(values([WEIGHTS], (0,), label=1)[0], -1, atol=1e-5)
 
 
+@pytest.mark.parametrize(("sign", "expected"), [(1, 1.0), (-1, -1.0)])
+def test_the_test_cases_of_xplique(sign, expected):
+    """A network that adds up its input, explained by the input: 1, and -1 for minus the input, by Spearman's rank.
+
+    github deel-ai/xplique @ 09ca7683, tests/metrics/test_fidelity.py, `test_perfect_correlation` and
+    `test_worst_correlation`: sets of a tenth, removed by zeros. Xplique gives 0 where ours is NaN: no set loses more.
+    """
+    options = FidelityOptions(
+        num_subsets=200, grid_shape=SHAPE, share=0.1, baseline="zero", scores="given", correlation="spearman"
+    )
+    clip = np.random.default_rng(0).random((*SHAPE, 1)).astype(np.float32)
+    batch = prepare(lambda clip: jnp.stack([clip.sum()] * 2), [clip])
+    (found,) = MU_FIDELITY.measure(batch, (0,), sign * clip[None, ..., 0], [0], options, 64)
+    assert MU_FIDELITY.read(found).value == pytest.approx(expected, abs=1e-3)
+
+
 def test_without_a_scale_only_the_unit_of_the_score_has_no_error():
     """A map of 3 times the credit is wrong by twice the drop."""
     plain = FidelityOptions(**(vars(OPTIONS) | dict(scaled=False)))

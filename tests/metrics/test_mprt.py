@@ -1,13 +1,19 @@
 """Randomisation tests: layers from output to input, maps that ignore weights, and those that lose what they had."""
 
+import json
+from pathlib import Path
+
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import toys
 from jaxsal import Classifier, gradcam
+from jaxsal.metrics import mprt as module
 from jaxsal.metrics.mprt import complexity, efficient_mprt, layers_of, mprt, randomise
+from jaxsal.recipes.further import SmoothGradOptions
 
 KEY = jax.random.key(0, impl="threefry2x32")
 CLIP = np.asarray(jax.random.uniform(jax.random.key(3), (4, 4, 6, 5)))
@@ -66,6 +72,32 @@ def test_the_efficient_test_compares_complexities():
     assert found == pytest.approx((other - own) / own)
     assert complexity(np.ones((2, 3, 4))) == 0
     assert complexity(np.arange(100.0)) == pytest.approx(np.log(100))
+
+
+def test_the_numbers_of_quantus(monkeypatch):
+    """The gradient of a small network under the weights that Quantus drew, which draws anew where jaxsal shuffles."""
+    golden = json.loads((Path(__file__).parents[1] / "golden" / "measures.json").read_text())["quantus_mprt"]
+
+    def features(params, clip):
+        return jnp.tanh(params["1.weight"] @ clip.ravel() + params["1.bias"])[None, None, None]
+
+    def head(params, activations):
+        return params["3.weight"] @ activations.ravel() + params["3.bias"]
+
+    def network(weights):
+        return Classifier.from_functions(features, head, {name: jnp.array(own) for name, own in weights.items()})
+
+    def as_drawn(key, classifier, layers):
+        count = sum(any(name in layer for layer in layers) for name in golden["layers"])
+        return network(golden["randomised"][count - 1])
+
+    monkeypatch.setattr(module, "randomise", as_drawn)
+    clip = np.array(golden["clip"], np.float32)[None, :, :, None]
+    shared = dict(method=SmoothGradOptions(num_samples=1, noise_std=0.0, sign="signed"))
+    order = ("3.weight", "1.weight")
+    found = mprt(KEY, network(golden["weights"]), clip, 1, layers=order, **shared)
+    assert found.similarities == pytest.approx(golden["similarities"], abs=1e-6)
+    assert efficient_mprt(KEY, network(golden["weights"]), clip, 1, **shared) == pytest.approx(golden["efficient"])
 
 
 def test_messages():
