@@ -224,11 +224,12 @@ def write_videos(port):
     for name, text in PLAYLISTS.items():
         Path(name).write_text(text.format(other=Path("part.ts").absolute(), port=port, name="whole.mp4"))
     Path("big.y4m").write_bytes(b"YUV4MPEG2 W20000 H20000 F5:1 Ip A1:1 C420\nFRAME\n" + bytes(100))
-    content = bytearray(Path("whole.mp4").read_bytes())
-    for box, offset, number in ((b"stsz", 8, 1), (b"stsz", 12, 150_000_000), (b"stsc", 16, 150_000_000)):
-        place = content.find(box) + offset
-        content[place : place + 4] = struct.pack(">I", number)
-    Path("endless.mp4").write_bytes(content)
+    for name, count in (("endless.mp4", 150_000_000), ("many.mp4", 80_000_000)):
+        content = bytearray(Path("whole.mp4").read_bytes())
+        for box, offset, number in ((b"stsz", 8, 1), (b"stsz", 12, count), (b"stsc", 16, count)):
+            place = content.find(box) + offset
+            content[place : place + 4] = struct.pack(">I", number)
+        Path(name).write_bytes(content)
 
 
 def write_all(port):
