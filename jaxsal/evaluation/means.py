@@ -34,7 +34,7 @@ def mean_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         groups.setdefault(tuple(row[name] for name in columns), []).append(row)
     return [
         dict(zip(columns, values, strict=True)) | dict(clips=len(own)) | {name: _mean(own, name) for name in measures}
-        for values, own in sorted(groups.items(), key=lambda group: [_order(value) for value in group[0]])
+        for values, own in sorted(groups.items(), key=lambda group: [order_of(value) for value in group[0]])
     ]
 
 
@@ -50,11 +50,13 @@ def as_texts(rows: Sequence[Mapping[str, Any]], most: int) -> list[list[str]]:
     return [list(rows[0]), *lines] if rows else []
 
 
-def _order(value: object) -> tuple[str, object]:
-    """Numbers by size, texts by letters, what a method lacks first."""
+def order_of(value: object) -> tuple[str, object]:
+    """What values are sorted by: numbers by size, texts by letters, what a method lacks first."""
     if value is None:
         return "", 0
-    return ("number", value) if isinstance(value, int | float) else (type(value).__name__, value)
+    if isinstance(value, list | tuple):
+        return "list", [order_of(part) for part in value]
+    return ("number", value) if isinstance(value, int | float) else ("text", str(value))
 
 
 def _text(value: object) -> str:

@@ -20,7 +20,7 @@ from jaxsal.core.extras import check_installed
 from jaxsal.core.files import DamagedError, csv_text, write_atomically, write_folder_atomically, write_text
 from jaxsal.core.kinds import check_kinds
 from jaxsal.core.shown import html_table
-from jaxsal.evaluation.means import MOST_SHOWN, SETTLED_FIELDS, as_texts, mean_rows, means_text
+from jaxsal.evaluation.means import MOST_SHOWN, SETTLED_FIELDS, as_texts, mean_rows, means_text, order_of
 from jaxsal.evaluation.reader import Description, Reader
 from jaxsal.recipes import ADDED_MEASURES, ALONE, FURTHER_MEASURES, MEASURES
 
@@ -79,11 +79,13 @@ class Results:
     def rows(self) -> list[dict[str, Any]]:
         """One row per cell and clip that is done; `cell` and `ledger` are names for `dataset`. No array is read.
 
-        Options of the method have a column each, None where the method lacks the option.
+        Rows are sorted by method, recipe, options, target, measures, then what was explained, then clip. Options of the
+        method have a column each, None where the method lacks the option.
         """
+        described = self._store.descriptions("result").items()
         rows = [
             _row(cell, description, clip, note)
-            for cell, description in self._store.descriptions("result").items()
+            for cell, description in sorted(described, key=lambda item: (*_order(item[1]), item[0]))
             for clip, note in self._store.notes("result", cell).items()
         ]
         columns = dict.fromkeys(name for row in rows for name in row)
@@ -185,6 +187,15 @@ def _number_fields() -> tuple[str, ...]:
     """The numbers in the note of a result; those of measures only where its map was measured."""
     further = *FURTHER_MEASURES, *ADDED_MEASURES
     return ("probability", *MEASURES, *ALONE, *further, "floor", "seconds", "start", *SETTLED_FIELDS)
+
+
+def _order(description: Description) -> tuple[Any, ...]:
+    """What cells are sorted by; it does not depend on the weights, as their names do."""
+    identity = description["identity"]
+    options = [order_of(value) for value in identity["options"].values()]
+    rest = [json.dumps(identity.get(name)) for name in ("frames_per_mask", "target", "against", "measures")]
+    clips = [identity.get(name, "") for name in ("data", "split", "spectrum")]
+    return identity["method"], identity["recipe"], options, rest, description["checkpoint"], clips
 
 
 def _row(cell: str, description: Description, clip: str, note: dict[str, Any]) -> dict[str, Any]:

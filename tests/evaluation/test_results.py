@@ -72,7 +72,7 @@ def test_rows(tmp_path):
     ]
     assert "<td>rise</td><td>3</td>" in results._repr_html_()
     assert results.damaged == []
-    row = results.rows[0]
+    row = results.rows[3]
     assert row == dict(
         cell=RISE,
         ledger=LEDGER,
@@ -103,6 +103,24 @@ def test_rows(tmp_path):
     assert list(table["label"][:3]) == ["wave", "wave", ""]
     assert table.groupby("grid_shape")["probability"].count().to_dict() == {(1, 2, 2): 3}
     assert table.loc[table["method"] == "gradcam", "deletion"].isna().all()
+
+
+def test_rows_are_sorted_by_what_they_are_of(tmp_path):
+    """By method, then by the size of options; not by the names of cells, which depend on the weights."""
+    store = Store(str(tmp_path), create=True)
+    wanted = [("gradcam", {}), *(("rise", dict(num_masks=n, grid_shape=g)) for n in (9, 10) for g in ([2, 9], [10, 1]))]
+    for number, (method, options) in enumerate(wanted):
+        series = f"{(number * 7 + 4) % 10:016d}"
+        description = described(series, method)
+        description["identity"]["options"] = options
+        store.describe(series, description)
+        store.put("result", series, "r1", {}, note=dict(target=0, probability=0.5, seconds=0.1, label=0, spectrum="IR"))
+    store.commit()
+    rows = open_results(tmp_path).rows
+    assert [(row["method"], row["num_masks"], row["grid_shape"]) for row in rows] == [
+        (method, options.get("num_masks"), tuple(options["grid_shape"]) if options else None)
+        for method, options in wanted
+    ]
 
 
 def test_the_dataset_of_a_cell(tmp_path):
@@ -181,7 +199,7 @@ def test_export_to_zarr(tmp_path, monkeypatch):
         assert results.export(path) == 6
     with xarray.open_zarr(path) as table:
         assert table["clip"].values.tolist() == [*CLIPS, *CLIPS]
-        assert table["num_masks"].values.tolist() == [6, 6, 6, *[pytest.approx(np.nan, nan_ok=True)] * 3]
+        assert table["num_masks"].values.tolist() == [*[pytest.approx(np.nan, nan_ok=True)] * 3, 6, 6, 6]
     for group, name in (("cells", RISE), ("cells", CAM), ("ledgers", LEDGER)):
         with xarray.open_zarr(path, group=f"{group}/{name}") as exported:
             xarray.testing.assert_equal(exported.load(), results.dataset(name).load())
