@@ -91,6 +91,7 @@ def test_a_head_that_ignores_a_stream_has_no_evidence_in_it():
     assert max(own["IR"].max() for own in maps) > 0
 
 
+@pytest.mark.nightly
 def test_two_pans_have_maps_of_segments():
     shapes = (("IR", (1, 8, 32, 32, 1)), ("TV", (1, 8, 32, 32, 3)))
     model = TwoStream(PAN(3, 2, num_segments=2))

@@ -154,6 +154,7 @@ def test_published_step_counts():
         np.testing.assert_array_equal(exact, np.arange(100) * num_elements // 99)
 
 
+@pytest.mark.nightly
 def test_gradcam_of_the_published_network():
     """r3d_18 at full width, from its torch weights."""
     reference = golden.load("r3d18")
