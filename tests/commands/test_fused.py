@@ -61,7 +61,6 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     assert "`--infrared` must be given for a network of both spectra at once; got CLIP alone." in said
 
 
-@pytest.mark.nightly
 @pytest.mark.parametrize("fused_run", ["channels"], indirect=True)
 def test_evaluate_and_sweep(fused_run, run, tmp_path):
     data, table = runs.save_recordings(tmp_path / "data"), tmp_path / "table"
