@@ -70,7 +70,8 @@ def probe_set(clip_set: "ClipSet", num_frames: int, *, progress: bool = False) -
         seen = {spectrum: {split: thumbnails(clips) for split, clips in frames.items()}}
         if all(record.load_mask for record in of_spectrum.records):
             masked = _mask_set(of_spectrum)
-            masks = {split: _frames(masked, split, num_frames, progress)[..., 0] >= 128 for split in frames}
+            needed = ("test",) if OUTLINE in probed else ("train", "test")
+            masks = {split: _frames(masked, split, num_frames, progress)[..., 0] >= 128 for split in needed}
             cues[spectrum] = actor_cues(frames["test"].mean(axis=-1), masks["test"])
             if OUTLINE not in probed:
                 seen[OUTLINE] = {split: thumbnails(centred(mask)) for split, mask in masks.items()}
