@@ -85,7 +85,13 @@ def score_masks(
         batch_size=batch_size,
         progress=as_progress(progress, "score", "masks"),
     )
-    logits = in_chunks(chunk_size, "masks", batch, lambda chunk_size: run(chunk_size=even_chunk(len(ids), chunk_size)))
+    logits = in_chunks(
+        chunk_size,
+        "masks",
+        batch,
+        lambda chunk_size: run(chunk_size=even_chunk(len(ids), chunk_size)),
+        passes=len(ids),
+    )
     return logits if isinstance(logits, jax.core.Tracer) else jax.device_put(logits)
 
 

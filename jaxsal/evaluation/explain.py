@@ -238,7 +238,8 @@ def run_groups(
         shown = Progress(plan.passes, sum(not task.later for task in tasks), show=show)
         for reason in dict.fromkeys(group.left_out for group in groups if group.left_out):
             shown.say(reason)
-        run = Run(store, shown, ChunkSizes(chunk_size, say=shown.say), clips_at_once, keep_maps, keep_clips)
+        chunks = ChunkSizes(chunk_size, passes=plan.passes // max(len(groups), 1), say=shown.say)
+        run = Run(store, shown, chunks, clips_at_once, keep_maps, keep_clips)
         try:
             run_tasks(tasks, run)
         finally:

@@ -60,6 +60,11 @@ class Progress:
         return self._bar.elapsed
 
     @property
+    def total_passes(self) -> int:
+        """Forward passes to do."""
+        return self._bar.total
+
+    @property
     def forward_passes(self) -> int:
         """Forward passes that are done."""
         return self._bar.done

@@ -105,10 +105,11 @@ def _run_round(alone: Sequence[Task], together: Sequence[Task], run: Run) -> Non
 
 def _run_of(config: SweepConfig, groups: Sequence[Group], store: Store, shown: Progress) -> Run:
     masks = [found.num_masks for group in groups for found in group.score_sets.values()]
+    passes = shown.total_passes // len(groups)
     return Run(
         store,
         shown,
-        ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), say=shown.say),
+        ChunkSizes(config.chunk_size, per_device=True, most=max(masks, default=1), passes=passes, say=shown.say),
         max(4, jax.local_device_count()),
         keep_maps=config.keep_maps,
         pass_over=True,

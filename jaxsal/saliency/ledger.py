@@ -262,7 +262,7 @@ class RiseLedger(LedgerViews):
         ledger = self.merge(dataclasses.replace(empty, shape=self.shape))
         report = as_progress(progress, "RISE", "masks")
         growth = partial(grow, ledger, batch, num_masks, path=path, progress=report)
-        return in_chunks(chunk_size, "rise", batch, growth)
+        return in_chunks(chunk_size, "rise", batch, growth, passes=num_masks - len(ledger.ids))
 
     @classmethod
     def empty(cls, batch: Batch, key_data: UInt32[np.ndarray, "2"], options: RiseOptions) -> "RiseLedger":

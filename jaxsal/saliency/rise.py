@@ -241,7 +241,8 @@ def _ledger(
     report = as_progress(progress, "RISE", "masks")
 
     def extend(begun: RiseLedger, count: int) -> RiseLedger:
-        return in_chunks(chunk_size, "rise", batch, partial(grow, begun, batch, count, path=path, progress=report))
+        growth = partial(grow, begun, batch, count, path=path, progress=report)
+        return in_chunks(chunk_size, "rise", batch, growth, passes=count - len(begun.ids))
 
     if options.num_masks != SETTLED:
         return extend(ledger, options.num_masks).first(options.num_masks)
