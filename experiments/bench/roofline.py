@@ -27,7 +27,7 @@ from jaxsal.core.callables import call_each, split_callable
 from jaxsal.engine.masks import ActivationMasks, Families, MaskFamily, RankMasks
 from jaxsal.engine.rise_masks import RiseMasks
 from jaxsal.engine.scoring import Program, score_chunks
-from jaxsal.models import conv
+from jaxsal.models.conv import plain_convolutions
 from jaxsal.training.networks import NETWORKS, NetworkSpec
 
 
@@ -74,7 +74,6 @@ class Config:
 
 def main(config: Config) -> None:
     """Counts, prints both tables and writes JSON."""
-    conv.fast_convolution = conv.plain_convolution  # type: ignore[assignment]
     specs = {name: network_spec(name, config) for name in config.networks}
     rows = [network_row(name, spec, config.chunk_size) for name, spec in specs.items()]
     shapes = sorted({spec.clip_shape for spec in specs.values()})
@@ -98,8 +97,9 @@ def network_row(name: str, spec: NetworkSpec, chunk_size: int) -> dict[str, Any]
     arrays, static = split_callable(spec.untrained())
     weights = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), arrays)
     clips = jax.ShapeDtypeStruct((chunk_size, *spec.clip_shape), jnp.float32)
-    flops = call_each.lower(weights, clips, static).cost_analysis()["flops"]
-    traced = jax.make_jaxpr(lambda weights, clips: call_each(weights, clips, static))(weights, clips)
+    with plain_convolutions():
+        flops = call_each.lower(weights, clips, static).cost_analysis()["flops"]
+        traced = jax.make_jaxpr(lambda weights, clips: call_each(weights, clips, static))(weights, clips)
     products = list(products_of(traced.jaxpr))
     values = sum(leaf.size for leaf in weights) + 2 * math.prod(spec.clip_shape)
     row = dict(

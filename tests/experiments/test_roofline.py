@@ -38,8 +38,7 @@ def test_the_longest_of_arithmetic_and_memory_bounds_a_mask():
 
 
 @pytest.mark.parametrize("name", ["resnet3d18"])
-def test_the_table_of_a_small_network(name, monkeypatch):
-    monkeypatch.setattr(roofline.conv, "fast_convolution", roofline.conv.plain_convolution)
+def test_the_table_of_a_small_network(name):
     spec = roofline.network_spec(name, roofline.Config(width=2, num_frames=2, crop=16))
     row = roofline.network_row(name, spec, chunk_size=2)
     assert 0 < row["outside"] < 0.5
