@@ -1,18 +1,25 @@
 """One prepared run of at most ten minutes that says what an accelerator does with jaxsal, the most important first.
 
     python experiments/bench/accelerator.py --output runs/accelerator --torch-python .venv-torch/bin/python
-    python experiments/bench/accelerator.py --quick --minutes 2
+    python experiments/bench/accelerator.py --quick
     python experiments/bench/accelerator.py --write-reference experiments/bench/accelerator_reference.npz
 
 Eight steps, each a table and what follows from it, in the order of `STEPS`. `accelerator.json` and `accelerator.md` are
 written after every row. Every step has its share of the time and what those before it left over; when that is over,
 the rows that are missing are left out, and a step that does not fit is passed over. Both files say so, also of a step
-that fails. `--quick` takes networks of width 4 and small clips, on a CPU too; the code is the same.
+that fails. A row that does not end in time ends the process, with a traceback; the rows before it are in both files.
+After a process that ended early, `--steps` with those that are missing adds them to the files in the same folder.
+
+`--quick` is the dry run on a CPU, of less than two minutes of its time: networks of width 4, small clips, and the
+convolutions that programs for accelerators have. The code is the same.
 
 The reference is of a CPU in float32: logits of three networks with seeded weights, and a RISE map of 64 masks.
 """
 
+import contextlib
 import dataclasses
+import faulthandler
+import json
 import math
 import os
 import time
@@ -27,14 +34,23 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # before JAX st
 import accelerator_methods as methods
 import accelerator_numbers as numbers
 import accelerator_speed as speed
+import jax
 import numpy as np
 import tyro
 from accelerator_bench import Bench, Row, software
 from timing import machine, write_json
 
+from jaxsal.models.conv import plain_convolutions
+
 SECONDS = 590
+LAST_ROW = 15
+"""Seconds at the end of the run in which no row begins."""
 QUICK = 5
 """By what `--quick` divides the time of every step."""
+COMPILED_FAST = "--xla_backend_optimization_level=" + (
+    "0 --xla_cpu_use_fusion_emitters=false" if jax.__version_info__ < (0, 11) else "1"
+)
+"""Flags of XLA with `--quick`, whose programs run for less time than it takes to make them fast."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +134,7 @@ STEPS = (
 
 
 def main(config: Config) -> None:
-    """Runs the steps that fit and writes both files after each row."""
+    """Runs the steps that fit."""
     if config.write_reference is not None:
         np.savez_compressed(config.write_reference, **numbers.reference(config.networks))
         return
@@ -127,12 +143,35 @@ def main(config: Config) -> None:
         raise ValueError(f"`steps` must be of {[step.name for step in STEPS]}; got {sorted(unknown)}.")
     steps = [step for step in STEPS if not config.steps or step.name in config.steps]
     config.output.mkdir(parents=True, exist_ok=True)
+    if config.quick:
+        os.environ.setdefault("XLA_FLAGS", COMPILED_FAST)  # before JAX starts its devices
+    seconds = min(60 * config.minutes, SECONDS)
+    stop = time.monotonic() + seconds - LAST_ROW
+    with ended_after(seconds), plain_convolutions() if config.quick else contextlib.nullcontext():
+        if jax.default_backend() == "cpu" and not config.quick:
+            raise SystemExit(f"JAX has no accelerator, only {jax.devices()}. Install jax[cuda13], or take --quick.")
+        record(steps, stop, config)
+
+
+@contextlib.contextmanager
+def ended_after(seconds: float) -> Iterator[None]:
+    """Ends the process with a traceback unless what is within ends before."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
+
+
+def record(steps: Sequence[Step], stop: float, config: Config) -> None:
+    """Runs the steps, and writes both files after each row; other steps that a file in the folder has stay in it."""
     bench = Bench(config.networks, config.quick, config.torch_python, config.output)
     about: dict[str, Any] = dict(config=dataclasses.asdict(config), software=software())
-    found: dict[str, Any] = {}
-    for name, state in run(steps, bench, time.monotonic() + min(60 * config.minutes, SECONDS)):
+    path = config.output / "accelerator.json"
+    found: dict[str, Any] = json.loads(path.read_text())["steps"] if config.steps and path.exists() else {}
+    for name, state in run(steps, bench, stop):
         found[name] = state
-        write_json(config.output / "accelerator.json", about | dict(steps=found))
+        write_json(path, about | dict(steps=found))
         (config.output / "accelerator.md").write_text(report(about, found))
         print(f"{name}: {state['outcome']}, {state['rows'][-1:]}", flush=True)
 
@@ -152,7 +191,11 @@ def states(step: Step, bench: Bench, stop: float, *, least: float) -> Iterator[d
     rows: list[Row] = []
 
     def state(outcome: str) -> dict[str, Any]:
-        return dict(outcome=outcome, rows=[*map(writable, rows)], follows=step.follows(rows) if rows else [])
+        try:
+            follows = step.follows(rows) if rows else []
+        except Exception as error:  # the rows say it all the same
+            follows = [f"Nothing follows: {type(error).__name__}: {error}"]
+        return dict(outcome=outcome, rows=[*map(writable, rows)], follows=follows)
 
     left = stop - time.monotonic()
     if left < least:

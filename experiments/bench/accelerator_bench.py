@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ class Bench:
         return network(self.networks[0], self.width, *self.shape)
 
 
+@cache
 def network(arch: str, width: int, frames: int, crop: int) -> tuple[Classifier, np.ndarray]:
     """A classifier with seeded weights, and a seeded clip; the same on every platform."""
     spec = NetworkSpec(tuple("abcdefgh"), arch=arch, width=width, num_frames=frames, size=crop, crop=crop)
@@ -126,5 +128,7 @@ def software() -> dict[str, str]:
     if shutil.which("nvidia-smi"):
         fields = "name,driver_version,memory.total,clocks.sm,clocks.max.sm,clocks.mem,power.limit"
         command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader"]
-        found[fields] = subprocess.run(command, capture_output=True, text=True).stdout.strip().replace("\n", "; ")
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            printed = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout
+            found[fields] = printed.strip().replace("\n", "; ")
     return found

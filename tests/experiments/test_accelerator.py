@@ -45,6 +45,7 @@ def test_a_dry_run_goes_through_all_steps(tmp_path, monkeypatch):
     ]
     assert found["torch"]["rows"] == [dict(variant="torch", left_out="no --torch-python was given")]
     assert not [row for state in found.values() for row in state["rows"] if "refused" in row]
+    assert len({row["gflop"] for row in found["forms"]["rows"]}) == 3  # three programs, not one three times
     report = (tmp_path / "accelerator.md").read_text()
     assert all(step.question in report for step in accelerator.STEPS)
     assert "RISE of 16 masks takes" in report
@@ -91,6 +92,36 @@ def test_a_step_that_fails_keeps_its_rows_and_does_not_end_the_run():
 
     state = last_states([step(fail)], 70)["toy"]
     assert (state["outcome"], state["rows"]) == ("failed: ValueError: no such layout", [{"number": 1}])
+
+
+def test_a_conclusion_that_fails_leaves_the_rows():
+    toy = step(lambda bench: iter([{"number": 1}]))._replace(follows=lambda rows: rows[0]["missing"])
+    state = last_states([toy], 70)["toy"]
+    assert (state["outcome"], state["rows"]) == ("done", [{"number": 1}])
+    assert state["follows"] == ["Nothing follows: KeyError: 'missing'"]
+
+
+def test_steps_that_are_run_later_join_the_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(accelerator, "STEPS", [step(lambda bench: iter([{}]))._replace(name=name) for name in "ab"])
+    for name in "ab":
+        accelerator.main(accelerator.Config(steps=(name,), quick=True, output=tmp_path))
+    found = json.loads((tmp_path / "accelerator.json").read_text())["steps"]
+    assert {name: state["outcome"] for name, state in found.items()} == dict(a="done", b="done")
+
+
+def test_a_row_that_does_not_end_ends_the_process(tmp_path, monkeypatch):
+    """The interpreter's own watchdog, which needs no help of what hangs, is on during the run alone."""
+    calls = []
+    monkeypatch.setattr(accelerator.faulthandler, "dump_traceback_later", lambda *args, **named: calls.append(named))
+    monkeypatch.setattr(accelerator.faulthandler, "cancel_dump_traceback_later", lambda: calls.append("off"))
+    monkeypatch.setattr(accelerator, "record", lambda *_: calls.append("run"))
+    accelerator.main(accelerator.Config(quick=True, output=tmp_path))
+    assert calls == [dict(exit=True), "run", "off"]
+
+
+def test_a_whole_run_needs_an_accelerator(tmp_path):
+    with pytest.raises(SystemExit, match="JAX has no accelerator, only .*Install jax\\[cuda13\\], or take --quick"):
+        accelerator.main(accelerator.Config(output=tmp_path))
 
 
 def test_numbers_that_json_cannot_hold_are_written_as_text():
