@@ -14,12 +14,13 @@ from peer import resident_peak_mb
 from safetensors.torch import load_file
 from torch import nn
 
-if tuple(map(int, version("torchvision").split(".")[:2])) < (0, 29):
-    # Older wheels may lack these operators, which nothing needs; newer ones define them themselves.
+try:
+    import torchvision
+except RuntimeError:  # a wheel without compiled operators, which nothing here needs; where they are, two are an error
     _library = torch.library.Library("torchvision", "DEF")
     for _operator in ("nms", "qnms"):
         _library.define(f"{_operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-import torchvision
+    import torchvision
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 torch.backends.cudnn.allow_tf32 = False  # as torch's own default for products, and as the other side's float32
