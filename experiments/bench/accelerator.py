@@ -10,7 +10,7 @@ the rows that are missing are left out, and a step that does not fit is passed o
 that fails. A row that does not end in time ends the process, with a traceback; the rows before it are in both files.
 After a process that ended early, `--steps` with those that are missing adds them to the files in the same folder.
 
-`--quick` is the dry run on a CPU, of less than two minutes of its time: networks of width 4, small clips, and the
+`--quick` is the dry run on a CPU, of about two minutes of its time: networks of width 4, small clips, and the
 convolutions that programs for accelerators have. The code is the same.
 
 The reference is of a CPU in float32: logits of three networks with seeded weights, and a RISE map of 64 masks.
