@@ -121,7 +121,7 @@ def frames_figure(e: "Explanation", num_frames: int, undecided: bool | None = No
                 limits = scene_limits(e.maps[method]) if of else None
                 label, picture = f"{of}{method}", overlay(part.clip, values, limits=limits)
                 if method == METHODS["rise"] and part.name in unsure:
-                    label, picture = f"{label}, {HATCHED}", draw_hatching(picture, unsure[part.name])
+                    label, picture = f"{label}\n{HATCHED}", draw_hatching(picture, unsure[part.name])
                 rows[label] = picture
                 bars[label] = map_bar(values, map_unit(method, e.ledger), limits=limits)
     titles = None if e.times is None else [f"{time:.2f} s" for time in e.times]

@@ -6,7 +6,7 @@ import zlib
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt, UInt8
+from jaxtyping import Bool, Float, Int, UInt, UInt8
 
 from jaxsal.core.types import AnyArray
 from jaxsal.drawing.colours import map_limits
@@ -77,6 +77,11 @@ def encode_map(values: Float[AnyArray, "Tm H W"], *, every: int = 1) -> dict[str
     scaled = (values - low) / (high - low) if high > low else np.zeros_like(values)
     limits = {"faded": list(map_limits(values)), "plain": list(map_limits(values, fade=False))}
     return {"low": low, "high": high} | limits | _encode_volume(_thin(np.rint(255 * scaled).astype(np.uint8), every))
+
+
+def encode_mask(mask: Bool[AnyArray, "Tm H W"], *, every: int = 1) -> dict[str, Any]:
+    """The voxels of a map that are marked, at the rows and columns of `encode_map`."""
+    return _encode_volume(_thin(np.asarray(mask).astype(np.uint8), every))
 
 
 def encode_order(changed_at: Int[AnyArray, "..."], *, every: int = 1) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from jaxsal.report.encode import (
     encode_baseline,
     encode_frames,
     encode_map,
+    encode_mask,
     encode_order,
     encode_recording,
     picture_size,
@@ -139,6 +140,7 @@ def _encode_values(panel: Panel, every: int) -> dict[str, Any]:
         {"method": m.method, "target": m.target, "unit": m.unit}
         | {"profile": _floats(np.mean(m.values, axis=(1, 2))), "error": _floats(m.profile_error)}
         | encode_map(m.values, every=every)
+        | ({} if m.undecided is None else {"undecided": encode_mask(m.undecided, every=every)})
         for m in panel.maps
     ]
     curves = [_encode_curve(curve, orders) for curve in panel.curves]

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int, PyTree
+from jaxtyping import Bool, Float, Int, PyTree
 
 from jaxsal.core.controls import is_control
 from jaxsal.core.types import AnyArray
@@ -16,7 +16,7 @@ from jaxsal.engine.class_scores import score_unit
 from jaxsal.engine.spectra import beside
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.scenes import of_each_spectrum
-from jaxsal.evaluation.views import map_unit
+from jaxsal.evaluation.views import hatched_voxels, map_unit
 from jaxsal.metrics.curve import Curve
 from jaxsal.metrics.steps import rank_maps
 from jaxsal.recipes import MEASURES, METHODS, CurveOptions
@@ -39,6 +39,8 @@ class PanelMap(NamedTuple):
       values: (T', H, W), raw units.
       profile_error: Standard error of each frame's mean minus the mean over frames, (T',), where it is known.
       unit: Of the values, as words; empty where it is not known.
+      undecided: Where the masks do not tell whether the map is above or below its mean, (T', H, W); None where that is
+        not to be shown.
     """
 
     method: str
@@ -46,6 +48,7 @@ class PanelMap(NamedTuple):
     values: Float[AnyArray, "Tm H W"]
     profile_error: Float[AnyArray, " Tm"] | None = None
     unit: str = ""
+    undecided: Bool[AnyArray, "Tm H W"] | None = None
 
 
 class PanelCurve(NamedTuple):
@@ -163,8 +166,12 @@ def panel_of(explanation: Explanation, classes: Sequence[str], excerpt: Excerpt 
     maps: list[PanelMap] = []
     for method, values in e.maps.items():
         if method == METHODS["rise"] and e.ledger is not None and e.against is None:
+            unsure = hatched_voxels(e).get(e.name)
             others = [k for k in np.argsort(-e.probabilities)[:_MAX_CLASSES].tolist() if k != e.target]
             maps += ledger_maps(method, e.ledger, {k: classes[k] for k in [e.target, *others]}, e.spectrum)
+            if unsure is not None:
+                place = len(maps) - 1 - len(others)
+                maps[place] = maps[place]._replace(undecided=unsure[:: len(unsure) // len(values)])
         elif not is_control(method):
             maps.append(PanelMap(method, target, values, unit=map_unit(method, e.ledger)))
     options = {measure: e.options.resolve(measure) for measure in MEASURES}

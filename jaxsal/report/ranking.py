@@ -9,7 +9,7 @@ from jaxsal.core.controls import CONTROLS, control_title, is_control
 from jaxsal.core.extras import check_installed
 from jaxsal.evaluation.explanation import Explanation
 from jaxsal.evaluation.scenes import of_each_spectrum
-from jaxsal.metrics.agreement import kendall, krippendorff_alpha
+from jaxsal.metrics.agreement import kendall, krippendorff_alpha, split_half
 from jaxsal.metrics.localization import Mask, localize_across
 from jaxsal.metrics.ranking import Difference, Standing, Values, against_controls, differences, standings
 from jaxsal.metrics.relevance import relevance_mass_accuracy, relevance_rank_accuracy
@@ -162,12 +162,13 @@ def _agreement_sheet(values: Values, methods: Sequence[str], actors: Sequence[st
             found = kendall(table, other, actors)
             interval = "" if found.low is None or other is table else f" [{found.low:.2f}, {found.high:.2f}]"
             taus.append(f"{found.tau:.2f}{interval}")
-        lines.append((name, krippendorff_alpha(ranks), *taus))
+        lines.append((name, krippendorff_alpha(ranks), split_half(ranks, actors), *taus))
     note = (
-        "Alpha: whether a measure ranks the methods alike in every clip (Krippendorff, ordinal). Then Kendall's tau of "
+        "Alpha: whether a measure ranks the methods alike in every clip (Krippendorff, ordinal). Split half: whether "
+        "either half of the actors gives the same mean ranks, stepped up to all of them. Then Kendall's tau of "
         "the two measures' orders of the methods, mean over clips with its 95 % interval."
     )
-    return Sheet("agreement", "Whether measures agree", note, ("measure", "alpha", *tables), tuple(lines))
+    return Sheet("agreement", "Whether measures agree", note, ("measure", "alpha", "split half", *tables), tuple(lines))
 
 
 def draw_ranking(ranking: Ranking) -> "Figure":

@@ -34,7 +34,7 @@ def test_figures_have_a_row_for_each_method_and_both_curves(found):
     figure = found.plot(num_frames=2)
     assert [axis.get_ylabel() for axis in figure.axes if axis.images][::2] == ["clip", "Grad-CAM", "RISE"]
     hatched = found.plot(num_frames=2, undecided=True)
-    assert [axis.get_ylabel() for axis in hatched.axes if axis.images][4] == "RISE, hatched: undecided"
+    assert [axis.get_ylabel() for axis in hatched.axes if axis.images][4] == "RISE\nhatched: undecided"
     assert found.undecided.shape == found.maps["RISE"].shape
     with pytest.raises(ValueError, match="`undecided` must be False without RISE's map of a class from independent"):
         found._replace(ledger=None).plot(undecided=True)

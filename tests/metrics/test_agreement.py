@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxsal.metrics.agreement import kendall, krippendorff_alpha
+from jaxsal.metrics.agreement import kendall, krippendorff_alpha, split_half
 
 GAP = np.nan
 EXAMPLE = np.array(
@@ -48,6 +48,27 @@ def test_the_interval_of_tau_is_over_actors():
     assert found.low < found.tau < found.high
     assert found.low > 0.2
     assert found.high < 0.8
+
+
+def test_halves_of_the_actors_foretell_as_much_as_their_number_allows():
+    """Ratings of variance 1 between 400 methods and 9 within, 18 actors: reliability 1 / (1 + 9 / 18) = 2 / 3."""
+    rng = np.random.default_rng(0)
+    methods, noise = rng.normal(size=400), 3 * rng.normal(size=(18, 400))
+    assert split_half(methods + noise) == pytest.approx(2 / 3, abs=0.08)
+    assert abs(split_half(noise)) < 0.15
+    twice = np.repeat(methods + noise, 2, axis=0)
+    assert split_half(twice, [f"actor {n // 2:02}" for n in range(36)]) == pytest.approx(split_half(methods + noise))
+    assert split_half(twice) > split_half(methods + noise) + 0.05
+
+
+def test_split_half_at_its_limits():
+    order = np.tile(np.arange(5.0), (4, 1))
+    gaps = order.copy()
+    gaps[0, 1] = gaps[:, 4] = np.nan
+    assert split_half(order) == pytest.approx(1)
+    assert split_half(gaps) == pytest.approx(1)
+    assert np.isnan(split_half(order, ["a"] * 4))
+    assert np.isnan(split_half(np.ones((4, 3))))
 
 
 @pytest.mark.usefixtures("no_shape_checks")

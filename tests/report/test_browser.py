@@ -370,6 +370,18 @@ def test_a_notebook_shows_the_player(open_page, tmp_path):
     page.wait_for_function(f"({fits})(document.querySelector('iframe'))")
 
 
+def test_what_is_undecided_is_hatched(open_page, tmp_path):
+    undecided = np.zeros((T // 2, H, W), bool)
+    undecided[:, :, W // 2 :] = True
+    hatched = PanelMap("RISE", "a", MAP[::2], undecided=undecided)
+    path = tmp_path / "hatched.html"
+    path.write_text(build_page([Scene("one", [Panel("IR", CLIP, [hatched], target="a")])], title="hatched"))
+    scene = open_page(path).locator(".scene")
+    white = (pixels(part(scene, "over")) >= 191).all(axis=-1)
+    np.testing.assert_array_equal(white, undecided[0] & (np.add.outer(np.arange(H), np.arange(W)) % 4 == 0))
+    assert part(scene, "over-text").inner_text().startswith("RISE, a, hatched: undecided")
+
+
 def test_maps_that_are_compared_share_a_scale_in_view(open_page, tmp_path):
     """Two networks on one clip: the second's map is three times the first's; Grad-CAM has another unit."""
     maps = {"RISE, trained on IR": MAP, "RISE, trained on TV": 100 + 3 * MAP, "Grad-CAM": 1000 * MAP}

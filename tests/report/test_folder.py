@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from jaxsal.report.folder import colour_limits, draw_overlays, write_folder
+from jaxsal.report.scenes import scenes_of
 from pages import CLASSES
 
 
@@ -89,6 +90,10 @@ def test_rise_is_hatched_where_an_open_number_of_masks_leaves_it_undecided(found
     draw_overlays(tmp_path, [given], CLASSES)
     open_ended = dataclasses.replace(given.options, num_masks="settled", settled_cells=1, most_masks=masks)
     draw_overlays(tmp_path, [given._replace(options=open_ended)], CLASSES)
+    (panel,) = (scene.panels[0] for scene in scenes_of([given._replace(options=open_ended)], CLASSES, num_scenes=1))
+    (marked,) = (found_map for found_map in panel.maps if found_map.undecided is not None)
+    assert (marked.method, marked.target) == ("RISE", panel.target)
+    np.testing.assert_array_equal(marked.undecided, given.undecided)
     differs = (rows["RISE"] != rows["RISE, hatched: undecided"]).any(axis=-1)
     assert differs.any()
     assert not differs[~given.undecided].any()

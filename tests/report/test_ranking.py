@@ -35,6 +35,8 @@ def test_the_tables_say_who_is_better_by_what():
     assert "deletion ↓ mean ± std [95 %]" in text
     assert "| 1, 0 |" in text
     assert "†" in text
+    assert agreement.columns[:3] == ("measure", "alpha", "split half")
+    assert [line[2] for line in agreement.lines if line[0] == "gini"] == [pytest.approx(1)]
     assert len(pairs.lines) == 3 * (1 + 2)
     assert to_csv(pairs).splitlines()[0] == "measure,first,second,difference,low,high,p,Holm,better"
     figure = draw_ranking(ranking)

@@ -50,7 +50,9 @@ async function decodePanel(panel) {
   const input = await decodeView(panel.input), { height, width, frames } = input;
   const decoded = { ...panel, input, height, width, frames, baselines: {} };
   decoded.recording = panel.recording && await decodeView(panel.recording);
-  decoded.maps = await Promise.all(panel.maps.map(async (map) => ({ ...map, volume: await decodeVolume(map) })));
+  decoded.maps = await Promise.all(panel.maps.map(async (map) => ({
+    ...map, volume: await decodeVolume(map), undecided: map.undecided && (await decodeVolume(map.undecided)).values,
+  })));
   decoded.orders = await Promise.all(panel.orders.map(decodeVolume));
   for (const [measure, baseline] of Object.entries(panel.baselines))
     decoded.baselines[measure] = await decodeBaseline(baseline, height, width);

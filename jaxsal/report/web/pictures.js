@@ -29,7 +29,7 @@ Object.assign(Panel.prototype, {
     part.tiles.hidden = !choice.all;
     if (!choice.all) {
       const map = this.drawMap(part.over, choice, panels);
-      part["over-text"].textContent = map ? [choice.method, map.target].filter(Boolean).join(", ") + when : "no such map stored";
+      part["over-text"].textContent = map ? [choice.method, map.target, map.undecided && "hatched: undecided"].filter(Boolean).join(", ") + when : "no such map stored";
     }
     for (const [method, tile] of choice.all ? this.tiles : []) {
       const map = this.drawMap(tile.part.tile, { ...choice, method }, panels);
@@ -60,7 +60,9 @@ Object.assign(Panel.prototype, {
         const value = map.low + step * (first * (1 - down) + second * down), pixel = 4 * (y * view.width + x);
         const shade = Math.max(0, Math.min(255, Math.round((255 * (value - low)) / (high - low || 1))));
         const grey = 0.299 * frame[pixel] + 0.587 * frame[pixel + 1] + 0.114 * frame[pixel + 2];
+        const line = map.undecided && onLine(x, y, view.height) && map.undecided[(down < 0.5 ? upper : lower) + (across < 0.5 ? before : after)];
         for (let c = 0; c < 3; c++) out[pixel + c] = mixed(this.colours, shade, choice, frame[pixel + c], grey, c);
+        if (line) for (let c = 0; c < 3; c++) out[pixel + c] = Math.floor(out[pixel + c] / 4) + 191;
       }
     }
   },
@@ -135,6 +137,12 @@ Object.assign(Panel.prototype, {
       for (let x = 0; x < width; x++) draw(4 * (y * width + x), voxel(volume, this.data, frame, y, x));
   },
 });
+
+// Whether a pixel lies on a line of the hatching, as in `jaxsal.drawing.hatching`.
+function onLine(x, y, height) {
+  const space = Math.max(4, Math.floor(height / 16));
+  return (x + y) % space < Math.max(1, Math.floor(space / 6));
+}
 
 // The pixels of an axis within a part of it, and for each the two of `count` values that it lies between and the share of
 // the second; the nearest one alone where they are not to be blended.
