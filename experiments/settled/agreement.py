@@ -4,7 +4,7 @@
     python experiments/settled/agreement.py --clips 4 --most 1000 --output runs/settled/few.jsonl
 
 Each clip is a smooth random one under a small network of its own with drawn weights, so that millions of masks take
-minutes of one core. An order is right if the larger ledger, which has no mask in common with the first, has the same
+minutes of one core; the grid has two cells along each axis, of which the three most salient must be in order. An order is right if the larger ledger, which has no mask in common with the first, has the same
 cells in the same order. A clip is one line of `--output`; the same command takes up the lines that are there.
 """
 
@@ -22,7 +22,7 @@ import tyro
 import jaxsal
 from jaxsal.saliency.settled import ledger_order
 
-SHAPE, BLOCKS = (4, 16, 16, 3), (2, 4, 4)
+SHAPE, BLOCKS = (4, 16, 16, 3), (2, 2, 2)
 FACTOR = 20
 
 
