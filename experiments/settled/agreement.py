@@ -4,8 +4,9 @@
     python experiments/settled/agreement.py --clips 4 --most 1000 --output runs/settled/few.jsonl
 
 Each clip is a smooth random one under a small network of its own with drawn weights, so that millions of masks take
-minutes of one core; the grid has two cells along each axis, of which the three most salient must be in order. An order is right if the larger ledger, which has no mask in common with the first, has the same
-cells in the same order. A clip is one line of `--output`; the same command takes up the lines that are there.
+minutes of one core; the grid has two cells along each axis, of which the three most salient must be in order. An order
+is right if the larger ledger, which has no mask in common with the first, has the same cells in the same order. A clip
+is one line of `--output`; the same command takes up the lines that are there.
 """
 
 import json
@@ -72,12 +73,13 @@ def main(config: Config) -> None:
         lines.append(json.dumps(of_clip(number, config)))
         config.output.write_text("\n".join(lines) + "\n")
     used, settled, right = map(np.array, zip(*map(json.loads, lines[: config.clips]), strict=True))
+    saved = 1 - np.median(used[settled]) / config.most
     print(
         f"{settled.sum()} of {len(used)} orders of {config.cells} cells settled within {config.most:,} masks; "
         f"{right[settled].sum()} of these are those of {FACTOR} times as many masks, {right[~settled].sum()} of the "
         f"{(~settled).sum()} others\n"
-        f"masks: median {np.median(used):,.0f}, so that {1 - np.median(used) / config.most:.0%} of {config.most:,} are "
-        f"saved; from {used.min():,} to {used.max():,}\n"
+        f"masks: median {np.median(used):,.0f}; of settled orders {np.median(used[settled]):,.0f}, so that {saved:.0%} "
+        f"of {config.most:,} are saved, from {used[settled].min():,} to {used[settled].max():,}\n"
         f"{time.process_time() - began:.0f} s of processor time for {config.clips} clips"
     )
 

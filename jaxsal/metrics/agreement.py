@@ -124,7 +124,7 @@ def split_half(
       seed: Of the halves.
 
     Returns:
-      At most 1; NaN for a single actor, or where all means are equal.
+      In [0, 1], 0 where halves contradict each other; NaN for a single actor, or where all means are equal.
 
     References:
       Brown, "Some experimental results in the correlation of mental abilities", 1910; Spearman, "Correlation calculated
@@ -141,7 +141,9 @@ def split_half(
         one, other = (half[known] for half in halves)
         if known.any() and np.ptp(one) > 0 and np.ptp(other) > 0:
             found.append(np.corrcoef(one, other)[0, 1])
-    correlation = float(np.mean(found)) if found else np.nan
+    if not found:
+        return np.nan
+    correlation = max(0.0, float(np.mean(found)))
     return 2 * correlation / (1 + correlation)
 
 

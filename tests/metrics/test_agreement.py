@@ -67,6 +67,7 @@ def test_split_half_at_its_limits():
     gaps[0, 1] = gaps[:, 4] = np.nan
     assert split_half(order) == pytest.approx(1)
     assert split_half(gaps) == pytest.approx(1)
+    assert split_half(np.array([[0.0, 1.0], [1.0, 0.0]])) == 0
     assert np.isnan(split_half(order, ["a"] * 4))
     assert np.isnan(split_half(np.ones((4, 3))))
 
