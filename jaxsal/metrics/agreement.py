@@ -131,8 +131,9 @@ def split_half(
       from faulty data", 1910
     """
     table = np.asarray(ratings, np.float64)
-    _, groups = np.unique(np.arange(len(table)) if actors is None else actors, return_inverse=True)
-    count, rng = int(groups.max(initial=0)) + 1, np.random.default_rng(seed)
+    names = range(len(table)) if actors is None else list(actors)
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    groups, count, rng = np.array([places[name] for name in names]), len(places), np.random.default_rng(seed)
     found = []
     for _ in range(num_splits if count > 1 else 0):
         chosen = (rng.permutation(count) < count // 2)[groups]
