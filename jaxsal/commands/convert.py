@@ -42,6 +42,8 @@ class Convert(Verb):
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; i3d 4")] = None
     """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
+    frames: Annotated[Literal["window", "spread"] | None, unset("window")] = None
+    """Frames of a clip lie in one window of the recording, or spread over all of it."""
     size: Annotated[int | None, unset("256; i3d 224, mc3_18 and r2plus1d_18 128")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
     crop: Annotated[int | None, unset("224; mc3_18 and r2plus1d_18 112")] = None
@@ -69,7 +71,7 @@ class Convert(Verb):
             return Output(text, dict(tensors=list(written), output=str(self.output)))
         if self.entry == "":
             raise ValueError("`entry` must be a name in the file, such as state_dict_ema; got ''.")
-        names = ("spectra", "num_frames", "stride", "size", "crop", "mean", "std")
+        names = ("spectra", "num_frames", "stride", "frames", "size", "crop", "mean", "std")
         given = {name: getattr(self, name) for name in names}
         checkpoint = checkpoint_from_torch(
             self.source,

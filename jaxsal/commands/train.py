@@ -47,6 +47,8 @@ class Train(Verb):
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; as --start")] = None
     """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
+    frames: Annotated[Literal["window", "spread"] | None, unset("window; as --start")] = None
+    """Frames of a clip lie in one window of the recording, or spread over all of it: for actions of any length."""
     size: Annotated[int | None, unset("256; as --start")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""
     crop: Annotated[int | None, unset("224; as --start")] = None
@@ -81,8 +83,10 @@ class Train(Verb):
             raise ValueError(f"`channels` must be 3 with --spectra FUSED, beside one of infrared; got {self.channels}.")
         join_processes(self.distributed)
         begin = self._network()
-        names = ("num_frames", "stride", "size", "crop")
+        names = ("num_frames", "stride", "frames", "size", "crop")
         given: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.frames == "spread":  # the stride of --start is of its windows
+            given = {"stride": 1} | given
         if begin is None:
             given = {"num_frames": NETWORKS[self.arch].num_frames} | usual_normalization(self.channels) | given
             base = NetworkSpec(("",), self.spectra, self.arch, self.width, fusion=self.fusion, **given)

@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 
 import jax
 import numpy as np
-from jaxtyping import Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
 from jaxsal.core.checks import check_positive
 
@@ -77,6 +77,32 @@ class SegmentSampler:
     def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
         """As `random_segment_indices`."""
         return random_segment_indices(key, length, **vars(self))
+
+
+@dataclass(frozen=True)
+class SpreadSampler:
+    """Single frames spread over the whole recording: of T equal parts the middle one for testing, any for training.
+
+    Attributes:
+      num_frames: T.
+    """
+
+    num_frames: int = 16
+
+    def __post_init__(self):
+        check_positive("num_frames", self.num_frames)
+
+    def test_indices(self, length: int) -> Int[np.ndarray, " T"]:
+        """Frame i is int((i + 1/2) L / T); a recording of fewer frames than T repeats some."""
+        return self._indices(length, 0.5)
+
+    def train_indices(self, key: PRNGKeyArray, length: int) -> Int[np.ndarray, " T"]:
+        """Frame i is int((i + u_i) L / T), u_i uniform in [0, 1)."""
+        return self._indices(length, np.asarray(jax.random.uniform(key, (self.num_frames,)), np.float64))
+
+    def _indices(self, length: int, places: float | Float[np.ndarray, " T"]) -> Int[np.ndarray, " T"]:
+        check_positive("length", length)
+        return ((np.arange(self.num_frames) + places) * length / self.num_frames).astype(int)
 
 
 def choose_frames(sampler: FrameSampler, length: int, key: PRNGKeyArray | None) -> Int[np.ndarray, " T"]:

@@ -30,7 +30,7 @@ from jaxsal.training.checkpoint import (
     open_manager,
     save_checkpoint,
 )
-from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.networks import NETWORKS, FrameChoice, NetworkSpec
 
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 
@@ -42,6 +42,7 @@ class SpecChoices(TypedDict, total=False):
     width: int
     num_frames: int
     stride: int
+    frames: FrameChoice
     size: int
     crop: int
     mean: tuple[float, ...]
@@ -129,8 +130,8 @@ def _class_names(num_classes: int) -> tuple[str, ...]:
 def _noted_fields(source: str | Path) -> dict[str, Any]:
     """The fields of a `NetworkSpec` that `write_for_torch` noted in a file; none in a file of another program."""
     metadata = read_metadata(source)
-    names = [field.name for field in dataclasses.fields(NetworkSpec)]
-    if not metadata.keys() >= set(names):
+    names = [field.name for field in dataclasses.fields(NetworkSpec) if field.name in metadata]
+    if not {"classes", "arch", "mean", "std"} <= set(names):
         return {}
     values = {name: json.loads(metadata[name]) for name in names}
     return {name: getattr(NetworkSpec.from_json(values), name) for name in names}

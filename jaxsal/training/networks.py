@@ -25,13 +25,14 @@ from jaxsal.datasets.recordings.pairing import align
 from jaxsal.datasets.recordings.part import Part, excerpts_of
 from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.records import FUSED, TRAINING_SPECTRA
-from jaxsal.datasets.sampling import FrameSampler
+from jaxsal.datasets.sampling import FrameSampler, SpreadSampler, WindowSampler
 from jaxsal.engine.class_scores import class_names
 from jaxsal.models import StackedChannels, TwoStream
 from jaxsal.models.initialise import BatchShape, zeros
 from jaxsal.training.architectures import NETWORKS
 
 Fusion = Literal["streams", "channels"]
+FrameChoice = Literal["window", "spread"]
 FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
 
 
@@ -53,6 +54,7 @@ class NetworkSpec:
       stride: Steps of the recording from one frame of the window to the next; 1 for the PANs.
       fusion: How a network takes scenes in both spectra: "streams", one network for each, joined before the head; or
         "channels", one network of four channels.
+      frames: Where the frames of a clip lie: in one "window" of the recording, or "spread" over all of it.
       form: Fields of the network's module beside these, as (name, value), where they differ from the architecture's.
     """
 
@@ -67,6 +69,7 @@ class NetworkSpec:
     std: tuple[float, ...] = IMAGENET_STD
     stride: int = 1
     fusion: Fusion = "streams"
+    frames: FrameChoice = "window"
     form: tuple[tuple[str, Any], ...] = ()
 
     def __post_init__(self):
@@ -132,7 +135,14 @@ class NetworkSpec:
     @property
     def sampler(self) -> FrameSampler:
         """How the frames of a clip are chosen out of a recording."""
-        return NETWORKS[self.arch].sampler(self.num_frames, self.stride)
+        network = NETWORKS[self.arch].sampler(self.num_frames, self.stride)
+        if self.frames == "window":
+            return network
+        if not isinstance(network, WindowSampler):
+            raise ValueError(f"`frames` must be window for {self.arch}, which is spread by itself; got spread.")
+        if self.stride != 1:
+            raise ValueError(f"`stride` must be 1 with `frames` spread, which has its own steps; got {self.stride}.")
+        return SpreadSampler(self.num_frames)
 
     @property
     def antialias(self) -> bool:

@@ -82,15 +82,16 @@ def test_train_on_one_channel(run, tmp_path):
 
 
 def test_a_run_starts_from_another_with_a_new_head(run, dry_run, refused, tmp_path):
-    """Its clips are cut as those of the first; the head alone is fitted."""
+    """Its clips are cut as those of the first, here with frames from all of a recording; the head alone is fitted."""
     spec = dataclasses.replace(runs.SPEC, classes=("a", "b", "c"), num_frames=3, stride=2)
     runs.save_untrained(tmp_path / "first", spec)
     data = runs.save_recordings(tmp_path / "data")
     options = ["--data", data, "--start", tmp_path / "first", "--trained", "head"]
-    printed = run("train", *options, "--output", tmp_path / "second")
+    assert dry_run("train", *options, "--output", tmp_path / "second")["steps"] == 1
+    printed = run("train", *options, "--frames", "spread", "--output", tmp_path / "second")
     assert "test accuracy" in printed
     found = open_checkpoint(tmp_path / "second").spec
-    assert found == dataclasses.replace(spec, classes=runs.CLASSES)
+    assert found == dataclasses.replace(spec, classes=runs.CLASSES, frames="spread", stride=1)
     words = [
         "train",
         "--data",

@@ -6,6 +6,7 @@ import pytest
 
 import golden
 from jaxsal.datasets.sampling import (
+    SpreadSampler,
     centre_window,
     random_segment_indices,
     random_window,
@@ -36,6 +37,21 @@ def random_segments_of_key_0(*args, **options):
 )
 def test_centre_window(length, num_frames, stride, expected):
     np.testing.assert_array_equal(centre_window(length, num_frames, stride=stride), expected)
+
+
+@pytest.mark.parametrize(
+    ("length", "num_frames", "expected"),
+    [(8, 4, [1, 3, 5, 7]), (4, 4, [0, 1, 2, 3]), (3, 6, [0, 0, 1, 1, 2, 2]), (9, 1, [4]), (10, 4, [1, 3, 6, 8])],
+)
+def test_spread_frames_lie_one_in_each_part(length, num_frames, expected):
+    """The middle one for testing; drawn ones too are one of each part, and reach every frame."""
+    sampler = SpreadSampler(num_frames)
+    np.testing.assert_array_equal(sampler.test_indices(length), expected)
+    drawn = np.array([sampler.train_indices(key, length) for key in jax.random.split(KEY, 60)])
+    first = np.arange(num_frames) * length / num_frames
+    assert (drawn >= np.floor(first)).all()
+    assert (drawn < np.ceil(first + length / num_frames)).all()
+    assert set(drawn.ravel()) == set(range(length))
 
 
 @pytest.mark.parametrize(("length", "num_frames", "stride"), [(12, 5, 1), (12, 4, 3), (5, 5, 1), (9, 1, 1)])
