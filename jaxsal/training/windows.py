@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from jaxsal.core.spread import spread
 from jaxsal.datasets.recordings.doubts import doubts_of_pair
 from jaxsal.datasets.recordings.excerpt import Excerpt, take
 from jaxsal.datasets.recordings.moments import Moment, amount, check_moment, frame_at
@@ -17,9 +16,6 @@ from jaxsal.datasets.recordings.recording import Reading, Recording
 from jaxsal.datasets.recordings.windows import Span, plan_windows
 from jaxsal.training.footage import doubts_of, doubts_of_network, open_recordings, pairing_note
 from jaxsal.training.networks import NetworkSpec
-
-_SAMPLED = 16
-"""Frames, evenly spread, whose percentiles are black and white of the range "auto"."""
 
 
 class Window(NamedTuple):
@@ -177,8 +173,7 @@ def _with_range(reading: Reading, recording: Recording, frames: Int[np.ndarray, 
     """A reading whose value range is one of numbers: "auto" is worked out once, for all windows alike."""
     if reading.value_range != "auto":
         return reading
-    sampled = frames[spread(len(frames), _SAMPLED)].tolist()
-    return dataclasses.replace(reading, value_range=recording.percentiles(sampled))
+    return dataclasses.replace(reading, value_range=recording.percentiles(frames.tolist()))
 
 
 def _range_notes(asked: Mapping[str, Reading], readings: Mapping[str, Reading], paths: Mapping[str, Path]) -> list[str]:
@@ -195,9 +190,9 @@ def _planned(spec: NetworkSpec, windows: Sequence[Window], recording: Recording)
     if first.times is not None and last.times is not None:
         seconds = f" ({first.times[0]:.2f} to {last.times[1]:.2f} s)"
     count = f"{len(windows)} windows" if len(windows) > 1 else "1 window"
-    taken = f"{spec.num_frames}, {spec.stride} apart" if spec.stride > 1 else f"{spec.num_frames}"
+    steps = ", spread evenly" if spec.frames == "spread" else f", {spec.stride} apart" if spec.stride > 1 else ""
     return (
-        f"{count} of {first.stop - first.start} frames, of which the network takes {taken}, from frame {first.start} "
-        f"to {last.stop - 1}{seconds}, of {recording.path}, which has {recording.length} frames of "
-        f"{recording.size[1]}x{recording.size[0]}."
+        f"{count} of {first.stop - first.start} frames, of which the network takes {spec.num_frames}{steps}, from "
+        f"frame {first.start} to {last.stop - 1}{seconds}, of {recording.path}, which has {recording.length} frames "
+        f"of {recording.size[1]}x{recording.size[0]}."
     )
