@@ -131,7 +131,7 @@ class Panel {
     const ends = map.profile.flatMap((y, i) => [y - (error ? error[i] : 0), y + (error ? error[i] : 0)]);
     drawChart(part.profile, {
       x: [0, last], xticks: frameTicks(last), yticks: evenTicks(Math.min(...ends), Math.max(...ends), 4),
-      xlabel: "frame", ylabel: "mean saliency",
+      xlabel: "frame of the clip", ylabel: "mean saliency",
       label: `Mean of each frame, from ${shortNumber(Math.min(...map.profile))} to ${shortNumber(Math.max(...map.profile))}`,
       lines: [{ xs, ys: map.profile, kind: this.kind(choice.method), strong: true, error }],
     }, (x) => pickFrame(Math.round(x)));
@@ -144,6 +144,6 @@ class Panel {
     const apart = map.profile[slice] - map.profile.reduce((sum, y) => sum + y, 0) / map.profile.length;
     const band = map.error ? `; ${shortNumber(apart)} ± ${shortNumber(1.96 * map.error[slice])} from the mean over frames (95 % over draws of the masks, the band)` : "";
     const unit = map.unit ? `, ${map.unit}` : "";
-    return `saliency${unit}, mean of frame ${choice.frame}: ${Number(map.profile[slice].toPrecision(4))}${band}`;
+    return `saliency${unit}, mean of frame ${this.frameName(choice.frame)}: ${Number(map.profile[slice].toPrecision(4))}${band}`;
   }
 }
