@@ -49,7 +49,7 @@ class Outline:
         """The outline in lines."""
         lines = [*self.notes]
         if self.steps:
-            lines.append(f"Training: {self.steps:,} steps, {self.steps_done:,} of them done.")
+            lines.append(f"Training: {self.steps:,} step{'s' * (self.steps > 1)}, {self.steps_done:,} of them done.")
         if self.clips:
             lines.append(f"Clips to explain: {self.clips:,}, {self.clips_done:,} of them done.")
             lines.append(f"Forward passes to do: at most {self.passes:,}.")
@@ -117,7 +117,7 @@ def outline_training(
     Raises:
       ValueError: If `output` holds the checkpoint of another network.
     """
-    steps = options.on_clips(num_clips).num_steps
+    steps = 1 if options.trained == "head" else options.on_clips(num_clips).num_steps  # a head is fitted at once
     taken = steps_taken(spec, output, steps)
     return Outline(output, ("checkpoints", "history.jsonl"), steps=steps, steps_done=taken, notes=notes)
 
