@@ -18,7 +18,7 @@ def check_score_fn(score_fn: ScoreFn, clips: PyTree, name: str = "score_fn") -> 
     """The number of classes K, after checking that `score_fn`, called `name`, maps each of several clips to (K,).
 
     Raises:
-      TypeError: If `score_fn` cannot be called.
+      TypeError: If `score_fn` cannot be called, or computes outside of JAX.
       ValueError: If its result is not a vector.
     """
     if not callable(score_fn):
@@ -27,6 +27,11 @@ def check_score_fn(score_fn: ScoreFn, clips: PyTree, name: str = "score_fn") -> 
     _check_takes_one(score_fn, name)
     try:
         scores = shape_of(call_each, score_fn, clips)
+    except jax.errors.JAXTypeError as error:
+        raise TypeError(
+            f"`{name}` must compute with JAX alone; got a {type(error).__name__}, as of a function of NumPy or PyTorch, "
+            "which jaxsal.Classifier.from_callback(function, num_classes) takes."
+        ) from error
     except (TypeError, ValueError) as error:
         _check_channels_last(clips, error)
         if "valid JAX type" in str(error):

@@ -269,3 +269,9 @@ def test_arrays_as_baselines_are_told_apart_by_identity():
 def test_bad_clips(clips, error, message, no_shape_checks):
     with pytest.raises(error, match=message):
         prepare(CLASSIFIER, clips)
+
+
+def test_a_function_outside_of_jax_is_told_how_to_come_in():
+    message = r"`score_fn` must compute with JAX alone; got a TracerArrayConversionError, .*from_callback\(function"
+    with pytest.raises(TypeError, match=message):
+        prepare(lambda clip: np.asarray(clip).mean(axis=(0, 1, 2)), [CLIPS[0]])
