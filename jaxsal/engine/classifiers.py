@@ -29,8 +29,8 @@ def check_score_fn(score_fn: ScoreFn, clips: PyTree, name: str = "score_fn") -> 
         scores = shape_of(call_each, score_fn, clips)
     except jax.errors.JAXTypeError as error:
         raise TypeError(
-            f"`{name}` must compute with JAX alone; got a {type(error).__name__}, as of a function of NumPy or PyTorch, "
-            "which jaxsal.Classifier.from_callback(function, num_classes) takes."
+            f"`{name}` must compute with JAX alone; got a {type(error).__name__}, as of a function of NumPy or "
+            "PyTorch, which jaxsal.Classifier.from_callback(function, num_classes) takes."
         ) from error
     except (TypeError, ValueError) as error:
         _check_channels_last(clips, error)
