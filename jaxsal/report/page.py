@@ -2,9 +2,12 @@
 
 import base64
 import json
+import re
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
+from html.parser import HTMLParser
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -99,7 +102,7 @@ def _recording(panel: Panel) -> Ground | None:
 def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: str, side: int, every: int) -> str:
     colours = base64.b64encode(colour_table(DEFAULT_COLORMAP).tobytes()).decode()
     data = json.dumps({"colours": colours, "scenes": scenes}, allow_nan=False, separators=(",", ":"))
-    return fill(
+    page = fill(
         "page.html",
         title=title,
         every=every,
@@ -115,6 +118,35 @@ def _fill_page(scenes: list[dict[str, Any]], title: str, header: str, footer: st
             data=data.replace("<", "\\u003c"),
         ),
     )
+    return page.replace('data-crc32=""', f'data-crc32="{checksum(page)}"', 1)
+
+
+class _Text(HTMLParser):
+    """The text of a page without what the browser does not count, or the player fills."""
+
+    _LEFT_OUT = ("template", "main")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self._inside = 0
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._inside += tag in self._LEFT_OUT
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside -= tag in self._LEFT_OUT
+
+    def handle_data(self, data: str) -> None:
+        self.pieces += [] if self._inside else [data]
+
+
+def checksum(page: str) -> int:
+    """The CRC-32 of the text of a page, its numbers, clips and program, without spaces; the player compares it."""
+    text = _Text()
+    text.feed(page)
+    text.close()
+    return zlib.crc32(re.sub(r"[ \t\n\r\f]+", "", "".join(text.pieces)).encode())
 
 
 def _encode_pictures(panel: Panel, side: int) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def open_page(browser, complaints):
         page.on("request", lambda request: complaints.append(request.url) if request.url.startswith("http") else None)
         page.goto(path.as_uri())
         page.wait_for_selector(wait)
+        assert ("alert" in wait) == (page.locator("body > [role=alert]").count() > 0)
         return page
 
     return opened

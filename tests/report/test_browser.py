@@ -95,6 +95,18 @@ def limits(scene):
     return [[float(part(scene, end).nth(i).inner_text()) for end in ("low", "high")] for i in range(2)]
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [("0.53", "0.43"), ('"auc":0.5', '"auc":0.7'), ("step by step", "step bz step")]
+)
+def test_a_damaged_page_says_so(open_page, tmp_path, old, new):
+    """A bit in a table, in what the player shows, in the program: above all else on the page."""
+    page = build_page([Scene("one", [panel("IR", 1)])], title="t", header="<p>0.53</p>", footer="<p>step by step</p>")
+    assert page.count(old)
+    (tmp_path / "page.html").write_text(page.replace(old, new, 1))
+    shown = open_page(tmp_path / "page.html", wait="body > [role=alert]").locator("body > *").first
+    assert shown.inner_text().startswith("This cannot be shown: the page is damaged, its text does not have its")
+
+
 def test_plays_and_pauses(scene):
     part(scene, "speed").select_option("16")
     part(scene, "play").click()

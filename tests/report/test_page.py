@@ -1,10 +1,12 @@
 """A page carries all that it shows, exactly; no browser is needed here."""
 
+import re
+
 import jax
 import numpy as np
 import pytest
 
-from jaxsal.report.page import build_page
+from jaxsal.report.page import build_page, checksum
 from jaxsal.report.panels import Panel, PanelMap
 from jaxsal.report.scenes import Scene, scenes_of
 from pages import CLASSES, CLASSIFIER, CLIP, decode_volume, page_data
@@ -45,3 +47,12 @@ def test_bad_scenes():
     panels = [Panel("", clip, [PanelMap("RISE", None, clip[..., 0])]) for clip in (CLIP, CLIP[:2])]
     with pytest.raises(ValueError, match=r"`scenes` must have clips of one length each; got \[4, 2\] in 'x'"):
         build_page([Scene("x", panels)], title="")
+
+
+def test_a_page_has_the_checksum_of_its_text():
+    """Of tables, clips and program; the player compares it."""
+    panel = Panel("", CLIP, [PanelMap("RISE", None, CLIP[..., 0])])
+    page = build_page([Scene("x", [panel])], title="a & b", header="<table><tr><td>0.53</td></tr></table>")
+    assert re.findall(r'<html lang="en" data-crc32="(\d+)">', page) == [str(checksum(page))]
+    for old, new in (("0.53", "0.43"), ('"frames":', '"frbmes":'), ("function start", "function stbrt")):
+        assert checksum(page.replace(old, new, 1)) != checksum(page)

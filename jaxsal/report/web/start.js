@@ -7,6 +7,19 @@ function complain(place, error) {
   place.textContent = `This cannot be shown: ${old ? "the player needs a browser of 2023 or later" : error.message || error}.`;
 }
 
+// The checksum of the page's text without spaces, as `page.py` takes it.
+function checksum() {
+  const parts = document.querySelectorAll("head, header, footer, body > script");
+  const text = [...parts].map((part) => part.textContent).join("").replace(/[ \t\n\r\f]+/g, "");
+  const table = Uint32Array.from({ length: 256 }, (_, n) => {
+    for (let bit = 0; bit < 8; bit++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
+    return n;
+  });
+  let crc = -1;
+  for (const byte of new TextEncoder().encode(text)) crc = table[(crc ^ byte) & 255] ^ (crc >>> 8);
+  return String((crc ^ -1) >>> 0);
+}
+
 // A notebook shows the page in a frame of its own: as tall as the page.
 function fitFrame() {
   const frame = window.frameElement;
@@ -44,11 +57,17 @@ function start(main) {
   }
 }
 
+function complainAtTheTop(error) {
+  const place = document.createElement("p");
+  document.body.prepend(place);
+  complain(place, error);
+}
+
+const damaged = document.documentElement.dataset.crc32 !== checksum();
 fitFrame();
+if (damaged) complainAtTheTop("the page is damaged, its text does not have its checksum; write it again, as by jaxsal report");
 try {
   start(document.getElementById("scenes"));
 } catch (error) {
-  const place = document.createElement("p");
-  document.getElementById("scenes").append(place);
-  complain(place, error);
+  if (!damaged) complainAtTheTop(error);
 }
