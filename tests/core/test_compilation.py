@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import zlib
 
 import jax
 import pytest
@@ -12,7 +13,7 @@ from jaxsal.commands.cli import main
 from jaxsal.commands.demo import Demo
 from jaxsal.commands.verb import Output
 from jaxsal.core import compilation
-from jaxsal.core.compilation import keep_programs, processor
+from jaxsal.core.compilation import keep_programs, processor, remove_cut_programs
 
 SCRIPT = """
 import jax, jax.monitoring, jax.numpy as jnp
@@ -46,6 +47,18 @@ def test_a_folder_that_is_set_already_stays():
     folder = jax.config.jax_compilation_cache_dir
     assert folder
     assert str(keep_programs()) == folder == jax.config.jax_compilation_cache_dir
+
+
+def test_programs_that_a_full_disk_cut_off_go_at_the_next_start(tmp_path):
+    """Those that came since the last start; JAX would compile them each time, for it never writes over one."""
+    remove_cut_programs(tmp_path)
+    program = zlib.compress(os.urandom(999))
+    for name, content in (("whole", program), ("cut", program[:-1]), ("empty", b"")):
+        (tmp_path / f"{name}-cache").write_bytes(content)
+    (tmp_path / "old-cache").write_bytes(b"")
+    os.utime(tmp_path / "old-cache", (0, 0))
+    remove_cut_programs(tmp_path)
+    assert sorted(path.name for path in tmp_path.glob("*-cache")) == ["old-cache", "whole-cache"]
 
 
 def test_the_folder_is_of_the_processor_not_of_the_machines_name(monkeypatch):
