@@ -81,7 +81,9 @@ def export_network(checkpoint: Checkpoint, folder: str | Path, precision: Precis
         (folder / NETWORK).unlink(missing_ok=True)
         with write_atomically(folder / PROGRAM) as file:
             file.write(content)
+        code = Path(loader.__file__).read_text(encoding="utf-8")
+        write_text(folder / LOADER, code)
         fields["program_sha256"] = hashlib.sha256(content).hexdigest()
-        write_text(folder / LOADER, Path(loader.__file__).read_text())
+        fields["loader_sha256"] = hashlib.sha256(code.encode()).hexdigest()
         write_json(folder / NETWORK, fields)
     return fields

@@ -22,10 +22,9 @@ class Exported:
     """
 
     def __init__(self, folder: str | Path):
-        self.network, path = _network(Path(folder, "network.json")), Path(folder, "scores.stablehlo")
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() != self.network["program_sha256"]:
-            raise ValueError(f"{path} is damaged: it does not have its checksum. Run `jaxsal export` again.")
+        self.network = _network(Path(folder, "network.json"))
+        _checked(Path(folder, "loader.py"), self.network.get("loader_sha256"))
+        content = _checked(Path(folder, "scores.stablehlo"), self.network["program_sha256"])
         self.logits = jax.jit(jax.export.deserialize(bytearray(content)).call)
 
     def score(self, clip: Clip, masks: ArrayLike, baseline: Clip) -> jax.Array:
@@ -33,6 +32,14 @@ class Exported:
         masks = jnp.asarray(masks, "float32")
         kept = jnp.repeat(masks, self.network["frames"] // masks.shape[1], axis=1)[..., None]
         return self.logits(jax.tree.map(lambda values, other: values * kept + other * (1 - kept), clip, baseline))
+
+
+def _checked(path: Path, digest: str | None) -> bytes:
+    """The bytes of a file that has its checksum; exports of before the loader had one lack it."""
+    content = path.read_bytes()
+    if digest is not None and hashlib.sha256(content).hexdigest() != digest:
+        raise ValueError(f"{path} is damaged: it does not have its checksum. Run `jaxsal export` again.")
+    return content
 
 
 def _network(path: Path) -> dict[str, Any]:
@@ -52,6 +59,6 @@ def load_exported(folder: str | Path) -> Exported:
 
     Raises:
       FileNotFoundError: If a file is missing.
-      ValueError: If network.json or the program is damaged.
+      ValueError: If one of the three is damaged.
     """
     return Exported(folder)
