@@ -37,6 +37,11 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name)
 
 
+def is_entry(name: str) -> bool:
+    """Whether a name is that of an entry of a folder, and no way to another folder."""
+    return name not in ("", ".", "..") and not re.search(r"[/\\\0]", name)
+
+
 @contextmanager
 def write_atomically(path: str | Path) -> Iterator[BinaryIO]:
     """Opens a file for writing that takes its place under `path` only when the block ends without an error.

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxsal.core.files import is_entry
 from jaxsal.datasets.clips import read_frames
 from jaxsal.datasets.paired import stored_value_ranges
 from jaxsal.datasets.recordings.part import Part
@@ -86,6 +87,8 @@ def _read_list(path: Path) -> list[tuple[str, str]]:
         words = line.split()
         if words and len(words) != 2:
             raise ValueError(f"`{path.name}` must have a clip and its action in line {number}; got {line!r}.")
+        if words and not is_entry(words[0]):
+            raise ValueError(f"`{path.name}` must name folders of IR and TV; got {words[0]!r} in line {number}.")
         if words:
             pairs.append((words[0], words[1]))
     return pairs

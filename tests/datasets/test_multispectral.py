@@ -63,6 +63,13 @@ def test_a_file_of_classes_sets_their_order(root):
     [
         ("train.txt", "clip0\n", ValueError, "`train.txt` must have a clip and its action in line 1; got 'clip0'"),
         ("test.txt", "clip0 down\n", ValueError, "`test.txt` must list clips once, in one split; got 'clip0' again"),
+        (
+            "test.txt",
+            "../IR/clip0 down\n",
+            ValueError,
+            "`test.txt` must name folders of IR and TV; got '../IR/clip0' in",
+        ),
+        ("train.txt", ".. down\n", ValueError, "`train.txt` must name folders of IR and TV; got '..' in line 1"),
         ("test.txt", "clip9 down\n", FileNotFoundError, "`test.txt` must list clips that are there; got no .*IR/clip9"),
         (
             "classes.txt",

@@ -148,6 +148,10 @@ def test_missing_columns_are_named(root, header, missing):
         ("morning,walk,train,0,,2,8", "`ir_start` and `ir_end` must be .*; got '0' and ''"),
         ("morning,walk,train,0,4.5,2,8", "`ir_start` and `ir_end` must be .*; got '0' and '4.5'"),
         ("morning,walk,train,2s,1s,2,8", "`ir_start` and `ir_end` must be .*; got '2s' and '1s'"),
+        (
+            "../IR/morning,walk,train,,,,",
+            "`recording` must have a file .*; got '../IR/morning'. Did you mean 'morning'?",
+        ),
         ("evening2,walk,train,,,,", "`recording` must have a file .*; got 'evening2'. Did you mean 'evening.2'?"),
         ("morning,jump,train,0,4,2,8", r"`label` must be one of \('walk', 'fall'\); got 'jump'"),
     ],
