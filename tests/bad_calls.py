@@ -56,6 +56,7 @@ VALUES: dict[str, tuple[object, ...]] = dict(
     colour=("abc", True, object(), *COLOURS),
     range=("all", 3, (1,), (2, 1), (0, float("nan")), (0, float("inf")), (1, 2, 3), (1j, 2), [], *OTHERS),
     moment=(-1, 1.5, True, "soon", [], 99, "99s", *OTHERS),
+    length=(0, -1, 1.5, True, "soon", "0s", [], *OTHERS),
     options=(3, "a", {"nothing": [1]}, {"num_masks": 3}, {"num_masks": []}, {"num_masks": [0]}, {3: [1]}, *OTHERS),
 )
 """By kind, values that are wrong for arguments of that kind; None is wrong where the annotation lacks it."""
@@ -86,6 +87,7 @@ NAMED = dict(
     colour="mean std",
     range="value_range",
     moment="start stop",
+    length="window hop",
     options="options",
 )
 KIND_OF = {name: kind for kind, names in NAMED.items() for name in names.split()}

@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 
 import jaxsal
+import runs
 from bad_calls import CLIP, MAP, calls_of, outcome
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.metrics.localization import energy_inside, localize, pointing_game
+from jaxsal.models.initialise import zeros
 from jaxsal.paper.config import PRESETS, Study
 from jaxsal.recipes import CurveOptions, GradCamOptions, RiseOptions, SiduOptions
 from jaxsal.recipes.further import KernelShapOptions, OcclusionOptions, ScoreCamOptions
@@ -50,6 +52,14 @@ def explain_options(**options):
     ExplainOptions(**options).check()
 
 
+def opened(spectra):
+    """A classifier as of `jaxsal.load`, with weights of zero, which take no time."""
+    spec = dataclasses.replace(runs.SPEC, spectra=spectra, mean=(0.5,) * 4, std=(0.2,) * 4)
+    spec = spec if spectra == "FUSED" else runs.SPEC
+    shapes = jax.eval_shape(spec.model().init, KEY, zeros(spec.batch_shape))
+    return spec.classifier(jax.tree.map(lambda of: np.zeros(of.shape, of.dtype), dict(shapes)))
+
+
 COLOURS = jaxsal.Classifier.from_functions(features, head, jnp.ones(3))
 NETWORK = nn.Sequential([nn.Conv(4, (3, 3, 3)), nn.relu, lambda activations: activations.mean((1, 2, 3)), nn.Dense(3)])
 LEDGER = jaxsal.rise_ledger(KEY, COLOURS, CLIP, **MASKS)
@@ -75,6 +85,8 @@ FUNCTIONS = {
     "load": (jaxsal.load, {}),
     "open_results": (jaxsal.open_results, {}),
     "read_clip": (jaxsal.read_clip, dict(path="walk.npy", num_frames=4, size=4)),
+    "read_windows": (jaxsal.read_windows, dict(path="walk.npy", classifier=opened("IRTV"))),
+    "read_scene": (jaxsal.read_scene, dict(paths=dict.fromkeys(("IR", "TV"), "walk.npy"), classifier=opened("FUSED"))),
     "view": (jaxsal.view, dict(clip=CLIP, saliency=MAP)),
     "from_functions": (jaxsal.Classifier.from_functions, dict(features=features, head=head, params=jnp.ones(3))),
     "from_tokens": (jaxsal.Classifier.from_tokens, dict(features=features, head=head, params=(), grid=(1, 2, 2))),
@@ -124,6 +136,7 @@ ALLOWED = dict(
 LATER = {
     "view": dict(target=("7",)),  # how many classes there are is not known
     "read_clip": dict(stream=("0", str(10**30))),  # an array file has no streams
+    "read_windows": dict(stream=("0", str(10**30))),
     # a clip shows how many tokens there are
     "from_tokens": dict(grid=("(1000000000, 1, 1)",), skip=("0", str(10**30))),
     "at": dict(grid=("(1000000000, 1, 1)",)),
