@@ -56,6 +56,10 @@ def main(arguments: list[str] | None = None) -> None:
         return
     verb: Verb | None = None
     try:
+        os.getcwd()
+    except FileNotFoundError:
+        _stop("the current folder is gone; change to another one, such as by cd ~.", 1)
+    try:
         quiet = nullcontext() if "--debug" in typed else libraries_quiet()
         with signals_raised(), quiet, warnings.catch_warnings():
             warnings.showwarning = _say

@@ -158,7 +158,7 @@ class Demo(Verb):
 
     def _one_network(self) -> "tuple[Evidence, Output]":
         """Trains, explains and measures for one seed."""
-        from jaxsal.core.files import write_text
+        from jaxsal.core.files import make_folder, write_text
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.report.evidence import evidence_text
         from jaxsal.report.table import to_records
@@ -167,6 +167,7 @@ class Demo(Verb):
         from jaxsal.training.train import train
 
         spec, start, clip_set, training, explaining, cases = self._task()
+        make_folder("output", self.output)
         seconds: dict[str, float] = {}
         load = partial(load_clips, size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
         with _timed("render", seconds):

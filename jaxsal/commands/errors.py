@@ -8,7 +8,9 @@ from pathlib import Path
 from jaxsal.commands.verb import Verb
 from jaxsal.core.extras import MissingPackageError
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ENOENT, errno.ESTALE)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE)
+_GONE = (errno.ENOENT, errno.ESTALE, errno.EROFS, errno.EACCES, errno.EPERM)
+_FILES = "Too many open files"
 _MEMORY = ("chunk_size", "batch_size", "width")
 
 
@@ -28,12 +30,18 @@ def describe(error: Exception, verb: Verb | None) -> str:
         option = _option_with(verb, str(error.filename or ""))
         safe = " What was saved is safe; the same command resumes." if verb and verb.resumes else ""
         place = f": {error.filename}" if error.filename else ""
-        return f"{f'`{option}`: ' if option else ''}{error.strerror}{place}.{safe if error.errno in _FULL else ''}"
+        said = f"{f'`{option}`: ' if option else ''}{error.strerror}{place}."
+        return f"{said}{_files_remedy(said)}{safe if error.errno in (*_FULL, *_GONE) else ''}"
     if isinstance(error, MissingPackageError):
         return text
     if isinstance(error, ValueError | TypeError | OSError):
-        return with_options(text, verb)
+        return f"{with_options(text, verb)}{_files_remedy(text)}"
     return f"{type(error).__name__}: {text or 'no message'}{_place(error, verb)} (--debug shows the traceback)."
+
+
+def _files_remedy(text: str) -> str:
+    """What helps where a process may not open as many files as it needs."""
+    return " `ulimit -n 4096` allows more." if _FILES in text else ""
 
 
 def with_options(message: str, verb: Verb | None) -> str:

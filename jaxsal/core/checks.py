@@ -132,6 +132,10 @@ def check_seed(seed: object) -> None:
 def check_no_file(name: str, folder: str | Path) -> None:
     """Raises ValueError if a file is where a folder is wanted, or one of those that it lies in."""
     folder = Path(folder)
-    if (file := next((path for path in (folder, *folder.parents) if path.is_file()), None)) is not None:
+    if (file := next((path for path in (folder, *folder.parents) if _is_no_folder(path)), None)) is not None:
         place = "a file" if file == folder else f"in the file {file}"
         raise ValueError(f"`{name}` must be a folder; got {folder}, which is {place}.")
+
+
+def _is_no_folder(path: Path) -> bool:
+    return path.exists() and not path.is_dir()

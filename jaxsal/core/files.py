@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
+from jaxsal.core.checks import check_no_file
 from jaxsal.core.locks import try_lock
 
 _ASIDE = ".partial"
@@ -35,6 +36,17 @@ def system_reason(error: Exception) -> str:
 def file_name(name: str) -> str:
     """A clip's name as a file's name on any system."""
     return re.sub(r"[^\w.-]+", "_", name)
+
+
+def make_folder(name: str, folder: str | Path) -> None:
+    """Makes a folder, before hours of computing, that is written to at their end.
+
+    Raises:
+      ValueError: If it is a file, or in one; the message has the argument's name.
+      OSError: If it cannot be made.
+    """
+    check_no_file(name, folder)
+    Path(folder).mkdir(parents=True, exist_ok=True)
 
 
 def is_entry(name: str) -> bool:

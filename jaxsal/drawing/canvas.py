@@ -5,6 +5,7 @@ Pillow draws, not matplotlib: a frame is enlarged by a whole number, so that all
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
@@ -80,6 +81,9 @@ def write_animation(file: BinaryIO, images: Iterable["Image"], fps: float, kind:
     """Writes an endless GIF ("gif"), or an MP4 ("mp4"): H.264 at a quality that no eye tells from the frames.
 
     Images of an MP4 are taken one by one; a GIF needs all of them for its colours.
+
+    Raises:
+      OSError: If the file cannot be written.
     """
     check_installed("av")
     import av
@@ -88,7 +92,7 @@ def write_animation(file: BinaryIO, images: Iterable["Image"], fps: float, kind:
     numbered = _frames(images, rate)
     first = next(numbered)
     frames: Iterable[av.VideoFrame] = chain([first], numbered)
-    with av.open(file, "w", format=kind) as container:
+    with _errors_of_the_file(), av.open(file, "w", format=kind) as container:
         stream = container.add_stream("gif" if kind == "gif" else "libx264", rate=rate)
         stream.width, stream.height = first.width, first.height
         if kind == "gif":
@@ -98,6 +102,20 @@ def write_animation(file: BinaryIO, images: Iterable["Image"], fps: float, kind:
         for frame in frames:
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+
+
+@contextmanager
+def _errors_of_the_file() -> Iterator[None]:
+    """Raises the error of the file that is written to in the place of PyAV's, which says nothing of it."""
+    import av
+
+    try:
+        yield
+    except av.FFmpegError as error:
+        behind: BaseException | None = error
+        while isinstance(behind, av.FFmpegError):
+            behind = behind.__context__
+        raise behind if isinstance(behind, OSError) else error from None
 
 
 def _frames(images: Iterable["Image"], rate: Fraction) -> Iterator["VideoFrame"]:

@@ -1,16 +1,26 @@
 """A full disk, or a file in the place of a folder: one line with what the user knows, what is safe, what resumes."""
 
+import errno
 import json
+import os
 import resource
 from contextlib import contextmanager
+from unittest.mock import patch
 
 import jax
 import numpy as np
 import pytest
 
 import runs
+from jaxsal.commands.demo import Demo
+from jaxsal.commands.evaluate import Evaluate
+from jaxsal.commands.explain import Explain
+from jaxsal.commands.paper import Paper
+from jaxsal.commands.rank import Rank
 from jaxsal.commands.report import Report
+from jaxsal.commands.train import Train
 from jaxsal.core.files import system_reason, write_text
+from jaxsal.drawing.pictures import save_animation
 from jaxsal.models.initialise import zeros
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.convert import write_for_torch
@@ -57,6 +67,57 @@ def test_a_page_that_does_not_fit(refused, tmp_path, monkeypatch):
         said = refused("report", tmp_path, "--output", tmp_path / "page.html", "--no-cache")
     assert said == (1, f"jaxsal: `--output`: File too large: {tmp_path}/page.html.\n")
     assert not list(tmp_path.iterdir())
+
+
+VERBS = {
+    Demo: ["demo"],
+    Rank: ["rank", "--checkpoint", "run"],
+    Paper: ["paper"],
+    Evaluate: ["evaluate", "--checkpoint", "run"],
+    Explain: ["explain", "seen.npy", "--checkpoint", "run"],
+    Train: ["train"],
+}
+
+
+def write_table(verb):
+    write_text(verb.output / "table.csv", 1000 * "a")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_table_that_does_not_fit(refused, tmp_path, monkeypatch, verb):
+    monkeypatch.setattr(verb, "run", write_table)
+    words = [*VERBS[verb], "--output", tmp_path / "out", "--no-cache"]
+    said = " What was saved is safe; the same command resumes.\n"
+    with full_disk(300):
+        assert refused(*words) == (1, f"jaxsal: `--output`: File too large: {tmp_path}/out/table.csv.{said}")
+    with patch("os.replace", side_effect=OSError(errno.EMFILE, os.strerror(errno.EMFILE))):
+        files = "Too many open files"
+        more = f": {tmp_path}/out/table.csv. `ulimit -n 4096` allows more."
+        assert refused(*words) == (1, f"jaxsal: `--output`: {files}{more}{said}")
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("name", ["film.mp4", "film.gif"])
+def test_a_film_that_does_not_fit_is_named(tmp_path, name):
+    noise = np.random.default_rng(0).integers(0, 255, (4, 32, 32, 3), np.uint8)
+    with full_disk(300), pytest.raises(OSError, match=f"File too large: '{tmp_path}/{name}'"):
+        save_animation(tmp_path / name, dict(clip=noise))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_demo_that_has_nowhere_to_go_renders_nothing(refused, monkeypatch):
+    monkeypatch.setattr("jaxsal.datasets.pipeline.load_clips", None)
+    assert refused("demo", "--output", "/dev/null/demo") == (
+        1,
+        "jaxsal: `--output` must be a folder; got /dev/null/demo, which is in the file /dev/null.\n",
+    )
+
+
+def test_a_current_folder_that_is_gone(refused, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert refused("data", "list")[1].startswith("jaxsal: the current folder is gone; change to another one")
 
 
 @pytest.mark.parametrize("place", ["taken", "taken/inner"])
