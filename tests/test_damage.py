@@ -5,6 +5,7 @@ JAXSAL_FLIPS sets how many bits are flipped in each kind of file.
 
 import os
 import random
+import shutil
 import warnings
 from unittest.mock import patch
 
@@ -14,12 +15,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import pages
 import runs
 from jaxsal import RiseLedger, rise_ledger
 from jaxsal.core.files import DamagedError
 from jaxsal.core.fingerprints import fingerprint
 from jaxsal.core.sealed import read_json, write_json
-from jaxsal.datasets.prepared import check_json_files, seal_json_files
+from jaxsal.datasets.prepared import (
+    _data_source,
+    check_small_files,
+    list_prepared,
+    prepared_clips,
+    seal_small_files,
+)
+from jaxsal.evaluation.explain import explain_each
+from jaxsal.evaluation.options import ExplainOptions
+from jaxsal.evaluation.reading import Place, read_without_clip
 from jaxsal.evaluation.store import Store
 from jaxsal.training.checkpoint import Checkpoint, open_checkpoint
 from jaxsal.training.export import export_network
@@ -99,11 +110,11 @@ def make_prepared(folder):
     """The JSON files of a set, of which nothing but the checksums is of jaxsal's making."""
     for name in ("dataset_info.json", "metadata.json"):
         (folder / name).write_text(f'{{"name": "{name}"}}')
-    seal_json_files(folder)
+    seal_small_files(folder)
 
 
 def read_prepared(folder):
-    check_json_files(folder)
+    check_small_files(folder)
     return [(folder / name).read_text() for name in ("dataset_info.json", "metadata.json")]
 
 
@@ -113,11 +124,41 @@ def make_export(folder):
     checkpoint = Checkpoint(runs.SPEC, {}, 0, None, {})
     with patch("jaxsal.training.export.scoring_program", lambda checkpoint, precision: program):
         export_network(checkpoint, folder)
-    (folder / "loader.py").unlink()  # code, which nothing reads before Python runs it
 
 
 def read_export(folder):
-    return load_exported(folder).network, (folder / "scores.stablehlo").read_bytes()
+    return load_exported(folder).network, [(folder / name).read_bytes() for name in ("scores.stablehlo", "loader.py")]
+
+
+def make_shards(folder):
+    """A set of recordings, prepared."""
+    builders = pytest.importorskip("jaxsal.datasets.builders")
+    recordings = runs.save_recordings(folder / "recordings")
+    builders.prepare_clips("paired_actions", manual_dir=recordings, data_dir=folder / "sets")
+    shutil.rmtree(recordings)
+
+
+def read_shards(folder):
+    _data_source.cache_clear()
+    (found,) = list_prepared(folder / "sets")
+    return [(record.name, record.label, fingerprint(record.load())) for record in prepared_clips(found.folder).records]
+
+
+WINDOWED = ExplainOptions(method=("gradcam",), controls=(), num_steps=3)
+
+
+def make_windows(folder):
+    """A result without its clip, as those of a recording's windows."""
+    chosen = dict(keep_clips=False, clip_shape=pages.CLIP.shape, classes=pages.CLASSES)
+    read = lambda store, case, place: place  # noqa: E731
+    places, _ = explain_each(pages.CLASSIFIER, pages.cases()[:1], WINDOWED, read, folder / "store", **chosen)
+    write_json(folder / "run.json", dict(results=[place._asdict() for place in places]))
+
+
+def read_windows(folder):
+    store, places = Store(str(folder / "store")), read_json(folder / "run.json", "Run it again.")["results"]
+    found = [read_without_clip(store, Place(**place), WINDOWED) for place in places]
+    return [(e.name, fingerprint(e.maps), e.curves["Grad-CAM"][0].scores.tolist(), e.seconds, e.classes) for e in found]
 
 
 KINDS = {
@@ -128,6 +169,8 @@ KINDS = {
     "json": (make_json, read_fields),
     "checkpoint": (make_checkpoint, read_checkpoint),
     "store": (make_store, read_store),
+    "windows": (make_windows, read_windows),
+    "shards": (make_shards, read_shards),
 }
 
 

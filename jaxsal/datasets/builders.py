@@ -28,7 +28,7 @@ from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
 from jaxsal.datasets.paired import paired_actions
 from jaxsal.datasets.pipeline import in_order
-from jaxsal.datasets.prepared import NAMES, Prepared, default_data_dir, open_builder, seal_json_files
+from jaxsal.datasets.prepared import NAMES, Prepared, default_data_dir, open_builder, seal_small_files
 from jaxsal.datasets.records import SPECTRA, SPLITS, ClipRecord, ClipSet, white_frames
 from jaxsal.datasets.synthetic import synthetic_actions
 
@@ -204,7 +204,7 @@ def prepare_clips(
         tfds.disable_progress_bar()  # which writes carriage returns, also to a log
         with _written(name, root):
             builder.download_and_prepare(download_config=tfds.download.DownloadConfig(manual_dir=manual_dir))
-        seal_json_files(Path(builder.data_dir))
+        seal_small_files(Path(builder.data_dir))
     prepared = Prepared(f"{name}/{config}", Path(builder.data_dir))
     source = None if manual_dir is None else str(Path(manual_dir).absolute())
     _check_same(prepared, dict(source=source, size=size, antialias=antialias, num_frames=chosen.num_frames))

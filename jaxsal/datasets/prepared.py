@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = ("multispectral_actions", "paired_actions", "synthetic_actions")
 INFO_FILE = "dataset_info.json"
-_CHECKSUMS = "checksums.json"  # of the other JSON files of a set; shards have their own
+_CHECKSUMS = "checksums.json"  # of the other small files of a set; shards have their own
 
 
 class Prepared(NamedTuple):
@@ -111,7 +111,10 @@ def _read(folder: Path, split: str, number: int, name: str, field: str) -> Shape
         return example[field]
     except Exception as error:  # array_record and the decoding raise many kinds for damaged files
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
-        raise ValueError(f"`data` must be whole; got no clip {name} out of {folder}: {reason}") from error
+        raise DamagedError(
+            f"`data` must be whole; got no clip {name} out of {folder}, which is damaged: {reason}. Remove the folder "
+            "and prepare the set again."
+        ) from error
 
 
 @lru_cache(maxsize=16)
@@ -125,25 +128,25 @@ def open_builder(folder: Path) -> "DatasetBuilder":
     import tensorflow_datasets as tfds
 
     if (folder / _CHECKSUMS).is_file():
-        check_json_files(folder)
+        check_small_files(folder)
     return tfds.core.read_only_builder.builder_from_directory(folder)
 
 
-def seal_json_files(folder: Path) -> None:
-    """Notes the checksums of the JSON files of a set that was just written."""
+def seal_small_files(folder: Path) -> None:
+    """Notes the checksums of the small files of a set that was just written: its JSON, its lists of names."""
     if not (folder / _CHECKSUMS).is_file():
         write_json(folder / _CHECKSUMS, dict(files=_checksums(folder)))
 
 
-def check_json_files(folder: Path) -> None:
-    """Raises DamagedError if a JSON file of a set is not what was written."""
+def check_small_files(folder: Path) -> None:
+    """Raises DamagedError if a small file of a set is not what was written."""
     remedy = f"Remove {folder} and prepare the set again."
-    saved, held = read_json(folder / _CHECKSUMS, remedy).get("files"), _checksums(folder)
-    for name in sorted(held.keys() | (saved or {}).keys()):
-        if not saved or held.get(name) != saved.get(name):
+    saved, held = read_json(folder / _CHECKSUMS, remedy).get("files") or {}, _checksums(folder)
+    for name in sorted(saved.keys() | {name for name in held if name.endswith(".json")}):  # once, texts had none
+        if held.get(name) != saved.get(name):
             raise DamagedError(f"{folder / name} is damaged: it does not have its checksum. {remedy}")
 
 
 def _checksums(folder: Path) -> dict[str, str]:
-    paths = sorted(path for path in folder.glob("*.json") if path.name != _CHECKSUMS)
+    paths = sorted(path for kind in ("json", "txt") for path in folder.glob(f"*.{kind}") if path.name != _CHECKSUMS)
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
