@@ -10,6 +10,7 @@ from jaxsal.core.extras import MissingPackageError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE)
 _GONE = (errno.ENOENT, errno.ESTALE, errno.EROFS, errno.EACCES, errno.EPERM)
+_PLACES = ("", "--output", "store")
 _FILES = "Too many open files"
 _MEMORY = ("chunk_size", "batch_size", "width")
 
@@ -28,10 +29,12 @@ def describe(error: Exception, verb: Verb | None) -> str:
         return f"out of memory{remedy}. {text[:200]}".rstrip()
     if isinstance(error, OSError) and error.strerror:
         option = _option_with(verb, str(error.filename or ""))
-        safe = " What was saved is safe; the same command resumes." if verb and verb.resumes else ""
+        resumes = verb is not None and verb.resumes
+        resumes &= error.errno in _FULL or (error.errno in _GONE and option in _PLACES)
+        safe = " What was saved is safe; the same command resumes." if resumes else ""
         place = f": {error.filename}" if error.filename else ""
         said = f"{f'`{option}`: ' if option else ''}{error.strerror}{place}."
-        return f"{said}{_files_remedy(said)}{safe if error.errno in (*_FULL, *_GONE) else ''}"
+        return f"{said}{_files_remedy(said)}{safe}"
     if isinstance(error, MissingPackageError):
         return text
     if isinstance(error, ValueError | TypeError | OSError):
