@@ -68,6 +68,7 @@ def localize_across(saliency: Float[AnyArray, "N Tm H W"], masks: Bool[AnyArray,
 
     highest = (maps == maps.max(axis=(1, 2), keepdims=True)).astype(float)
     pointing = sums(highest).sum(axis=0) / (highest.sum(axis=(1, 2)) * num_frames / num_slices)[:, None]
+    pointing[:, ~masks.any(axis=(1, 2, 3))] = np.nan
     covered = inside.sum(axis=2).T[:, None]
     pairs = covered * (maps.shape[2] - covered)
     wins = sums(rankdata(maps, axis=2)) - covered * (covered + 1) / 2
@@ -106,6 +107,8 @@ def _localize(voxels: Float[Array, "T H W"], mask: Bool[Array, "T H W"]) -> Loca
 def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """1 if the most salient voxel lies on the actor, else 0; of several most salient ones the share that does.
 
+    NaN if the mask is empty.
+
     Args:
       saliency: The map, (T', H, W).
       mask: The actor's pixels, (T, H, W).
@@ -119,12 +122,14 @@ def pointing_game(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """
     voxels, mask = aligned(saliency, mask)
     highest = voxels == voxels.max()
-    return (highest & mask).sum(dtype=jnp.float32) / highest.sum(dtype=jnp.float32)
+    return _where_any(mask, (highest & mask).sum(dtype=jnp.float32) / highest.sum(dtype=jnp.float32))
 
 
 @check_kinds
 def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     """Share of the credit above the map's least value that lies on the actor; the actor's own share if there is none.
+
+    NaN if the mask is empty.
 
     The energy-based pointing game on S - min S, since the zero of a RISE map has no meaning.
 
@@ -142,7 +147,7 @@ def energy_inside(saliency: SaliencyMap, mask: Mask) -> Float[Array, ""]:
     voxels, mask = aligned(saliency, mask)
     credit = voxels - voxels.min()
     credit = jnp.where(credit.max() > 0, credit, jnp.ones_like(credit))
-    return jnp.where(mask, credit, 0).sum() / credit.sum()
+    return _where_any(mask, jnp.where(mask, credit, 0).sum() / credit.sum())
 
 
 def localization_auc(saliency: Float[AnyArray, " n"], inside: Bool[AnyArray, " n"]) -> Float[Array, ""]:
@@ -182,6 +187,11 @@ def aligned(saliency: SaliencyMap, mask: Mask) -> tuple[Float[Array, "T H W"], B
         raise ValueError(f"`mask` must have shape (T, {wanted}), as `saliency`; got {mask.shape}.")
     saliency = check_map(saliency, mask.shape)
     return jnp.repeat(jnp.asarray(saliency), mask.shape[0] // saliency.shape[0], axis=0), jnp.asarray(mask)
+
+
+def _where_any(mask: Bool[Array, "T H W"], value: Float[Array, ""]) -> Float[Array, ""]:
+    """The value; NaN if the mask is empty, for there is nothing to find."""
+    return jnp.where(mask.any(), value, jnp.nan)
 
 
 def _mean_where_known(values: Float[Array, " n"]) -> Float[Array, ""]:

@@ -183,7 +183,7 @@ def split_half_reliability(ledger: RiseLedger, target: Target = None) -> float:
     """How well the two halves of a ledger's masks agree on the map: Pearson's r over voxels, for the whole ledger.
 
     r of the maps of the even and the odd masks, stepped up to all masks by Spearman and Brown: 2 r / (1 + r). 1 where
-    more masks would change nothing, about 0 where the map is noise.
+    more masks would change nothing, about 0 where the map is noise, 0 where the halves contradict each other.
 
     Raises:
       ValueError: If the ledger holds fewer than four masks, or the target is not allowed.
@@ -195,5 +195,5 @@ def split_half_reliability(ledger: RiseLedger, target: Target = None) -> float:
         dataclasses.replace(ledger, ids=ids, logits=logits).map(target, estimator="centered") for ids, logits in parts
     ]
     flat = [in_a_row(half) for half in halves]
-    correlation = float(np.corrcoef(flat[0], flat[1])[0, 1])
+    correlation = max(0.0, float(np.corrcoef(flat[0], flat[1])[0, 1]))
     return 2 * correlation / (1 + correlation)

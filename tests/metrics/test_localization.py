@@ -108,9 +108,12 @@ def test_maps_across_clips_are_those_of_each_pair():
         np.testing.assert_allclose(getattr(found, name), values, rtol=1e-5)
 
 
-def test_an_actor_who_is_never_seen_has_no_auc():
-    found = localize_across(np.ones((1, *SHAPE), np.float32), np.zeros((1, *SHAPE), bool))
-    assert (found.pointing.item(), np.isnan(found.space.item())) == (0, True)
+def test_an_actor_who_is_never_seen_cannot_be_found():
+    maps, masks = np.ones((1, *SHAPE), np.float32), np.zeros((2, *SHAPE), bool)
+    masks[1, 0, 0, 0] = True
+    for values in localize_across(maps, masks):
+        np.testing.assert_array_equal(np.isnan(values), [[True, False]])
+    assert np.isnan(localize(jnp.asarray(maps[0]), jnp.asarray(masks[0]))).all()
 
 
 def test_maps_across_clips_of_other_sizes_are_refused(no_shape_checks):
