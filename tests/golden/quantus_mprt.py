@@ -6,13 +6,14 @@ Needs torch and quantus: python tests/golden/quantus_mprt.py
 import json
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import quantus
 import torch
 from quantus.helpers.model.pytorch_model import PyTorchModel
 
-SHAPE, TARGET = (8, 12), 1
+SHAPE, TARGET, SAMPLES = (8, 12), 1, 3
 SHARED = dict(abs=False, normalise=False, disable_warnings=True, seed=7)
 
 
@@ -21,6 +22,23 @@ def explain(model, inputs, targets, **options):
     clips = torch.tensor(np.asarray(inputs), dtype=torch.float32, requires_grad=True)
     (gradient,) = torch.autograd.grad(model(clips)[:, TARGET].sum(), clips)
     return gradient.numpy()
+
+
+def smooth(shared):
+    """The smooth test's similarities, and the noisy clips of the map of the whole network and of each layer's."""
+    seen = []
+
+    def recording(model, inputs, targets, **options):
+        seen.append(np.asarray(inputs)[0, 0].tolist())
+        return explain(model, inputs, targets)
+
+    np.random.seed(0)  # noqa: NPY002, Quantus draws from it
+    test = quantus.SmoothMPRT(layer_order="top_down", nr_samples=SAMPLES, noise_magnitude=0.2, **SHARED)
+    with mock.patch.object(quantus, "explain", recording):  # the smooth test calls this one, not `explain_func`
+        found = test(**shared | dict(x_batch=0.4 + 0.2 * shared["x_batch"]))  # noisy clips stay in [0, 1]
+    maps = [seen[start : start + SAMPLES] for start in range(0, len(seen), SAMPLES)]
+    del maps[1]  # the whole network's map once more
+    return dict(similarities=[value[0] for name, value in found.items() if name != "original"], clips=maps)
 
 
 def weights_of(model):
@@ -46,6 +64,7 @@ def main():
         layers=[name for name, _ in drawn],
         randomised=[weights for _, weights in drawn],
         similarities=[classic[name][0] for name, _ in drawn],
+        smooth=smooth(shared),
         efficient=float(efficient(**shared)[0]),
     )
     path = Path(__file__).parent / "measures.json"

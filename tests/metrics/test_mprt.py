@@ -97,6 +97,10 @@ def test_the_numbers_of_quantus(monkeypatch):
     order = ("3.weight", "1.weight")
     found = mprt(KEY, network(golden["weights"]), clip, 1, layers=order, **shared)
     assert found.similarities == pytest.approx(golden["similarities"], abs=1e-6)
+    drawn = iter(np.array(golden["smooth"]["clips"], np.float32).reshape(-1, *clip.shape))
+    monkeypatch.setattr(module, "noisy", lambda *_: next(drawn))
+    found = mprt(KEY, network(golden["weights"]), clip, 1, layers=order, num_samples=3, noise_std=0.04, **shared)
+    assert found.similarities == pytest.approx(golden["smooth"]["similarities"], abs=1e-6)
     assert efficient_mprt(KEY, network(golden["weights"]), clip, 1, **shared) == pytest.approx(golden["efficient"])
 
 
