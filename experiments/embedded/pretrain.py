@@ -1,6 +1,7 @@
-"""Trains the network that comes with the package: a 3D-ResNet18 of width 8 on embedded clips that no demo shows.
+"""Trains a network that comes with the package, 3D-ResNet18 or PAN of width 8, on embedded clips that no demo shows.
 
     python experiments/embedded/pretrain.py runs/embedded
+    python experiments/embedded/pretrain.py runs/embedded-pan --network embedded-pan
 
 Its actors, rooms and performances are those of the highest seed, each scene three times. The clips of every other seed
 show other people elsewhere. An interrupted run resumes. It ends with the weights, as the package holds them, and with
@@ -8,6 +9,7 @@ the accuracy on the held-out actors of its own seed.
 """
 
 import argparse
+import dataclasses
 from functools import partial
 from pathlib import Path
 
@@ -27,26 +29,26 @@ from jaxsal.training.train import train
 
 SEED = 2**32 - 1
 TAKES = 3
-TRAINING = TrainOptions(
-    num_steps=2000,
-    batch_size=8,
-    learning_rate=2e-3,
-    weight_decay=0.05,
-    reversals=ACTION_PAIRS,
-    seed=SEED,
-    save_every=200,
-)
+ARCHITECTURES = {"embedded": "resnet3d18", "embedded-pan": "pan"}
+_TRAINING = TrainOptions(batch_size=8, weight_decay=0.05, reversals=ACTION_PAIRS, seed=SEED, save_every=200)
+TRAININGS = {
+    "resnet3d18": dataclasses.replace(_TRAINING, num_steps=2000, learning_rate=2e-3),
+    "pan": dataclasses.replace(_TRAINING, num_steps=2400, learning_rate=3e-3),
+}
 
 
-def main(output: Path, training: TrainOptions = TRAINING) -> None:
+def main(output: Path, name: str = "embedded", training: TrainOptions | None = None) -> None:
     """Trains, or resumes; then writes the weights and prints the accuracy."""
-    preset = PRESETS["resnet3d18"].network
+    arch = ARCHITECTURES[name]
+    preset = PRESETS[arch].network
+    training = training or TRAININGS[arch]
     clip_set = synthetic_actions(seed=SEED, takes=TAKES, num_frames=preset["num_frames"], height=preset["size"])
     spec = NetworkSpec(clip_set.classes, "IRTV", **preset)
     read = partial(load_clips, size=spec.size, sampler=spec.sampler, antialias=spec.antialias, progress=True)
     train_clips, test_clips = (read(clip_set.select(split=split)) for split in ("train", "test"))
-    trained = train(spec, training, train_clips, output, start=seeing_motion(spec, training.seed), progress=True)
-    write_for_torch(halved(trained), EMBEDDED_WEIGHTS)
+    start = seeing_motion(spec, training.seed) if arch == "resnet3d18" else None  # PAN compares frames by itself
+    trained = train(spec, training, train_clips, output, start=start, progress=True)
+    write_for_torch(halved(trained), EMBEDDED_WEIGHTS[name])
     print(accuracy_by_spectrum(spec, trained.variables, test_clips))
 
 
@@ -70,4 +72,6 @@ def seeing_motion(spec: NetworkSpec, seed: int) -> Variables:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="folder of the training")
-    main(parser.parse_args().output)
+    parser.add_argument("--network", choices=ARCHITECTURES, default="embedded", help="name of the weights")
+    given = parser.parse_args()
+    main(given.output, given.network)

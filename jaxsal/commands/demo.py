@@ -15,7 +15,7 @@ from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import BaselineName
-from jaxsal.training.options import TrainOptions
+from jaxsal.training.options import PretrainedName, TrainOptions
 
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
@@ -32,13 +32,15 @@ class Preset(NamedTuple):
     Attributes:
       network: Fields of `NetworkSpec` beside classes and spectra.
       training: How it is trained from random weights.
-      retraining: How it is trained on from the weights that come with jaxsal, if there are any.
+      weights: Those that come with jaxsal, a name of `jaxsal.training.options.PretrainedName`.
+      retraining: How it is trained on from them.
       explaining: How its clips are explained; the baseline is the first of `BASELINES`.
     """
 
     network: dict[str, Any]
     training: TrainOptions
-    retraining: TrainOptions | None
+    weights: PretrainedName
+    retraining: TrainOptions
     explaining: ExplainOptions
 
 
@@ -72,13 +74,15 @@ PRESETS = {
     "resnet3d18": Preset(
         dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
         dataclasses.replace(TRAINING, num_steps=1600, save_every=200),
+        "embedded",
         dataclasses.replace(TRAINING, num_steps=160, learning_rate=5e-4, save_every=40),
         EXPLAINING,
     ),
     "pan": Preset(
         dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
         dataclasses.replace(TRAINING, num_steps=1200, save_every=200),
-        None,
+        "embedded-pan",
+        dataclasses.replace(TRAINING, num_steps=160, learning_rate=5e-4, save_every=40),
         EXPLAINING,
     ),
 }
@@ -96,13 +100,13 @@ class Demo(Verb):
     network: Literal["resnet3d18", "pan"] = "resnet3d18"
     """Architecture of the network."""
     scratch: bool = False
-    """Train from random weights, as pan does always; otherwise from weights that come with jaxsal, which were trained
-    on the clips of another seed: other actors in other rooms."""
+    """Train from random weights; otherwise from weights that come with jaxsal, which were trained on the clips of
+    another seed: other actors in other rooms."""
     seed: int = 0
     """Seed of the clips, the training and the explaining, 0 to 4294967295."""
     seeds: int = 1
     """Networks, at least 1: one for each seed from --seed on, each in a folder seed-N; tables are over all of them."""
-    num_steps: Annotated[int | None, unset("160; with --scratch 1600; pan 1200")] = None
+    num_steps: Annotated[int | None, unset("160; with --scratch 1600, pan 1200")] = None
     """Training steps, at least 1."""
     clips_per_spectrum: int = 16
     """Test clips to explain per spectrum, 1 to 128; up to 16 show an actor each."""
@@ -145,9 +149,9 @@ class Demo(Verb):
         from jaxsal.training.pretrained import open_pretrained
         from jaxsal.training.transfer import transferred
 
-        fields, scratch, retraining, explaining = PRESETS[self.network]
-        training = scratch if self.scratch else retraining or scratch
-        start = None if training is scratch else open_pretrained("embedded")
+        fields, scratch, name, retraining, explaining = PRESETS[self.network]
+        training = scratch if self.scratch else retraining
+        start = None if self.scratch else open_pretrained(name)
         num_steps = training.num_steps if self.num_steps is None else self.num_steps
         training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
         clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)

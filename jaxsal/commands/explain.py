@@ -47,7 +47,7 @@ class Explain(Verb):
     `jaxsal convert` reads it; or a folder of the Hugging Face Hub."""
     network: Annotated[PretrainedName | None, unset("--checkpoint")] = None
     """Trained network to use instead of a checkpoint: i3d knows the 400 classes of Kinetics (extra i3d),
-    embedded the eight actions of the embedded clips (it comes with jaxsal)."""
+    embedded (a 3D-ResNet18) and embedded-pan the eight actions of the embedded clips (they come with jaxsal)."""
     classes: Annotated[tuple[str, ...], unset("as the network says")] = ()
     """Names of the network's classes, in the order of the logits, for weight files that have none."""
     footage: Annotated[FootageOptions, tyro.conf.arg(name="")] = field(default_factory=FootageOptions)

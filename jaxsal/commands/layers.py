@@ -20,7 +20,8 @@ class Layers(Verb):
     checkpoint: Annotated[Path | None, tyro.conf.Positional] = None
     """Folder of a run of `jaxsal demo`, `train` or `convert`; or a weight file, as for `jaxsal explain`."""
     network: Annotated[PretrainedName | None, unset("CHECKPOINT")] = None
-    """Trained network to use instead of a checkpoint: i3d (extra i3d), or embedded, which comes with jaxsal."""
+    """Trained network to use instead of a checkpoint: i3d (extra i3d), or embedded or embedded-pan,
+    which come with jaxsal."""
     receptive_fields: bool = False
     """Also find the frames x rows x columns of the network's input that the middle of each layer's output sees; takes
     seconds for small networks, up to a minute for i3d."""

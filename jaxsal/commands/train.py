@@ -40,9 +40,9 @@ class Train(Verb):
     width: int = 64
     """Channels of the first layer, at least 1; the published networks have 64; --start has its own."""
     start: Annotated[str | None, unset("a network of --arch")] = None
-    """Trained network to start from, its head replaced for other classes: i3d, embedded, the folder of a run, a PyTorch
-    or safetensors file, or a folder of the Hugging Face Hub. With FUSED both spectra start from it. --trained says how
-    much of it is trained."""
+    """Trained network to start from, its head replaced for other classes: i3d, embedded, embedded-pan, the folder of a
+    run, a PyTorch or safetensors file, or a folder of the Hugging Face Hub. With FUSED both spectra start from it.
+    --trained says how much of it is trained."""
     num_frames: Annotated[int | None, unset("16; pan 32; as --start")] = None
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; as --start")] = None

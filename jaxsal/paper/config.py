@@ -203,9 +203,9 @@ _SMALL = {  # the same number of passes over the clips for every network of an a
     ("resnet3d18", "IR"): _small(160, 5e-4),
     ("resnet3d18", "TV"): _small(160, 5e-4),
     ("resnet3d18", "IRTV"): _small(320, 5e-4),
-    ("pan", "IR"): _small(600, 3e-3),
-    ("pan", "TV"): _small(600, 3e-3),
-    ("pan", "IRTV"): _small(1200, 3e-3),
+    ("pan", "IR"): _small(160, 5e-4),
+    ("pan", "TV"): _small(160, 5e-4),
+    ("pan", "IRTV"): _small(320, 5e-4),
 }
 _FULL_3D = TrainOptions(num_epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05)
 _FULL_PAN = TrainOptions(num_epochs=60, batch_size=22, learning_rate=1e-3, weight_decay=0.05)
@@ -218,7 +218,7 @@ PRESETS = {
                 "pan": dict(width=8, num_frames=32, size=64, crop=56),
             },
             _SMALL,
-            {"resnet3d18": "embedded"},
+            {"resnet3d18": "embedded", "pan": "embedded-pan"},
         ),
         clips_per_spectrum=16,
         num_masks=128,
@@ -242,7 +242,7 @@ PRESETS = {
 }
 """By name: "full" is the study's scale, for accelerators; "small" is for two processor cores.
 
-The budget of "small" is half an hour: six trainings, 3,040 steps in all, then at most 183,000 forward passes, a good
-half of them PAN's. Its 3D-ResNet18s start from the weights that come with jaxsal, trained on both spectra of other
-actors, as the study's start from weights of other clips.
+The budget of "small" is half an hour: six trainings, 1,280 steps in all, then at most 183,000 forward passes, a good
+half of them PAN's. Its networks start from the weights that come with jaxsal, trained on both spectra of other actors,
+as the study's start from weights of other clips.
 """

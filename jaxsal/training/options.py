@@ -12,7 +12,7 @@ Optimizer = Literal["adamw", "sgd"]
 Cropping = Literal["random", "multiscale"]
 Trained = Literal["all", "last", "head"]
 TrainRecipe = Literal["default", "icpr2022"]
-PretrainedName = Literal["i3d", "embedded"]
+PretrainedName = Literal["i3d", "embedded", "embedded-pan"]
 """Of a network that comes trained."""
 
 

