@@ -160,7 +160,8 @@ class Unit(nn.Module):
         """Runs the unit; `train` as in `I3D.features`."""
         kernel = self.param("kernel", kaiming_fan_out, (*self.size, inputs.shape[-1], self.features))
         inputs, kernel = nn.dtypes.promote_dtype(inputs, kernel)
-        padding = tuple(lax.padtype_to_pads(inputs.shape[1:-1], self.size, self.strides, "SAME"))
+        pads = lax.padtype_to_pads(inputs.shape[1:-1], self.size, self.strides, "SAME")
+        padding = tuple((int(low), int(high)) for low, high in pads)
         outputs = convolution(inputs, kernel, strides=self.strides, padding=padding)
         return nn.relu(batch_norm("norm", epsilon=1e-3)(outputs, use_running_average=not train))
 
