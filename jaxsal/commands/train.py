@@ -42,7 +42,7 @@ class Train(Verb):
     start: Annotated[str | None, unset("a network of --arch")] = None
     """Trained network to start from, its head replaced for other classes: i3d, embedded, embedded-pan, the folder of a
     run, a PyTorch or safetensors file, or a folder of the Hugging Face Hub. With FUSED both spectra start from it.
-    --trained says how much of it is trained."""
+    How much of it is trained, --trained says."""
     num_frames: Annotated[int | None, unset("16; pan 32; as --start")] = None
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; as --start")] = None

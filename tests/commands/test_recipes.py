@@ -56,8 +56,10 @@ def test_the_help_shows_the_values_of_every_recipe(help_of):
     assert {"{default,icpr2022,canonical}", "{default,icpr2022}"} == {
         h["--recipe"].split()[1] for h in (explain, train)
     }
-    _, scratch, retraining, _ = PRESETS["resnet3d18"]
-    steps = f"{retraining.num_steps}; with --scratch {scratch.num_steps}; pan {PRESETS['pan'].training.num_steps}"
+    resnet, pan = PRESETS["resnet3d18"], PRESETS["pan"]
+    assert resnet.retraining.num_steps == pan.retraining.num_steps
+    scratch = f"--scratch {resnet.training.num_steps}, pan {pan.training.num_steps}"
+    steps = f"{resnet.retraining.num_steps}; with {scratch}"
     assert f"(default: {steps})" in help_of("demo")["--num-steps"]
 
 
