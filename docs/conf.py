@@ -232,8 +232,7 @@ class ExactReferences(SphinxPostTransform):
 
     def run(self, **_):
         """Drops the mark that asks for the search."""
-        objects = self.env.domains.python_domain.objects
-        known = self.env.temp_data.setdefault("names of objects", {name.rpartition(".")[2] for name in objects})
+        known = {name.rpartition(".")[2] for name in self.env.domains.python_domain.objects}
         for reference in self.document.findall(addnodes.pending_xref):
             if "refspecific" in reference and reference["reftarget"].rpartition(".")[2] not in known:
                 del reference["refspecific"]

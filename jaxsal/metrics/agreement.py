@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from jaxsal.core.types import AnyArray
 from jaxsal.metrics.intervals import Factor, mean_interval
+from jaxsal.saliency.settled import stepped_up
 
 
 class Agreement(NamedTuple):
@@ -144,8 +145,7 @@ def split_half(
             found.append(np.corrcoef(one, other)[0, 1])
     if not found:
         return np.nan
-    correlation = max(0.0, float(np.mean(found)))
-    return 2 * correlation / (1 + correlation)
+    return stepped_up(float(np.mean(found)))
 
 
 def _means(table: Float[np.ndarray, "R U"]) -> Float[np.ndarray, " U"]:

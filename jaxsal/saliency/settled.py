@@ -195,5 +195,10 @@ def split_half_reliability(ledger: RiseLedger, target: Target = None) -> float:
         dataclasses.replace(ledger, ids=ids, logits=logits).map(target, estimator="centered") for ids, logits in parts
     ]
     flat = [in_a_row(half) for half in halves]
-    correlation = max(0.0, float(np.corrcoef(flat[0], flat[1])[0, 1]))
+    return stepped_up(float(np.corrcoef(flat[0], flat[1])[0, 1]))
+
+
+def stepped_up(correlation: float) -> float:
+    """The reliability of a whole by the correlation r of its halves, 2 r / (1 + r) (Spearman and Brown); 0 if r < 0."""
+    correlation = max(0.0, correlation)
     return 2 * correlation / (1 + correlation)
