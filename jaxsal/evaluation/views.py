@@ -19,7 +19,7 @@ from jaxsal.drawing.pictures import overlay
 from jaxsal.drawing.plots import CurvePanel
 from jaxsal.engine.class_scores import score_unit
 from jaxsal.evaluation.scenes import of_each_spectrum
-from jaxsal.recipes import MEASURES, METHODS
+from jaxsal.recipes import MEASURES, METHODS, SETTLED
 from jaxsal.saliency.ledger import RiseLedger
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def hatched_voxels(e: "Explanation", undecided: bool | None = None) -> dict[str,
     Raises:
       ValueError: If it is to be shown and is not known.
     """
-    wanted = e.settled is not None if undecided is None else undecided
+    wanted = e.options.resolve("rise").num_masks == SETTLED if undecided is None else undecided
     unsure = e.undecided if wanted else None
     if undecided and unsure is None:
         raise ValueError("`undecided` must be False without RISE's map of a class from independent masks; got True.")
