@@ -1,7 +1,7 @@
 """Trains a network that comes with the package, 3D-ResNet18 or PAN of width 8, on embedded clips that no demo shows.
 
     python experiments/embedded/pretrain.py runs/embedded
-    python experiments/embedded/pretrain.py runs/embedded-pan --network embedded-pan
+    python experiments/embedded/pretrain.py runs/embedded-pan --network pan
 
 Its actors, rooms and performances are those of the highest seed, each scene three times. The clips of every other seed
 show other people elsewhere. An interrupted run resumes. It ends with the weights, as the package holds them, and with
@@ -23,13 +23,12 @@ from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import Checkpoint, Variables
 from jaxsal.training.convert import write_for_torch
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.options import TrainOptions
+from jaxsal.training.options import EMBEDDED, TrainOptions
 from jaxsal.training.pretrained import EMBEDDED_WEIGHTS
 from jaxsal.training.train import train
 
 SEED = 2**32 - 1
 TAKES = 3
-ARCHITECTURES = {"embedded": "resnet3d18", "embedded-pan": "pan"}
 _TRAINING = TrainOptions(batch_size=8, weight_decay=0.05, reversals=ACTION_PAIRS, seed=SEED, save_every=200)
 TRAININGS = {
     "resnet3d18": dataclasses.replace(_TRAINING, num_steps=2000, learning_rate=2e-3),
@@ -37,9 +36,8 @@ TRAININGS = {
 }
 
 
-def main(output: Path, name: str = "embedded", training: TrainOptions | None = None) -> None:
+def main(output: Path, arch: str = "resnet3d18", training: TrainOptions | None = None) -> None:
     """Trains, or resumes; then writes the weights and prints the accuracy."""
-    arch = ARCHITECTURES[name]
     preset = PRESETS[arch].network
     training = training or TRAININGS[arch]
     clip_set = synthetic_actions(seed=SEED, takes=TAKES, num_frames=preset["num_frames"], height=preset["size"])
@@ -48,7 +46,7 @@ def main(output: Path, name: str = "embedded", training: TrainOptions | None = N
     train_clips, test_clips = (read(clip_set.select(split=split)) for split in ("train", "test"))
     start = seeing_motion(spec, training.seed) if arch == "resnet3d18" else None  # PAN compares frames by itself
     trained = train(spec, training, train_clips, output, start=start, progress=True)
-    write_for_torch(halved(trained), EMBEDDED_WEIGHTS[name])
+    write_for_torch(halved(trained), EMBEDDED_WEIGHTS[EMBEDDED[arch]])
     print(accuracy_by_spectrum(spec, trained.variables, test_clips))
 
 
@@ -72,6 +70,6 @@ def seeing_motion(spec: NetworkSpec, seed: int) -> Variables:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output", type=Path, help="folder of the training")
-    parser.add_argument("--network", choices=ARCHITECTURES, default="embedded", help="name of the weights")
+    parser.add_argument("--network", choices=TRAININGS, default="resnet3d18", help="its architecture")
     given = parser.parse_args()
     main(given.output, given.network)

@@ -20,7 +20,7 @@ from jaxsal.datasets.pipeline import stream_clips
 from jaxsal.datasets.records import ClipSet
 from jaxsal.metrics.intervals import mean_interval
 from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.networks import FrameChoice
+from jaxsal.training.options import FrameChoice
 from jaxsal.training.transfer import head_inputs, logistic_regression, open_network
 
 HEADER = "| spectrum | frames | clips | right | 95 % interval | most frequent class |\n|---|---|--:|--:|--:|--:|"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
+from jaxsal.training.options import FrameChoice
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Convert(Verb):
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; i3d 4")] = None
     """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
-    frames: Annotated[Literal["window", "spread"] | None, unset("window")] = None
+    frames: Annotated[FrameChoice | None, unset("window")] = None
     """Frames of a clip lie in one window of the recording, or spread over all of it."""
     size: Annotated[int | None, unset("256; i3d 224, mc3_18 and r2plus1d_18 128")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""

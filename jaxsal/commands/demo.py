@@ -15,7 +15,7 @@ from jaxsal.core.controls import ControlChoice
 from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import BaselineName
-from jaxsal.training.options import PretrainedName, TrainOptions
+from jaxsal.training.options import EMBEDDED, TrainOptions
 
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
@@ -32,14 +32,12 @@ class Preset(NamedTuple):
     Attributes:
       network: Fields of `NetworkSpec` beside classes and spectra.
       training: How it is trained from random weights.
-      weights: Those that come with jaxsal, a name of `jaxsal.training.options.PretrainedName`.
-      retraining: How it is trained on from them.
+      retraining: How it is trained on from the weights that come with jaxsal.
       explaining: How its clips are explained; the baseline is the first of `BASELINES`.
     """
 
     network: dict[str, Any]
     training: TrainOptions
-    weights: PretrainedName
     retraining: TrainOptions
     explaining: ExplainOptions
 
@@ -74,14 +72,12 @@ PRESETS = {
     "resnet3d18": Preset(
         dict(arch="resnet3d18", width=8, num_frames=16, size=64, crop=56),
         dataclasses.replace(TRAINING, num_steps=1600, save_every=200),
-        "embedded",
         dataclasses.replace(TRAINING, num_steps=160, learning_rate=5e-4, save_every=40),
         EXPLAINING,
     ),
     "pan": Preset(
         dict(arch="pan", width=8, num_frames=32, size=64, crop=56),
         dataclasses.replace(TRAINING, num_steps=1200, save_every=200),
-        "embedded-pan",
         dataclasses.replace(TRAINING, num_steps=160, learning_rate=5e-4, save_every=40),
         EXPLAINING,
     ),
@@ -149,9 +145,9 @@ class Demo(Verb):
         from jaxsal.training.pretrained import open_pretrained
         from jaxsal.training.transfer import transferred
 
-        fields, scratch, name, retraining, explaining = PRESETS[self.network]
+        fields, scratch, retraining, explaining = PRESETS[self.network]
         training = scratch if self.scratch else retraining
-        start = None if self.scratch else open_pretrained(name)
+        start = None if self.scratch else open_pretrained(EMBEDDED[self.network])
         num_steps = training.num_steps if self.num_steps is None else self.num_steps
         training = dataclasses.replace(training, seed=self.seed, num_steps=num_steps)
         clip_set = open_clips(SYNTHETIC, height=fields["size"], num_frames=fields["num_frames"], seed=self.seed)

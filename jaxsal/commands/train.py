@@ -10,7 +10,7 @@ import tyro
 
 from jaxsal.commands.verb import Output, Verb, unset
 from jaxsal.core.kinds import check_kind
-from jaxsal.training.options import TrainOptions
+from jaxsal.training.options import FrameChoice, TrainOptions
 
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
@@ -47,7 +47,7 @@ class Train(Verb):
     """Frames per clip, at least 1; for pan 8, 16, 32 or a larger power of two."""
     stride: Annotated[int | None, unset("1; as --start")] = None
     """Steps of the recording from one frame of a clip to the next, at least 1; 1 for pan."""
-    frames: Annotated[Literal["window", "spread"] | None, unset("window; as --start")] = None
+    frames: Annotated[FrameChoice | None, unset("window; as --start")] = None
     """Frames of a clip lie in one window of the recording, or spread over all of it: for actions of any length."""
     size: Annotated[int | None, unset("256; as --start")] = None
     """Shorter side of the resized frames, in pixels, at least 1."""

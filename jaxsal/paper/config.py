@@ -15,7 +15,7 @@ from jaxsal.datasets.synthetic import ACTION_PAIRS
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.recipes import RECIPES, STUDY_METHODS, BaselineName, Precision, RecipeName
 from jaxsal.training.networks import NetworkSpec
-from jaxsal.training.options import PretrainedName, TrainOptions
+from jaxsal.training.options import EMBEDDED, PretrainedName, TrainOptions
 
 ARCHITECTURES = {"resnet3d18": "3D-ResNet18", "pan": "PAN"}
 CONTROLS: tuple[Control, ...] = ("random", "smooth", "other", "constant")
@@ -218,7 +218,7 @@ PRESETS = {
                 "pan": dict(width=8, num_frames=32, size=64, crop=56),
             },
             _SMALL,
-            {"resnet3d18": "embedded", "pan": "embedded-pan"},
+            EMBEDDED,
         ),
         clips_per_spectrum=16,
         num_masks=128,

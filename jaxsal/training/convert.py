@@ -30,7 +30,8 @@ from jaxsal.training.checkpoint import (
     open_manager,
     save_checkpoint,
 )
-from jaxsal.training.networks import NETWORKS, FrameChoice, NetworkSpec
+from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.options import FrameChoice
 
 HEAD = ("params", "fc")  # of every architecture: the layer whose size is the number of classes
 

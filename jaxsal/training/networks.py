@@ -30,9 +30,9 @@ from jaxsal.engine.class_scores import class_names
 from jaxsal.models import StackedChannels, TwoStream
 from jaxsal.models.initialise import BatchShape, zeros
 from jaxsal.training.architectures import NETWORKS
+from jaxsal.training.options import FrameChoice
 
 Fusion = Literal["streams", "channels"]
-FrameChoice = Literal["window", "spread"]
 FUSIONS: dict[str, Callable[[nn.Module], nn.Module]] = {"streams": TwoStream, "channels": StackedChannels}
 
 

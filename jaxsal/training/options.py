@@ -14,6 +14,10 @@ Trained = Literal["all", "last", "head"]
 TrainRecipe = Literal["default", "icpr2022"]
 PretrainedName = Literal["i3d", "embedded", "embedded-pan"]
 """Of a network that comes trained."""
+EMBEDDED: dict[str, PretrainedName] = {"resnet3d18": "embedded", "pan": "embedded-pan"}
+"""By architecture, the network that knows the embedded actions and comes with jaxsal."""
+FrameChoice = Literal["window", "spread"]
+"""Where the frames of a clip lie: in one window of the recording, or over all of it."""
 
 
 @check_fields

@@ -10,12 +10,12 @@ from jaxsal.models.pretrained import i3d_variables, kinetics400_classes
 from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.convert import checkpoint_from_torch
 from jaxsal.training.networks import NETWORKS, NetworkSpec
-from jaxsal.training.options import PretrainedName
+from jaxsal.training.options import EMBEDDED, PretrainedName
 
 PRETRAINED: tuple[str, ...] = get_args(PretrainedName)
 _MODELS = Path(jaxsal.models.__file__).parent
-EMBEDDED_WEIGHTS = {"embedded": _MODELS / "embedded.safetensors", "embedded-pan": _MODELS / "embedded_pan.safetensors"}
-"""Written by experiments/embedded/pretrain.py."""
+EMBEDDED_WEIGHTS = {name: _MODELS / f"{name.replace('-', '_')}.safetensors" for name in EMBEDDED.values()}
+"""By name; written by experiments/embedded/pretrain.py."""
 
 
 def open_pretrained(name: str) -> Checkpoint:

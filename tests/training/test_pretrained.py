@@ -7,12 +7,13 @@ from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.synthetic import ACTIONS, synthetic_actions
 from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.options import EMBEDDED
 from jaxsal.training.pretrained import EMBEDDED_WEIGHTS, open_pretrained
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_the_demo_goes_on_from_it(preset):
-    assert open_pretrained(preset.weights).spec == NetworkSpec(ACTIONS, "IRTV", **preset.network)
+@pytest.mark.parametrize("arch", PRESETS)
+def test_the_demo_goes_on_from_it(arch):
+    assert open_pretrained(EMBEDDED[arch]).spec == NetworkSpec(ACTIONS, "IRTV", **PRESETS[arch].network)
 
 
 @pytest.mark.parametrize("name", EMBEDDED_WEIGHTS)
