@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from jaxsal.saliency.gradcam import gradcam
     from jaxsal.saliency.ledger import RiseLedger
     from jaxsal.saliency.one_map import saliency_map
-    from jaxsal.saliency.rise import rise, rise_ledger
-    from jaxsal.saliency.shares import SpectrumShares, spectrum_shares
+    from jaxsal.saliency.rise import rise
+    from jaxsal.saliency.rise_ledger import rise_ledger
+    from jaxsal.saliency.shares import spectrum_shares
     from jaxsal.saliency.sidu import sidu
+    from jaxsal.saliency.spectrum_shares import SpectrumShares
     from jaxsal.training.load import load
     from jaxsal.training.recorded import read_clip, read_scene, read_windows
 
@@ -29,7 +31,7 @@ _HOMES = {
     "Curve": "jaxsal.metrics.curve",
     "Explanation": "jaxsal.evaluation.explanation",
     "RiseLedger": "jaxsal.saliency.ledger",
-    "SpectrumShares": "jaxsal.saliency.shares",
+    "SpectrumShares": "jaxsal.saliency.spectrum_shares",
     "deletion": "jaxsal.metrics.curves",
     "explain": "jaxsal.evaluation.one_clip",
     "gradcam": "jaxsal.saliency.gradcam",
@@ -41,7 +43,7 @@ _HOMES = {
     "read_scene": "jaxsal.training.recorded",
     "read_windows": "jaxsal.training.recorded",
     "rise": "jaxsal.saliency.rise",
-    "rise_ledger": "jaxsal.saliency.rise",
+    "rise_ledger": "jaxsal.saliency.rise_ledger",
     "saliency_map": "jaxsal.saliency.one_map",
     "score_masks": "jaxsal.engine.masked",
     "sidu": "jaxsal.saliency.sidu",

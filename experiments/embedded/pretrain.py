@@ -21,10 +21,10 @@ from jaxsal.datasets.synthetic import ACTION_PAIRS, synthetic_actions
 from jaxsal.models import init_variables
 from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import Checkpoint, Variables
-from jaxsal.training.convert import write_for_torch
 from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.options import EMBEDDED, TrainOptions
 from jaxsal.training.pretrained import EMBEDDED_WEIGHTS
+from jaxsal.training.torch_file import write_for_torch
 from jaxsal.training.train import train
 
 SEED = 2**32 - 1

@@ -36,7 +36,7 @@ class Network(Verb):
         from jaxsal.datasets.catalog import open_clips
         from jaxsal.paper.config import PRESETS
         from jaxsal.paper.training import decoder, networks_sheet, train_network
-        from jaxsal.report.table import to_markdown, to_records
+        from jaxsal.report.sheet import to_markdown, to_records
 
         check_choice("preset", self.preset, tuple(PRESETS))
         config = PRESETS[self.preset].with_seed(self.seed).network(self.arch, self.spectra)

@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from jaxsal import score_masks
 from jaxsal.core.types import Clip, ScoreFn
 from jaxsal.engine.coalitions import Coalitions, along_orders, cells_of, draw_orders
-from jaxsal.saliency.shapley import ShapleyValues, sampled_values
+from jaxsal.saliency.shapley_values import ShapleyValues, sampled_values
 
 Grid = tuple[int, int, int]
 Cells = Float[np.ndarray, " cells"]

@@ -63,7 +63,8 @@ class Convert(Verb):
         """Converts; a description of the network or of the written file."""
         from jaxsal.models.torch.hub import is_hub_folder
         from jaxsal.training.checkpoint import open_checkpoint
-        from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
+        from jaxsal.training.convert import checkpoint_from_torch, save_as_run
+        from jaxsal.training.torch_file import write_for_torch
 
         if self.source.is_dir() and not is_hub_folder(self.source):
             self._check_alone()

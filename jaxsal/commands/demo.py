@@ -116,7 +116,7 @@ class Demo(Verb):
         """Runs the demo; test accuracy, the tables and seconds by stage, of each network and of all together."""
         from jaxsal.core.files import write_text
         from jaxsal.report.evidence import evidence_sheets, evidence_text
-        from jaxsal.report.table import to_records
+        from jaxsal.report.sheet import to_records
 
         check_positive("clips_per_spectrum", self.clips_per_spectrum)
         check_positive("seeds", self.seeds)
@@ -161,7 +161,7 @@ class Demo(Verb):
         from jaxsal.core.files import make_folder, write_text
         from jaxsal.datasets.pipeline import load_clips
         from jaxsal.report.evidence import evidence_text
-        from jaxsal.report.table import to_records
+        from jaxsal.report.sheet import to_records
         from jaxsal.training.accuracy import accuracy_by_spectrum
         from jaxsal.training.activations import activation_quantile
         from jaxsal.training.train import train

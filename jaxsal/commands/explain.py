@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxsal.evaluation.cells import Case
     from jaxsal.evaluation.explanation import Explanation
     from jaxsal.metrics.summary import ClipResult
-    from jaxsal.saliency.shares import SpectrumShares
+    from jaxsal.saliency.spectrum_shares import SpectrumShares
     from jaxsal.training.checkpoint import Checkpoint
     from jaxsal.training.networks import NetworkSpec
     from jaxsal.training.windows import Windows

@@ -14,7 +14,7 @@ from jaxsal.commands.verb import Output, Verb
 if TYPE_CHECKING:
     from jaxsal.datasets.records import ClipSet
     from jaxsal.metrics.probe import Cue, Probed
-    from jaxsal.report.table import Sheet
+    from jaxsal.report.sheet import Sheet
 
 SIZE = 64  # pixels of the squares in which the actor is looked for
 OUTLINE = "outline"  # what probes see beside the spectra: the actor's pixels alone, moved to the centre
@@ -38,7 +38,7 @@ class Probe(Verb):
     def run(self) -> Output:
         """A table of accuracies and, where the actor's pixels are known, one of what finds the actor."""
         from jaxsal.datasets.catalog import open_clips
-        from jaxsal.report.table import to_markdown, to_records
+        from jaxsal.report.sheet import to_markdown, to_records
 
         clip_set = open_clips(self.data, height=SIZE, num_frames=self.num_frames, seed=self.seed)
         sheets = probe_set(clip_set, self.num_frames, progress=True)
@@ -104,7 +104,7 @@ def _mask_set(clip_set: "ClipSet") -> "ClipSet":
 
 def _parts_sheet(probed: "Mapping[str, Sequence[Probed]]", num_classes: int, paired: bool) -> "Sheet":
     """One line per part of a clip and kind of probe; per input, the accuracy in a pair and among all classes."""
-    from jaxsal.report.table import Sheet
+    from jaxsal.report.sheet import Sheet
 
     titles = (*(["pair"] if paired else []), f"{num_classes} classes")
     columns = ("part", "probe", *(f"{name}, {title}" for name in probed for title in titles))
@@ -121,7 +121,7 @@ def _parts_sheet(probed: "Mapping[str, Sequence[Probed]]", num_classes: int, pai
 
 
 def _cues_sheet(cues: "Mapping[str, Sequence[Cue]]") -> "Sheet":
-    from jaxsal.report.table import Sheet
+    from jaxsal.report.sheet import Sheet
 
     columns = ("cue", *(f"{name}, {title}" for name in cues for title in ("AUC", "AUC or 1 - AUC")))
     lines = tuple(

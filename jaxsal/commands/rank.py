@@ -65,7 +65,7 @@ class Rank(Verb):
         from jaxsal.evaluation.outline import outline_explaining
         from jaxsal.report.ranking import draw_ranking, rank
         from jaxsal.report.run_table import tables_text
-        from jaxsal.report.table import to_csv, to_records
+        from jaxsal.report.sheet import to_csv, to_records
         from jaxsal.training.transfer import open_network
 
         self.options.check()

@@ -20,7 +20,8 @@ from jaxsal.core.callables import Static, join_callable
 from jaxsal.core.devices import device_mesh, on_every_device, on_one_device, split_axis
 from jaxsal.core.types import AnyArray, Progress
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import REPLACED, UNTOUCHED, Batch, End
+from jaxsal.engine.batch import Batch
+from jaxsal.engine.ends import unknown_rows, with_ends
 from jaxsal.engine.masks import Families, MaskFamily, expand_mask
 from jaxsal.engine.spectra import mask_of_each
 from jaxsal.recipes import FrameSlices
@@ -79,7 +80,7 @@ def score(
     """
     families = families if isinstance(families, Families) else Families.of(families)
     ends = ends if batch_size is None else None
-    todo = np.arange(len(ids)) if ends is None else _unknown(batch, pairs, ends, baseline)
+    todo = np.arange(len(ids)) if ends is None else unknown_rows(batch, pairs, ends, baseline)
     rows = todo if batch_size is None else _in_whole_batches(pairs[:, 0], batch_size)
     logits: AnyArray = np.zeros((0, batch.num_classes), np.float32)
     if len(rows):
@@ -90,7 +91,7 @@ def score(
     if batch_size is not None:
         _, first = np.unique(rows, return_index=True)  # a batch was filled up by its last row
         logits = logits[first]
-    return logits if ends is None else _with_ends(batch, logits, todo, pairs, ends, baseline)
+    return logits if ends is None else with_ends(batch, logits, todo, pairs, ends, baseline)
 
 
 def even_chunk(count: int, chunk_size: int) -> int:
@@ -98,45 +99,6 @@ def even_chunk(count: int, chunk_size: int) -> int:
     if not 0 < count <= CHUNKS_PER_PROGRAM * chunk_size:
         return chunk_size
     return -(-count // -(-count // chunk_size))
-
-
-def _end(kind: int, baseline: Baseline) -> End:
-    """What a batch keeps an end's logits by."""
-    return UNTOUCHED if kind == UNTOUCHED else (REPLACED, baseline)
-
-
-def _unknown(batch: Batch, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline) -> Int[np.ndarray, " n"]:
-    """The rows to score: all but ends whose logits the batch knows, or that an earlier row finds out."""
-    wanted = ends == 0
-    for kind in (UNTOUCHED, REPLACED):
-        rows = np.flatnonzero(ends == kind)
-        rows = rows[~batch.knows(_end(kind, baseline))[pairs[rows, 0]]]
-        _, first = np.unique(pairs[rows, 0], return_index=True)
-        wanted[rows[first]] = True
-    return np.flatnonzero(wanted)
-
-
-def _with_ends(
-    batch: Batch, logits: AnyArray, todo: np.ndarray, pairs: np.ndarray, ends: np.ndarray, baseline: Baseline
-) -> Float[AnyArray, "N K"]:
-    """The logits of all rows: the scored ones, and the ones that the batch knows."""
-    found = _set(np.zeros((len(ends), batch.num_classes), np.float32), todo, logits)
-    for kind in (UNTOUCHED, REPLACED):
-        rows, end = np.flatnonzero(ends == kind), _end(kind, baseline)
-        scored = np.intersect1d(rows, todo)
-        if len(scored):
-            batch.learn(end, pairs[scored, 0], found[scored])
-        if len(rows):
-            found = _set(found, rows, batch.end(end)[pairs[rows, 0]])
-    return found
-
-
-def _set(array: AnyArray, rows: Int[np.ndarray, " n"], values: AnyArray) -> AnyArray:
-    """array[rows] = values, where either may be traced."""
-    if isinstance(values, jax.core.Tracer) or isinstance(array, jax.core.Tracer):
-        return jnp.asarray(array).at[rows].set(values)
-    array[rows] = values
-    return array
 
 
 def _in_whole_batches(clips: Int[np.ndarray, " N"], batch_size: int) -> Int[np.ndarray, " n"]:

@@ -20,7 +20,7 @@ from jaxsal.recipes import MEASURES
 from jaxsal.saliency.ledger import RiseLedger
 from jaxsal.saliency.order import Settled, settled_so_far
 from jaxsal.saliency.settled import undecided
-from jaxsal.saliency.shares import SpectrumShares
+from jaxsal.saliency.spectrum_shares import SpectrumShares
 
 if TYPE_CHECKING:
     import xarray

@@ -12,7 +12,7 @@ from jaxsal.engine.class_scores import own_kind, predicted_class
 from jaxsal.engine.spectra import in_a_row
 from jaxsal.evaluation.run import Opened, Run
 from jaxsal.recipes import ChunkSize
-from jaxsal.saliency.rise import rise_ledger
+from jaxsal.saliency.rise_ledger import rise_ledger
 
 NUM_MASKS = 64
 LEAST_AGREEMENT = 0.999

@@ -22,7 +22,8 @@ from jaxsal.recipes.further import ShapleyOptions
 from jaxsal.saliency import shapley
 from jaxsal.saliency.ledger import RiseLedger
 from jaxsal.saliency.methods import METHODS
-from jaxsal.saliency.shares import SpectrumShares, read_shares
+from jaxsal.saliency.shares import read_shares
+from jaxsal.saliency.spectrum_shares import SpectrumShares
 
 
 class Place(NamedTuple):

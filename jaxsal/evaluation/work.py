@@ -16,8 +16,9 @@ from jaxsal.engine.class_scores import class_names, class_scores, num_targets, p
 from jaxsal.engine.masks import MaskFamily
 from jaxsal.engine.requests import Scores
 from jaxsal.engine.rise_masks import RiseMasks
+from jaxsal.evaluation.cell_maps import Owner, cell_maps, measure_maps, seconds_of
 from jaxsal.evaluation.cells import Case, Cell
-from jaxsal.evaluation.clips import Owner, cell_maps, complete_scores, measure_maps, seconds_of, settle_scores
+from jaxsal.evaluation.clips import complete_scores, settle_scores
 from jaxsal.evaluation.groups import Group, ScoreSet, family_of
 from jaxsal.evaluation.maps import control_maps, held_scores
 from jaxsal.evaluation.run import Opened, Run

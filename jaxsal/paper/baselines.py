@@ -12,7 +12,7 @@ from jaxsal.paper.config import ARCHITECTURES, CONTROLS, Study
 from jaxsal.paper.contrasts import cell_contrast
 from jaxsal.paper.values import Results, cell_values, measure_values
 from jaxsal.recipes import MEASURES, STUDY_METHODS, BaselineName, RecipeName
-from jaxsal.report.table import PValue, Sheet, Value
+from jaxsal.report.sheet import PValue, Sheet, Value
 
 NAME = "baselines"
 _SMOOTH = "smooth"

@@ -12,7 +12,7 @@ from jaxsal.paper.cells import Setting, make_cell, value_name
 from jaxsal.paper.config import ARCHITECTURES, Study
 from jaxsal.paper.values import Results, Values, actor_of, measure_values, one_sided, two_sided
 from jaxsal.recipes import MEASURES, METHODS, STUDY_METHODS, RecipeName
-from jaxsal.report.table import PValue, Sheet, Value
+from jaxsal.report.sheet import PValue, Sheet, Value
 
 MARGIN = 0.07
 """What counts as little or much: by this the study's own repetitions of RISE's defaults differ between its tables."""

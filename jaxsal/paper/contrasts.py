@@ -10,7 +10,7 @@ from jaxsal.paper.config import CONTROLS
 from jaxsal.paper.values import Results, Values, actor_of, measure_values, two_sided
 from jaxsal.recipes import MEASURES
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
-from jaxsal.report.table import Sheet
+from jaxsal.report.sheet import Sheet
 
 GOOD = {"deletion": -1, "insertion": 1}
 

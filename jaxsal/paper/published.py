@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from jaxsal.report.table import Spread
+from jaxsal.report.sheet import Spread
 
 SOURCE = (
     "Published numbers: Bayer, Münch, Arens, slides of the talk on the companion paper (RRPR 2022, "

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxsal.paper.published import PublishedCell, cells
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, Value
+from jaxsal.report.sheet import Sheet, Value
 
 Choice = Callable[[PublishedCell], bool]
 _SIGNS = {"deletion": -1, "insertion": 1}

@@ -19,7 +19,7 @@ from jaxsal.paper.training import TrainedNetwork, networks_sheet
 from jaxsal.paper.truth import Located, truth_sheets
 from jaxsal.paper.values import Results
 from jaxsal.recipes import MEASURES, RecipeName
-from jaxsal.report.table import Sheet, to_csv, to_latex, to_markdown, to_records
+from jaxsal.report.sheet import Sheet, to_csv, to_latex, to_markdown, to_records
 
 PAN_INPUT = {
     "standardize": (

@@ -8,7 +8,7 @@ from jaxsal.paper.cells import Row, Table
 from jaxsal.paper.published import published
 from jaxsal.paper.values import Results, cell_values, measure_values
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, Spread, Value
+from jaxsal.report.sheet import Sheet, Spread, Value
 
 
 def table_sheet(table: Table, results: Results, *, seed: int = 0) -> Sheet:

@@ -16,7 +16,7 @@ from jaxsal.datasets.pipeline import ClipSource, load_clips, stream_clips
 from jaxsal.datasets.records import TRAINING_SPECTRA, ClipSet
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig, Study
 from jaxsal.paper.published import published
-from jaxsal.report.table import Sheet
+from jaxsal.report.sheet import Sheet
 from jaxsal.training.accuracy import accuracy_by_spectrum
 from jaxsal.training.checkpoint import load_checkpoint
 from jaxsal.training.history import input_wait_share, training_seconds

@@ -18,7 +18,7 @@ from jaxsal.metrics.summary import RANDOM, Measure
 from jaxsal.paper.config import ARCHITECTURES, NetworkConfig
 from jaxsal.paper.values import Values, measure_values
 from jaxsal.recipes import MEASURES
-from jaxsal.report.table import Sheet, Value
+from jaxsal.report.sheet import Sheet, Value
 from jaxsal.training.networks import NetworkSpec
 
 

@@ -14,7 +14,7 @@ from jaxsal.metrics.contrasts import Contrast, contrast, corrected
 from jaxsal.metrics.localization import Mask, localize_across
 from jaxsal.metrics.summary import Measure, measure_clips
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
-from jaxsal.report.table import Sheet, Value
+from jaxsal.report.sheet import Sheet, Value
 from jaxsal.saliency.controls import Subjects, centre
 
 MEASURES = {"AUC": "space", "pointing": "pointing"}

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jaxsal.metrics.contrasts import SIGNIFICANT, Contrast
 from jaxsal.metrics.summary import Measure
-from jaxsal.report.table import PValue, Sheet, Value, WeakPValue
+from jaxsal.report.sheet import PValue, Sheet, Value, WeakPValue
 
 _NOTE = (
     "Difference: the method's mean minus the control's on the same clips, with its 95 % interval. p: two-sided "

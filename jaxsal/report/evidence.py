@@ -7,7 +7,7 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.localization import Mask
 from jaxsal.report.actor_sheets import actor_sheets
 from jaxsal.report.run_table import run_tables
-from jaxsal.report.table import Sheet, to_markdown
+from jaxsal.report.sheet import Sheet, to_markdown
 
 
 class Evidence(NamedTuple):

@@ -30,7 +30,8 @@ from jaxsal.metrics.summary import SummaryRow
 from jaxsal.recipes import METHODS
 from jaxsal.report.run_table import run_tables, tables_text
 from jaxsal.report.scenes import group_by_scene
-from jaxsal.report.table import count_clips, results_csv, summary_csv, to_csv, to_latex
+from jaxsal.report.sheet import to_csv, to_latex
+from jaxsal.report.table import count_clips, results_csv, summary_csv
 from jaxsal.report.table_figure import draw_table
 from jaxsal.training.checkpoint import Checkpoint
 

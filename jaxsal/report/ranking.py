@@ -14,7 +14,7 @@ from jaxsal.metrics.localization import Mask, localize_across
 from jaxsal.metrics.ranking import Difference, Standing, Values, against_controls, differences, standings
 from jaxsal.metrics.relevance import relevance_mass_accuracy, relevance_rank_accuracy
 from jaxsal.recipes import measure_sign
-from jaxsal.report.table import PValue, Sheet, Value
+from jaxsal.report.sheet import PValue, Sheet, Value
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

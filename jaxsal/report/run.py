@@ -23,8 +23,8 @@ from jaxsal.report.page import build_page, fill
 from jaxsal.report.run_table import run_tables
 from jaxsal.report.scenes import scenes_of
 from jaxsal.report.shares import NAME as SHARES, fill_shares
+from jaxsal.report.sheet import Sheet, to_html
 from jaxsal.report.strip import fill_strip
-from jaxsal.report.table import Sheet, to_html
 from jaxsal.report.window_run import WindowRun, window_run
 from jaxsal.training.networks import NetworkSpec
 

@@ -11,7 +11,8 @@ from jaxsal.recipes import MEASURES
 from jaxsal.report.actor_sheets import actor_sheets
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
 from jaxsal.report.shares import shares_sheet
-from jaxsal.report.table import Sheet, good_signs, measure_of, summary_sheet, to_markdown
+from jaxsal.report.sheet import Sheet, to_markdown
+from jaxsal.report.table import good_signs, measure_of, summary_sheet
 
 
 def run_tables(

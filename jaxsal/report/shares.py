@@ -11,8 +11,8 @@ from jaxsal.evaluation.explanation import Explanation
 from jaxsal.metrics.intervals import mean_interval
 from jaxsal.metrics.summary import Measure
 from jaxsal.report.page import fill
-from jaxsal.report.table import Sheet, Value, to_html
-from jaxsal.saliency.shares import SpectrumShares
+from jaxsal.report.sheet import Sheet, Value, to_html
+from jaxsal.saliency.spectrum_shares import SpectrumShares
 
 PARTS = ("infrared", "visible", "interaction")
 NAME = "shares"

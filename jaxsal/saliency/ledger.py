@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Float, Int, UInt32
 
 from jaxsal.core.checks import check_choice, check_chunk_size, check_integer, check_positive
 from jaxsal.core.fingerprints import fingerprint
@@ -27,34 +27,10 @@ from jaxsal.saliency.growth import grow
 from jaxsal.saliency.ledger_file import read_fields, write_ledger
 from jaxsal.saliency.ledger_views import LedgerViews
 from jaxsal.saliency.readout import read_ledger, rise_contrast_stderr, rise_map, rise_profile_stderr, rise_stderr
+from jaxsal.saliency.rise_family import READ_OPTIONS, rise_family
 
 _IDENTITY = ("key", "shape", "clip", "options")
 _CLASSIFIER = ("precision", "weights")
-READ_OPTIONS = ("num_masks", "estimator", "scores", "settled_cells", "confidence", "most_masks")
-"""Options that change what is read out of the scores, not the scores."""
-
-
-def rise_family(key: PRNGKeyArray, shape: tuple[int, ...], options: RiseOptions) -> RiseMasks:
-    """The masks (T', H, W), or (S, T', H, W) of a scene, that RISE draws with a key under some options.
-
-    Raises:
-      ValueError: If `sampling` is "sobol" for a scene, whose spectra would share the points of one sequence.
-    """
-    of_scene = len(shape) == 4
-    if of_scene and options.sampling == "sobol":
-        raise ValueError(
-            "`sampling` must be 'independent' or 'stratified' for a scene in several spectra; got 'sobol'."
-        )
-    return RiseMasks.draw(
-        jax.random.split(key, shape[0]) if of_scene else key,
-        options.most,
-        float(options.keep_prob),
-        (shape[-3], shape[-2], shape[-1]),
-        options.grid_shape,
-        alignment=options.alignment,
-        temporal_cell=options.temporal_cell,
-        sampling=options.sampling,
-    )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

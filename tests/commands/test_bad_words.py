@@ -15,7 +15,7 @@ from bad_words import LARGE, lines_of
 from jaxsal.commands import cli, data, probe
 from jaxsal.models.initialise import zeros
 from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import write_for_torch
+from jaxsal.training.torch_file import write_for_torch
 
 NUM_LINES = int(os.environ.get("JAXSAL_CALLS", "40"))
 VERBS = {

@@ -9,8 +9,8 @@ import runs
 from jaxsal.commands import cli
 from jaxsal.report import folder
 from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import write_for_torch
 from jaxsal.training.networks import NetworkSpec
+from jaxsal.training.torch_file import write_for_torch
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 

@@ -23,7 +23,7 @@ from jaxsal.core.files import system_reason, write_text
 from jaxsal.drawing.pictures import save_animation
 from jaxsal.models.initialise import zeros
 from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.convert import write_for_torch
+from jaxsal.training.torch_file import write_for_torch
 
 
 @contextmanager

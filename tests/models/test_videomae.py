@@ -14,8 +14,9 @@ from jaxsal.models import VideoMAE, load_torch, variables_from_torch, variables_
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import model_from_torch
 from jaxsal.models.videomae import positions
-from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
+from jaxsal.training.convert import checkpoint_from_torch, save_as_run
 from jaxsal.training.load import load
+from jaxsal.training.torch_file import write_for_torch
 
 
 def state_dict(form):

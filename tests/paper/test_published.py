@@ -7,7 +7,7 @@ from jaxsal.paper.config import PRESETS
 from jaxsal.paper.published import cells, published, published_settings
 from jaxsal.paper.published_cells import published_sheet
 from jaxsal.paper.tables import table_sheet
-from jaxsal.report.table import to_records
+from jaxsal.report.sheet import to_records
 
 
 def test_every_cell_is_there_once():

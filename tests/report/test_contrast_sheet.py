@@ -5,7 +5,7 @@ import json
 
 from jaxsal.metrics.contrasts import Contrast
 from jaxsal.report.contrast_sheet import Compared, contrast_sheet
-from jaxsal.report.table import to_csv, to_html, to_latex, to_markdown, to_records
+from jaxsal.report.sheet import to_csv, to_html, to_latex, to_markdown, to_records
 
 GOOD = dict(deletion=-1, insertion=1)
 COMPARED = [

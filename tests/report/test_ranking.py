@@ -5,7 +5,7 @@ import pytest
 
 from jaxsal.report.ranking import ClipScores, draw_ranking, rank
 from jaxsal.report.run_table import tables_text
-from jaxsal.report.table import to_csv
+from jaxsal.report.sheet import to_csv
 
 
 def scores(count=12):

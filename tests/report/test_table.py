@@ -4,19 +4,8 @@ import csv
 import json
 
 from jaxsal.metrics.summary import ClipResult, Measure, summarise
-from jaxsal.report.table import (
-    PValue,
-    Sheet,
-    Spread,
-    summary_csv,
-    summary_records,
-    summary_sheet,
-    to_csv,
-    to_html,
-    to_latex,
-    to_markdown,
-    to_records,
-)
+from jaxsal.report.sheet import PValue, Sheet, Spread, to_csv, to_html, to_latex, to_markdown, to_records
+from jaxsal.report.table import summary_csv, summary_records, summary_sheet
 
 SHEET = Sheet(
     "demo_1",

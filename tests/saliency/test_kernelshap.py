@@ -10,7 +10,7 @@ from jaxsal import saliency_map
 from jaxsal.engine.coalitions import cells_of, draw_coalitions, every_coalition
 from jaxsal.recipes.further import KernelShapOptions
 from jaxsal.saliency.kernelshap import constrained_values
-from jaxsal.saliency.shapley import exact_values
+from jaxsal.saliency.shapley_values import exact_values
 
 RNG = np.random.default_rng(0)
 CLIP = RNG.random((4, 4, 6, 3), np.float32)

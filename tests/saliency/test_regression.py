@@ -7,8 +7,8 @@ import pytest
 
 from jaxsal import RiseLedger, rise_ledger
 from jaxsal.recipes import RiseOptions
-from jaxsal.saliency.ledger import rise_family
 from jaxsal.saliency.regression import _hats, ridge_map
+from jaxsal.saliency.rise_family import rise_family
 
 GRID, SHAPE = (2, 3, 4), (4, 9, 8)
 KEY = jax.random.key(0, impl="threefry2x32")

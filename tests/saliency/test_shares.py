@@ -9,7 +9,7 @@ import pytest
 from jaxsal import saliency_map, spectrum_shares
 from jaxsal.engine.coalitions import along_orders, along_pairs, draw_orders
 from jaxsal.recipes.further import ShapleyOptions
-from jaxsal.saliency.shapley import spectra_values
+from jaxsal.saliency.shapley_values import spectra_values
 
 RNG = np.random.default_rng(0)
 SCENE = {"IR": RNG.random((4, 4, 4, 1), np.float32), "TV": RNG.random((4, 4, 4, 3), np.float32)}

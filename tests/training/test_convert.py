@@ -15,8 +15,9 @@ from golden.seeded import seeded_state_dict
 from jaxsal.models import load_torch, variables_to_torch
 from jaxsal.models.torch.layouts import LAYOUTS
 from jaxsal.training.checkpoint import load_checkpoint
-from jaxsal.training.convert import checkpoint_from_torch, save_as_run, write_for_torch
+from jaxsal.training.convert import checkpoint_from_torch, save_as_run
 from jaxsal.training.networks import NETWORKS, NetworkSpec
+from jaxsal.training.torch_file import write_for_torch
 
 CLASSES = ("down", "left", "up")
 SIZES = dict(num_frames=4, size=18, crop=16)

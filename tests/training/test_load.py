@@ -10,9 +10,9 @@ import pytest
 import jaxsal
 import runs
 from jaxsal.datasets.recordings.excerpt import Excerpt
-from jaxsal.training.convert import write_for_torch
 from jaxsal.training.load import load
 from jaxsal.training.recorded import read_clip
+from jaxsal.training.torch_file import write_for_torch
 
 FRAMES = runs.moving_bar(1, 3, False)
 
