@@ -1,5 +1,6 @@
 """Chunks as large as memory allows."""
 
+import re
 from typing import NamedTuple
 
 import jax
@@ -49,7 +50,7 @@ def test_chunks_shrink_to_the_memory_there_is(batch, monkeypatch):
     said = []
     sizes = ChunkSizes(64, per_device=True, say=said.append)
     assert sizes.run("rise", batch, room_for(100), family=FAMILY) == 4
-    assert "chunks of 16 masks a device instead of 64: 64 need " in said[0]
+    assert re.match(r"chunks of \d+ masks a device instead of 64: 64 need ", said[0])
     assert any("chunks of 4 masks a device: " in line for line in said), said
     monkeypatch.setattr(chunks, "available_bytes", lambda: 1)
     with pytest.raises(MemoryError, match="`chunk_size` must fit into memory; got no room for one mask"):
