@@ -96,7 +96,7 @@ def test_every_recipe_has_every_method():
 def test_every_verb_shows_an_example_and_gives_an_output():
     jobs = get_args(get_type_hints(Data)["job"])
     for verb in (*(verb for verb in get_args(cli.Command) if verb is not Data), *jobs):
-        assert "\n    Example: jaxsal " in verb.__doc__
+        assert "\nExample: jaxsal " in inspect.getdoc(verb)
         assert inspect.signature(verb.run).return_annotation is Output
 
 
