@@ -29,7 +29,7 @@ def study_contrasts(tables: Sequence[Table], results: Results, *, seed: int = 0)
     rows = [row for table in tables if table.name.startswith("results-") for row in table.rows if row.cell in results]
     found = corrected(dict(_contrasts(rows, results, seed)))
     places = dict.fromkeys(labels for labels, _ in found)
-    counts = {_labels(row): sum(map(len, results[row.cell])) for row in rows}
+    counts = {_labels(row): len({one.clip for own in results[row.cell] for one in own}) for row in rows}
     compared = [
         Compared(labels, counts[labels], {measure: found.get((labels, measure), {}) for measure in MEASURES})
         for labels in places

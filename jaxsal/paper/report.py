@@ -33,6 +33,11 @@ PAN_INPUT = {
 }
 
 
+_CAUTION = (
+    "The trainings of a network start from the same weights, those that come with jaxsal, so they differ less than "
+    "trainings from random weights would. Intervals over two trainings are wide where the two differ, sometimes beyond "
+    "what the measure can be. "
+)
 _COMPARED = (
     ("results-ir", 3, ("deletion ↓", "insertion ↑")),
     ("results-tv", 3, ("deletion ↓", "insertion ↑")),
@@ -135,12 +140,13 @@ def _introduction(findings: Findings, made_by: dict[str, Any]) -> str:
     remark = PAN_INPUT[study.normalization(findings.recipe, "pan")] if findings.recipe == "icpr2022" else ""
     trained = "once" if study.trainings == 1 else f"{study.trainings} times"
     stages = ", ".join(f"{stage} {seconds / 60:.1f} min" for stage, seconds in made_by["seconds"].items())
+    caution = _CAUTION if study.trainings > 1 and any(one.start for one in study.networks) else ""
     return (
         f"# The study by Bayer et al., recipe {findings.recipe}\n\n"
         f"`{made_by['command']}`: clips of {made_by['data']} at {network.crop}x{network.crop} pixels, networks of "
         f"width {network.width}, {study.clips_per_spectrum} test clips per spectrum, {study.num_masks} RISE masks, "
         f"curves of {study.num_steps} steps, seed {study.seed}, each network trained {trained}. "
-        f"The last start took: {stages}.\n\n"
+        f"{caution}The last start took: {stages}.\n\n"
         "Cells are mean ± standard deviation over trainings and clips (ddof 0) with the 95 % interval of the mean, of "
         "other actors and, where there are several, of other trainings; n counts clips. The explained class is the "
         "predicted one. Controls: random is voxel noise, smooth is noise of RISE's grid, a map of another clip is the "

@@ -94,7 +94,7 @@ def truth_sheets(located: Sequence[Located], *, seed: int = 0) -> tuple[Sheet, S
         (
             ARCHITECTURES[arch],
             *rest,
-            len(group),
+            len({one.clip for one in group}),
             *(_measure(group, attrgetter(name), seed) for name in measures),
         )
         for (arch, *rest), group in groups.items()

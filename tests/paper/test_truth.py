@@ -32,5 +32,7 @@ def test_truth_sheets_by_method_and_over_clips():
         ("PAN", "IR", "IR", method, 3) for method in ("Grad-CAM", "random", "constant")
     ]
     assert sheet.lines[0][5].mean == 0.75
+    again, _ = truth_sheets([*maps, *(one._replace(training=1) for one in maps)])
+    assert [line[4] for line in again.lines] == [3, 3, 3]  # clips, however many trainings explain them
     assert [line[:3] for line in agreement.lines] == [("PAN", "deletion", 2), ("PAN", "insertion", 2)]
     assert all(cell.mean == pytest.approx(1) for line in agreement.lines for cell in line[3:])
