@@ -140,10 +140,8 @@ def _sweep(
             for value in sorted({*values, *(_read_value(text, values[0]) for text in published_settings(name))}):
                 cell, setting = make_cell(*at, method, **{option: value}), value_name(value)
                 rows.append(Row((network, spectrum, setting), cell, setting, is_run=value in values))
-            rows += [
-                Row((network, spectrum, other), make_cell(*at, other), other)
-                for other in control_names(CONTROLS, [method])
-            ]
+            controls = [make_cell(*at, other) for other in control_names(CONTROLS, [method])]
+            rows += [Row((network, spectrum, cell.label), cell, cell.method) for cell in controls]
             rows.append(Row((network, spectrum, "floor"), make_cell(*at, method), "floor", is_floor=True))
     held = "The networks trained on IRTV; other options as in the main tables."
     columns = ("network", "input", title.split(": ")[1].split(",")[0])

@@ -94,6 +94,7 @@ def test_one_table_of_a_whole_study_is_made_of_what_is_there(whole, monkeypatch)
     assert tables["sidu-threshold"] == of_all.tables["sidu-threshold"]
     below = [{**row, "threshold tau": ""} for row in tables["sidu-threshold"] if row["threshold tau"] in ("-1", "-0.5")]
     assert below[::2] == below[1::2]
+    assert "SIDU of another clip" in {row["threshold tau"] for row in tables["sidu-threshold"]}
     assert "## SIDU: threshold tau" in report
     assert "tau < 0 is much worse" in report
     assert "## Results" not in report
