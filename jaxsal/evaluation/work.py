@@ -1,5 +1,6 @@
 """The work on the clips of one batch: scores from the store or scored now, maps, measures, and what is committed."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -156,7 +157,7 @@ class Work:
         for owner, saliency in maps.items():
             finite[owner.clip] &= bool(np.isfinite(saliency).all())
         maps = {owner: saliency for owner, saliency in maps.items() if finite[owner.clip]}
-        measured = self._measure(maps, len(cells))
+        measured = self._measure(maps, cells)
         with self.run.progress.stage("writing"):
             for owner, saliency in maps.items():
                 self._commit(owner, saliency, measured[owner], seconds[owner], self._settled(owner, scores))
@@ -181,13 +182,13 @@ class Work:
                 found = cell_maps(self.batch, cell, labels, read, concerned)
         return {Owner(clip, number, labels[clip]): saliency for clip, saliency in found.items()}
 
-    def _measure(self, maps: Mapping[Owner, np.ndarray], num_cells: int) -> dict[Owner, dict[str, Measured]]:
-        """By map, what the measures say; maps with the same measures and shape are measured together."""
+    def _measure(self, maps: Mapping[Owner, np.ndarray], cells: Sequence[int]) -> dict[Owner, dict[str, Measured]]:
+        """By map of some cells, what the measures say; maps with the same measures and shape are measured together."""
+        kinds = {number: (self.group.cells[number].measuring, self.group.cells[number].shape) for number in cells}
         alike: dict[Any, dict[Owner, np.ndarray]] = {}
         for owner, saliency in maps.items():
-            cell = self.group.cells[owner.cell]
-            alike.setdefault((id(cell.measures), cell.shape), {})[owner] = saliency
-        filled = num_cells * self.run.clips_at_once
+            alike.setdefault(kinds[owner.cell], {})[owner] = saliency
+        filled = max(Counter(kinds.values()).values()) * self.run.clips_at_once  # one program for all kinds
         found: dict[Owner, dict[str, Measured]] = {}
         for same in alike.values():
             cell = self.group.cells[next(iter(same)).cell]
