@@ -188,7 +188,7 @@ class Work:
         alike: dict[Any, dict[Owner, np.ndarray]] = {}
         for owner, saliency in maps.items():
             alike.setdefault(kinds[owner.cell], {})[owner] = saliency
-        filled = max(Counter(kinds.values()).values()) * self.run.clips_at_once  # one program for all kinds
+        filled = max(Counter(kinds.values()).values(), default=0) * self.run.clips_at_once  # one program for all kinds
         found: dict[Owner, dict[str, Measured]] = {}
         for same in alike.values():
             cell = self.group.cells[next(iter(same)).cell]

@@ -8,8 +8,9 @@ import pytest
 
 import toys
 from jaxsal import Classifier
+from jaxsal.evaluation.cell_maps import measure_maps
 from jaxsal.evaluation.cells import Case
-from jaxsal.evaluation.explain import explain_all, explaining_groups
+from jaxsal.evaluation.explain import explain_all, explaining_groups, run_groups
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
 from jaxsal.evaluation.store import Store
@@ -83,3 +84,24 @@ def test_what_a_folder_knows_is_not_asked_again(classifier, tmp_path, passes):
     options = dataclasses.replace(OPTIONS, method=("rise", "sidu"))
     explain_all(classifier, cases(target=3), options, tmp_path)
     assert sum(passes) == 4 * 3 * STEPS  # with the random map, of which the other class was not measured
+
+
+def test_maps_with_equal_measures_are_measured_together(classifier, tmp_path, monkeypatch):
+    """Also where every cell came with measures of its own; all kinds of measures fill one program."""
+    asked = []
+
+    def spy(batch, measures, maps, *, filled, run):
+        asked.append((len(maps), filled))
+        return measure_maps(batch, measures, maps, filled=filled, run=run)
+
+    monkeypatch.setattr("jaxsal.evaluation.work.measure_maps", spy)
+    (group,) = explaining_groups(classifier, CLIPS[0].shape, cases(), OPTIONS)
+    own = [
+        dataclasses.replace(cell, measures={name: dataclasses.replace(one) for name, one in cell.measures.items()})
+        for cell in group.cells
+    ]
+    alone = {name: dataclasses.replace(one, num_steps=3) for name, one in own[0].measures.items()}
+    copied = dataclasses.replace(group, cells=(dataclasses.replace(own[0], measures=alone), *own[1:]))
+    run_groups([copied], Store(str(tmp_path), create=True), lambda: None, chunk_size=8, clips_at_once=2, show=False)
+    num, batches = len(own), len(CLIPS) // 2
+    assert sorted(asked) == sorted([(2, 2 * (num - 1)), (2 * (num - 1), 2 * (num - 1))] * batches)
