@@ -84,7 +84,7 @@ def test_the_pages_build_without_a_warning(tmp_path):
     assert max(len(line) for lines in helps for line in lines) <= 88
     public = (tmp_path / "reference" / "api.html").read_text()
     assert all(f'id="jaxsal.{name}"' in public for name in ("Classifier", "RiseLedger", "gradcam", "view"))
-    assert 'href="options.html#jaxsal.recipes.RiseOptions"' in public
+    assert 'href="options.html#jaxsal.recipes.study.RiseOptions"' in public
 
 
 def test_the_readme_is_short_and_its_links_lead_somewhere():
