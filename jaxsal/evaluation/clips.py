@@ -1,4 +1,4 @@
-"""The work on a few clips of one group: their scores, the maps of every cell, the measures of every map.
+"""The scores of a few clips of one group, see `jaxsal.evaluation.cell_maps` for their maps.
 
 Everything that takes one pass of a clip is done for all clips at once, and so are masks of all clips and the curves of
 all maps, side by side in each chunk.

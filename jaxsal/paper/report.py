@@ -31,8 +31,6 @@ PAN_INPUT = {
         "masked clips by the range of their batch of 24 and 64, all others by their own. "
     ),
 }
-
-
 _CAUTION = (
     "The trainings of a network start from the same weights, those that come with jaxsal, so they differ less than "
     "trainings from random weights would. Intervals over two trainings are wide where the two differ, sometimes beyond "

@@ -8,9 +8,7 @@ import numpy as np
 
 from jaxsal.core.files import write_atomically
 from jaxsal.models import variables_to_torch
-from jaxsal.training.checkpoint import (
-    Checkpoint,
-)
+from jaxsal.training.checkpoint import Checkpoint
 
 
 def write_for_torch(checkpoint: Checkpoint, path: str | Path) -> dict[str, np.ndarray]:
