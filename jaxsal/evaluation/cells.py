@@ -81,15 +81,17 @@ class Cell:
         return METHODS[self.method]
 
     @cached_property
-    def measuring(self) -> tuple[str, ...]:
-        """The measures with their options as texts; cells that share them are measured together."""
-        return tuple(name + option_text(options) for name, options in self.measures.items())
+    def measured_alike(self) -> tuple[Any, ...]:
+        """Shape and measures, with their options as texts; maps of cells that share them are measured together."""
+        return self.shape, *(name + option_text(options) for name, options in self.measures.items())
 
     @cached_property
     def text(self) -> str:
         """`values` as a text, from parts that many cells share."""
         target = repr(self.target) + (f" against {self.against!r}" if self.against != "" else "")
-        return "|".join([self.method, self.recipe, option_text(self.options), target, *self.measuring, self._rest])
+        return "|".join(
+            [self.method, self.recipe, option_text(self.options), target, *self.measured_alike[1:], self._rest]
+        )
 
     @cached_property
     def scores_text(self) -> str:

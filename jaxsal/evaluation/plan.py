@@ -113,7 +113,7 @@ def _tasks(group: Group, store: Store | None, keep_clips: bool) -> Iterator[Task
     kinds: dict[Any, _Kind] = {}
     at_once = {number: cell for number, cell in enumerate(group.cells) if number not in group.own}
     for number, cell in at_once.items():
-        if (alike := (cell.measuring, cell.shape)) not in kinds:
+        if (alike := cell.measured_alike) not in kinds:
             replaced = frozenset(group.baselines(cell).values())
             kinds[alike] = _Kind(group.measuring_passes(cell), replaced, set())
         kinds[alike].cells.add(number)

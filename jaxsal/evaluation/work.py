@@ -65,7 +65,7 @@ class Work:
             learnt = set[Any]()
             for kind, series in one.known:
                 cell = self.group.by_series.get(series, self.group.cells[0] if kind == "clip" else None)
-                measured = None if cell is None else (id(cell.measures), cell.shape)
+                measured = None if cell is None else cell.measured_alike
                 if measured not in learnt and (records := self.run.store.read(kind, series, self.name(clip))):
                     learnt |= {None, measured}
                     self._learn(clip, records[0].arrays, {} if cell is None else self.group.baselines(cell))
@@ -184,7 +184,7 @@ class Work:
 
     def _measure(self, maps: Mapping[Owner, np.ndarray], cells: Sequence[int]) -> dict[Owner, dict[str, Measured]]:
         """By map of some cells, what the measures say; maps with the same measures and shape are measured together."""
-        kinds = {number: (self.group.cells[number].measuring, self.group.cells[number].shape) for number in cells}
+        kinds = {number: self.group.cells[number].measured_alike for number in cells}
         alike: dict[Any, dict[Owner, np.ndarray]] = {}
         for owner, saliency in maps.items():
             alike.setdefault(kinds[owner.cell], {})[owner] = saliency
