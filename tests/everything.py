@@ -57,15 +57,15 @@ def explain_one_clip(classifier):
         ledger = rise_ledger(jax.random.key(0), classifier, CLIP, sampling=sampling, **GRID)
     ledger = rise_ledger(jax.random.key(0), classifier, CLIP, **GRID)
     ledger_order(ledger, 1, top=2)
-    for read_out in (ledger.map, ledger.stderr, partial(ledger.stderr, per_frame=True)):
-        read_out("all")
-        read_out(1, estimator="centered")
+    ledger.map("all")
+    ledger.stderr(1, estimator="centered")
+    ledger.stderr("all", per_frame=True)
     minmax = classifier.with_normalization("minmax")
     for recipe in RECIPES:
         saliency = gradcam(classifier, CLIP, recipe=recipe)
         sidu(classifier, jnp.asarray(CLIP), "all", recipe=recipe)
-        for measure in (deletion, insertion):
-            measure(classifier, CLIP, saliency, recipe=recipe)
+        deletion(classifier, CLIP, saliency, recipe=recipe)
+    insertion(classifier, CLIP, saliency)
     sidu(minmax, CLIP, batch_size=3)
     deletion(classifier, CLIP, saliency, num_steps=9, approximation="refine")
     score_masks(classifier, CLIP, np.ones((4, 2, 6, 9), np.float32), frame_slices="modulo")
@@ -87,7 +87,8 @@ def explain_several_clips(classifier):
 def explain_another_layer():
     """Of a Flax module as it is."""
     network = nn.Sequential((nn.Conv(2, (3, 3, 3)), nn.relu, lambda found: found.mean((1, 2, 3)), nn.Dense(2)))
-    classifier = Classifier.from_model(network, network.init(jax.random.key(0), CLIP[None]))
+    shapes = jax.eval_shape(network.init, jax.random.key(0), CLIP[None])
+    classifier = Classifier.from_model(network, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
     sidu(classifier.at("layers_0"), CLIP, 0)
     classifier.receptive_fields((1, 2, 2, 3))
 
@@ -113,9 +114,7 @@ def explain_by_shapes(spec, precision):
 
     def explain(variables, clip):
         classifier = spec.classifier(dict(variables)).with_precision(precision)
-        saliency = gradcam(classifier, clip, 0)
-        curve = deletion(classifier, clip, saliency, 0, num_steps=4)
-        return sidu(classifier, clip, 0), score_masks(classifier, clip, masks), curve
+        return gradcam(classifier, clip, 0), score_masks(classifier, clip, masks)
 
     jax.eval_shape(explain, variables, jax.ShapeDtypeStruct(spec.clip_shape, jnp.float32))
 
@@ -125,8 +124,8 @@ def train_by_shapes():
     clips, labels = jnp.zeros((4, 4, 18, 18, 3), jnp.uint8), jnp.zeros(4, jnp.int32)
 
     def step(key):
-        state = training.init_state(runs.RESNET, runs.OPTIONS)
-        predicted = accuracy._predictor(runs.RESNET)(state.variables, clips)
-        return training.train_step(state, key, clips, labels, runs.RESNET, runs.OPTIONS), predicted
+        state = training.init_state(runs.SPEC, runs.OPTIONS)
+        predicted = accuracy._predictor(runs.SPEC)(state.variables, clips)
+        return training.train_step(state, key, clips, labels, runs.SPEC, runs.OPTIONS), predicted
 
     jax.eval_shape(step, jax.random.key(0))
