@@ -65,7 +65,7 @@ def explain_one_clip(classifier):
         saliency = gradcam(classifier, CLIP, recipe=recipe)
         sidu(classifier, jnp.asarray(CLIP), "all", recipe=recipe)
         deletion(classifier, CLIP, saliency, recipe=recipe)
-    insertion(classifier, CLIP, saliency)
+    insertion(classifier, CLIP, saliency, recipe="canonical")
     sidu(minmax, CLIP, batch_size=3)
     deletion(classifier, CLIP, saliency, num_steps=9, approximation="refine")
     score_masks(classifier, CLIP, np.ones((4, 2, 6, 9), np.float32), frame_slices="modulo")

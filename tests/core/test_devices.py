@@ -6,17 +6,20 @@ import pytest
 import processes
 
 SCRIPT = """
+import importlib.util
+import traceback
 import numpy as np
+import pytest
 import runs, toys
-from jaxsal import deletion, rise, rise_ledger, score_masks, sidu
+from jaxsal import rise_ledger, score_masks
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.training.train import train
 
-clip = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
+rng = np.random.default_rng(0)
+clip, masks = rng.random((4, 6, 9, 3), np.float32), rng.random((20, 4, 6, 9), np.float32)
 classifier = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
-masks = jax.random.uniform(jax.random.key(2), (20, 4, 6, 9))
 devices = jax.devices()
 
 def numbers(count):
@@ -25,14 +28,11 @@ def numbers(count):
         trained = train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r} + "/run")
         return dict(bias=trained.variables["params"]["fc"]["bias"])
     options = dict(num_masks=37, grid_shape=(2, 3, 3), keep_prob=0.4)
-    maps = dict(
-        rise=rise(jax.random.key(0), classifier, clip, **options),
-        sidu=sidu(classifier, clip, 1),
-        batches=score_masks(classifier.with_normalization("minmax"), clip, masks, batch_size=6),
-    )
+    maps = dict(batches=score_masks(classifier.with_normalization("minmax"), clip, masks, batch_size=6))
     for chunk_size in (7, 64):
         ledger = rise_ledger(jax.random.key(0), classifier, clip, chunk_size=chunk_size, **options)
         maps["logits" + str(chunk_size)] = ledger.logits
+    maps["rise"] = ledger.map()
     # the host runs ahead
     maps["many"] = score_masks(classifier, clip, masks, ids=np.arange(20_000) % 20, chunk_size=16)
     cases = [Case(str(n), "IR", -1, lambda n=n: np.roll(clip, n, axis=1)) for n in range(3)]
@@ -40,14 +40,23 @@ def numbers(count):
     explained = explain_all(classifier, cases, options)
     maps["explained"] = np.stack([list(found.maps.values()) for found in explained])
     maps["measured"] = np.stack([[curve.scores for curve in found.curves["random"]] for found in explained])
-    maps["curve"] = deletion(classifier, clip, maps["rise"], num_steps=11).scores
     return maps
 
 for count in (1, 4, 8):
     np.savez({folder!r} + f"/{{count}}.npz", **numbers(count))
+
+spec = importlib.util.spec_from_file_location("test_batch", {batch!r})
+module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+jax.devices = jax.local_devices = lambda *_, **__: devices[:4]
+with pytest.MonkeyPatch.context() as patch:
+    try:
+        module.check_the_traffic(patch)
+    except AssertionError:
+        print(traceback.format_exc())
 """
 
-COMPARED = ["rise", "sidu", "batches", "curve", "logits7", "logits64", "many", "explained", "measured"]
+COMPARED = ["rise", "batches", "logits7", "logits64", "many", "explained", "measured"]
 
 pytestmark = pytest.mark.process
 
@@ -55,8 +64,13 @@ pytestmark = pytest.mark.process
 @pytest.fixture(scope="module")
 def by_device_count(tmp_path_factory):
     folder = tmp_path_factory.mktemp("devices")
-    processes.finish(processes.start(SCRIPT.format(folder=str(folder)), devices=8), timeout=1_500)
-    return {count: np.load(folder / f"{count}.npz") for count in (1, 4, 8)}
+    script = SCRIPT.format(folder=str(folder), batch=str(processes.TESTS / "engine" / "test_batch.py"))
+    (said,) = processes.finish(processes.start(script, devices=8), timeout=1_500)
+    return {count: np.load(folder / f"{count}.npz") for count in (1, 4, 8)} | dict(said=said)
+
+
+def test_clips_and_weights_are_sent_once_and_only_scores_come_back(by_device_count):
+    assert by_device_count["said"] == ""
 
 
 def test_device_count_changes_nothing(by_device_count):

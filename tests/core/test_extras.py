@@ -21,13 +21,6 @@ PROJECT = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text
 OPTIONAL = sorted({module for brought in EXTRAS.values() for module in brought})
 
 
-@pytest.fixture
-def hidden(monkeypatch):
-    """All optional packages are missing."""
-    for module in OPTIONAL:
-        monkeypatch.setitem(sys.modules, module, None)
-
-
 def test_extras_are_those_of_the_project():
     extras = PROJECT["optional-dependencies"]
     for extra, modules in EXTRAS.items():
@@ -36,22 +29,18 @@ def test_extras_are_those_of_the_project():
         assert extra in extras["all"][0]
 
 
-@pytest.mark.parametrize(
-    ("modules", "message"),
-    [
+def test_the_command_that_helps(monkeypatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    check_installed("matplotlib", "grain")
+    for module in OPTIONAL:
+        monkeypatch.setitem(sys.modules, module, None)
+    for modules, message in (
         (["av"], r"The package av is not installed. Run: pip install 'jaxsal\[video\]'"),
         (["grain", "matplotlib", "av"], r"The packages grain, .* av are .* 'jaxsal\[video,train,data,report\]'"),
         (["grain", "tensorflow_datasets"], r"'jaxsal\[data\]'"),
-    ],
-)
-def test_the_command_that_helps(hidden, modules, message):
-    with pytest.raises(MissingPackageError, match=message):
-        check_installed(*modules)
-
-
-def test_what_is_installed_is_not_refused(monkeypatch):
-    monkeypatch.setitem(sys.modules, "av", None)
-    check_installed("matplotlib", "grain")
+    ):
+        with pytest.raises(MissingPackageError, match=message):
+            check_installed(*modules)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +54,9 @@ def test_what_is_installed_is_not_refused(monkeypatch):
         (lambda folder: draw_table([]), "report"),
     ],
 )
-def test_the_extra_is_named_where_it_is_needed(hidden, use, extra, tmp_path):
+def test_the_extra_is_named_where_it_is_needed(monkeypatch, use, extra, tmp_path):
+    for module in OPTIONAL:
+        monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "clip.mp4").write_bytes(b"no video")
     with pytest.raises(MissingPackageError, match=rf"'jaxsal\[{extra}\]'"):
         use(tmp_path)
@@ -75,6 +66,7 @@ CORE = """
 import sys
 sys.modules |= dict.fromkeys(sys.argv[1:])
 import jax, jaxsal
+import jaxsal.datasets.catalog, jaxsal.drawing.pictures, jaxsal.drawing.plots
 from jaxsal.commands import cli
 key = jax.random.key(0)
 params = jax.random.normal(key, (3, 4))

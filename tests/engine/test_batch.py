@@ -8,7 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import processes
 import toys
 from jaxsal import deletion, gradcam, insertion, rise, score_masks, sidu
 from jaxsal.engine import batch as batches, inputs
@@ -22,7 +21,7 @@ from jaxsal.saliency.gradcam import gradcam_maps
 from jaxsal.saliency.methods import METHODS
 from jaxsal.saliency.sidu import sidu_map, sidu_scores
 
-CLIPS = list(np.asarray(jax.random.uniform(jax.random.key(1), (4, 4, 6, 9, 3))))
+CLIPS = list(np.random.default_rng(1).random((4, 4, 6, 9, 3), np.float32))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32), channels=3)
 RISE = resolve_options("rise", "default", dict(num_masks=10, grid_shape=(2, 3, 3), keep_prob=0.4))
 MEASURES = {"deletion": deletion, "insertion": insertion}
@@ -104,7 +103,10 @@ class Traffic:
 
 
 def check_the_traffic(patch):
-    """Clips, weights and everything of their size stay where they are; scores, bits and checks come back."""
+    """Clips, weights and everything of their size stay where they are; scores, bits and checks come back.
+
+    `core/test_devices.py` calls it where there are several devices.
+    """
     whole_road(prepare(CLASSIFIER, CLIPS))  # what compiling itself moves
     weights = [np.asarray(leaf) for leaf in jax.tree.leaves(CLASSIFIER)]
     classifier = jax.tree.unflatten(jax.tree.structure(CLASSIFIER), weights)
@@ -121,21 +123,6 @@ def check_the_traffic(patch):
 
 def test_clips_and_weights_are_sent_once_and_only_scores_come_back(monkeypatch, no_shape_checks):
     check_the_traffic(monkeypatch)
-
-
-@pytest.mark.process
-def test_so_with_several_devices():
-    script = """
-import importlib.util, pytest
-spec = importlib.util.spec_from_file_location("test_batch", {path!r})
-module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-assert jax.device_count() == 4
-module.test_one_batch_gives_what_each_clip_gives_alone()
-with pytest.MonkeyPatch.context() as patch:
-    module.check_the_traffic(patch)
-"""
-    processes.finish(processes.start(script.format(path=__file__), devices=4))
 
 
 @pytest.fixture

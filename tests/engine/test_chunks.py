@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import deletion, rise, score_masks, sidu
+from jaxsal import deletion, score_masks
 from jaxsal.engine import chunks, scoring
 from jaxsal.engine.baselines import Baseline
 from jaxsal.engine.batch import prepare
@@ -81,15 +81,11 @@ def test_processes_that_share_a_program_do_not_halve(batch, monkeypatch):
         ChunkSizes(8, per_device=True).run("sidu", batch, room_for(0))
 
 
+RANKS = np.arange(4 * 6 * 9, dtype=np.float32).reshape(4, 6, 9)
 METHODS = {
-    "rise": lambda network, clip, size: rise(jax.random.key(1), network, clip, 0, num_masks=37, chunk_size=size),
-    "sidu": lambda network, clip, size: sidu(network, clip, 0, threshold=0.0, chunk_size=size),
-    "deletion": lambda classifier, clip, size: (
-        deletion(classifier, clip, RANKS, 0, num_steps=9, chunk_size=size).scores
-    ),
+    "deletion": lambda network, clip, size: deletion(network, clip, RANKS, 0, num_steps=9, chunk_size=size).scores,
     "masks": lambda network, clip, size: score_masks(network, clip, FAMILY, chunk_size=size),
 }
-RANKS = np.arange(4 * 6 * 9, dtype=np.float32).reshape(4, 6, 9)
 CLIP = np.random.default_rng(0).random((4, 6, 9, 3), np.float32)
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.special import expit, softmax
 
 import toys
-from jaxsal import Classifier, deletion, gradcam, insertion, rise, rise_ledger, sidu
+from jaxsal import Classifier, deletion, gradcam, rise, rise_ledger, sidu
 from jaxsal.engine.class_scores import class_names, class_scores, predicted_class, target_scores
 from jaxsal.engine.masks import ActivationMasks
 from jaxsal.engine.requests import Scores
@@ -18,7 +18,7 @@ from jaxsal.recipes import SiduOptions
 from jaxsal.saliency.sidu import sidu_map
 
 KEY = jax.random.key(0)
-CLIP = jax.random.uniform(jax.random.key(1), (2, 4, 6, 3))
+CLIP = np.random.default_rng(1).random((2, 4, 6, 3), np.float32)
 MASKS = dict(num_masks=24, grid_shape=(2, 2, 3), keep_prob=0.5)
 LOGITS = np.array([[2.0, -1.0, 0.5], [90.0, -90.0, 0.0]], np.float32)
 HEAD = jnp.array([[9.0, -3.0], [-6.0, 5.0], [1.0, 2.0]])
@@ -58,21 +58,16 @@ def test_one_logit_says_no_and_yes(logit):
     assert class_names(("person",), 1) == ("not person", "person")
 
 
-@pytest.mark.parametrize("target", [None, 0, 1, "all"])
+@pytest.mark.parametrize("target", [None, 0, "all"])
 def test_one_logit_is_explained_as_the_softmax_of_its_two_sides(target):
-    np.testing.assert_allclose(
-        rise(KEY, YES_OR_NO, CLIP, target, **MASKS), rise(KEY, TWO_SIDES, CLIP, target, **MASKS), rtol=1e-5
-    )
-    np.testing.assert_allclose(sidu(YES_OR_NO, CLIP, target), sidu(TWO_SIDES, CLIP, target), rtol=1e-4, atol=1e-6)
-    cams = [gradcam(classifier, CLIP, target) for classifier in (YES_OR_NO, TWO_SIDES)]
-    np.testing.assert_allclose(cams[0], 2 * cams[1], rtol=1e-5)  # z against z / 2
+    one, two = ((classifier, CLIP, target) for classifier in (YES_OR_NO, TWO_SIDES))
+    np.testing.assert_allclose(rise(KEY, *one, **MASKS), rise(KEY, *two, **MASKS), rtol=1e-5)
+    np.testing.assert_allclose(sidu(*one), sidu(*two), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(gradcam(*one), 2 * gradcam(*two), rtol=1e-5)  # z against z / 2
     if target != "all":
-        for measure in (deletion, insertion):
-            curves = [
-                measure(classifier, CLIP, CLIP[..., 0], target, num_steps=5) for classifier in (YES_OR_NO, TWO_SIDES)
-            ]
-            np.testing.assert_allclose(curves[0].scores, curves[1].scores, rtol=1e-5)
-            assert 0 < float(curves[0].auc) < 1
+        curves = [deletion(*of[:2], CLIP[..., 0], target, num_steps=5) for of in (one, two)]
+        np.testing.assert_allclose(curves[0].scores, curves[1].scores, rtol=1e-5)
+        assert 0 < float(curves[0].auc) < 1
 
 
 def test_one_logit_by_name_in_an_explanation_and_a_ledger():
@@ -128,15 +123,12 @@ def test_a_classifier_says_what_its_scores_are():
         lambda network, **kind: deletion(network, CLIP, CLIP[..., 0], 1, num_steps=5, **kind).scores,
     ):
         np.testing.assert_array_equal(call(labels), call(NETWORK, scores="sigmoid"))
-        assert float(jnp.abs(call(labels) - call(NETWORK)).max()) > 1e-3
+        assert np.abs(call(labels) - call(NETWORK)).max() > 1e-3
     found = explain(labels, CLIP, methods=("rise",), controls=(), num_steps=5, num_masks=8)
     np.testing.assert_allclose(found.probabilities, expit(np.asarray(labels(CLIP))), rtol=1e-5)
     chosen = explain(NETWORK, CLIP, scores="sigmoid", methods=("rise",), controls=(), num_steps=5, num_masks=8)
     np.testing.assert_array_equal(chosen.probabilities, found.probabilities)
     np.testing.assert_array_equal(chosen.curves["RISE"][1].scores, found.curves["RISE"][1].scores)
-
-
-def test_curves_of_logits_say_so():
     found = explain(NETWORK, CLIP, scores="logits", methods=("rise",), controls=(), num_steps=5, num_masks=8)
     np.testing.assert_allclose(found.curves["RISE"][0].scores[0], NETWORK(CLIP).max(), rtol=1e-5)
     assert found.probabilities.sum() == pytest.approx(1)
@@ -159,6 +151,9 @@ def test_bad_targets(target, error, message):
     ):
         with pytest.raises(error, match=message):
             call()
+
+
+def test_a_classifier_has_no_scores_that_are_logits():
     with pytest.raises(ValueError, match="`scores` must be one of .*; got 'logits'"):
         toys.pooling_classifier(scores="logits")
 
@@ -174,17 +169,12 @@ def test_a_weight_that_is_no_number_is_named():
 
 def test_a_clip_that_gives_no_number_is_named():
     def broken(clip):
-        return jnp.where(clip.min() < 2, jnp.nan, 1.0) * jnp.ones(3)
-
-    def under_masks(clip):
         return jnp.where(clip.min() < 1, jnp.nan, 1.0) * jnp.ones(3)
 
-    for call in (lambda: rise(KEY, broken, CLIP, **MASKS), lambda: deletion(broken, CLIP, CLIP[..., 0])):
-        with pytest.raises(ValueError, match="`classifier` must give finite logits; got nan at logit 0 for the clip"):
-            call()
     network = Classifier.from_functions(lambda _, clip: clip, lambda _, a: a[0, 0, 0] + a.sum() * jnp.nan, ())
-    for method in (gradcam, sidu):
-        with pytest.raises(ValueError, match="got nan at logit 0 for the clip"):
-            method(network, CLIP)
-    with pytest.raises(ValueError, match=r"got nan at logit 0 for the clip under mask \d+"):
-        rise(KEY, under_masks, jnp.ones_like(CLIP), baseline="zero", **MASKS)
+    message = "`classifier` must give finite logits; got nan at logit 0 for the clip"
+    for call in (lambda: deletion(broken, CLIP, CLIP[..., 0]), lambda: gradcam(network, CLIP)):
+        with pytest.raises(ValueError, match=message):
+            call()
+    with pytest.raises(ValueError, match=message + r" under mask \d+"):
+        rise(KEY, broken, np.ones_like(CLIP), baseline="zero", **MASKS)

@@ -6,6 +6,8 @@ import pytest
 from jaxsal.engine.masks import ActivationMasks, Families, RankMasks
 from jaxsal.engine.rise_masks import RiseMasks, cell_shape, common_padding
 
+RNG = np.random.default_rng(0)
+
 
 def rise_masks(**changes):
     options = dict(
@@ -30,30 +32,28 @@ def weighted_sum(masks, weights, ids):
     return masks.weighted_sum(weights, ids)
 
 
-@pytest.mark.parametrize(("alignment", "temporal_cell"), [("corners", "spatial"), ("mirror", "own")])
-@pytest.mark.parametrize("count", [7, 300])
+@pytest.mark.parametrize(("count", "alignment", "temporal_cell"), [(7, "corners", "spatial"), (300, "mirror", "own")])
 def test_weighted_sum_is_the_sum_of_the_masks(count, temporal_cell, alignment):
     masks = rise_masks(alignment=alignment, temporal_cell=temporal_cell)
-    ids = jnp.arange(count) + 11
-    weights = jax.random.normal(jax.random.key(1), (count, 2))
+    ids = np.arange(count) + 11
+    weights = RNG.normal(size=(count, 2)).astype(np.float32)
     dense = np.einsum("nk,nthw->kthw", weights, make(masks, ids))
     np.testing.assert_allclose(weighted_sum(masks, weights, ids), dense, rtol=1e-4, atol=1e-4)
 
 
 def test_a_mask_depends_on_key_and_number_alone():
     masks = rise_masks()
-    alone = masks(jnp.asarray(17))
-    np.testing.assert_array_equal(make(masks, jnp.arange(30))[17], alone)
     one = jax.jit(lambda masks, number: masks(number))
-    np.testing.assert_array_equal(one(masks, 17), alone)
+    alone = one(masks, 17)
+    np.testing.assert_array_equal(make(masks, np.arange(30))[17], alone)
     np.testing.assert_array_equal(one(rise_masks(num_masks=5), 17), alone)
     assert np.abs(one(rise_masks(key=jax.random.key(6)), 17) - alone).max() > 0.1
 
 
-@pytest.mark.parametrize("keep_prob", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("keep_prob", [0.1, 1.0])
 def test_masks_keep_their_share(keep_prob):
     """E[M] = p at every voxel; std of the mean over N masks is at most sqrt(p (1 - p) / N)."""
-    made = make(rise_masks(keep_prob=keep_prob), jnp.arange(4_000))
+    made = np.asarray(make(rise_masks(keep_prob=keep_prob), np.arange(4_000)))
     assert made.min() >= 0
     assert made.max() <= 1 + 1e-6
     error = np.abs(made.mean(axis=0) - keep_prob).max()
@@ -75,7 +75,7 @@ def test_the_study_takes_the_cell_in_time_from_the_cells_in_height(frames, cell)
 
 def test_two_time_cells_of_the_study_are_affine_in_time():
     masks = rise_masks(alignment="corners", temporal_cell="spatial", shape=(16, 12, 12), grid_shape=(2, 8, 8))
-    made = make(masks, jnp.arange(20))
+    made = make(masks, np.arange(20))
     assert np.abs(np.diff(made, n=2, axis=1)).max() < 1e-5
 
 
@@ -84,8 +84,7 @@ def other_grids(sampling):
     families = [
         rise_masks(sampling=sampling),
         rise_masks(sampling=sampling, grid_shape=(3, 5, 7), keep_prob=0.6, alignment="corners"),
-        rise_masks(sampling=sampling, grid_shape=(2, 8, 8), temporal_cell="spatial", key=jax.random.key(6)),
-        rise_masks(sampling=sampling, grid_shape=(1, 1, 1), alignment="centers", num_masks=7),
+        rise_masks(sampling=sampling, grid_shape=(1, 8, 8), temporal_cell="spatial", key=jax.random.key(6)),
     ]
     padding = common_padding(families)
     return families, [family.padded(padding) for family in families]
@@ -97,15 +96,15 @@ def test_padded_alike_families_of_other_grids_make_their_masks_by_one_program():
     assert padded[0].padding.cells == (3, 8, 8)
     programs = make._cache_size()
     together = Families.of(padded)
-    ids = jnp.arange(20, dtype=jnp.int32) + 25
+    ids = np.arange(20, dtype=np.int32) + 25
     for number, (family, wider) in enumerate(zip(families, padded, strict=True)):
         found, expected = make(wider, ids), jax.jit(jax.vmap(family))(ids)
         assert 0 < np.asarray(found).mean() <= 1
         np.testing.assert_allclose(found, expected, atol=5e-7)
         np.testing.assert_array_equal(make(together[number], ids), found)
-        weights = jax.random.normal(jax.random.key(1), (20, 2))
-        sums = [weighted_sum(masks, weights, ids) for masks in (family, wider)]
-        np.testing.assert_allclose(*sums, rtol=1e-5, atol=1e-5)
+    weights = RNG.normal(size=(20, 2)).astype(np.float32)
+    sums = [weighted_sum(masks, weights, ids) for masks in (families[1], padded[1])]
+    np.testing.assert_allclose(*sums, rtol=1e-5, atol=1e-5)
     assert make._cache_size() == programs + 1
 
 
@@ -118,14 +117,15 @@ def test_families_of_other_sizes_are_no_one_family():
 
 
 def test_activation_masks():
-    activations = jax.random.uniform(jax.random.key(0), (2, 3, 4, 5))
+    activations = RNG.random((2, 3, 4, 5), np.float32)
     masks = ActivationMasks(activations, 0.5, (2, 3, 4), "corners")
-    made = make(masks, jnp.arange(masks.num_masks))
-    np.testing.assert_array_equal(made, np.moveaxis(np.asarray(activations) > 0.5, -1, 0))
-    weights = jax.random.normal(jax.random.key(1), (5, 2))
+    made = make(masks, np.arange(masks.num_masks))
+    np.testing.assert_array_equal(made, np.moveaxis(activations > 0.5, -1, 0))
+    weights = RNG.normal(size=(5, 2)).astype(np.float32)
     larger = ActivationMasks(activations, 0.5, (6, 9, 8), "mirror")
-    dense = np.einsum("nk,nthw->kthw", weights, make(larger, jnp.arange(5)))
-    np.testing.assert_allclose(larger.weighted_sum(weights), dense, rtol=1e-4, atol=1e-5)
+    dense = np.einsum("nk,nthw->kthw", weights, make(larger, np.arange(5)))
+    found = jax.jit(ActivationMasks.weighted_sum)(larger, weights)
+    np.testing.assert_allclose(found, dense, rtol=1e-4, atol=1e-5)
 
 
 def test_rank_masks():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import toys
-from jaxsal import deletion, gradcam, insertion, score_masks, sidu
+from jaxsal import deletion, gradcam, score_masks, sidu
 from jaxsal.core.callables import join_callable, split_callable
 from jaxsal.engine import inputs, scoring
 from jaxsal.engine.baselines import Baseline
@@ -17,8 +17,10 @@ from jaxsal.engine.rise_masks import RiseMasks, common_padding
 from jaxsal.engine.scoring import score, score_chunks
 from jaxsal.saliency.readout import _read, rise_map
 
-CLIP = jax.random.uniform(jax.random.key(1), (6, 4, 5, 3))
-MASKS = jax.random.uniform(jax.random.key(2), (29, 3, 4, 5))
+RNG = np.random.default_rng(0)
+CLIP = RNG.random((6, 4, 5, 3), np.float32)
+MASKS = RNG.random((29, 3, 4, 5), np.float32)
+CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 5))
 
 
 def rise_masks(num_masks, key=0):
@@ -28,30 +30,23 @@ def rise_masks(num_masks, key=0):
 @pytest.mark.parametrize("baseline", ["zero", 0.25 * np.ones((6, 4, 5, 3), np.float32), np.float32([0.1, 0.5, 0.9])])
 def test_linear_logit_in_closed_form(baseline):
     """score(x) = <w, x> under a mask is <w M, x> + <w (1 - M), baseline>."""
-    weights = jax.random.normal(jax.random.key(3), CLIP.shape)
+    weights = RNG.normal(size=CLIP.shape).astype(np.float32)
     scores = score_masks(toys.linear_logit(weights), CLIP, MASKS, baseline=baseline)
-    mask = np.repeat(np.asarray(MASKS), 2, axis=1)[..., None]
+    mask = np.repeat(MASKS, 2, axis=1)[..., None]
     fill = np.zeros(3) if isinstance(baseline, str) else baseline
-    expected = (np.asarray(weights) * (mask * np.asarray(CLIP) + (1 - mask) * fill)).sum(axis=(1, 2, 3, 4))
+    expected = (weights * (mask * CLIP + (1 - mask) * fill)).sum(axis=(1, 2, 3, 4))
     np.testing.assert_allclose(scores[:, 0], expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_array_equal(scores[:, 1], 0)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 7, 64])
-def test_chunk_size_changes_nothing(chunk_size):
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    family = rise_masks(150)
-    reference = score_masks(classifier, CLIP, family, chunk_size=10)
-    scores = score_masks(classifier, CLIP, family, chunk_size=chunk_size)
-    assert scores.shape == (150, 4)
-    np.testing.assert_allclose(scores, reference, rtol=1e-6, atol=1e-6)
-
-
-def test_ids_pick_masks():
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    ids = np.array([141, 3, 3, 77])
-    scores = score_masks(classifier, CLIP, rise_masks(150), ids=ids)
-    np.testing.assert_allclose(scores, score_masks(classifier, CLIP, rise_masks(150))[ids], rtol=1e-6)
+def test_chunk_size_changes_nothing_and_ids_pick_masks():
+    family, ids = rise_masks(150), np.array([141, 3, 3, 77])
+    reference, *others = (score_masks(CLASSIFIER, CLIP, family, chunk_size=size) for size in (4, 1, 64))
+    assert reference.shape == (150, 4)
+    for scores in others:
+        np.testing.assert_allclose(scores, reference, rtol=1e-6, atol=1e-6)
+    chosen = score_masks(CLASSIFIER, CLIP, family, ids=ids, chunk_size=4)
+    np.testing.assert_allclose(chosen, reference[ids], rtol=1e-6)
 
 
 def test_progress_reaches_the_end():
@@ -68,10 +63,9 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
         return toys._pool(params, clip)
 
     def scores(seed, num_masks):
-        head = jax.random.normal(jax.random.key(seed), (3, 4))
-        classifier = toys.pooling_classifier(cells=(2, 2, 5), head=head)
-        classifier = type(classifier).from_functions(features, classifier.head_fn, classifier.params)
-        clip = jax.random.uniform(jax.random.key(seed), CLIP.shape)
+        params = jax.tree.map(lambda leaf: leaf + np.float32(seed), CLASSIFIER.params)
+        classifier = type(CLASSIFIER).from_functions(features, CLASSIFIER.head_fn, params)
+        clip = np.random.default_rng(seed).random(CLIP.shape, np.float32)
         score_masks(classifier, clip, rise_masks(num_masks, key=seed), chunk_size=4)
         return score_chunks._cache_size()
 
@@ -81,7 +75,6 @@ def test_other_weights_clips_keys_and_counts_compile_nothing():
 
 
 def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypatch):
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
     shapes, peaks = [], {}
 
     def spy(*arguments):
@@ -94,8 +87,8 @@ def test_memory_does_not_grow_with_the_number_of_masks(no_shape_checks, monkeypa
 
     monkeypatch.setattr(scoring, "score_chunks", spy)
     for num_masks in (100, 10_000):
-        score_masks(classifier, CLIP, rise_masks(num_masks), chunk_size=4)
-    score_masks(classifier, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
+        score_masks(CLASSIFIER, CLIP, rise_masks(num_masks), chunk_size=4)
+    score_masks(CLASSIFIER, CLIP, rise_masks(1_000_000), ids=range(999_900, 1_000_000), chunk_size=4)
     assert len(shapes) == 4 + 313 + 4
     assert set(shapes) == {(8, 4)}
     assert set(peaks) == {100, 10_000, 1_000_000}
@@ -114,46 +107,43 @@ def test_a_map_of_many_masks_takes_little_more_than_their_scores(no_shape_checks
     assert program_bytes(2**20) - program_bytes(2**10) <= 5 * 4 * 2**20
 
 
-@pytest.mark.parametrize(("baseline", "chunk_size"), [("mean", 4), ("blur", 64), (np.float32([0.1, 0.5, 0.9]), 7)])
+@pytest.mark.parametrize(("baseline", "chunk_size"), [("mean", 4), (np.float32([0.1, 0.5, 0.9]), 64)])
 def test_pairs_are_scored_as_each_clip_under_each_family(chunk_size, baseline):
     """Any clip may be paired with any family, in any order and number."""
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
     clips = [CLIP, 1 - CLIP, CLIP[::-1]]
     families = [rise_masks(50, key=key) for key in range(2)]
     rng = np.random.default_rng(0)
     pairs = rng.integers(0, [3, 2], (90, 2)).astype(np.int32)
     ids = rng.integers(0, 50, 90).astype(np.int32)
-    batch = prepare(classifier, clips)
+    batch = prepare(CLASSIFIER, clips)
     scores = score(batch, families, pairs, ids, baseline=Baseline.of(baseline), chunk_size=chunk_size)
-    expected = [[score_masks(classifier, clip, family, baseline=baseline) for family in families] for clip in clips]
+    expected = [[score_masks(CLASSIFIER, clip, family, baseline=baseline) for family in families] for clip in clips]
     for row, (clip, family), number in zip(scores, pairs, ids, strict=True):
         np.testing.assert_allclose(row, expected[clip][family][number], rtol=1e-6, atol=1e-6)
 
 
 def test_grids_of_any_size_are_scored_side_by_side():
     """Another grid of cells or chance of keeping one is another family, not another program."""
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    options = [(0.4, (2, 3, 3)), (0.7, (3, 2, 4)), (0.2, (1, 1, 1))]
+    options = [(0.4, (2, 3, 3)), (0.7, (3, 2, 1))]
     families = [RiseMasks.draw(jax.random.key(0), 9, chance, (6, 4, 5), grid) for chance, grid in options]
     padded = Families.of([family.padded(common_padding(families)) for family in families])
     ids = np.arange(9, dtype=np.int32)
-    batch = prepare(classifier, [CLIP])
-    requests = [Request(0, number, ids) for number in range(3)]
+    batch = prepare(CLASSIFIER, [CLIP])
+    requests = [Request(0, number, ids) for number in range(2)]
     found = score_requests(batch, padded, requests, baseline=Baseline.of("zero"))
     for own, family in zip(found, families, strict=True):
-        np.testing.assert_allclose(own.logits, score_masks(classifier, CLIP, family), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(own.logits, score_masks(CLASSIFIER, CLIP, family), rtol=1e-5, atol=1e-6)
         np.testing.assert_array_equal(own.ids, ids)
-        np.testing.assert_allclose(own.clip_logits, classifier(CLIP), rtol=1e-5)
+        np.testing.assert_allclose(own.clip_logits, CLASSIFIER(CLIP), rtol=1e-5)
 
 
 def test_known_ends_are_scored_once_and_only_where_they_are_known():
     """Of 60 rows of two clips, 20 keep and 20 replace everything: 20 others, and two ends of each clip, are scored."""
-    classifier = toys.pooling_classifier(cells=(2, 2, 5))
-    masks = DenseMasks(jnp.stack([MASKS[0], jnp.ones_like(MASKS[0]), jnp.zeros_like(MASKS[0])]))
+    masks = DenseMasks(jnp.asarray(np.stack([MASKS[0], np.ones_like(MASKS[0]), np.zeros_like(MASKS[0])])))
     ids = np.tile(np.arange(3, dtype=np.int32), 20)
     pairs = np.stack([np.arange(60) % 2, np.zeros(60, int)], axis=1).astype(np.int32)
     ends = np.array([0, UNTOUCHED, REPLACED])[ids]
-    batch, seen = prepare(classifier, [CLIP, 1 - CLIP]), []
+    batch, seen = prepare(CLASSIFIER, [CLIP, 1 - CLIP]), []
 
     def scores(baseline):
         options = dict(ends=ends, baseline=Baseline.of(baseline), progress=lambda *done: seen.append(done))
@@ -164,7 +154,7 @@ def test_known_ends_are_scored_once_and_only_where_they_are_known():
         found = scores(baseline)
         assert seen[-1] == (passes, passes)
         for number, clip in enumerate([CLIP, 1 - CLIP]):
-            expected = score_masks(classifier, clip, masks, baseline=baseline)
+            expected = score_masks(CLASSIFIER, clip, masks, baseline=baseline)
             own = pairs[:, 0] == number
             np.testing.assert_allclose(found[own], np.asarray(expected)[ids[own]], rtol=1e-5, atol=1e-6)
 
@@ -187,13 +177,12 @@ def test_split_callable_keeps_functions_static():
     function = toys.constant()
     assert split_callable(function).arrays == []
     assert join_callable(*split_callable(function)) is function
-    classifier = toys.pooling_classifier()
-    again = join_callable(*split_callable(classifier))
-    assert jax.tree.structure(again) == jax.tree.structure(classifier)
+    again = join_callable(*split_callable(CLASSIFIER))
+    assert jax.tree.structure(again) == jax.tree.structure(CLASSIFIER)
 
 
 def test_frame_slices():
-    mask = jnp.arange(2.0)[:, None, None] * jnp.ones((2, 1, 1))
+    mask = jnp.asarray(np.arange(2.0, dtype=np.float32)[:, None, None])
     np.testing.assert_array_equal(expand_mask(mask, 6)[:, 0, 0, 0], [0, 0, 0, 1, 1, 1])
     np.testing.assert_array_equal(expand_mask(mask, 6, "modulo")[:, 0, 0, 0], [0, 1, 0, 1, 0, 1])
 
@@ -203,7 +192,7 @@ def test_frame_slices():
     [
         (dict(masks=MASKS[:, :, 1:]), r"`masks` must have shape \(N, T', 4, 5\); got \(29, 3, 3, 5\)"),
         (dict(masks=MASKS[0]), r"`masks` must have shape \(N, T', 4, 5\); got \(3, 4, 5\)"),
-        (dict(masks=jnp.ones((2, 4, 4, 5))), r"`masks` must divide the clip's 6 frames; got 4 along time"),
+        (dict(masks=np.ones((2, 4, 4, 5))), r"`masks` must divide the clip's 6 frames; got 4 along time"),
         (dict(masks=MASKS[:0]), "`masks` must hold at least one mask; got 0"),
         (dict(masks=rise_masks(0)), "`masks` must hold at least one mask; got 0"),
         (dict(chunk_size=0), "`chunk_size` must be at least 1; got 0"),
@@ -212,7 +201,7 @@ def test_frame_slices():
         (dict(ids=[-1]), "`ids` must be from 0 to 28; got numbers from -1 to -1"),
         (dict(frame_slices="turns"), r"`frame_slices` must be one of \('aligned', 'modulo'\); got 'turns'"),
         (dict(masks=MASKS + 1), r"`masks` must have values in \[0, 1\]; got values from 1"),
-        (dict(masks=MASKS.at[0, 0, 0, 0].set(jnp.nan)), r"`masks` must have values in \[0, 1\]; got values from nan"),
+        (dict(masks=np.full_like(MASKS, np.nan)), r"`masks` must have values in \[0, 1\]; got values from nan"),
         (dict(baseline=np.float32(7)), r"`baseline` must have values in \[0, 1\]; got 7.0"),
         (dict(baseline="grey"), r"`baseline` must be one of .*zero.*got 'grey'"),
         (
@@ -230,8 +219,8 @@ def test_bad_input(options, message, no_shape_checks):
 
 
 @pytest.mark.parametrize("on_host", [True, False])
-@pytest.mark.parametrize(("value", "found"), [(-0.5, "-0.5 to 1"), (1.5, "0 to 1.5"), (np.nan, "nan to nan")])
-@pytest.mark.parametrize("array", [np.asarray, jnp.asarray, partial(jnp.asarray, dtype=jnp.bfloat16)])
+@pytest.mark.parametrize(("value", "found"), [(-0.5, "-0.5 to 1"), (np.nan, "nan to nan")])
+@pytest.mark.parametrize("array", [np.asarray, partial(jnp.asarray, dtype=jnp.bfloat16)])
 def test_values_are_checked_wherever_they_are(on_host, value, found, array, monkeypatch):
     """On an accelerator they are not fetched, but looked at there."""
     if not on_host:
@@ -263,17 +252,15 @@ def test_of_the_wrong_kind(options, message, no_shape_checks):
         score_masks(**arguments)
 
 
-@pytest.mark.parametrize("name", ["score_masks", "sidu", "gradcam", "deletion", "insertion"])
+@pytest.mark.parametrize("name", ["score_masks", "sidu", "gradcam", "deletion"])
 def test_under_a_callers_jit_as_without(name):
     """RISE keeps its scores in a ledger of NumPy arrays, so it is for outside of `jax.jit`; all else is for both."""
-    classifier = toys.pooling_classifier(cells=(3, 2, 5))
-    saliency = jax.random.uniform(jax.random.key(4), CLIP.shape[:3])
+    saliency = RNG.random(CLIP.shape[:3], np.float32)
     calls = {
-        "score_masks": lambda clip: score_masks(classifier, clip, MASKS, baseline="mean", chunk_size=8),
-        "sidu": lambda clip: sidu(classifier, clip, "all", threshold=0.3),
-        "gradcam": lambda clip: gradcam(classifier, clip, "all"),
-        "deletion": lambda clip: deletion(classifier, clip, saliency, 1, num_steps=5),
-        "insertion": lambda clip: insertion(classifier, clip, saliency, 1, num_steps=5),
+        "score_masks": lambda clip: score_masks(CLASSIFIER, clip, MASKS, baseline="mean", chunk_size=8),
+        "sidu": lambda clip: sidu(CLASSIFIER, clip, "all", threshold=0.3),
+        "gradcam": lambda clip: gradcam(CLASSIFIER, clip, "all"),
+        "deletion": lambda clip: deletion(CLASSIFIER, clip, saliency, 1, num_steps=5),
     }
     jitted, eager = jax.jit(calls[name])(CLIP), calls[name](CLIP)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), jitted, eager)
