@@ -11,6 +11,7 @@ from jaxsal.datasets.pipeline import load_clips
 from jaxsal.datasets.records import ClipRecord, ClipSet
 from jaxsal.datasets.sampling import WindowSampler
 from jaxsal.models import init_variables
+from jaxsal.models.initialise import zeros
 from jaxsal.models.layers import Conv, batch_norm, linear
 from jaxsal.training.architectures import NETWORKS, Architecture
 from jaxsal.training.checkpoint import Checkpoint
@@ -81,6 +82,12 @@ def clip_set(per_class=4):
 
 def loaded(split="train", per_class=4):
     return load_clips(clip_set(per_class).select(split=split), size=SPEC.size, sampler=SPEC.sampler)
+
+
+def of_zeros(spec):
+    """A checkpoint of zeros, which are there without compiling anything."""
+    shapes = jax.eval_shape(spec.model().init, jax.random.key(0), zeros(spec.batch_shape))
+    return Checkpoint(spec, jax.tree.map(lambda of: np.zeros(of.shape, of.dtype), dict(shapes)), 0, None, {})
 
 
 def save_untrained(folder, spec=SPEC):

@@ -6,15 +6,11 @@ Each option of each verb gets words of every wrong kind; JAXSAL_CALLS sets how m
 import os
 import random
 
-import jax
-import numpy as np
 import pytest
 
 import runs
 from bad_words import LARGE, lines_of
 from jaxsal.commands import cli, data, probe
-from jaxsal.models.initialise import zeros
-from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.torch_file import write_for_torch
 
 NUM_LINES = int(os.environ.get("JAXSAL_CALLS", "40"))
@@ -44,12 +40,6 @@ LINES = [
 ]
 
 
-def untrained(spec):
-    """A checkpoint of zeros, which are there without compiling anything."""
-    shapes = jax.eval_shape(spec.model().init, jax.random.key(0), zeros(spec.batch_shape))
-    return Checkpoint(spec, jax.tree.map(lambda of: np.zeros(of.shape, of.dtype), dict(shapes)), 0, None, {})
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch, run_folder, seen):
     """A folder with all that the right options name."""
@@ -57,7 +47,7 @@ def folder(tmp_path, monkeypatch, run_folder, seen):
     (tmp_path / "run").symlink_to(run_folder)
     runs.save_recordings(tmp_path / "data")
     (tmp_path / "sweep.toml").write_text('store = "store"\ncheckpoints = ["run"]\nmethods = [{method = "rise"}]\n')
-    write_for_torch(untrained(runs.RESNET), tmp_path / "weights.safetensors")
+    write_for_torch(runs.of_zeros(runs.RESNET), tmp_path / "weights.safetensors")
 
 
 def fault(line, capsys):

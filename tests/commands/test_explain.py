@@ -8,8 +8,6 @@ import pytest
 import runs
 from jaxsal.commands import cli
 from jaxsal.report import folder
-from jaxsal.training.checkpoint import Checkpoint
-from jaxsal.training.networks import NetworkSpec
 from jaxsal.training.torch_file import write_for_torch
 
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
@@ -99,8 +97,7 @@ def test_refusals_name_the_option(run_folder, seen, refused, tmp_path):
 
 def test_a_weight_file_is_a_checkpoint(seen, dry_run, tmp_path):
     """A file of PyTorch needs no `jaxsal convert` before."""
-    spec = NetworkSpec(("up", "down"), width=1, num_frames=4, size=16, crop=16)
     file = tmp_path / "network.safetensors"
-    write_for_torch(Checkpoint(spec, spec.untrained().params, 0, None, {}), file)
+    write_for_torch(runs.of_zeros(runs.RESNET), file)
     words = ["explain", seen, "--checkpoint", file, "--output", tmp_path / "out", "--target", "down"]
     assert dry_run(*words, "--method", "rise", *SMALL)["clips"] == 1

@@ -7,22 +7,16 @@ import resource
 from contextlib import contextmanager
 from unittest.mock import patch
 
-import jax
 import numpy as np
 import pytest
 
 import runs
 from jaxsal.commands.demo import Demo
-from jaxsal.commands.evaluate import Evaluate
 from jaxsal.commands.explain import Explain
 from jaxsal.commands.paper import Paper
-from jaxsal.commands.rank import Rank
 from jaxsal.commands.report import Report
-from jaxsal.commands.train import Train
 from jaxsal.core.files import system_reason, write_text
 from jaxsal.drawing.pictures import save_animation
-from jaxsal.models.initialise import zeros
-from jaxsal.training.checkpoint import Checkpoint
 from jaxsal.training.torch_file import write_for_torch
 
 
@@ -39,9 +33,7 @@ def full_disk(size):
 
 @pytest.mark.parametrize("size", [0, 900])  # the first file does not fit, and a later one
 def test_a_checkpoint_that_does_not_fit(refused, tmp_path, size):
-    shapes = jax.eval_shape(runs.RESNET.model().init, jax.random.key(0), zeros(runs.RESNET.batch_shape))
-    variables = jax.tree.map(lambda of: np.zeros(of.shape, of.dtype), dict(shapes))
-    write_for_torch(Checkpoint(runs.RESNET, variables, 0, None, {}), tmp_path / "weights.safetensors")
+    write_for_torch(runs.of_zeros(runs.RESNET), tmp_path / "weights.safetensors")
     with full_disk(size):
         status, said = refused("convert", tmp_path / "weights.safetensors", tmp_path / "run", "--no-cache")
     assert (status, said.count("\n")) == (1, 1)
@@ -71,11 +63,8 @@ def test_a_page_that_does_not_fit(refused, tmp_path, monkeypatch):
 
 VERBS = {
     Demo: ["demo"],
-    Rank: ["rank", "--checkpoint", "run"],
     Paper: ["paper"],
-    Evaluate: ["evaluate", "--checkpoint", "run"],
     Explain: ["explain", "seen.npy", "--checkpoint", "run"],
-    Train: ["train"],
 }
 
 

@@ -29,6 +29,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True)[..., 0])
     words = ["explain", seen, "--infrared", warm, "--checkpoint", fused_run, "--output", output, *SMALL]
+    words += ["--method", "gradcam", "rise", "--controls", "smooth"]
     assert dry_run(*words)["clips"] == 1
     printed = run(*words)
     assert f"{seen.stem}-FUSED: " in printed
@@ -40,7 +41,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ALONE)
     (strip,) = (output / "overlays").glob("*-TV-as-*.png")
     with Image.open(strip) as picture:
-        assert picture.height == 2 * LINE + 4 * (8 * 20 + GAP)  # the recording's frames are 20 high, the network's 16
+        assert picture.height == 2 * LINE + 3 * (8 * 20 + GAP)  # the recording's frames are 20 high, the network's 16
     assert set(json.loads((output / "run.json").read_text())["recordings"]) == {"seen-IR", "seen-TV"}
     again = dry_run(*words)
     assert (again["clips_done"], again["passes"]) == (1, 0)
@@ -65,7 +66,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
 def test_evaluate_and_sweep(fused_run, run, tmp_path):
     data, table = runs.save_recordings(tmp_path / "data"), tmp_path / "table"
     words = ["evaluate", "--checkpoint", fused_run, "--data", data, "--output", table, "--clips-per-spectrum", "2"]
-    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "shapley", "--json"))
+    found = json.loads(run(*words, *SMALL, "--method", "gradcam", "shapley", "--controls", "smooth", "--json"))
     assert [clip["spectrum"] for clip in found["clips"]] == ["FUSED", "FUSED"]
     *scenes, mean = csv.DictReader((table / "shares.csv").read_text().splitlines())
     for row, clip in zip(scenes, found["clips"], strict=True):
@@ -80,12 +81,12 @@ def test_evaluate_and_sweep(fused_run, run, tmp_path):
     config.write_text(
         f'store = "{tmp_path / "store"}"\ncheckpoints = ["{fused_run}"]\ncurve_steps = 3\ncontrols = ["random"]\n'
         f'[[clips]]\ndata = "{data}"\nper_spectrum = 2\n[[methods]]\nmethod = "rise"\n'
-        "options = {num_masks = [4, 8], grid_shape = [[2, 2, 2]]}\n"
+        "options = {num_masks = [4], grid_shape = [[2, 2, 2]]}\n"
     )
     run("sweep", config)
     exported = tmp_path / "rows.csv"
     run("sweep", config, "--export", exported)
     rows = list(csv.DictReader(exported.read_text().splitlines()))
     assert {row["spectrum"] for row in rows} == {"FUSED"}
-    assert len([row for row in rows if row["method"] == "rise"]) == 4
+    assert len([row for row in rows if row["method"] == "rise"]) == 2
     assert all(row[name] for row in rows for name in ALONE)

@@ -10,8 +10,8 @@ from jaxsal.datasets.synthetic import synthetic_actions
 
 
 def test_no_part_of_the_embedded_clips_tells_the_direction_of_an_action():
-    """16 test actors: the accuracy in a pair has a standard error of 0.04."""
-    clip_set = synthetic_actions(num_frames=6, height=16, actors=[*range(8), *range(32, 48)])
+    """8 test actors: the accuracy in a pair has a standard error of 0.06."""
+    clip_set = synthetic_actions(num_frames=6, height=16, actors=[*range(4), *range(32, 40)])
 
     parts, cues = probe_set(clip_set, 6)
 

@@ -2,14 +2,15 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import re
 
 import numpy as np
 import pytest
 
-import processes
 import runs
+from jaxsal.training.networks import NetworkSpec
 
 SMALL = ["--num-steps", "3", "--controls", "smooth", "--clips-per-batch", "1"]
 
@@ -113,27 +114,20 @@ def test_a_network_of_both_spectra(long, run, dry_run, refused, tmp_path):
     assert [page.count(f'"caption":"{spectrum}"') for spectrum in ("IR", "TV")] == [2, 2]
 
 
-STUCK = """
-import itertools, time
-from jaxsal.training.networks import NetworkSpec
-clip, calls = NetworkSpec.clip, itertools.count()
-def clip_or_wait(*arguments):
-    if next(calls) == 3:
-        print("stuck", flush=True)
-        time.sleep(600)
-    return clip(*arguments)
-NetworkSpec.clip = clip_or_wait
-"""
-
-
-@pytest.mark.process
-def test_a_killed_run_loses_no_window(run_folder, long, run, dry_run, tmp_path):
-    """SIGKILL when the fourth of seven windows is read: the first three are done, and not computed again."""
+def test_a_stopped_run_loses_no_window(run_folder, long, run, dry_run, refused, monkeypatch, tmp_path):
+    """When the fourth of seven windows is read: the first three are done, and not computed again."""
     words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--window", "6", "--hop", "1"]
     killed, whole = [*words, "--output", tmp_path / "killed"], [*words, "--output", tmp_path / "whole"]
-    process = processes.launch_words(killed, before=STUCK)
-    assert process.stdout.readline() == "stuck\n"
-    processes.stop([process])
+    clip, calls = NetworkSpec.clip, itertools.count()
+
+    def clip_or_stop(*arguments):
+        if next(calls) == 3:
+            raise KeyboardInterrupt
+        return clip(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NetworkSpec, "clip", clip_or_stop)
+        assert refused(*killed)[0] == 130
     plan = dry_run(*killed)
     assert (plan["clips"], plan["clips_done"]) == (7, 3)
     assert plan["passes"] == dry_run(*whole)["passes"] * 4 // 7
