@@ -203,6 +203,7 @@ def _take_steps(
     steps = range(int(state.step), options.num_steps)
     batches = training_batches(clips, clips_key, steps, options.batch_size, rows=own_part(mesh, options.batch_size))
     key, state = on_every_device((key, state), mesh)
+    same_program = dataclasses.replace(options, seed=0)  # which a step has in its key
     history: list[Entry] = []
     metrics: Metrics = {}
     clock = StepClock()
@@ -211,7 +212,7 @@ def _take_steps(
         for step in steps:
             batch, before = clock.next_input(batches, metrics), metrics
             parts = join_parts((batch.clips, batch.labels), mesh)
-            state, metrics = train_step(state, key, *parts, spec, options)
+            state, metrics = train_step(state, key, *parts, spec, same_program)
             times = clock.end_step(before)
             history.append(Entry(step + 1, metrics, times if step > steps.start else None))
             recent = summary(history[-10:]) if (step + 1) % 10 == 0 else None

@@ -8,6 +8,7 @@ import runs
 from jaxsal.commands import demo
 from jaxsal.datasets import catalog
 from jaxsal.report.run import read_run
+from jaxsal.training.train import train_step
 
 SMALLER = dict(arch="tiny", width=2, num_frames=4, size=20, crop=16)
 
@@ -49,8 +50,10 @@ def test_the_demo_writes_its_folder_and_several_seeds_one_each_and_tables_over_a
     plan = dry_run(*alone)
     assert (plan["steps_done"], plan["clips_done"], plan["passes"]) == (1, 4, 0)
 
+    programs = train_step._cache_size()
     printed = run(*several)
 
+    assert train_step._cache_size() == programs  # another seed is no other program
     assert {path.name for path in tmp_path.iterdir()} == {"seed-3", "seed-4", "evidence.md"}
     own, together = (path / "evidence.md" for path in (tmp_path / "seed-4", tmp_path))
     assert own.read_text() != together.read_text()
