@@ -84,14 +84,8 @@ def test_options_that_are_set_replace_those_of_the_recipe():
 
 @pytest.mark.parametrize("method", RECIPE_FIELDS)
 def test_explain_options_reach_their_method(method):
-    values = dict(
-        num_masks=7,
-        rise_batch=3,
-        sidu_batch=4,
-        mask_baseline="reverse",
-        deletion_baseline="zero",
-        insertion_baseline="mean",
-    )
+    values = dict(num_masks=7, rise_batch=3, sidu_batch=4, mask_baseline="reverse")
+    values |= dict(deletion_baseline="zero", insertion_baseline="mean")
     expected = dict(
         gradcam={},
         rise=dict(num_masks=7, baseline="reverse", batch_size=3),
@@ -119,10 +113,3 @@ def test_shells_complete_names_and_options(capsys):
     script = capsys.readouterr().out
     for name in ("canonical", "gaussian", "multiscale", "--dry-run", "--json", "--no-cache", "--version"):
         assert name in script
-
-
-def test_steps_and_epochs_are_not_both_given():
-    with pytest.raises(ValueError, match="`num_steps` must not come with `num_epochs`; got 5 and 3"):
-        train_options(num_steps=5, num_epochs=3)
-    with pytest.raises(ValueError, match="`seed` must be from 0 to 4294967295; got -1"):
-        train_options(seed=-1)

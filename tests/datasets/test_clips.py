@@ -1,7 +1,6 @@
 """Recordings made on the fly, in every kind of file, against the frames they were made of."""
 
 import os
-from pathlib import Path
 
 import av
 import numpy as np
@@ -11,7 +10,6 @@ from PIL import Image
 import golden
 from jaxsal.datasets.clips import read_frames, resize_and_crop
 
-SAMPLE = Path(__file__).parents[2] / "data" / "samples" / "sports2d_walk_320.mp4"
 GRADIENT = np.arange(24 * 32).reshape(24, 32)
 
 
@@ -70,13 +68,6 @@ def test_gif_frames_are_composed(tmp_path, disposal):
     np.testing.assert_array_equal(read_frames(tmp_path / "a.gif"), frames)
 
 
-def test_sample_video():
-    frames = read_frames(SAMPLE)
-    assert frames.shape == (230, 180, 320, 3)
-    assert frames[0].std() > 20
-    np.testing.assert_array_equal(read_frames(SAMPLE, start=100, stop=103), frames[100:103])
-
-
 def test_images_are_read_in_the_order_of_their_numbers(tmp_path):
     frames = moving_square(4)
     folder = write_images(tmp_path / "a", frames, ["f_2.png", "f_010.png", "f_9.png", "f_100.PNG"])
@@ -133,8 +124,7 @@ def test_deep_grey_video_keeps_its_raw_values(tmp_path):
     np.testing.assert_array_equal(got[0, :, :, 1], np.minimum(GRADIENT, 255))
 
 
-@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.int64, np.float32, np.uint8])
-@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+@pytest.mark.parametrize(("dtype", "channels"), [(np.int16, ()), (np.float32, (1,)), (np.uint8, (3,))])
 def test_arrays_of_any_type_are_mapped_by_value_range(tmp_path, dtype, channels):
     values = (np.arange(4 * 2 * 3).reshape(4, 2, 3) + 50).astype(dtype)
     values = np.broadcast_to(values.reshape(*values.shape, *(1 for _ in channels)), (*values.shape, *channels))
@@ -154,37 +144,32 @@ def test_arrays_of_bytes_and_truths_need_no_value_range(tmp_path):
     np.testing.assert_array_equal(read_frames(tmp_path / "b.npy")[..., 2], 255 * (frames[..., 0] > 100))
 
 
-@pytest.mark.parametrize("value_range", [(3, 3), (5, 2), (0, np.inf), (np.nan, 1)])
-def test_value_range_must_be_ordered_and_finite(tmp_path, value_range):
-    np.save(tmp_path / "a.npy", np.zeros((2, 4, 4)))
-    with pytest.raises(ValueError, match="`value_range` must be two finite numbers"):
+@pytest.mark.parametrize(
+    ("array", "value_range", "message"),
+    [
+        (np.zeros((4, 4)), (0, 1), r"`path` must hold \(L, H, W\) or \(L, H, W, 3\) values; got .*, with \(4, 4\)"),
+        (np.zeros((2, 4, 4, 5)), (0, 1), r"got .*, with \(2, 4, 4, 5\)"),
+        (np.zeros((2, 4, 4), complex), (0, 1), "`path` must hold real numbers; got .*, with complex128"),
+        (np.full((2, 4, 4), np.nan), (0, 1), "`path` must hold numbers; got .*, where frame 0 has NaN in row 0, colu"),
+        (np.zeros((2, 4, 4), np.int16), None, "`value_range` must be given for int16 values"),
+        (np.zeros((2, 4, 4)), (3, 3), "`value_range` must be two finite numbers"),
+        (np.zeros((2, 4, 4)), (0, np.inf), "`value_range` must be two finite numbers"),
+    ],
+)
+def test_arrays_that_are_no_frames(tmp_path, array, value_range, message):
+    np.save(tmp_path / "a.npy", array)
+    with pytest.raises(ValueError, match=message):
         read_frames(tmp_path / "a.npy", value_range=value_range)
 
 
-def test_wide_values_need_a_value_range(tmp_path):
-    np.save(tmp_path / "a.npy", np.zeros((2, 4, 4), np.int16))
-    with pytest.raises(ValueError, match="`value_range` must be given for int16 values"):
-        read_frames(tmp_path / "a.npy")
-
-
-def test_not_a_number_is_refused(tmp_path):
-    np.save(tmp_path / "a.npy", np.full((2, 4, 4), np.nan))
-    with pytest.raises(ValueError, match=r"`path` must hold numbers; got .*, where frame 0 has NaN in row 0, column 0"):
-        read_frames(tmp_path / "a.npy", value_range=(0, 1))
-
-
-@pytest.mark.parametrize(
-    ("array", "message"),
-    [
-        (np.zeros((4, 4)), r"`path` must hold \(L, H, W\) or \(L, H, W, 3\) values; got .*, with \(4, 4\)"),
-        (np.zeros((2, 4, 4, 5)), r"got .*, with \(2, 4, 4, 5\)"),
-        (np.zeros((2, 4, 4), complex), "`path` must hold real numbers; got .*, with complex128"),
-    ],
-)
-def test_arrays_that_are_no_frames(tmp_path, array, message):
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(ValueError, match=message):
-        read_frames(tmp_path / "a.npy", value_range=(0, 1))
+def test_paths_that_are_no_recording(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"`path` must exist; got .*nothing\.mp4"):
+        read_frames(tmp_path / "nothing.mp4")
+    with pytest.raises(ValueError, match=r"`path` must hold images \(\.png"):
+        read_frames(tmp_path)
+    (tmp_path / "a.txt").write_text("hello")
+    with pytest.raises(ValueError, match=r"got .*a\.txt.* A recording is a video .*\.npz.* folder of images \(\.png"):
+        read_frames(tmp_path / "a.txt")
 
 
 def test_archive_of_two_recordings_is_ambiguous(tmp_path):
@@ -199,17 +184,6 @@ def test_broken_array_file(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match="`path` must be a readable array file"):
         read_frames(tmp_path / name)
-
-
-def test_missing_path(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`path` must exist; got .*nothing\.mp4"):
-        read_frames(tmp_path / "nothing.mp4")
-
-
-def test_unknown_type_lists_the_known_ones(tmp_path):
-    (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(ValueError, match=r"got .*a\.txt.* A recording is a video .*\.npz.* folder of images \(\.png"):
-        read_frames(tmp_path / "a.txt")
 
 
 @pytest.mark.parametrize("content", [b"", os.urandom(4000)])
@@ -253,11 +227,6 @@ def test_sound_alone_is_no_video(tmp_path):
         container.mux(stream.encode())
     with pytest.raises(ValueError, match="`path` must hold a video stream"):
         read_frames(tmp_path / "a.mp4")
-
-
-def test_folder_without_images(tmp_path):
-    with pytest.raises(ValueError, match=r"`path` must hold images \(\.png"):
-        read_frames(tmp_path)
 
 
 def test_broken_image_is_named(tmp_path):
@@ -336,13 +305,9 @@ def test_whole_square_at_its_own_size_is_only_scaled():
     np.testing.assert_array_equal(resize_and_crop(frames, short_side=16, crop=16), frames / np.float32(255))
 
 
-@pytest.mark.parametrize("crop", [0, 257])
-def test_crop_must_fit(crop):
-    frames = np.zeros((1, 16, 16, 3), np.uint8)
-    with pytest.raises(ValueError, match=f"`crop` must be in 1..`short_side`, 256; got {crop}"):
-        resize_and_crop(frames, crop=crop)
-
-
-def test_frames_must_not_be_empty():
+def test_frames_and_crops_that_do_not_fit():
+    for crop in (0, 257):
+        with pytest.raises(ValueError, match=f"`crop` must be in 1..`short_side`, 256; got {crop}"):
+            resize_and_crop(np.zeros((1, 16, 16, 3), np.uint8), crop=crop)
     with pytest.raises(ValueError, match=r"`frames` must not be empty; got shape \(1, 0, 4, 3\)"):
         resize_and_crop(np.zeros((1, 0, 4, 3), np.uint8))

@@ -83,18 +83,6 @@ def test_value_ranges_map_raw_counts(root):
     np.testing.assert_array_equal(given[:, 0, 0, 0], [0, 50, 100, 150])
 
 
-def test_table_of_a_spreadsheet(root):
-    """A byte order mark, blanks after commas, an unknown column, short and empty lines."""
-    text = f"\ufeff{HEADER}, remark\nmorning, walk, train, 0, 4, 2, 8, good\n,,,,,,,\nevening.2,walk,test\n"
-    (root / "segments.csv").write_text(text, encoding="utf-8")
-    assert [r.name for r in paired_actions(root).records] == [
-        "morning:0-4:IR",
-        "morning:2-8:TV",
-        "evening.2:0-end:IR",
-        "evening.2:0-end:TV",
-    ]
-
-
 def test_spectrum_without_columns_is_not_there(root):
     write_segments(root, ["morning,walk,train,2,8"], "recording,label,split,tv_start,tv_end")
     clips = paired_actions(root)
@@ -109,11 +97,6 @@ def test_missing_spectrum_of_one_split_is_refused_when_selected(root):
     assert [r.name for r in clips.select(split="test").records] == ["morning:0-end:IR", "morning:0-end:TV"]
     with pytest.raises(ValueError, match="got no IR clip"):
         clips.select(split="train", spectra=["IR", "TV"])
-
-
-def test_missing_table(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"`root` must hold segments\.csv; got "):
-        paired_actions(tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", HEADER, HEADER + "\n,,,,,,\n"])
@@ -143,35 +126,25 @@ def test_missing_columns_are_named(root, header, missing):
         ("morning,walk,validation,0,4,2,8", "`split` must be one of .*'train', 'test'.*; got 'validation'"),
         ("noon,walk,train,0,4,2,8", "`recording` must have a file in IR/ or TV/; got 'noon'"),
         ("morning,walk,train,-1,4,2,8", "`ir_start` and `ir_end` must be .*; got '-1' and '4'"),
-        ("morning,walk,train,1,5,8,2", "`tv_start` and `tv_end` must be .*; got '8' and '2'"),
         ("morning,walk,train,3,3,2,8", "`ir_start` and `ir_end` must be .*; got '3' and '3'"),
         ("morning,walk,train,0,,2,8", "`ir_start` and `ir_end` must be .*; got '0' and ''"),
-        ("morning,walk,train,0,4.5,2,8", "`ir_start` and `ir_end` must be .*; got '0' and '4.5'"),
         ("morning,walk,train,2s,1s,2,8", "`ir_start` and `ir_end` must be .*; got '2s' and '1s'"),
         (
             "../IR/morning,walk,train,,,,",
             "`recording` must have a file .*; got '../IR/morning'. Did you mean 'morning'?",
         ),
         ("evening2,walk,train,,,,", "`recording` must have a file .*; got 'evening2'. Did you mean 'evening.2'?"),
+        ("morning,fall,train,0,4,,", "must differ from the rows before; got 'morning:0-4:IR' again"),
+        ("twice,walk,train,,,,", r"must match one file in IR/; got \['twice.mp4', 'twice.npy'\]"),
         ("morning,jump,train,0,4,2,8", r"`label` must be one of \('walk', 'fall'\); got 'jump'"),
     ],
 )
 def test_wrong_row_is_named_by_its_number(root, row, message):
     write_segments(root, [*ROWS, row])
-    with pytest.raises(ValueError, match=rf"Row 6 of `segments\.csv`: {message}"):
+    for name in ("twice.mp4", "twice.npy"):
+        (root / "IR" / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=rf"Row 6 of `segments\.csv`.*{message}"):
         paired_actions(root, classes=("walk", "fall"))
-
-
-def test_row_must_differ_from_the_rows_before(root):
-    write_segments(root, [*ROWS, "morning,fall,train,0,4,,"])
-    with pytest.raises(ValueError, match=r"Row 6 of .* must differ from the rows before; got 'morning:0-4:IR' again"):
-        paired_actions(root)
-
-
-def test_two_files_of_one_recording(root):
-    (root / "IR" / "morning.mp4").write_bytes(b"")
-    with pytest.raises(ValueError, match=r"must match one file in IR/; got \['morning.mp4', 'morning.npy'\]"):
-        paired_actions(root)
 
 
 def test_unknown_spectrum(root):
@@ -182,12 +155,17 @@ def test_unknown_spectrum(root):
         paired_actions(root)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "latin-1"])
-@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("encoding", "separator"),
+    [("utf-8", "\t"), ("utf-8-sig", ","), ("utf-16", ";"), ("utf-16-le", ","), ("latin-1", ";")],
+)
 def test_tables_of_any_spreadsheet(root, encoding, separator):
-    """Its encoding, its separator, whole numbers with a point, and accents as macOS writes them in file names."""
+    """Its encoding, its separator, blanks, whole numbers with a point, short and empty lines, an unknown column.
+
+    And accents as macOS writes them in file names.
+    """
     (root / "IR" / "morning.npy").rename(root / "IR" / unicodedata.normalize("NFD", "Abend ü.npy"))
-    lines = [HEADER, "Abend ü,müde,train,0.0,4.0,,", "morning,walk,test,,,2,8"]
+    lines = [f"{HEADER}, remark", "Abend ü, müde,train,0.0,4.0", ",,,,,,,", "morning,walk,test,,,2,8,good"]
     text = "\r\n".join(line.replace(",", separator) for line in lines)
     (root / "segments.csv").write_bytes(text.encode(encoding))
     clips = paired_actions(root)

@@ -3,22 +3,16 @@
 import dataclasses
 import json
 import pickle
-import subprocess
-import sys
 from functools import partial
 
-import jax
 import numpy as np
 import pytest
 
 import layouts
-import runs
 from jaxsal.datasets.builders import prepare_clips
 from jaxsal.datasets.catalog import open_clips
 from jaxsal.datasets.clips import square_frames
 from jaxsal.datasets.multispectral import multispectral_folder
-from jaxsal.datasets.paired import paired_actions
-from jaxsal.datasets.pipeline import load_clips, training_batch
 from jaxsal.datasets.prepared import find_prepared, list_prepared, prepared_clips
 from jaxsal.datasets.records import white_frames
 from jaxsal.datasets.synthetic import synthetic_actions
@@ -49,17 +43,6 @@ def test_the_studys_layout(prepared):
     assert_same(pickle.loads(pickle.dumps(prepared_clips(found.folder))), multispectral_folder(root))
 
 
-def test_batches_of_it_are_those_of_the_folder(prepared, monkeypatch):
-    root, data_dir, _ = prepared
-    monkeypatch.setenv("TFDS_DATA_DIR", str(data_dir))
-    batches = []
-    for clips in (open_clips("multispectral_actions/full", height=1), multispectral_folder(root)):
-        loaded = load_clips(clips.select(split="train"), size=runs.SPEC.size, sampler=runs.SPEC.sampler)
-        batches.append(training_batch(loaded, jax.random.key(0), 1, 4))
-    for mine, theirs in zip(*batches, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-
-
 def test_squares_are_those_that_training_cuts(prepared):
     root, data_dir, _ = prepared
     found = prepare_clips("multispectral_actions", manual_dir=root, data_dir=data_dir, size=10)
@@ -80,13 +63,6 @@ def test_antialiased_squares(prepared, tmp_path):
     frames = multispectral_folder(root).records[1].load()
     np.testing.assert_array_equal(loaded, square_frames(frames, 7, antialias=True))
     assert (loaded != square_frames(frames, 7)).any()
-
-
-def test_recordings_of_ones_own(tmp_path):
-    root = layouts.recordings_folder(tmp_path / "recordings")
-    found = prepare_clips("paired_actions", manual_dir=root, data_dir=tmp_path, config="mine")
-    assert found.name == "paired_actions/mine"
-    assert_same(prepared_clips(found.folder), paired_actions(root))
 
 
 def test_the_embedded_set(tmp_path, monkeypatch):
@@ -215,9 +191,3 @@ def test_a_set_that_is_not_prepared(monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(FileNotFoundError, match="`data` must be prepared .`jaxsal data prepare synthetic_actions`"):
         open_clips("synthetic_actions", height=1)
-
-
-@pytest.mark.process
-def test_importing_jaxsal_registers_nothing():
-    script = "import sys, jaxsal, jaxsal.datasets.catalog; print('tensorflow_datasets' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "False"

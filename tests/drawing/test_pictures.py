@@ -38,14 +38,6 @@ def test_overlay_is_colour_over_grey(colormap, limits):
     np.testing.assert_allclose(frames, 255 * expected, atol=0.51)
 
 
-def test_overlay_at_the_limits_of_opacity():
-    grey, *opaque = (
-        overlay(clip, SALIENCY, opacity=o, fade=False) for clip, o in ((CLIP, 0), (CLIP, 1), (1 - CLIP, 1))
-    )
-    assert (grey == grey[..., :1]).all()
-    np.testing.assert_array_equal(*opaque)
-
-
 @pytest.mark.parametrize("limits", [None, (3.0, 3.0), (5.0, 7.0)])
 def test_constant_map_is_drawn_low_everywhere(limits):
     frames = overlay(np.zeros_like(CLIP), np.full((4, 5, 6), 3.0), limits=limits, opacity=1, fade=False)
@@ -213,15 +205,6 @@ def test_animation_shows_rows_side_by_side(tmp_path, suffix):
     numbers = [np.asarray(picture.convert("L").crop((width - 60, 0, width, 26))) for picture in pictures]
     assert all((number < 128).any() for number in numbers)
     assert (numbers[3] != numbers[4]).any(), "the frame's number"
-
-
-def test_animation_makes_room_for_long_captions(tmp_path):
-    rows = {"a caption much wider than its frames": solid([RED, GREEN], 8, 8), "b": solid([BLUE, RED], 8, 8)}
-    bars = {"b": Bar(0.0, 1.0, "a unit that is wider than its frames")}
-    save_animation(tmp_path / "clip.gif", rows, scale=1, title="a title that is wider than all frames", bars=bars)
-    for picture in read_animation(tmp_path / "clip.gif")[0]:
-        edges = np.asarray(picture)[:, [0, -1]]
-        np.testing.assert_allclose(edges, 255, atol=1)
 
 
 @pytest.mark.parametrize("save", [save_strip, save_animation])

@@ -47,12 +47,6 @@ def test_rows_are_weights(num_in, num_out, alignment):
         np.testing.assert_array_equal(matrix, np.eye(num_in))
 
 
-def test_corners_go_to_corners():
-    values = jnp.array([3.0, 1.0, 7.0])
-    stretched = resample(values, (11,), "corners")
-    assert (stretched[0], stretched[5], stretched[-1]) == (3.0, 1.0, 7.0)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [

@@ -6,7 +6,7 @@ import pytest
 from jaxsal.datasets.synthetic.actions import ACTION_PAIRS, ACTIONS, loop_phases, perform
 from jaxsal.datasets.synthetic.figures import SHIN, THIGH, UPPER_ARM, make_actor, make_performance
 
-RNG_SEEDS = range(5)
+RNG_SEEDS = range(3)
 LIMBS = {"thigh": (6, THIGH), "shin": (7, SHIN), "upper arm": (9, UPPER_ARM)}  # capsule of the left side, length
 
 
@@ -16,13 +16,8 @@ def performed(action, seed=0, num_frames=32, **changes):
     return actor, perform(action, actor, performance._replace(**changes), num_frames)
 
 
-def test_the_actions_are_four_pairs():
-    assert len(ACTIONS) == len(set(ACTIONS)) == 8
-    assert tuple(zip(ACTIONS[::2], ACTIONS[1::2], strict=True)) == ACTION_PAIRS
-
-
 @pytest.mark.parametrize("pair", ACTION_PAIRS)
-@pytest.mark.parametrize("num_frames", [1, 31, 32])
+@pytest.mark.parametrize("num_frames", [1, 31])
 def test_a_pair_shows_the_same_poses_in_opposite_order(pair, num_frames):
     (_, first), (_, second) = (performed(action, num_frames=num_frames) for action in pair)
 

@@ -8,7 +8,6 @@ from jaxsal.datasets.synthetic.rendering import (
     Capsules,
     draw,
     draw_shadow,
-    frame_width,
     make_camera,
     outline,
     rays,
@@ -23,11 +22,6 @@ def spheres(centres, radii, temperatures):
     points = np.array(centres)[None]
     colours = np.linspace(0.2, 0.8, len(radii))[:, None].repeat(3, axis=1)
     return Capsules(points, points, np.array(radii), np.array(radii), colours, np.array(temperatures))
-
-
-def test_frames_have_their_sensors_aspect():
-    assert [frame_width(480, "IR"), frame_width(64, "IR")] == [640, 85]
-    assert [frame_width(540, "TV"), frame_width(64, "TV")] == [960, 114]
 
 
 @pytest.mark.parametrize("height", [50, 200])

@@ -7,7 +7,7 @@ from jaxsal.datasets.synthetic.rendering import make_camera
 from jaxsal.datasets.synthetic.rooms import HIGH, LOW, backdrop, make_room, moving_distractor
 
 CAMERA = make_camera(azimuth=20.0, distance=4.5, elevation=1.6, extent=2.6)
-SEEDS = range(6)
+SEEDS = range(3)
 
 
 def room_of(seed):
