@@ -14,13 +14,15 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+SETTINGS = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
+"""Of the environment: this folder's package alone, and modules compiled once for all processes that tests start."""
 
 
 def run(*words: str) -> None:
     """Runs a command in the project's folder and ends where it fails."""
     print("+", *words, flush=True)
     start = time.monotonic()
-    status = subprocess.run(words, cwd=ROOT, env=os.environ | {"PYTHONPATH": ""}).returncode
+    status = subprocess.run(words, cwd=ROOT, env=os.environ | SETTINGS).returncode
     print(f"  {time.monotonic() - start:.0f} s", flush=True)
     if status:
         sys.exit(status)

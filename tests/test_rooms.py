@@ -1,6 +1,7 @@
 """The rooms of the package: few, in one order, with imports that point one way and no circle."""
 
 import ast
+import functools
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -38,11 +39,14 @@ def imports(path):
     return {name for name in found if PACKAGE.parent.joinpath(*name.split(".")).with_suffix(".py").is_file()}
 
 
-MODULES = {
-    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): imports(path)
-    for path in PACKAGE.rglob("*.py")
-    if path.name != "__init__.py"
-}
+@functools.cache
+def modules():
+    """What each module of the package imports."""
+    return {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): imports(path)
+        for path in PACKAGE.rglob("*.py")
+        if path.name != "__init__.py"
+    }
 
 
 def room(module):
@@ -60,7 +64,7 @@ def test_imports_point_one_way():
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
     wrong = {
         (module, other)
-        for module, others in MODULES.items()
+        for module, others in modules().items()
         for other in others
         if room(module) != room(other)
         and floor[room(other)] >= floor[room(module)]
@@ -70,7 +74,7 @@ def test_imports_point_one_way():
 
 
 def test_no_module_imports_itself_by_way_of_others():
-    list(TopologicalSorter(MODULES).static_order())
+    list(TopologicalSorter(modules()).static_order())
 
 
 def test_files_are_of_one_subject():
