@@ -133,6 +133,17 @@ def stored_masks(grids, offsets, keep_prob, shape, options):
     return dataclasses.replace(drawn, grids=jnp.asarray(grids), offsets=jnp.asarray(offsets))
 
 
+@jax.jit
+def made(masks, ids):
+    """Masks of a family by their numbers, by one program for all families of a kind and shape."""
+    return jax.vmap(masks)(ids)
+
+
+def every_mask(masks):
+    """All masks of a family, on the host."""
+    return np.asarray(made(masks, np.arange(masks.num_masks, dtype=np.int32)))
+
+
 def curve_of(masks, logits, target):
     """The scores of all steps of a curve, as its read-out takes them."""
     clip_logits = jax.nn.one_hot(target, logits.shape[1])

@@ -1,6 +1,7 @@
 """Reference numbers of the original PyTorch code: `load`, `weights`, `assert_close`; see README.md."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,13 @@ class Golden(dict):
         return {name[len(prefix) + 1 :]: a for name, a in self.items() if name.startswith(prefix + ".")}
 
 
+@cache
 def load(name):
-    """All arrays of `name`.npz; nothing is unpickled."""
+    """All arrays of `name`.npz; nothing is unpickled. They are read once, so nobody may write to them."""
     with np.load(FOLDER / f"{name}.npz", allow_pickle=False) as file:
         arrays = {key: file[key] for key in file.files if key != "meta"}
+        for array in arrays.values():
+            array.setflags(write=False)
         return Golden(arrays, json.loads(str(file["meta"])))
 
 
@@ -42,11 +46,16 @@ def weights(network):
     return state
 
 
+@cache
+def _tolerances():
+    return json.loads((FOLDER / "tolerances.json").read_text())
+
+
 def tolerance(name, key):
     """{"rtol": ..., "atol": ...} for one array: the float32 noise of the reference run, integers exact."""
     if load(name)[key].dtype.kind in "iu":
         return {"rtol": 0.0, "atol": 0.0}
-    tolerances = json.loads((FOLDER / "tolerances.json").read_text())
+    tolerances = _tolerances()
     found = tolerances["files"].get(name, {}).get(key, tolerances["default"])
     return {"rtol": found["rtol"], "atol": found["atol"]}
 
