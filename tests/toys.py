@@ -114,6 +114,20 @@ def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):
     return Classifier.from_functions(features, head, params, mean=mean, std=std)
 
 
+def drawn(module, clip_shape, seed=0):
+    """Variables of a Flax module of clips, drawn on the host, where nothing is compiled; scales and variances are 1."""
+    shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *clip_shape), jnp.float32))
+    rng = np.random.default_rng(seed)
+
+    def draw(path, leaf):
+        if any(name in str(path[-1]) for name in ("var", "scale")):
+            return np.ones(leaf.shape, leaf.dtype)
+        fan_in = max(1, np.prod(leaf.shape[:-1]))
+        return (rng.standard_normal(leaf.shape) / np.sqrt(fan_in)).astype(leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(draw, dict(shapes))
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class StoredMasks(RiseMasks):

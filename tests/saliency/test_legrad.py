@@ -11,8 +11,8 @@ from jaxsal.models import VideoMAE
 from jaxsal.models.videomae import positions
 
 NET = VideoMAE(num_classes=3, width=8, depth=2, num_heads=2, mlp_width=12, tube=(2, 4, 4), epsilon=1e-6)
-CLIP = jax.random.uniform(jax.random.key(1), (4, 8, 8, 3))
-VARIABLES = jax.jit(NET.init)(jax.random.key(0), CLIP[None])
+CLIP = np.random.default_rng(1).random((4, 8, 8, 3), np.float32)
+VARIABLES = toys.drawn(NET, CLIP.shape)
 CLASSIFIER = jaxsal.Classifier.from_model(NET, VARIABLES)
 SHAPE, HEADS = (2, 2, 2), 2
 
@@ -44,6 +44,7 @@ def score(weights, tokens, target):
     return dense(weights["fc"], norm(weights["fc_norm"], tokens.mean(axis=0), 1e-5))[target]
 
 
+@jax.jit
 def expected(target):
     """Mean over layers, heads and queries of the positive gradient of each layer's score by its own attention."""
     weights = VARIABLES["params"]
@@ -58,7 +59,7 @@ def expected(target):
         )
         evidence.append(jnp.maximum(gradient, 0).mean(axis=(0, 1)))
         tokens = after
-    return np.mean(evidence, axis=0).reshape(SHAPE)
+    return jnp.stack(evidence).mean(axis=0).reshape(SHAPE)
 
 
 def test_every_layer_is_asked_by_its_own_score():
@@ -68,7 +69,6 @@ def test_every_layer_is_asked_by_its_own_score():
         saliency = expected(target)
         np.testing.assert_allclose(maps[target, ::3, ::7, ::7], saliency, rtol=1e-3, atol=1e-6)  # the corners
     assert np.ptp(maps[0]) > 0
-    np.testing.assert_allclose(jaxsal.saliency_map(CLASSIFIER, CLIP, 2, method="legrad"), maps[2], rtol=1e-5)
 
 
 def test_networks_without_attention_are_refused():
