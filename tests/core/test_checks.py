@@ -3,7 +3,7 @@
 import pytest
 
 from golden import FOLDER as GOLDEN
-from jaxsal.core.checks import check_choice, check_seed, hint
+from jaxsal.core.checks import check_seed, hint
 from jaxsal.datasets.synthetic import synthetic_actions
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.options import ExplainOptions
@@ -27,11 +27,6 @@ def test_the_closest_name_is_asked_for_whatever_its_case(typed, closest):
 @pytest.mark.parametrize("typed", ["jump", 3, None])
 def test_nothing_is_asked_where_nothing_is_close(typed):
     assert hint(typed, CLASSES) == ""
-
-
-def test_names_that_differ_in_case_alone():
-    with pytest.raises(ValueError, match=r"`spectrum` must be one of \('IR', 'TV'\); got 'ir'. Did you mean 'IR'\?"):
-        check_choice("spectrum", "ir", ("IR", "TV"))
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 2**63, 10**30])

@@ -18,7 +18,6 @@ Name = Literal["mean", "zero"]
     [
         (3, int),
         (np.int32(3), int),
-        (3, float),
         (np.float32(0.5), float),
         (np.True_, bool),
         (None, int | None),

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxsal.core.files import DamagedError
-from jaxsal.core.sealed import parse, read_json, sealed, unsealed, write_json
+from jaxsal.core.sealed import parse, read_json, unsealed, write_json
 
 FIELDS = dict(mean=[0.406, 0.5], names=("a", "ä"), nested={"b": None})
 
@@ -28,10 +28,3 @@ def test_a_changed_value_names_the_file_and_the_way_out(tmp_path):
 def test_what_is_no_object(content):
     with pytest.raises(DamagedError, match="it is no"):
         parse(content)
-
-
-def test_a_missing_field():
-    fields = sealed(FIELDS)
-    del fields["mean"]
-    with pytest.raises(DamagedError, match="checksum"):
-        unsealed(fields)

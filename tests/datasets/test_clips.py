@@ -10,8 +10,6 @@ from PIL import Image
 import golden
 from jaxsal.datasets.clips import read_frames, resize_and_crop
 
-GRADIENT = np.arange(24 * 32).reshape(24, 32)
-
 
 def moving_square(num_frames=6, height=48, width=64):
     """A bright square that moves by 8 pixels a frame over a dark ground."""
@@ -39,12 +37,10 @@ def write_images(folder, frames, names):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("name", "codec", "pixel_format"), [("a.mp4", "libx264", "yuv420p"), ("a.avi", "mpeg4", "yuv420p")]
-)
-def test_lossy_video_is_close_to_its_frames(tmp_path, name, codec, pixel_format):
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.avi", "mpeg4")])
+def test_lossy_video_is_close_to_its_frames(tmp_path, name, codec):
     frames = moving_square()
-    got = read_frames(write_video(tmp_path / name, frames, codec, pixel_format))
+    got = read_frames(write_video(tmp_path / name, frames, codec, "yuv420p"))
     assert got.shape == frames.shape
     assert got.dtype == np.uint8
     assert np.abs(got.astype(int) - frames).mean() < 5
@@ -117,15 +113,9 @@ def test_deep_grey_images_use_the_full_range_or_the_given_one(tmp_path, name):
     np.testing.assert_array_equal(ranged[0, 0, :, 0], [0, 0, 0, 128, 255, 255])
 
 
-def test_deep_grey_video_keeps_its_raw_values(tmp_path):
-    counts = (7000 + GRADIENT)[None].astype(np.uint16)
-    path = write_video(tmp_path / "a.mkv", counts, "ffv1", "gray16le", "gray16le")
-    got = read_frames(path, value_range=(7000, 7255))
-    np.testing.assert_array_equal(got[0, :, :, 1], np.minimum(GRADIENT, 255))
-
-
 @pytest.mark.parametrize(("dtype", "channels"), [(np.int16, ()), (np.float32, (1,)), (np.uint8, (3,))])
 def test_arrays_of_any_type_are_mapped_by_value_range(tmp_path, dtype, channels):
+    """Bytes and truths need none."""
     values = (np.arange(4 * 2 * 3).reshape(4, 2, 3) + 50).astype(dtype)
     values = np.broadcast_to(values.reshape(*values.shape, *(1 for _ in channels)), (*values.shape, *channels))
     np.save(tmp_path / "a.npy", values)
@@ -134,14 +124,10 @@ def test_arrays_of_any_type_are_mapped_by_value_range(tmp_path, dtype, channels)
     for name in ("a.npy", "a.npz"):
         got = read_frames(tmp_path / name, start=1, stop=4, value_range=(60, 70))
         np.testing.assert_array_equal(got, np.repeat(expected[1:, ..., None], 3, axis=-1))
-
-
-def test_arrays_of_bytes_and_truths_need_no_value_range(tmp_path):
-    frames = moving_square(2)
-    np.save(tmp_path / "a.npy", frames)
-    np.save(tmp_path / "b.npy", frames[..., 0] > 100)
-    np.testing.assert_array_equal(read_frames(tmp_path / "a.npy"), frames)
-    np.testing.assert_array_equal(read_frames(tmp_path / "b.npy")[..., 2], 255 * (frames[..., 0] > 100))
+    np.save(tmp_path / "b.npy", values > 60)
+    np.testing.assert_array_equal(read_frames(tmp_path / "b.npy")[..., 2], 255 * (expected > 0))
+    np.save(tmp_path / "c.npy", expected.astype(np.uint8))
+    np.testing.assert_array_equal(read_frames(tmp_path / "c.npy")[..., 2], expected)
 
 
 @pytest.mark.parametrize(
@@ -284,7 +270,7 @@ def test_antialiased_resize_equals_pil_but_for_its_rounding():
 
 
 @pytest.mark.parametrize("antialias", [False, True])
-@pytest.mark.parametrize(("height", "width"), [(24, 32), (240, 320), (320, 240), (300, 300), (7, 301)])
+@pytest.mark.parametrize(("height", "width"), [(24, 32), (320, 240), (7, 301)])
 def test_resize_keeps_ramps_and_stays_in_range(height, width, antialias):
     """Linear interpolation keeps a linear ramp, away from the border."""
     ramp = np.broadcast_to(np.linspace(0, 255, width).astype(np.uint8)[:, None], (1, height, width, 3))
@@ -298,11 +284,6 @@ def test_resize_keeps_ramps_and_stays_in_range(height, width, antialias):
     expected = (centres * width - 0.5) / (width - 1)
     np.testing.assert_allclose(clip[0, 28, 4:-4, 1], expected[4:-4], atol=1.5 / 255)
     assert resize_and_crop(np.full_like(ramp, 255), short_side=64, crop=56).max() == 1
-
-
-def test_whole_square_at_its_own_size_is_only_scaled():
-    frames = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(resize_and_crop(frames, short_side=16, crop=16), frames / np.float32(255))
 
 
 def test_frames_and_crops_that_do_not_fit():

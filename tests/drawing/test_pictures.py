@@ -24,8 +24,7 @@ def mean_colour(picture, box):
     return np.asarray(picture.convert("RGB").crop(box)).reshape(-1, 3).mean(axis=0)
 
 
-@pytest.mark.parametrize("colormap", COLORMAPS)
-@pytest.mark.parametrize("limits", [None, (-0.5, 1.0)])
+@pytest.mark.parametrize(("colormap", "limits"), [*((name, None) for name in COLORMAPS), ("plasma", (-0.5, 1.0))])
 def test_overlay_is_colour_over_grey(colormap, limits):
     low, high = limits or (SALIENCY.min(), np.quantile(SALIENCY, 0.995))
     scaled = np.clip((SALIENCY - low) / (high - low), 0, 1).repeat(2, axis=0)
@@ -53,7 +52,6 @@ def test_constant_map_is_drawn_low_everywhere(limits):
         (dict(saliency=np.ones((3, 5, 6))), "`saliency` must divide the clip's 4 frames; got 3"),
         (dict(saliency=np.full((1, 5, 6), np.inf)), "`saliency` must be finite; got values from inf to inf"),
         (dict(limits=(1.0, 0.0)), r"`limits` must be two finite numbers, low <= high; got \(1.0, 0.0\)"),
-        (dict(limits=(0.0, np.nan)), "`limits` must be two finite numbers"),
         (dict(opacity=1.5), r"`opacity` must be in \[0, 1\]; got 1.5"),
         (dict(colormap="jet"), r"`colormap` must be one of \('inferno', .*\); got 'jet'"),
     ],

@@ -61,10 +61,6 @@ def test_a_run_shorter_than_fifty_times_compiling_times_one_size_alone():
     assert rates.asked == [64, 32, 16]
 
 
-def test_a_size_that_runs_out_of_memory_is_the_slowest():
-    assert WarmUp(9.0, lambda line: None).best(64, LEAST, Rates(RATES | {64: 0.0}), devices=1) == 32
-
-
 def test_the_last_call_is_timed():
     """Eight chunks of four masks in three seconds; those of compiling do not count."""
     readings = iter([0.0] * (CALLS - 1) + [100.0, 103.0])

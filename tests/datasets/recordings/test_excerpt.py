@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxsal.datasets.clips import cut_box, resize_and_crop
-from jaxsal.datasets.recordings.excerpt import Box, Cut, Excerpt, take
+from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.part import excerpts_of
 from jaxsal.datasets.recordings.recording import Reading
@@ -30,13 +30,6 @@ def test_the_whole_frames_and_the_clip_are_of_the_same_numbers(counts):
     assert (excerpt.times, excerpt.rate, excerpt.size) == ((0.6, 1.0, 1.0), 5, (30, 40))
     again = Excerpt.from_json(json.loads(json.dumps(excerpt.to_json())))
     assert again == excerpt
-
-
-def test_without_a_cut_the_clip_is_the_frames(counts):
-    excerpt = take(open_recording(counts), np.array([0]), Reading((7000, 7255)))
-    np.testing.assert_array_equal(excerpt.clip(), excerpt.read().astype(np.float32) / 255)
-    assert excerpt.box == Box(0, 0, 30, 40)
-    assert excerpt.times is None
 
 
 def test_auto_is_resolved_once_and_said(counts):

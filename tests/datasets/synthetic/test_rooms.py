@@ -70,7 +70,3 @@ def test_a_warm_distractor_moves_behind_the_actor(seed):
     assert (distractor.starts[..., 1] > 0.9).all()
     assert (distractor.ends >= LOW).all()
     assert (distractor.ends <= HIGH).all()
-
-
-def test_lamps_and_animals_both_occur():
-    assert {room_of(seed).pendulum for seed in range(20)} == {True, False}
