@@ -95,7 +95,8 @@ def explain_another_layer():
 
 def explain_an_nnx_module():
     """By a method that needs its activations."""
-    network = nnx.Sequential(nnx.Conv(3, 2, (3, 3, 3), rngs=nnx.Rngs(0)), lambda found: found.mean((1, 2, 3)))
+    conv = nnx.Conv(3, 2, (3, 3, 3), kernel_init=nnx.initializers.zeros_init(), rngs=nnx.Rngs(0))
+    network = nnx.Sequential(conv, lambda found: found.mean((1, 2, 3)))
     gradcam(Classifier.from_model(network).at("layers/0"), CLIP, 0)
 
 

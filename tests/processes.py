@@ -73,12 +73,14 @@ def stop(processes):
         process.communicate()
 
 
-def launch_as_slurm_would(words, *, count=2):
+def launch_as_slurm_would(words, *, before="", count=2):
     """Starts `jaxsal WORDS` as the tasks of one SLURM job on this machine; a new network is the tiny one."""
     job = random.randrange(4096)  # JAX derives the port from it
     shared = dict(SLURM_JOB_ID=str(job), SLURM_STEP_NODELIST="127.0.0.1", SLURM_NTASKS=str(count))
     shared |= dict(SLURM_STEP_NUM_TASKS=str(count), SLURM_STEP_NUM_NODES="1", JAX_NUM_CPU_DEVICES="1")
-    return [launch_words(words, **shared, SLURM_PROCID=str(task), SLURM_LOCALID=str(task)) for task in range(count)]
+    return [
+        launch_words(words, before, **shared, SLURM_PROCID=str(task), SLURM_LOCALID=str(task)) for task in range(count)
+    ]
 
 
 def launch_words(words, before="", **variables):

@@ -19,6 +19,8 @@ def test_files_that_are_missing_or_broken_are_named_with_their_option(run_folder
     explain = ["explain", seen, "--checkpoint", run]
     for words, message in (
         ([*explain, "--target", "sideways"], "`--target` must be one of ('down', 'up') or a number below 2; got 'side"),
+        ([*explain, "--keep-prob", "0"], "`--keep-prob` must be in (0, 1]; got 0.0"),
+        ([*explain, "--method"], "`--method` must name at least one of"),
         ([*explain, "--spectrum", "IR", "--infrared", "b.npy"], "`--infrared` must come with a visible CLIP"),
         (["explain", none, "--checkpoint", run], f"`CLIP` must exist; got {none}"),
         (["explain", seen, "--infrared", none, "--checkpoint", run], f"`--infrared` must exist; got {none}"),
@@ -33,6 +35,7 @@ def test_files_that_are_missing_or_broken_are_named_with_their_option(run_folder
         (["report", broken], f"`FOLDER` must have a whole run.json; got {broken / 'run.json'}: KeyError('network')"),
         (["sweep", none.with_suffix(".toml")], "`CONFIG`: No such file or directory"),
         (["sweep", config], f"NameError: name 'mask' is not defined in {config}, line 2"),
+        (["train", "--output", "run", "--num-steps", "5", "--num-epochs", "3"], "`--num-steps` must not come with"),
         (["train", "--output", "run", "--num-workers", "2"], "`--num-workers` must come with --stream; got 2"),
     ):
         assert_one_line(refused(*words), message)

@@ -29,7 +29,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True)[..., 0])
     words = ["explain", seen, "--infrared", warm, "--checkpoint", fused_run, "--output", output, *SMALL]
-    words += ["--method", "gradcam", "rise", "--controls", "smooth"]
+    words += ["--method", "gradcam", "sidu", "--controls", "smooth"]
     assert dry_run(*words)["clips"] == 1
     printed = run(*words)
     assert f"{seen.stem}-FUSED: " in printed
@@ -81,12 +81,12 @@ def test_evaluate_and_sweep(fused_run, run, tmp_path):
     config.write_text(
         f'store = "{tmp_path / "store"}"\ncheckpoints = ["{fused_run}"]\ncurve_steps = 3\ncontrols = ["random"]\n'
         f'[[clips]]\ndata = "{data}"\nper_spectrum = 2\n[[methods]]\nmethod = "rise"\n'
-        "options = {num_masks = [4], grid_shape = [[2, 2, 2]]}\n"
+        "options = {num_masks = [4, 8], grid_shape = [[2, 2, 2]]}\n"
     )
     run("sweep", config)
     exported = tmp_path / "rows.csv"
     run("sweep", config, "--export", exported)
     rows = list(csv.DictReader(exported.read_text().splitlines()))
     assert {row["spectrum"] for row in rows} == {"FUSED"}
-    assert len([row for row in rows if row["method"] == "rise"]) == 2
+    assert len([row for row in rows if row["method"] == "rise"]) == 4
     assert all(row[name] for row in rows for name in ALONE)

@@ -53,7 +53,7 @@ for failing, message in (
         assert str(error) == message, error
     else:
         raise AssertionError("an error of one process is one in all")
-assert jax.device_count() == 4
+assert jax.device_count() == 2
 np.savez({folder!r} + f"/{{jax.process_index()}}.npz", **numbers())
 """
 WAIT = """
@@ -62,20 +62,6 @@ def wait_after(fail):
         if jax.process_index() == 1:
             fail()
 """
-
-
-@pytest.mark.process
-def test_two_processes_have_the_numbers_of_one(tmp_path):
-    scope = dict(jax=jax, np=np)
-    exec(NUMBERS, scope)
-    one = scope["numbers"]()
-    script = NUMBERS + WAIT + JOINED.format(folder=str(tmp_path))
-    processes.finish(processes.start(script, count=2, devices=2))
-    for number in (0, 1):
-        found = np.load(tmp_path / f"{number}.npz")
-        for name, expected in one.items():
-            assert np.abs(expected).max() > 0
-            np.testing.assert_allclose(found[name], expected, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
 ENDING = """
@@ -138,21 +124,39 @@ def test_a_sweep_that_fails_in_one_process_ends_in_all_and_resumes(tmp_path, no_
     assert_done(tmp_path / "store", numbers=24 + 6)
 
 
+SWEEP_AND_JOINED = """
+import jax
+sweep = main
+
+def main():
+    sweep()
+    exec({script!r}, globals())
+"""
+
+
 @pytest.mark.process
-def test_a_sweep_as_slurm_starts_it(tmp_path):
-    """Three clips, two tasks: each does one, both the third; the first task says what is there."""
+def test_a_sweep_as_slurm_starts_it_and_numbers_are_those_of_one_process(tmp_path):
+    """Three clips, two tasks: each does one, both the third; the first task says what is there. Then both go on."""
     sweeps.make_checkpoint(tmp_path)
     sweeps.make_recordings(tmp_path)
     grid = sweeps.MethodGrid("rise", options={"num_masks": [13], "grid_shape": [[2, 3, 3]]})
     config = dataclasses.asdict(sweeps.config(tmp_path, methods=(grid,)))
     (tmp_path / "sweep.json").write_text(json.dumps(config))
-    running = processes.launch_as_slurm_would(["sweep", str(tmp_path / "sweep.json"), "--json"])
+    script = SWEEP_AND_JOINED.format(script=NUMBERS + WAIT + JOINED.format(folder=str(tmp_path)))
+    running = processes.launch_as_slurm_would(["sweep", str(tmp_path / "sweep.json"), "--json"], before=script)
     said = [process.communicate(timeout=300) for process in running]
     assert [process.returncode for process in running] == [0, 0], said[0][1] + said[1][1]
     assert "shared by 2 processes" in said[0][1]
     assert json.loads(said[0][0].splitlines()[-1])
     assert said[1][0].count("{") == 0
     assert_done(config["store"], logits=3)
+    scope = dict(jax=jax, np=np)
+    exec(NUMBERS, scope)
+    for name, expected in scope["numbers"]().items():
+        assert np.abs(expected).max() > 0
+        for number in (0, 1):
+            found = np.load(tmp_path / f"{number}.npz")[name]
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7, err_msg=name)
 
 
 def assert_done(store, **counts):

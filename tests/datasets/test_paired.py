@@ -104,6 +104,9 @@ def test_empty_table(root, content):
     (root / "segments.csv").write_text(content)
     with pytest.raises(ValueError, match=r"`segments\.csv` must (have the columns|hold at least one row)"):
         paired_actions(root)
+    (root / "segments.csv").unlink()
+    with pytest.raises(FileNotFoundError, match=r"`root` must hold segments\.csv; got "):
+        paired_actions(root)
 
 
 @pytest.mark.parametrize(

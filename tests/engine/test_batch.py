@@ -12,7 +12,7 @@ import toys
 from jaxsal import deletion, gradcam, insertion, rise, score_masks, sidu
 from jaxsal.engine import batch as batches, inputs
 from jaxsal.engine.baselines import Baseline
-from jaxsal.engine.batch import REPLACED, UNTOUCHED, prepare
+from jaxsal.engine.batch import prepare
 from jaxsal.engine.requests import score_requests
 from jaxsal.metrics.curve import read_curve
 from jaxsal.metrics.curve_scores import curve_scores
@@ -214,16 +214,6 @@ def test_a_plain_functions_logits_are_scored_among_its_masks(passes):
     assert batch.logits is not None
     assert batch.logits.shape == (4, 2)
     assert passes == {"call_each": 4}
-
-
-def test_ends_are_known_clip_by_clip():
-    batch = prepare(toys.one_frame(1), CLIPS)
-    blurred = (REPLACED, Baseline.of("blur"))
-    batch.learn(blurred, [1, 3], np.ones((2, 2), np.float32))
-    np.testing.assert_array_equal(batch.knows(blurred), [False, True, False, True])
-    assert not batch.knows(UNTOUCHED).any()
-    assert not batch.knows((REPLACED, Baseline.of("blur", blur_factor=2))).any()
-    np.testing.assert_array_equal(batch.end(blurred)[[1, 3]], 1)
 
 
 def test_a_batch_is_filled_up_with_its_last_clip():

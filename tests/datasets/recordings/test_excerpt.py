@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxsal.datasets.clips import cut_box, resize_and_crop
-from jaxsal.datasets.recordings.excerpt import Cut, Excerpt, take
+from jaxsal.datasets.recordings.excerpt import Box, Cut, Excerpt, take
 from jaxsal.datasets.recordings.opening import open_recording
 from jaxsal.datasets.recordings.part import excerpts_of
 from jaxsal.datasets.recordings.recording import Reading
@@ -28,6 +28,9 @@ def test_the_whole_frames_and_the_clip_are_of_the_same_numbers(counts):
     np.testing.assert_array_equal(frames[:, 0, 0, 1], [30, 50, 50])
     np.testing.assert_array_equal(excerpt.clip(), resize_and_crop(frames, short_side=20, crop=16))
     assert (excerpt.times, excerpt.rate, excerpt.size) == ((0.6, 1.0, 1.0), 5, (30, 40))
+    whole = dataclasses.replace(excerpt, cut=None)
+    np.testing.assert_array_equal(whole.clip(), frames.astype(np.float32) / 255)
+    assert whole.box == Box(0, 0, 30, 40)
     again = Excerpt.from_json(json.loads(json.dumps(excerpt.to_json())))
     assert again == excerpt
 
