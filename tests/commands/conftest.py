@@ -15,6 +15,18 @@ def one_device(monkeypatch, no_shape_checks):
 
 
 @pytest.fixture
+def figures():
+    """A test that asks for it draws its figures."""
+
+
+@pytest.fixture(autouse=True)
+def no_figures(request, monkeypatch):
+    """Else their files are there, and nothing is drawn: to lay the words of one out takes longer than all its maps."""
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **options: file.write(b"a figure"))
+
+
+@pytest.fixture
 def tiny_networks(monkeypatch):
     """Commands that make a network make the tiny one."""
     for arch in ("resnet3d18", "pan"):

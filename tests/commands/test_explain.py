@@ -13,6 +13,7 @@ from jaxsal.training.torch_file import write_for_torch
 SMALL = ["--num-masks", "8", "--num-steps", "3", "--grid-shape", "2", "2", "2"]
 
 
+@pytest.mark.usefixtures("figures")
 def test_both_spectra(run_folder, seen, run, dry_run, tmp_path):
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True).astype(np.float32)[..., 0] / 10 + 20)
@@ -28,6 +29,7 @@ def test_both_spectra(run_folder, seen, run, dry_run, tmp_path):
     assert "warm-IR: " in printed
     assert "explained: up" in printed
     assert set(plan["files"]) == {path.name for path in output.iterdir()}
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in output.glob("*.png"))
     assert {path.name for path in output.glob("*.*")} == {
         *("results.csv", "table.md", "table.tex", "table.csv", "table.png", "run.json"),
         *("curves-IR.png", "curves-TV.png"),
