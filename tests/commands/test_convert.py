@@ -38,6 +38,9 @@ def test_both_ways(r3d18, run, dry_run, tmp_path):
 
     assert f"{len(load_file(r3d18))} tensors" in run("convert", tmp_path / "run", tmp_path / "back.safetensors")
     jax.tree.map(np.testing.assert_array_equal, load_file(tmp_path / "back.safetensors"), load_file(r3d18))
+    run("convert", r3d18, tmp_path / "again", "--spectra", "TV", *names, *SIZES, *NORMAL)
+    run("convert", tmp_path / "again", tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "back.safetensors").read_bytes()
 
 
 def test_what_does_not_fit_is_refused(r3d18, refused, tmp_path):

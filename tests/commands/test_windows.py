@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 
+import processes
 import runs
 from jaxsal.training.networks import NetworkSpec
 
@@ -104,10 +105,21 @@ def test_a_network_of_both_spectra(long, run, dry_run, refused, tmp_path):
     assert [page.count(f'"caption":"{spectrum}"') for spectrum in ("IR", "TV")] == [2, 2]
 
 
-def test_a_stopped_run_loses_no_window(run_folder, long, run, dry_run, refused, monkeypatch, tmp_path):
-    """When the fourth of seven windows is read: the first three are done, and not computed again."""
-    words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--window", "6", "--hop", "1"]
-    killed, whole = [*words, "--output", tmp_path / "killed"], [*words, "--output", tmp_path / "whole"]
+STUCK = """
+import itertools, time
+from jaxsal.training.networks import NetworkSpec
+clip, calls = NetworkSpec.clip, itertools.count()
+def clip_or_wait(*arguments):
+    if next(calls) == 3:
+        print("stuck", flush=True)
+        time.sleep(600)
+    return clip(*arguments)
+NetworkSpec.clip = clip_or_wait
+"""
+
+
+def interrupted(words, refused, monkeypatch):
+    """Control-C when the fourth window is read."""
     clip, calls = NetworkSpec.clip, itertools.count()
 
     def clip_or_stop(*arguments):
@@ -117,15 +129,32 @@ def test_a_stopped_run_loses_no_window(run_folder, long, run, dry_run, refused, 
 
     with monkeypatch.context() as patch:
         patch.setattr(NetworkSpec, "clip", clip_or_stop)
-        assert refused(*killed)[0] == 130
-    plan = dry_run(*killed)
+        assert refused(*words)[0] == 130
+
+
+def killed(words, refused, monkeypatch):
+    """SIGKILL when the fourth window is read."""
+    process = processes.launch_words(words, before=STUCK)
+    assert process.stdout.readline() == "stuck\n"
+    processes.stop([process])
+
+
+@pytest.mark.parametrize(
+    "stopped", [interrupted, pytest.param(killed, marks=[pytest.mark.nightly, pytest.mark.process])]
+)
+def test_a_stopped_run_loses_no_window(stopped, run_folder, long, run, dry_run, refused, monkeypatch, tmp_path):
+    """The first three of seven windows are done, and not computed again."""
+    words = ["explain", long, "--checkpoint", run_folder, *SMALL, "--method", "gradcam", "--window", "6", "--hop", "1"]
+    begun, whole = [*words, "--output", tmp_path / "begun"], [*words, "--output", tmp_path / "whole"]
+    stopped(begun, refused, monkeypatch)
+    plan = dry_run(*begun)
     assert (plan["clips"], plan["clips_done"]) == (7, 3)
     assert plan["passes"] == dry_run(*whole)["passes"] * 4 // 7
-    run(*killed)
+    run(*begun)
     run(*whole)
-    assert len(list((tmp_path / "killed" / "results" / "parts").iterdir())) == 1
+    assert len(list((tmp_path / "begun" / "results" / "parts").iterdir())) == 1
     for name in ("windows.csv", "timeline-TV.csv", "table.csv"):
-        assert (tmp_path / "killed" / name).read_text() == (tmp_path / "whole" / name).read_text()
+        assert (tmp_path / "begun" / name).read_text() == (tmp_path / "whole" / name).read_text()
 
 
 def test_lengths_that_are_refused(run_folder, long, refused):
