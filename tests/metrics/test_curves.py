@@ -11,23 +11,24 @@ from jaxsal.metrics.curve_scores import curve_scores
 from jaxsal.metrics.steps import rank
 from jaxsal.recipes import resolve_options
 
-CLIP = jax.random.uniform(jax.random.key(1), (4, 5, 6, 3), minval=0.5)
-NOISE = jax.random.uniform(jax.random.key(2), (4, 5, 6))
+RNG = np.random.default_rng(1)
+CLIP = 0.5 + 0.5 * RNG.random((4, 5, 6, 3), np.float32)
+NOISE = RNG.random((4, 5, 6), np.float32)
+WEIGHTS = RNG.standard_normal(CLIP.shape, np.float32) / 10
 VOXEL = (1, 2, 3)
-
-
-CLIPS = list(np.asarray(jax.random.uniform(jax.random.key(1), (3, 4, 6, 9, 3))))
+CLIPS = list(RNG.random((3, 4, 6, 9, 3), np.float32))
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=8 * np.eye(3, 4, dtype=np.float32))
 MEASURES = {"deletion": deletion, "insertion": insertion}
 
 
 def probability(score_fn, clip, target=0):
-    return float(jax.nn.softmax(score_fn(clip))[target])
+    return float(jax.nn.softmax(score_fn(jnp.asarray(clip)))[target])
 
 
 def test_one_voxel_in_closed_form():
     """With the voxel on top, deletion falls from p to 1/2 at the first step, and insertion rises there."""
-    score_fn, saliency = toys.one_voxel(VOXEL), NOISE.at[VOXEL].set(2.0)
+    score_fn, saliency = toys.one_voxel(VOXEL), NOISE.copy()
+    saliency[VOXEL] = 2
     p = probability(score_fn, CLIP)
     options = dict(num_steps=121, baseline="zero")
     curve = deletion(score_fn, CLIP, saliency, **options)
@@ -38,22 +39,11 @@ def test_one_voxel_in_closed_form():
     np.testing.assert_allclose(curve.scores, [0.5] + [p] * 120, rtol=1e-5)
 
 
-def test_one_frame_in_closed_form():
-    """The frame on top: deletion reaches the floor at one quarter of the clip, not before and not later."""
-    score_fn = toys.one_frame(2)
-    saliency = NOISE.at[2].add(5.0)
-    curve = deletion(score_fn, CLIP, saliency, num_steps=13, baseline="zero")
-    np.testing.assert_allclose(curve.scores[3:], 0.5, rtol=1e-5)
-    assert (np.diff(curve.scores[:4]) < 0).all()
-    worst = deletion(score_fn, CLIP, -saliency, num_steps=13, baseline="zero")
-    assert curve.auc < worst.auc
-
-
 def test_end_points():
     """Insertion ends where deletion starts, at the clip; each starts or ends at its baseline."""
-    score_fn = toys.linear_logit(jax.random.normal(jax.random.key(4), CLIP.shape) / 10)
+    score_fn = toys.linear_logit(WEIGHTS)
     removed, shown = (m(score_fn, CLIP, NOISE, 0, baseline="zero") for m in (deletion, insertion))
-    clean, floor = probability(score_fn, CLIP), probability(score_fn, jnp.zeros_like(CLIP))
+    clean, floor = probability(score_fn, CLIP), probability(score_fn, 0 * CLIP)
     np.testing.assert_allclose([removed.scores[0], shown.scores[-1]], clean, rtol=1e-5)
     np.testing.assert_allclose([removed.scores[-1], shown.scores[0]], floor, rtol=1e-5)
     assert len(removed.scores) == 100
@@ -62,7 +52,7 @@ def test_end_points():
 @pytest.mark.parametrize("approximation", ["none", "refine"])
 def test_areas_of_uneven_steps_in_closed_form(approximation):
     """Five voxels in steps of two: the first falls from p to 1/2 over 0.4 of the clip, which is one step of three."""
-    clip, saliency = jnp.ones((1, 1, 5, 3)), jnp.arange(5.0, 0, -1)[None, None]
+    clip, saliency = np.ones((1, 1, 5, 3), np.float32), np.arange(5, 0, -1, np.float32)[None, None]
     score_fn = toys.one_voxel((0, 0, 0))
     p = probability(score_fn, clip)
     options = dict(step_size=2, baseline="zero", approximation=approximation, tolerance=0.0)
@@ -76,12 +66,10 @@ def test_areas_of_uneven_steps_in_closed_form(approximation):
             np.testing.assert_allclose(by_steps.auc, ((before + after) / 2 + 2 * after) / 3, rtol=1e-6)
 
 
-@pytest.mark.parametrize("baseline", ["zero", "time_mean"])
-def test_curves_know_their_floor(baseline):
-    replaced = {"zero": 0 * CLIP, "time_mean": jnp.broadcast_to(CLIP.mean(axis=0), CLIP.shape)}[baseline]
-    score_fn = toys.linear_logit(jax.random.normal(jax.random.key(4), CLIP.shape) / 10)
+def test_curves_know_their_floor_also_under_jit():
+    replaced, score_fn = np.broadcast_to(CLIP.mean(axis=0), CLIP.shape), toys.linear_logit(WEIGHTS)
     for measure in (deletion, insertion):
-        curve = jax.jit(lambda clip, m=measure: m(score_fn, clip, NOISE, 0, num_steps=5, baseline=baseline))(CLIP)
+        curve = jax.jit(lambda clip, m=measure: m(score_fn, clip, NOISE, 0, num_steps=5, baseline="time_mean"))(CLIP)
         np.testing.assert_allclose(curve.floor, probability(score_fn, replaced), rtol=1e-5)
 
 
@@ -92,27 +80,25 @@ def test_the_predicted_class_is_followed():
         np.testing.assert_array_equal(followed.scores, measure(score_fn, CLIP, NOISE, 1).scores)
 
 
-@pytest.mark.parametrize("chunk_size", [1, 7, 64])
-def test_chunk_size_changes_nothing(chunk_size):
-    score_fn = toys.one_frame(1)
-    reference = deletion(score_fn, CLIP, NOISE)
-    curve = deletion(score_fn, CLIP, NOISE, chunk_size=chunk_size)
-    np.testing.assert_allclose(curve.scores, reference.scores, rtol=1e-5)
+def test_chunk_size_changes_nothing():
+    scores = [deletion(toys.one_frame(1), CLIP, NOISE, **options).scores for options in ({}, dict(chunk_size=7))]
+    np.testing.assert_allclose(*scores, rtol=1e-5)
 
 
 def test_order_of_ties():
-    ties = jnp.array([1.0, 0.0, 0.0, 0.0, 2.0, 0.0])
-    np.testing.assert_array_equal(rank(ties, "first"), [1, 2, 3, 4, 0, 5])
-    np.testing.assert_array_equal(rank(ties, "last"), [1, 5, 4, 3, 0, 2])
-    np.testing.assert_array_equal(rank(ties), rank(3 * ties))
-    large = rank(jnp.zeros(1_000))
+    ranks = jax.jit(rank, static_argnums=1)
+    ties = np.array([1, 0, 0, 0, 2, 0], np.float32)
+    np.testing.assert_array_equal(ranks(ties, "first"), [1, 2, 3, 4, 0, 5])
+    np.testing.assert_array_equal(ranks(ties, "last"), [1, 5, 4, 3, 0, 2])
+    np.testing.assert_array_equal(ranks(ties, "random"), ranks(3 * ties, "random"))
+    large = np.asarray(ranks(np.zeros(1_000, np.float32), "random"))
     np.testing.assert_array_equal(np.sort(large), np.arange(1_000))
     assert abs(np.corrcoef(large, np.arange(1_000))[0, 1]) < 0.1
 
 
 def test_segments_change_all_their_frames():
     """A map of two slices for four frames: half of the segment-pixels are half of the clip."""
-    saliency = jnp.stack([jnp.ones((5, 6)), jnp.zeros((5, 6))])
+    saliency = np.stack([np.ones((5, 6), np.float32), np.zeros((5, 6), np.float32)])
     curve = deletion(toys.one_frame(1), CLIP, saliency, num_steps=3, baseline="zero")
     np.testing.assert_allclose(curve.scores[1], 0.5, rtol=1e-5)
     curve = deletion(toys.one_frame(2), CLIP, saliency, num_steps=3, baseline="zero")
@@ -121,19 +107,10 @@ def test_segments_change_all_their_frames():
 
 def test_scalars_can_be_ranked_one_by_one():
     """Six elements per step, less than a voxel of two frames and three channels times two: channels part ways."""
-    seen = jnp.zeros((4, 5, 6))
-    by_scalar = deletion(toys.one_voxel(VOXEL), CLIP, seen, num_steps=361, unit="scalar", baseline="zero")
-    values = np.unique(np.round(by_scalar.scores, 5))
-    assert len(values) == 4
-    assert len(np.unique(np.round(deletion(toys.one_voxel(VOXEL), CLIP, seen, baseline="zero").scores, 5))) == 2
-
-
-def test_constant_model_gives_flat_curves():
-    for measure in (deletion, insertion):
-        curve = measure(toys.constant(3), CLIP, jnp.zeros((4, 5, 6)), 1)
-        expected = probability(toys.constant(3), CLIP, 1)
-        np.testing.assert_allclose(curve.scores, expected, rtol=1e-6)
-        np.testing.assert_allclose(curve.auc, expected, rtol=1e-6)
+    score_fn = toys.one_voxel(VOXEL)
+    for options, num_values in ((dict(num_steps=361, unit="scalar"), 4), ({}, 2)):
+        curve = deletion(score_fn, CLIP, 0 * NOISE, baseline="zero", **options)
+        assert len(np.unique(np.round(curve.scores, 5))) == num_values
 
 
 def test_a_number_of_steps_overrides_the_recipes_step_size():
@@ -142,29 +119,18 @@ def test_a_number_of_steps_overrides_the_recipes_step_size():
     assert len(deletion(toys.constant(3), CLIP, NOISE, recipe="canonical").scores) == 5 + 1
 
 
-def test_the_study_ranks_scalars_where_frames_share_masks():
-    """Its code for PAN does; with a mask per frame it ranks voxels. 120 of 360 steps of one scalar are one voxel's."""
-    segments = jnp.zeros((2, 5, 6))
-    shared = deletion(toys.one_voxel(VOXEL), CLIP, segments, recipe="icpr2022", num_steps=361)
-    assert len(np.unique(np.round(shared.scores, 5))) == 4
-    alone = deletion(toys.one_voxel(VOXEL), CLIP, NOISE, recipe="icpr2022", num_steps=361)
-    assert len(np.unique(np.round(alone.scores, 5))) == 2
-
-
-@pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize(
-    "overrides",
+    ("measure", "num_slices", "overrides"),
     [
-        dict(num_steps=7),
-        dict(num_steps=7, baseline="zero", ties="first"),
-        dict(num_steps=7, unit="scalar"),
-        dict(recipe="canonical"),
-        dict(num_steps=25, approximation="refine", tolerance=0.05),
+        ("deletion", 4, dict(num_steps=7)),
+        ("insertion", 4, dict(num_steps=7, baseline="zero", ties="first")),
+        ("deletion", 2, dict(num_steps=7, unit="scalar")),
+        ("insertion", 4, dict(recipe="canonical")),
+        ("insertion", 2, dict(num_steps=25, approximation="refine", tolerance=0.05)),
     ],
     ids=str,
 )
-@pytest.mark.parametrize("num_slices", [2, 4])
-def test_maps_of_several_clips_are_measured_as_each_alone(measure, overrides, num_slices):
+def test_maps_of_several_clips_are_measured_as_each_alone(measure, num_slices, overrides):
     """Two maps of a clip, one of another and none of a third, for the class of each, any class, and the predicted."""
     maps = np.random.default_rng(0).random((4, num_slices, 6, 9), np.float32)
     owners, targets = [0, 2, 0], [0, 3, None]  # the fourth map fills up the program's shape
@@ -191,11 +157,6 @@ def test_the_curve_of_another_class_is_read_from_the_same_scores(measure):
         np.testing.assert_allclose(read_curve(scores, label, options).scores, expected.scores, rtol=1e-5)
 
 
-def test_maps_must_be_floats(no_shape_checks):
-    with pytest.raises(TypeError, match="`saliency` must be an array of floats; got uint8"):
-        deletion(toys.constant(3), CLIP, NOISE.astype(jnp.uint8))
-
-
 def test_defaults_differ_between_the_measures():
     assert [resolve_options(measure, "default", {}).baseline for measure in MEASURES] == ["mean", "blur"]
 
@@ -205,16 +166,11 @@ def test_defaults_differ_between_the_measures():
     [
         (dict(saliency=NOISE[..., None]), r"`saliency` must have shape \(T', 5, 6\); got \(4, 5, 6, 1\)"),
         (dict(saliency=NOISE[:3]), "`saliency` must divide the clip's 4 frames; got 3 along time"),
-        (dict(saliency=NOISE.at[0].set(jnp.nan)), "`saliency` must be free of NaN"),
+        (dict(saliency=NOISE * np.float32(np.nan)), "`saliency` must be free of NaN"),
         (dict(num_steps=1), "`num_steps` must be at least 2; got 1"),
-        (dict(step_size=0), "`step_size` must be at least 1; got 0"),
-        (dict(step_size="column"), r"`step_size` must be one of \('row',\); got 'column'"),
-        (dict(ties="any"), r"`ties` must be one of .*random.*got 'any'"),
-        (dict(blur_factor=0), "`blur_factor` must be at least 1; got 0"),
         (dict(target="all"), "`target` must be a number or None where the classes have no names; got 'all'"),
     ],
 )
-@pytest.mark.parametrize("measure", [deletion, insertion])
-def test_bad_input(measure, arguments, message, no_shape_checks):
+def test_bad_input(arguments, message, no_shape_checks):
     with pytest.raises(ValueError, match=message):
-        measure(**(dict(score_fn=toys.constant(), clip=CLIP, saliency=NOISE) | arguments))
+        deletion(**(dict(score_fn=toys.constant(), clip=CLIP, saliency=NOISE) | arguments))

@@ -16,7 +16,7 @@ from jaxsal.metrics.mprt import complexity, efficient_mprt, layers_of, mprt, ran
 from jaxsal.recipes.further import SmoothGradOptions
 
 KEY = jax.random.key(0, impl="threefry2x32")
-CLIP = np.asarray(jax.random.uniform(jax.random.key(3), (4, 4, 6, 5)))
+CLIP = np.random.default_rng(3).random((4, 4, 6, 5), np.float32)
 HEAD = np.zeros((5, 3), np.float32)
 HEAD[2, 1], HEAD[4, 0], HEAD[0, 2] = 3.0, 2.0, -1.0
 CLASSIFIER = toys.pooling_classifier(head=HEAD, channels=5)
@@ -35,7 +35,7 @@ class Net(nn.Module):
 
 @pytest.fixture(scope="module")
 def network():
-    return Classifier.from_model(Net(), Net().init(KEY, CLIP[None]))
+    return Classifier.from_model(Net(), toys.drawn(Net(), CLIP.shape))
 
 
 def test_layers_go_from_the_output_to_the_input(network):

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import toys
 from jaxsal import Classifier, Contrast, gradcam, saliency_map, sidu
 from jaxsal.recipes.further import HiResCamOptions, ReciproCamOptions
 
@@ -81,7 +82,7 @@ def test_activations_of_each_spectrum():
 @pytest.mark.parametrize("kind", [HiResCamOptions, ReciproCamOptions])
 def test_another_layer_is_that_of_a_classifier_there(kind):
     net = nn.Sequential([nn.Conv(2, (1, 1, 1)), jnp.square, lambda a: a.mean((1, 2, 3)), nn.Dense(2)])
-    network = Classifier.from_model(net, net.init(jax.random.key(1), jnp.asarray(CLIP)[None]))
+    network = Classifier.from_model(net, toys.drawn(net, CLIP.shape, seed=1))
     expected = saliency_map(network.at("layers_0"), CLIP, 0, method=kind())
     np.testing.assert_allclose(saliency_map(network, CLIP, 0, method=kind(layer="layers_0")), expected, rtol=1e-5)
     assert np.ptp(expected) > 0

@@ -7,12 +7,11 @@ import toys
 from jaxsal import Classifier, gradcam, rise, score_masks, sidu
 from jaxsal.engine.resample import resample
 
-CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3))
+CLIP = np.random.default_rng(1).random((4, 6, 9, 3), np.float32)
 HEAD = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 
 
-@pytest.mark.parametrize("target", [2, 3, None])
-@pytest.mark.parametrize("relu", ["sum", "channels"])
+@pytest.mark.parametrize(("target", "relu"), [(2, "sum"), (3, "channels"), (None, "sum")])
 def test_linear_head_in_closed_form(target, relu):
     """With a mean and a linear head alpha_k is the head's weight, wherever the gradient is taken."""
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=HEAD)
@@ -58,28 +57,6 @@ def test_weights_per_frame_see_each_frame():
     assert gradcam(classifier(1), CLIP, 1).min() > 0
 
 
-def test_constant_model_gives_zeros():
-    classifier = toys.pooling_classifier(cells=(2, 2, 3), head=jnp.zeros((3, 4)))
-    np.testing.assert_array_equal(gradcam(classifier, CLIP, "all"), 0)
-
-
-def test_one_spectrum_gets_all_the_credit():
-    """A head on colour contrast: credit where the clip has colour, none where it is grey."""
-
-    def features(params, clip):
-        return (clip.max(axis=-1) - clip.min(axis=-1))[..., None] * params
-
-    classifier = Classifier.from_functions(
-        features, lambda params, a: jnp.stack([a.mean(), -a.mean()]) * params, jnp.float32(1)
-    )
-    grey = jnp.broadcast_to(CLIP[..., :1], CLIP.shape)
-    half = jnp.where(jnp.arange(9)[:, None] < 4, CLIP, grey)
-    saliency = gradcam(classifier, half, 0)
-    assert saliency[:, :, :4].max() > 0
-    np.testing.assert_array_equal(saliency[:, :, 4:], 0)
-    np.testing.assert_array_equal(gradcam(classifier, grey, 0), 0)
-
-
 def test_jit_equals_eager():
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=HEAD)
     compiled = jax.jit(lambda c, x: gradcam(c, x))(classifier, CLIP)
@@ -92,27 +69,13 @@ def test_jit_equals_eager():
         (dict(clip=CLIP[0]), ValueError, r"`clip` must have shape \(T, H, W, C\); got \(6, 9, 3\)"),
         (dict(clip=CLIP[:0]), ValueError, "`clip` must not be empty"),
         (dict(clip=CLIP * 255), ValueError, r"`clip` must have values in \[0, 1\]"),
-        (
-            dict(clip=CLIP.at[0].set(jnp.nan)),
-            ValueError,
-            r"`clip` must have values in \[0, 1\]; got values from nan",
-        ),
-        (dict(clip=(CLIP * 255).astype(jnp.uint8)), TypeError, r"`clip` must hold floats .*divide bytes by 255"),
+        (dict(clip=CLIP * np.float32(np.nan)), ValueError, r"`clip` must have values in \[0, 1\]; got values from nan"),
+        (dict(clip=(CLIP * 255).astype(np.uint8)), TypeError, r"`clip` must hold floats .*divide bytes by 255"),
         (dict(clip=CLIP[:3], frames_per_mask=2), ValueError, "`clip` must have a multiple of 2 frames; got 3"),
         (dict(target=4), ValueError, "`target` must be a class from 0 to 3; got 4"),
-        (dict(target=-1), ValueError, "`target` must be a class from 0 to 3; got -1"),
-        (
-            dict(target="best"),
-            ValueError,
-            "must be a number, None or 'all' where the classes have no names; got 'best'",
-        ),
-        (
-            dict(target=1.5),
-            TypeError,
-            r"`target` must be a class by number or name, a function of the logits, or None; got 1.5",
-        ),
+        (dict(target="best"), ValueError, "a number, None or 'all' where the classes have no names; got 'best'"),
+        (dict(target=1.5), TypeError, "`target` must be a class by number or name, a function .*; got 1.5"),
         (dict(recipe="mine"), ValueError, r"`recipe` must be one of .*default.*icpr2022.*canonical.*got 'mine'"),
-        (dict(relu="never"), ValueError, r"`relu` must be one of .*got 'never'"),
         (dict(relo="sum"), TypeError, "`relo` must be an argument of gradcam; .* Did you mean 'relu'"),
     ],
 )
@@ -125,11 +88,10 @@ def test_bad_input(arguments, error, message, no_shape_checks):
         gradcam(classifier, **(dict(clip=CLIP) | arguments))
 
 
-@pytest.mark.parametrize("channels", [1, 4])
-def test_wrong_channels(no_shape_checks, channels):
+def test_wrong_channels(no_shape_checks):
     classifier = toys.pooling_classifier(cells=(2, 2, 3), head=HEAD, mean=[0.5] * 3, std=[1.0] * 3)
-    clip = jnp.zeros((4, 6, 9, channels))
-    message = rf"`clip` must have 3 channels; got shape \(4, 6, 9, {channels}\)"
+    clip = np.zeros((4, 6, 9, 4), np.float32)
+    message = r"`clip` must have 3 channels; got shape \(4, 6, 9, 4\)"
     for method in (
         gradcam,
         sidu,

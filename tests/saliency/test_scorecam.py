@@ -1,6 +1,5 @@
 """Score-CAM against a plain twin, and the passes that it makes."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,7 +12,8 @@ from jaxsal.engine.resample import resample
 from jaxsal.recipes.further import ScoreCamOptions
 from jaxsal.saliency.scorecam import masks, restored, scorecam_map, stored
 
-CLIP = jax.random.uniform(jax.random.key(1), (4, 6, 9, 3)).at[..., 1].set(0.4)
+CLIP = np.random.default_rng(1).random((4, 6, 9, 3), np.float32)
+CLIP[..., 1] = 0.4
 CLASSIFIER = toys.pooling_classifier(cells=(2, 2, 3), head=10 * np.eye(3, 4, dtype=np.float32))
 OPTIONS = ScoreCamOptions(baseline="zero")
 

@@ -1,5 +1,7 @@
 """When to stop: the share of wrongly settled orders by simulation, and ledgers that grow until theirs is settled."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,8 +42,12 @@ def test_clear_orders_are_settled_and_ties_are_not():
     assert settled_order(np.zeros((9, 3)), 2, 0.5)[2] == 0
 
 
-def test_a_ledger_grows_until_its_order_is_settled(tmp_path):
-    begun = rise_ledger(KEY, three_cells, CLIP, num_masks=16, **OPTIONS)
+@pytest.fixture(scope="module")
+def begun():
+    return rise_ledger(KEY, three_cells, CLIP, num_masks=16, **OPTIONS)
+
+
+def test_a_ledger_grows_until_its_order_is_settled(begun, tmp_path):
     ledger, found = settle(begun, three_cells, CLIP, 0, top=1, most=4096, path=tmp_path / "ledger.npz")
     assert (found.num_settled, found.cells.tolist()) == (1, [[0, 0, 0]])
     assert 16 <= found.num_masks == len(ledger.ids) <= 4096
@@ -64,10 +70,9 @@ def test_a_run_may_leave_the_number_of_masks_open():
     assert len(some.ids) == 300
 
 
-def test_cells_are_undecided_until_there_are_enough_masks():
-    few = rise_ledger(KEY, three_cells, CLIP, num_masks=8, **OPTIONS)
-    many = few.extend(three_cells, CLIP, 2000)
-    assert undecided(few, 0).all()
+def test_cells_are_undecided_until_there_are_enough_masks(begun):
+    many = begun.extend(three_cells, CLIP, 1024)
+    assert undecided(begun.first(8), 0).all()
     assert not undecided(many, 0)[0, :2, :2].any()
     assert undecided(many, 0).mean() < 0.5
 
@@ -86,8 +91,8 @@ def test_an_explanation_says_how_many_masks_it_took(tmp_path):
     assert (row["used_masks"], row["settled_ranks"]) == (settled.num_masks, settled.num_settled)
 
 
-def test_messages():
-    ledger = rise_ledger(KEY, three_cells, CLIP, num_masks=2, sampling="stratified", **OPTIONS)
+def test_messages(begun):
+    ledger = dataclasses.replace(begun, options=dataclasses.replace(begun.options, sampling="stratified")).first(2)
     with pytest.raises(ValueError, match="`sampling` must be 'independent' for an order; got 'stratified'"):
         ledger_order(ledger)
     with pytest.raises(ValueError, match="`level` must be above 0 and below 1; got 1"):
