@@ -19,7 +19,7 @@ def near_95(num_sets, low=0.0):
     return pytest.approx(0.95 - low / 2, abs=half + low / 2)
 
 
-@pytest.mark.parametrize("n", [2, 3, 5])
+@pytest.mark.parametrize("n", [2, 5])
 def test_few_clips_have_students_t(n):
     sets = np.random.default_rng(n).normal(size=(800, n))
     half = student_t.ppf(0.975, n - 1) * sets[0].std(ddof=1) / np.sqrt(n)
@@ -27,15 +27,14 @@ def test_few_clips_have_students_t(n):
     assert coverage(sets) == near_95(800)
 
 
-@pytest.mark.parametrize("n", [8, 16])
-def test_more_clips_are_resampled(n):
+def test_more_clips_are_resampled():
     """A little less than .95: the quantiles of the resampled means of eight values are rough."""
-    sets = np.random.default_rng(n).normal(size=(400, n))
+    sets = np.random.default_rng(8).normal(size=(400, 8))
     assert mean_interval(sets[0]) != mean_interval(sets[0], seed=1)
     assert coverage(sets, num_resamples=1000) == near_95(400, low=0.015)
 
 
-@pytest.mark.parametrize(("num_actors", "clips"), [(2, 8), (5, 3), (10, 3)])
+@pytest.mark.parametrize(("num_actors", "clips"), [(2, 8), (10, 3)])
 def test_intervals_of_alike_clips_cover_the_mean_if_actors_are_clusters(num_actors, clips):
     """Within an actor values correlate by .5; as independent clips they cover far less."""
     rng, actors = np.random.default_rng(0), np.repeat(np.arange(num_actors), clips)
@@ -44,7 +43,7 @@ def test_intervals_of_alike_clips_cover_the_mean_if_actors_are_clusters(num_acto
     assert coverage(sets[:60], num_resamples=500) < 0.88
 
 
-@pytest.mark.parametrize("num_trainings", [3, 5, 8])
+@pytest.mark.parametrize("num_trainings", [3, 8])
 def test_two_factors_cover_the_mean_over_trainings_and_actors(num_trainings):
     """Trainings and actors have a third of the variance each; the interval over actors alone covers far less."""
     rng, shape = np.random.default_rng(1), (300, num_trainings, 12)
@@ -70,13 +69,6 @@ def test_a_training_of_actors_of_its_own_has_the_error_of_the_trainings():
     assert error == pytest.approx(values.mean(axis=1).std(ddof=1) / np.sqrt(3))
     assert 1.9 < freedom <= 2
     assert mean_error(values.ravel(), ["one"] * 12, trainings) == mean_error(values.ravel(), trainings)
-
-
-def test_interval_of_many_normal_values_is_that_of_the_standard_error():
-    values = np.random.default_rng(1).normal(0.4, 0.2, 400)
-    low, high = mean_interval(values)
-    half = 1.96 * values.std() / 20
-    np.testing.assert_allclose([low, high], [values.mean() - half, values.mean() + half], atol=0.05 * half)
 
 
 def test_resampled_quantiles_of_a_normal_sample_are_those_of_students_t():
