@@ -22,11 +22,19 @@ SCENE = {"IR": RNG.random((4, 8, 8, 1), np.float32), "TV": RNG.random((4, 8, 8, 
 WEIGHTS = {"IR": np.float32([3.0]), "TV": np.float32([1.0, -2.0, 1.5])}
 
 
+def weighted(params, scene):
+    return {name: params[name] * scene[name] for name in scene}
+
+
+def mean_of_all(params, found):
+    return 9 * jnp.stack([sum(own.mean() for own in found.values()), jnp.float32(0)])
+
+
 def classifier(**weights):
     """Activations are the weighted colours of each spectrum, (T, H, W, C); the first logit is their mean, times 9."""
     return Classifier.from_functions(
-        lambda params, scene: {name: params[name] * scene[name] for name in scene},
-        lambda params, found: 9 * jnp.stack([sum(own.mean() for own in found.values()), jnp.float32(0)]),
+        weighted,
+        mean_of_all,
         {name: jnp.asarray(weights.get(name, WEIGHTS[name])) for name in SCENE},
         mean={"IR": (0.5,), "TV": (0.4, 0.5, 0.6)},
         std={"IR": (1.0,), "TV": (1.0, 1.0, 1.0)},
