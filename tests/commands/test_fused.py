@@ -29,7 +29,7 @@ def test_explain_writes_two_files_of_one_scene(fused_run, seen, run, dry_run, re
     warm, output = tmp_path / "warm.npy", tmp_path / "out"
     np.save(warm, runs.moving_bar(1, 5, True)[..., 0])
     words = ["explain", seen, "--infrared", warm, "--checkpoint", fused_run, "--output", output, *SMALL]
-    words += ["--method", "gradcam", "sidu", "--controls", "smooth"]
+    words += ["--method", "rise", "sidu", "--controls", "smooth"]
     assert dry_run(*words)["clips"] == 1
     printed = run(*words)
     assert f"{seen.stem}-FUSED: " in printed
