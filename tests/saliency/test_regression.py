@@ -70,20 +70,16 @@ def test_ledgers_and_scenes_read_it_without_a_pass(tmp_path):
         calls.append(1)
         return jnp.stack([scene["IR"][0, :3].sum(), scene["TV"].sum() * 0])
 
-    options = dict(num_masks=400, grid_shape=(2, 2, 2), keep_prob=0.5, scores="logits", baseline="zero")
-    ledger = rise_ledger(KEY, score_fn, scene, **options)
+    options = dict(grid_shape=(2, 2, 2), keep_prob=0.5, scores="logits", baseline="zero", estimator="ridge")
+    ledger = rise_ledger(KEY, score_fn, scene, num_masks=400, **options)
     traced = len(calls)
-    maps = ledger.map(0, estimator="ridge")
+    maps = ledger.map(0)
     assert len(calls) == traced
     assert np.abs(maps["TV"]).max() < 0.5
     assert maps["IR"][0, 0].min() > 3 > 1 > np.abs(maps["IR"][1]).max()
     ledger.save(tmp_path / "ledger.npz")
-    again = RiseLedger.load(tmp_path / "ledger.npz").map(0, estimator="ridge")
+    again = RiseLedger.load(tmp_path / "ledger.npz").map(0)
     np.testing.assert_array_equal(again["IR"], maps["IR"])
-
-
-def test_messages():
-    ledger = rise_ledger(KEY, lambda clip: clip.mean()[None], jnp.ones((2, 4, 4, 3)), num_masks=4, estimator="ridge")
     assert not ledger.has_stderr
     with pytest.raises(ValueError, match="`estimator` must be 'mean' or 'centered' for a standard error; got 'ridge'"):
         ledger.stderr()
