@@ -40,44 +40,33 @@ def test_other_weights_of_a_model_are_the_same_program():
     assert np.abs(logits[0] - logits[1]).max() > 0
 
 
-def normalised(mean, std):
-    return toys.pooling_classifier(mean=mean, std=std)
-
-
 class NoHead(nn.Module):
     def features(self, clips):
         return clips
 
 
 @pytest.mark.parametrize(
-    ("call", "error", "message"),
+    ("options", "message"),
     [
-        (
-            lambda: Classifier.from_model(NoHead(), {}),
-            TypeError,
-            r"`model` must have methods features and head; got NoHead without head",
-        ),
-        (lambda: toys.pooling_classifier(mean=[0.5]), ValueError, "`mean` and `std` must be given together"),
-        (lambda: normalised([0.5, 0.5], [1.0]), ValueError, "`mean` and `std` must have one value for each channel"),
-        (lambda: normalised([0.5, np.nan], [1.0, 1.0]), ValueError, "`mean` must be finite; got"),
-        (lambda: normalised([0.5], [0.0]), ValueError, r"`std` must be finite and above 0; got \[0.0\]"),
-        (lambda: normalised([0.5], [np.inf]), ValueError, "`std` must be finite and above 0; got"),
-        (
-            lambda: toys.pooling_classifier(frames_per_mask=1.5),
-            TypeError,
-            "`frames_per_mask` must be an integer; got 1.5",
-        ),
-        (lambda: toys.pooling_classifier(frames_per_mask=0), ValueError, "`frames_per_mask` must be at least 1; got 0"),
-        (
-            lambda: toys.pooling_classifier().with_normalization("zscore"),
-            ValueError,
-            r"`normalization` must be one of .*got 'zscore'",
-        ),
+        (dict(mean=[0.5]), "`mean` and `std` must be given together"),
+        (dict(mean=[0.5, 0.5], std=[1.0]), "`mean` and `std` must have one value for each channel"),
+        (dict(mean=[0.5, np.nan], std=[1.0, 1.0]), "`mean` must be finite; got"),
+        (dict(mean=[0.5], std=[0.0]), r"`std` must be finite and above 0; got \[0.0\]"),
+        (dict(frames_per_mask=0), "`frames_per_mask` must be at least 1; got 0"),
     ],
 )
-def test_bad_input(call, error, message, no_shape_checks):
-    with pytest.raises(error, match=message):
-        call()
+def test_bad_input(options, message, no_shape_checks):
+    with pytest.raises(ValueError, match=message):
+        toys.pooling_classifier(**options)
+
+
+def test_unknown_names_and_modules_are_refused(no_shape_checks):
+    with pytest.raises(TypeError, match="`model` must have methods features and head; got NoHead without head"):
+        Classifier.from_model(NoHead(), {})
+    with pytest.raises(ValueError, match="`normalization` must be one of .*got 'zscore'"):
+        toys.pooling_classifier().with_normalization("zscore")
+    with pytest.raises(ValueError, match="`precision` must be one of .*got 'float8'"):
+        toys.pooling_classifier().with_precision("float8")
 
 
 def test_bfloat16_weights_and_activations_float32_logits():
@@ -105,8 +94,3 @@ def test_bfloat16_of_pan():
     logits, expected = apply(exact.with_precision("bfloat16")), apply(exact)
     assert logits.dtype == jnp.float32
     assert 1e-6 < np.abs(logits - expected).max() / np.abs(expected).max() < 0.05
-
-
-def test_unknown_precision_is_refused(no_shape_checks):
-    with pytest.raises(ValueError, match=r"`precision` must be one of .*got 'float8'"):
-        toys.pooling_classifier().with_precision("float8")

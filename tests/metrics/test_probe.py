@@ -44,15 +44,10 @@ def test_a_direction_with_a_start_anywhere_is_in_the_order_of_frames_alone_and_n
     assert found["whole clip", "Gaussian"] > 0.95
 
 
-def test_classes_are_told_apart_all_at_once_too():
-    probed = probe_clips(clips(0, lambda sign, rng: sign[:, None]), clips(1, lambda sign, rng: sign[:, None]))
-
-    assert all(one.accuracy > 0.95 and np.isnan(one.pair_accuracy) for one in probed)
-
-
-def test_a_split_without_clips_is_refused():
+def test_classes_are_told_apart_all_at_once_too_and_a_split_without_clips_is_refused():
     some = clips(0, lambda sign, rng: sign[:, None])
-
+    probed = probe_clips(some, clips(1, lambda sign, rng: sign[:, None]))
+    assert all(one.accuracy > 0.95 and np.isnan(one.pair_accuracy) for one in probed)
     with pytest.raises(ValueError, match="`test` must hold at least one clip; got none"):
         probe_clips(some, LabelledClips(some.pixels[:0], some.labels[:0]))
 

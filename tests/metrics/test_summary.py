@@ -30,8 +30,7 @@ def values_of(results, spectrum, method, name):
     return np.array([getattr(r, name) for r in sorted(chosen)])
 
 
-@pytest.mark.parametrize("method", ["RISE", "SIDU"])
-@pytest.mark.parametrize("name", ["deletion", "insertion"])
+@pytest.mark.parametrize(("method", "name"), [("RISE", "deletion"), ("SIDU", "insertion")])
 def test_cells_are_numpy_and_the_paired_test_on_sorted_clips(method, name):
     results = clip_results()
     values, chance = (values_of(results, "TV", m, name) for m in (method, "random"))

@@ -23,12 +23,16 @@ def make(num_masks=48, **options):
     return rise_ledger(KEY, SCORE_FN, CLIP, num_masks=num_masks, **(OPTIONS | options))
 
 
-def test_save_and_load(tmp_path):
+def test_save_and_load(tmp_path, monkeypatch):
+    looks, look = [], batch_module.call_each
+    monkeypatch.setattr(batch_module, "call_each", lambda *arguments: (looks.append(1), look(*arguments))[1])
     ledger = make()
+    assert len(looks) == 1  # at the untouched clip
+    np.testing.assert_allclose(ledger.clip_logits, SCORE_FN(jnp.asarray(CLIP)), rtol=1e-6)
     ledger.save(tmp_path / "deep" / "clip.npz")
     loaded = RiseLedger.load(tmp_path / "deep" / "clip.npz")
     np.testing.assert_array_equal(loaded.logits, ledger.logits)
-    np.testing.assert_array_equal(loaded.map(), ledger.map())
+    np.testing.assert_array_equal(loaded.map(), ledger.map(int(ledger.clip_logits.argmax())))
     assert loaded.identity() == ledger.identity()
     assert [file.name for file in (tmp_path / "deep").iterdir()] == ["clip.npz"]
     assert (tmp_path / "deep" / "clip.npz").stat().st_size < 10_000
@@ -117,14 +121,6 @@ def test_a_ledger_of_more_masks_stays_whole_in_its_file(tmp_path):
         whole.first(49)
 
 
-def test_the_clip_is_looked_at_once(monkeypatch):
-    seen = []
-    look = batch_module.call_each
-    monkeypatch.setattr(batch_module, "call_each", lambda *arguments: (seen.append(1), look(*arguments))[1])
-    make(16)
-    assert len(seen) == 1
-
-
 def test_neighbouring_weights_and_precisions_are_told_apart(tmp_path):
     def scored_by(classifier, **options):
         return rise_ledger(KEY, classifier, CLIP, num_masks=16, **(OPTIONS | options))
@@ -166,48 +162,33 @@ def test_maps_of_any_number_of_masks_are_read_by_one_program():
     assert readout._read._cache_size() == before
 
 
-def test_merge_of_parts():
-    whole = make()
+def test_only_parts_of_one_run_merge(tmp_path):
+    whole = make(path=tmp_path / "a.npz")
     parts = [dataclasses.replace(whole, ids=whole.ids[i::3], logits=whole.logits[i::3]) for i in range(3)]
     merged = parts[1].merge(parts[2]).merge(parts[0])
     np.testing.assert_array_equal(merged.ids, whole.ids)
     np.testing.assert_array_equal(merged.logits, whole.logits)
-
-
-@pytest.mark.parametrize("options", [dict(keep_prob=0.5), dict(grid_shape=(1, 3, 3)), dict(baseline="zero")], ids=str)
-def test_only_parts_of_one_run_merge(options):
-    whole = make()
-    with pytest.raises(ValueError, match="`other` must have the same options"):
-        whole.merge(dataclasses.replace(whole, options=dataclasses.replace(whole.options, **options)))
-
-
-def test_other_clips_and_keys_do_not_merge(tmp_path):
-    other_clip = rise_ledger(KEY, SCORE_FN, 1 - CLIP, num_masks=48, **OPTIONS)
-    with pytest.raises(ValueError, match="`other` must have the same clip"):
-        make().merge(other_clip)
-    with pytest.raises(ValueError, match="`other` must have the same key"):
-        make().merge(rise_ledger(jax.random.key(1), SCORE_FN, CLIP, num_masks=48, **OPTIONS))
+    for options in (dict(keep_prob=0.5), dict(grid_shape=(1, 3, 3)), dict(baseline="zero")):
+        with pytest.raises(ValueError, match="`other` must have the same options"):
+            whole.merge(dataclasses.replace(whole, options=dataclasses.replace(whole.options, **options)))
+    for key, score_fn, clip, message in (
+        (KEY, SCORE_FN, 1 - CLIP, "`other` must have the same clip"),
+        (jax.random.key(1), SCORE_FN, CLIP, "`other` must have the same key"),
+        (KEY, toys.one_frame(2, gain=3.0), CLIP, "`other` must be of the same classifier"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rise_ledger(key, score_fn, clip, num_masks=64, path=tmp_path / "a.npz", **OPTIONS)
     with pytest.raises(ValueError, match="This ledger was computed for a different `clip`"):
-        make().extend(SCORE_FN, 1 - CLIP, 64)
-
-
-def test_another_classifier_is_not_taken_for_the_same(tmp_path):
-    other = toys.one_frame(2, gain=3.0)
-    make(path=tmp_path / "a.npz")
-    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
-        rise_ledger(KEY, other, CLIP, num_masks=64, path=tmp_path / "a.npz", **OPTIONS)
-    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
-        make().extend(other, CLIP, 64)
-    with pytest.raises(ValueError, match="`other` must be of the same classifier"):
-        make().extend(toys.constant(3), CLIP, 64)
+        whole.extend(SCORE_FN, 1 - CLIP, 64)
+    for other in (toys.one_frame(2, gain=3.0), toys.constant(3)):
+        with pytest.raises(ValueError, match="`other` must be of the same classifier"):
+            whole.extend(other, CLIP, 64)
 
 
 def test_read_outs_that_are_not_there(no_shape_checks):
     ledger = make()
     with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 48 scored; got 49"):
         ledger.map(0, num_masks=49)
-    with pytest.raises(ValueError, match="`num_masks` must be from 1 to the 48 scored; got 0"):
-        ledger.map(0, num_masks=0)
     with pytest.raises(ValueError, match=r"`estimator` must be one of .*got 'mode'"):
         ledger.map(0, estimator="mode")
     with pytest.raises(ValueError, match="`target` must be a class from 0 to 1; got 2"):
@@ -236,10 +217,3 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
         make(64).save(path)
     assert path.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["clip.npz"]
-
-
-def test_predicted_class_without_another_forward_pass():
-    ledger = make()
-    logits = SCORE_FN(jnp.asarray(CLIP))
-    np.testing.assert_allclose(ledger.clip_logits, logits, rtol=1e-6)
-    np.testing.assert_array_equal(ledger.map(), ledger.map(int(logits.argmax())))

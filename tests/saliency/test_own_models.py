@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import jaxsal
-from jaxsal import deletion, gradcam, rise, sidu
+from jaxsal import deletion, rise
 from jaxsal.engine.scoring import score_chunks
-from jaxsal.models import PAN, init_variables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "model.md").read_text()
 CLIP = np.random.default_rng(1).random((4, 16, 16, 3), np.float32)
@@ -23,23 +22,6 @@ def shown_example(library):
     names = {"clip": CLIP, "jax": jax, "jaxsal": jaxsal, "jnp": jnp}
     exec(code, names)
     return names
-
-
-@pytest.mark.network
-@pytest.mark.nightly
-def test_every_method_takes_a_pan():
-    """Of 2 segments of 4 frames: maps have a slice for each, and a curve begins at the untouched clip."""
-    model = PAN(3, width=2, num_segments=2)
-    clip = jax.random.uniform(jax.random.key(2), (8, 32, 32, 3))
-    variables = init_variables(model, jax.random.key(0), (1, *clip.shape))
-    classifier = jaxsal.Classifier.from_model(model, variables)
-    for method in (gradcam, sidu):
-        assert jax.eval_shape(lambda clip, method=method: method(classifier, clip, 0), clip).shape == (2, 32, 32)
-    found = rise(jax.random.key(0), classifier, clip, 0, num_masks=4)
-    assert found.shape == (2, 32, 32)
-    assert jnp.isfinite(found).all()
-    probability = jax.nn.softmax(classifier(clip))[0]
-    np.testing.assert_allclose(deletion(classifier, clip, found, 0, num_steps=3).scores[0], probability, rtol=1e-4)
 
 
 @pytest.mark.parametrize("library", ["from flax import nnx", "import equinox"])

@@ -84,11 +84,6 @@ def test_keeping_everything_gives_the_clips_own_score():
     np.testing.assert_allclose(saliency, np.full(saliency.shape, score), rtol=1e-4)
 
 
-def test_segments_get_one_slice_each():
-    classifier = toys.pooling_classifier(cells=(4, 2, 2), frames_per_mask=2)
-    assert rise(KEY, classifier, CLIP, num_masks=4).shape == (4, 6, 6)
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

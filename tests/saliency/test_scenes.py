@@ -204,35 +204,21 @@ def test_several_scenes_are_one_batch():
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("function", "arguments", "message"),
     [
+        (gradcam, dict(clip=SCENE | {"IR": SCENE["IR"][:2]}), "`clip` must have spectra of the same frames and pixels"),
+        (gradcam, dict(clip=SCENE | {"IR": SCENE["IR"] + 1}), r"`clip` must have values in \[0, 1\]"),
+        (deletion, dict(saliency={"UV": SALIENCY}), "`saliency` must have a map for every .*, or for one of them; got"),
+        (deletion, dict(saliency=SALIENCY, unit="scalar"), "`unit` must be 'voxel' or 'auto' for .*; got 'scalar'"),
+        (score_masks, dict(masks={"IR": MASKS}), r"`masks` must be of the spectra .*; got masks of \('IR',\)"),
         (
-            lambda: gradcam(BOTH, SCENE | {"IR": SCENE["IR"][:2]}),
-            "`clip` must have spectra of the same frames and pixels",
+            score_masks,
+            dict(masks=MASKS, baseline={"IR": np.zeros(1, np.float32)}),
+            "`baseline` .* got none for TV",
         ),
-        (lambda: gradcam(BOTH, SCENE | {"IR": SCENE["IR"] + 1}), r"`clip` must have values in \[0, 1\]"),
-        (
-            lambda: deletion(BOTH, SCENE, {"UV": SALIENCY}),
-            r"`saliency` must have a map for every spectrum of \('IR', 'TV'\), or for one of them; got",
-        ),
-        (
-            lambda: score_masks(BOTH, SCENE, {"IR": MASKS}),
-            r"`masks` must be of the spectra \('IR', 'TV'\); got masks of \('IR',\)",
-        ),
-        (
-            lambda: score_masks(BOTH, SCENE, MASKS, baseline={"IR": np.zeros(1, np.float32)}),
-            "`baseline` must have an array for each spectrum; got none for TV",
-        ),
-        (
-            lambda: rise_ledger(jax.random.key(0), BOTH, SCENE, num_masks=4, sampling="sobol"),
-            "`sampling` must be 'independent' or 'stratified' for a scene in several spectra; got 'sobol'",
-        ),
-        (
-            lambda: deletion(BOTH, SCENE, SALIENCY, unit="scalar"),
-            "`unit` must be 'voxel' or 'auto' for a scene in several spectra; got 'scalar'",
-        ),
+        (rise_ledger, dict(key=jax.random.key(0), sampling="sobol"), "`sampling` must be .* spectra; got 'sobol'"),
     ],
 )
-def test_bad_scenes(call, message, no_shape_checks):
+def test_bad_scenes(function, arguments, message, no_shape_checks):
     with pytest.raises(ValueError, match=message):
-        call()
+        function(**{"classifier" if function is gradcam else "score_fn": BOTH, "clip": SCENE} | arguments)
