@@ -1,6 +1,7 @@
 """Models with known answers, all of clips (T, H, W, C): plain functions and classifiers without a network."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import jax
@@ -77,6 +78,20 @@ def pooling_classifier(cells=(2, 2, 3), head=None, channels=3, **options):
         head = jax.random.normal(jax.random.key(7), (channels, 4))
     params = {"cells": jnp.ones(cells), "head": jnp.asarray(head)}
     return Classifier.from_functions(_pool, _linear_head, params, **options)
+
+
+def drawn_variables(model, batch_shape, *, vectors=0.1):
+    """Variables of a network, drawn by NumPy: nothing is compiled for them; its vectors are near 0 and 1."""
+    rng = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        values = rng.standard_normal(leaf.shape, np.float32)
+        if len(leaf.shape) > 1:
+            return np.sqrt(2 / math.prod(leaf.shape[:-1])) * values
+        return np.abs((path[-1].key in ("scale", "var")) + vectors * values)
+
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct(batch_shape, jnp.float32))
+    return jax.device_put(jax.tree.map(np.float32, jax.tree_util.tree_map_with_path(draw, dict(shapes))))
 
 
 def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):

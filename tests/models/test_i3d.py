@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsal.models import I3D, init_variables, variables_from_torch, variables_to_torch
+from jaxsal.models import I3D, variables_from_torch, variables_to_torch
 from jaxsal.models.pickles import read_pickled_arrays
 from jaxsal.models.pretrained import i3d_variables, kinetics400_classes
+from toys import drawn_variables
 
 NARROW = I3D(num_classes=3, width=8)
 CLIPS = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 9, 34, 48, 3)), jnp.float32)
@@ -19,17 +20,18 @@ CLIPS = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 9, 34, 48, 3)), 
 
 @pytest.fixture(scope="module")
 def variables():
-    return init_variables(NARROW, jax.random.key(0), CLIPS.shape)
+    return drawn_variables(NARROW, CLIPS.shape)
 
 
 def test_number_of_parameters_and_shapes_of_the_published_network():
     """12,287,264 below the head, as the PyTorch ports have them."""
-    shapes = jax.eval_shape(I3D().init, jax.random.key(0), jnp.zeros((1, 16, 224, 224, 3)))
-    features = jax.eval_shape(partial(I3D().apply, method="features"), shapes, jnp.zeros((1, 16, 224, 224, 3)))
+    clips, key = jnp.zeros((1, 16, 224, 224, 3)), jax.random.key(0)
+    features, shapes = jax.eval_shape(partial(I3D().init_with_output, method="features"), key, clips)
+    head = jax.eval_shape(partial(I3D().init, method="head"), key, features)["params"]["fc"]
 
     assert features.shape == (1, 2, 7, 7, 1024)
     assert sum(leaf.size for leaf in jax.tree.leaves(shapes["params"]["backbone"])) == 12_287_264
-    assert shapes["params"]["fc"]["kernel"].shape == (1, 1, 1, 1024, 400)
+    assert head["kernel"].shape == (1, 1, 1, 1024, 400)
 
 
 def test_activations_of_odd_sizes_are_rounded_up(variables):
