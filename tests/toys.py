@@ -88,7 +88,7 @@ def drawn_variables(model, batch_shape, *, vectors=0.1):
         values = rng.standard_normal(leaf.shape, np.float32)
         if len(leaf.shape) > 1:
             return np.sqrt(2 / math.prod(leaf.shape[:-1])) * values
-        return np.abs((path[-1].key in ("scale", "var")) + vectors * values)
+        return np.float32(path[-1].key in ("scale", "var")) + vectors * values
 
     shapes = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct(batch_shape, jnp.float32))
     return jax.device_put(jax.tree.map(np.float32, jax.tree_util.tree_map_with_path(draw, dict(shapes))))

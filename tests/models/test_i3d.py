@@ -55,7 +55,7 @@ def test_the_head_is_linear_in_pairs_of_frames(variables):
     np.testing.assert_allclose(single, alone, atol=1e-5)
 
 
-def test_names_of_both_pytorch_ports(variables):
+def test_names_of_both_pytorch_ports_and_of_another_head(variables):
     state_dict = variables_to_torch("i3d", variables)
     other = {}
     for name, tensor in state_dict.items():
@@ -67,7 +67,8 @@ def test_names_of_both_pytorch_ports(variables):
 
     assert state_dict["Mixed_4b.b1b.conv3d.weight"].shape == (26, 12, 3, 3, 3)
     assert "mixed_4b.branch_1.1.batch3d.running_mean" in other
-    for tensors in (state_dict, other):
+    renamed = {name.replace("logits.conv3d.", "head."): tensor for name, tensor in state_dict.items()}
+    for tensors in (state_dict, other, renamed):
         jax.tree.map(np.testing.assert_array_equal, variables_from_torch("i3d", tensors), variables)
 
 

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,14 +6,11 @@ from safetensors.numpy import save_file
 
 import golden
 from golden.seeded import seeded_state_dict
-from jaxsal.models.initialise import init_variables
 from jaxsal.models.pan import PAN
 from jaxsal.models.resnet import ResNet50
 from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import load_torch, model_from_torch, variables_from_torch, variables_to_torch
-
-TORCH_FILES = Path(golden.__file__).parent / "torch_files"
 
 
 @pytest.fixture(scope="module")
@@ -52,25 +47,6 @@ def test_torch_names_round_trip(state_dict):
     jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
 
 
-def test_variables_round_trip():
-    variables = init_variables(ResNet3D18(width=4), jax.random.key(0), (1, 8, 16, 16, 3))
-
-    back = variables_from_torch("resnet3d18", variables_to_torch("resnet3d18", variables))
-
-    jax.tree.map(np.testing.assert_array_equal, back, variables)
-
-
-@pytest.mark.parametrize("outer", [None, "state_dict", "model"])
-@pytest.mark.parametrize("prefix", ["", "module."])
-def test_outer_key_prefix_and_counters_do_not_matter(state_dict, outer, prefix):
-    expected = variables_from_torch("resnet3d18", state_dict)
-    published = {prefix + name: tensor for name, tensor in without_counters(state_dict).items()}
-    if outer:
-        published = {"epoch": 3, outer: published, "optimizer": {}}
-
-    jax.tree.map(np.testing.assert_array_equal, variables_from_torch("resnet3d18", published), expected)
-
-
 def test_names_every_tensor_that_does_not_fit(state_dict):
     wrong = dict(state_dict)
     del wrong["layer1.0.conv1.0.weight"], wrong["layer4.1.conv2.1.running_mean"]
@@ -102,22 +78,18 @@ def test_names_the_tensors_that_tell_width_and_classes(state_dict, name):
 
 
 def test_refuses_unknown_architectures_and_other_things(state_dict, tmp_path):
+    known = "resnet3d18, mc3_18, r2plus1d_18, i3d, videomae, resnet50, pan, pan_rgb, pan_pa"
     for function, value in [
-        (variables_from_torch, state_dict),
+        (variables_from_torch, {}),
         (variables_to_torch, {}),
         (load_torch, tmp_path / "missing.pth"),
     ]:
-        with pytest.raises(ValueError, match=r"`arch` must be one of .*resnet3d18.*; got 'vgg'"):
+        with pytest.raises(ValueError, match=f"`arch` must be one of {known}; got 'vgg'"):
             function("vgg", value)
     variables = variables_from_torch("resnet3d18", state_dict)
     del variables["params"]["fc"]
     with pytest.raises(ValueError, match=r"`variables` must be those of resnet3d18; .* params/fc/bias, params/fc/k"):
         variables_to_torch("resnet3d18", variables)
-
-
-def test_refuses_what_is_no_state_dict(tmp_path):
-    with pytest.raises(ValueError, match="`state_dict` must be a checkpoint of resnet3d18; got missing stem"):
-        load_torch("resnet3d18", TORCH_FILES / "nested_legacy.pth.tar")
 
 
 def test_loads_a_file(state_dict, tmp_path):
@@ -129,10 +101,10 @@ def test_loads_a_file(state_dict, tmp_path):
 
 
 BACKBONES = {
-    "resnet50": ("resnet50", ResNet50(3, 8), (1, 32, 32, 3)),
-    "pan": ("pan", PAN(3, 8), (1, 32, 32, 32, 3)),
-    "pan_pa": ("pan_pa", PAN(3, 8, variant="pa"), (1, 32, 32, 32, 3)),
-    "pan_rgb": ("pan_rgb", PAN(3, 8, variant="rgb"), (1, 32, 32, 32, 3)),
+    "resnet50": ResNet50(3, 8),
+    "pan": PAN(3, 8),
+    "pan_pa": PAN(3, 8, variant="pa"),
+    "pan_rgb": PAN(3, 8, variant="rgb"),
 }
 
 
@@ -151,14 +123,14 @@ def narrow_backbone(name):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_networks_on_resnet50_round_trip_from_the_published_form(name):
-    (arch, model, input_shape), state_dict = BACKBONES[name], narrow_backbone(name)
+    """Their network, too, is recognised by names and shapes alone."""
+    state_dict = narrow_backbone(name)
     published = {"epoch": 9, "state_dict": {f"module.{key}": tensor for key, tensor in state_dict.items()}}
+    found = bare_state_dict(published)
+    assert (found.arch, model_from_torch(name, found)[0]) == (name, BACKBONES[name])
 
-    variables = variables_from_torch(arch, published)
+    back = variables_to_torch(name, variables_from_torch(name, published))
 
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(input_shape))
-    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
-    back = variables_to_torch(arch, variables)
     jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
 
 
@@ -190,13 +162,6 @@ def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
     jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
 
 
-@pytest.mark.parametrize("name", BACKBONES)
-def test_architectures_are_recognised_by_their_names(name, state_dict):
-    assert bare_state_dict({"state_dict": narrow_backbone(name)}).arch == name
-    assert bare_state_dict(state_dict).arch == "resnet3d18"
-    assert bare_state_dict({"head.weight": np.zeros(3)}).arch is None
-
-
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -204,7 +169,6 @@ def test_architectures_are_recognised_by_their_names(name, state_dict):
         ({"base_model.fc.TES.0.weight": np.zeros((12, 3))}, r"TES.2.weight of shape \(7, 28\) instead of \(3, 12\)"),
         ({"base_model.fc.TES.0.weight": np.zeros((20, 5))}, r"TES.0.weight of shape \(20, 5\) instead of \(28, 7\)"),
         ({"base_model.fc.pred.weight": np.float32(0)}, r"pred.weight of shape \(\) instead of \(1, 256\)"),
-        ({"base_model.conv1.weight": np.float32(0)}, r"base_model.conv1.weight of shape \(\) instead of"),
         ({"base_model.layer1.0.conv1.weight": np.zeros(3)}, r"surplus base_model.layer1.0.conv1.weight\."),
     ],
 )
@@ -216,12 +180,9 @@ def test_refuses_pans_that_do_not_fit(wrong, message):
 @pytest.mark.parametrize(
     ("arch", "name"),
     [
-        ("resnet50", "conv1.weight"),
         ("resnet50", "fc.weight"),
         ("pan", "base_model.conv1.weight"),
-        ("pan", "base_model.fc.pred.weight"),
         ("pan", "PA.shallow_conv.bias"),
-        ("pan_rgb", "base_model.conv1.weight"),
         ("pan_rgb", "base_model.layer4.2.conv1.net.weight"),
     ],
 )
@@ -229,9 +190,3 @@ def test_names_what_the_networks_on_resnet50_lack(arch, name):
     missing = {key: tensor for key, tensor in narrow_backbone(arch).items() if key != name}
     with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of {arch}; got missing {name}\."):
         variables_from_torch(arch, missing)
-
-
-def test_refuses_unknown_architectures_by_naming_all():
-    known = "resnet3d18, mc3_18, r2plus1d_18, i3d, videomae, resnet50, pan, pan_rgb, pan_pa"
-    with pytest.raises(ValueError, match=f"`arch` must be one of {known}; got 'vgg'"):
-        variables_from_torch("vgg", {})
