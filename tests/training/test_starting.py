@@ -55,13 +55,6 @@ def test_pan_starts_from_a_resnet50_with_its_own_number_of_segments(resnet50):
     assert found["params"]["vap"]["tes1"]["kernel"].shape == (3, 12)
 
 
-def test_a_pan_of_one_input_starts_from_a_resnet50_as_it_is(resnet50):
-    found = starting_variables(dataclasses.replace(PAN_SPEC, arch="pan_pa"), resnet50[1])
-    expected = resnet50[0]["params"]["backbone"]
-    jax.tree.map(np.testing.assert_array_equal, found["params"]["backbone"], expected)
-    assert "pa" in found["params"]
-
-
 def test_a_runs_folder_gives_everything(trained_run):
     found = starting_variables(runs.SPEC, trained_run[0])
     jax.tree.map(np.testing.assert_array_equal, found, trained_run[1].variables)

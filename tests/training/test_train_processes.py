@@ -8,47 +8,18 @@ import pytest
 
 import processes
 import runs
-
-SCRIPT = """
-import dataclasses
-import json
-from functools import partial
-import numpy as np
-import runs
-from jaxsal.training import train as training
-from jaxsal.datasets.pipeline import stream_clips
-
-read, whole = [], training.training_batches
-
-def load(record):
-    read.append(record.name)
-    return record.load()
-
-def killed(clips, key, steps, batch_size, rows):
-    yield from whole(clips, key, range(3), batch_size, rows=rows)
-    raise KeyboardInterrupt
-
-clip_set = runs.clip_set().select(split="train")
-clip_set = dataclasses.replace(
-    clip_set, records=tuple(dataclasses.replace(r, load=partial(load, r)) for r in clip_set.records)
-)
-clips = stream_clips(clip_set, size=runs.SPEC.size, sampler=runs.SPEC.sampler, num_threads=1)
-training.training_batches = killed
-try:
-    training.train(runs.SPEC, runs.OPTIONS, clips, {folder!r})
-except KeyboardInterrupt:
-    training.training_batches = whole
-trained = training.train(runs.SPEC, runs.OPTIONS, clips, {folder!r})
-np.savez(f"{{{folder!r}}}/weights-{{jax.process_index()}}.npz", *jax.tree.leaves(trained.variables))
-print(json.dumps(read))
-"""
+import train_worker
 
 
 @pytest.mark.process
 def test_two_processes_train_the_network_of_one(trained_run, tmp_path):
     """Interrupted after step 3 and resumed from step 2: each reads half of 3 batches, then half of 4."""
-    printed = processes.finish(processes.start(SCRIPT.format(folder=str(tmp_path)), count=2), timeout=300)
-    read = [json.loads(text.splitlines()[-1]) for text in printed]
+    port = processes.free_port()
+    pair = [train_worker.start(train_worker.train_in_two_processes, tmp_path, number, port) for number in (0, 1)]
+    for process in pair:
+        process.join(300)
+    assert [process.exitcode for process in pair] == [0, 0]
+    read = [json.loads((tmp_path / f"read-{number}.json").read_text()) for number in (0, 1)]
     assert [len(names) for names in read] == [2 * (3 + 4), 2 * (3 + 4)]
     assert sorted(read[0][-8:] + read[1][-8:]) == sorted(2 * [record.name for record in runs.loaded().clip_set.records])
     history = [json.loads(line)["step"] for line in (tmp_path / "history.jsonl").read_text().splitlines()]

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
@@ -13,10 +12,8 @@ import jax
 import numpy as np
 import pytest
 
-import processes
 import runs
 import train_worker
-from conftest import CACHE
 from jaxsal.training import train as training
 from jaxsal.training.checkpoint import saved_steps
 from jaxsal.training.train import train
@@ -34,12 +31,9 @@ def assert_same(one, other, rtol=0.0, atol=0.0):
 @pytest.mark.process
 def test_killed_at_two_moments(tmp_path):
     """SIGKILL, amid a save and while steps are taken: the weights are those of an undisturbed run."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["train_worker", "jaxsal.training.checkpoint"])
     folder, generator, killed, halves = tmp_path / "killed", random.Random(5), 0, 0
     while killed < 2 or not halves:
-        process = context.Process(target=train_worker.work, args=(str(folder), str(CACHE)))
-        process.start()
+        process = train_worker.start(train_worker.save_every_step, folder)
         before, in_a_save = names(folder), killed % 2 == 0
         while process.is_alive() and not any(is_partial(name) or not in_a_save for name in names(folder) - before):
             time.sleep(0.001)
@@ -70,27 +64,11 @@ def is_partial(name):
     return ".orbax-checkpoint-tmp" in name
 
 
-KILLED = """
-import os, signal
-import runs
-from jaxsal.training import train as training
-
-whole = training.training_batches
-
-def killed(clips, key, steps, batch_size, rows):
-    yield from whole(clips, key, range(3), batch_size, rows=rows)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-training.training_batches = killed
-training.train(runs.SPEC, runs.OPTIONS, runs.loaded(), {folder!r})
-"""
-
-
 @pytest.mark.process
 def test_killed_on_two_devices_resumes_on_one(trained_run, tmp_path):
-    (killed,) = processes.start(KILLED.format(folder=str(tmp_path / "run")), devices=2)
-    killed.communicate(timeout=200)
-    assert killed.returncode == -signal.SIGKILL
+    killed = train_worker.start(train_worker.end_on_two_devices, tmp_path / "run")
+    killed.join(200)
+    assert killed.exitcode == -signal.SIGKILL
     assert saved_steps(tmp_path / "run" / "checkpoints") == [2]
     found = go_on(tmp_path / "run")
     # AdamW's steps, some 0.01 each, magnify how the sums over a batch are rounded where a gradient is near 0
