@@ -67,7 +67,9 @@ def test_its_gradients_are_numpys(name):
     assert_close(of_kernel, expected.kernel_gradient, 4e-6)
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "name", ["plain", "wide, one frame", "stem, few outputs", "rows", "shortcut", "image, tiles", "image, taps"]
+)
 def test_no_clips_give_no_outputs(name):
     inputs, kernel, options = layer(name)
     some, none = (jax.eval_shape(partial(convolution, **options), batch, kernel) for batch in (inputs, inputs[:0]))

@@ -18,9 +18,9 @@ def test_the_demo_goes_on_from_it(arch):
 
 @pytest.mark.parametrize("name", EMBEDDED_WEIGHTS)
 def test_it_knows_actions_of_actors_it_has_not_seen(name):
-    """Of 16 clips a spectrum of two actors of another seed, whose accuracy by chance is 1/8."""
+    """Of 8 clips a spectrum of an actor of another seed, whose accuracy by chance is 1/8."""
     spec, variables, *_ = open_pretrained(name)
-    clip_set = synthetic_actions(seed=5, num_frames=spec.num_frames, height=spec.size, actors=(40, 41))
+    clip_set = synthetic_actions(seed=5, num_frames=spec.num_frames, height=spec.size, actors=(40,))
     clips = load_clips(clip_set, size=spec.size, sampler=spec.sampler, antialias=spec.antialias)
 
     found = accuracy_by_spectrum(spec, variables, clips, batch_size=16)

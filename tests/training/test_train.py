@@ -101,9 +101,8 @@ def test_a_step_against_its_definition():
     clips = np.random.default_rng(0).integers(0, 255, (4, 4, 16, 16, 3), dtype=np.uint8)
     labels = np.array([0, 1, 1, 0], np.int32)
     inputs = (clips / 255 - np.array(spec.mean)) / np.array(spec.std)
-    logits, _ = spec.model().apply(
-        state.variables, jnp.asarray(inputs, jnp.float32), train=True, mutable=["batch_stats"]
-    )
+    network = jax.jit(lambda v, x: spec.model().apply(v, x, train=True, mutable=["batch_stats"]))
+    logits, _ = network(state.variables, jnp.asarray(inputs, jnp.float32))
     losses = -jax.nn.log_softmax(logits)[np.arange(4), labels]
     _, metrics = train_step(state, jax.random.key(0), clips, labels, spec, options)
     np.testing.assert_allclose(metrics["loss"][0], losses.sum(), rtol=1e-4)
