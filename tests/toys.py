@@ -1,7 +1,6 @@
 """Models with known answers, all of clips (T, H, W, C): plain functions and classifiers without a network."""
 
 import dataclasses
-import math
 from dataclasses import dataclass
 
 import jax
@@ -80,20 +79,6 @@ def pooling_classifier(cells=(2, 2, 3), head=None, channels=3, **options):
     return Classifier.from_functions(_pool, _linear_head, params, **options)
 
 
-def drawn_variables(model, batch_shape, *, vectors=0.1):
-    """Variables of a network, drawn by NumPy: nothing is compiled for them; its vectors are near 0 and 1."""
-    rng = np.random.default_rng(0)
-
-    def draw(path, leaf):
-        values = rng.standard_normal(leaf.shape, np.float32)
-        if len(leaf.shape) > 1:
-            return np.sqrt(2 / math.prod(leaf.shape[:-1])) * values
-        return np.float32(path[-1].key in ("scale", "var")) + vectors * values
-
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jax.ShapeDtypeStruct(batch_shape, jnp.float32))
-    return jax.device_put(jax.tree.map(np.float32, jax.tree_util.tree_map_with_path(draw, dict(shapes))))
-
-
 def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):
     """The stand-in network of the reference outputs: conv, ReLU, conv, ReLU, global mean, linear.
 
@@ -129,16 +114,23 @@ def conv_classifier(weights, conv1_stride, conv2_stride, *, mean, std):
     return Classifier.from_functions(features, head, params, mean=mean, std=std)
 
 
-def drawn(module, clip_shape, seed=0):
-    """Variables of a Flax module of clips, drawn on the host, where nothing is compiled; scales and variances are 1."""
+def drawn(module, clip_shape, seed=0, *, vectors=None):
+    """Variables of a Flax module of clips, drawn on the host, where nothing is compiled; scales and variances are 1.
+
+    With a number of `vectors` biases and means are about as far from 0, scales and variances from 1, and kernels are
+    those of a deep network: of He's variance.
+    """
     shapes = jax.eval_shape(module.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *clip_shape), jnp.float32))
     rng = np.random.default_rng(seed)
 
     def draw(path, leaf):
-        if any(name in str(path[-1]) for name in ("var", "scale")):
+        ones, values = any(name in str(path[-1]) for name in ("var", "scale")), rng.standard_normal(leaf.shape)
+        if vectors is not None and len(leaf.shape) == 1:
+            return (ones + vectors * values).astype(leaf.dtype)
+        if ones:
             return np.ones(leaf.shape, leaf.dtype)
         fan_in = max(1, np.prod(leaf.shape[:-1]))
-        return (rng.standard_normal(leaf.shape) / np.sqrt(fan_in)).astype(leaf.dtype)
+        return (values * np.sqrt((1 if vectors is None else 2) / fan_in)).astype(leaf.dtype)
 
     return jax.tree_util.tree_map_with_path(draw, dict(shapes))
 

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import toys
 from jaxsal.models import I3D, variables_from_torch, variables_to_torch
 from jaxsal.models.pickles import read_pickled_arrays
 from jaxsal.models.pretrained import i3d_variables, kinetics400_classes
-from toys import drawn_variables
 
 NARROW = I3D(num_classes=3, width=8)
 CLIPS = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 9, 34, 48, 3)), jnp.float32)
@@ -20,7 +20,7 @@ CLIPS = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 9, 34, 48, 3)), 
 
 @pytest.fixture(scope="module")
 def variables():
-    return drawn_variables(NARROW, CLIPS.shape)
+    return toys.drawn(NARROW, CLIPS.shape[1:], vectors=0.1)
 
 
 def test_number_of_parameters_and_shapes_of_the_published_network():

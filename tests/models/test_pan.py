@@ -7,18 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import toys
 from jaxsal import Classifier, score_masks
 from jaxsal.models import PAN, ScoreAverage, pan_from_resnet50
 from jaxsal.models.pan import temporal_shift, timescale_vectors
 from jaxsal.models.persistence import PersistenceOfAppearance
-from toys import drawn_variables
 
 
 @pytest.fixture(scope="module")
 def tiny():
     model = PAN(num_classes=3, width=8)
     clips = jnp.asarray(np.random.default_rng(0).random((2, 32, 32, 40, 3)), jnp.float32)
-    return model, drawn_variables(model, clips.shape), clips
+    return model, jax.device_put(toys.drawn(model, clips.shape[1:], vectors=0.1)), clips
 
 
 def test_other_segments():

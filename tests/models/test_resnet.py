@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import golden
+import toys
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.models import ResNet50, variables_from_torch
 from jaxsal.models.resnet import Backbone
-from toys import drawn_variables
 
 LAYERS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "layer4": "layer4_2"}
 
@@ -18,7 +18,7 @@ LAYERS = {"layer1": "layer1_2", "layer2": "layer2_3", "layer3": "layer3_5", "lay
 def tiny():
     model = ResNet50(num_classes=3, width=4)
     images = jnp.asarray(np.random.default_rng(0).standard_normal((2, 64, 64, 3)), jnp.float32)
-    return model, drawn_variables(model, images.shape, vectors=0), images
+    return model, toys.drawn(model, images.shape[1:], vectors=0), images
 
 
 def max_pool(images):

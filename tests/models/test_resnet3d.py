@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 import golden
+import toys
 from jaxsal.classifier import IMAGENET_MEAN, IMAGENET_STD
 from jaxsal.models import ResNet3D18, variables_from_torch, variables_to_torch
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import model_from_torch
 from slow_convolution import convolve
-from toys import drawn_variables
 
 
 @pytest.fixture(scope="module")
 def tiny():
     model = ResNet3D18(num_classes=3, width=4)
     clips = jnp.asarray(np.random.default_rng(0).standard_normal((2, 2, 36, 24, 3)), jnp.float32)
-    return model, drawn_variables(model, clips.shape, vectors=0), clips
+    return model, toys.drawn(model, clips.shape[1:], vectors=0), clips
 
 
 @partial(jax.jit, static_argnums=(0,))

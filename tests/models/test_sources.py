@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import toys
 from jaxsal import Classifier, deletion, gradcam, rise, score_masks, sidu
 from jaxsal.models import ResNet3D18
-from toys import drawn_variables
 
 KEY = jax.random.key(0)
 CLIP = jax.random.uniform(jax.random.key(1), (2, 4, 6, 3))
@@ -112,7 +112,7 @@ def test_layers_of_a_network_of_the_package():
     """The last stage is what features gives."""
     model = ResNet3D18(3, width=2)
     clip = jax.random.uniform(KEY, (4, 16, 16, 3))
-    network = Classifier.from_model(model, drawn_variables(model, (1, *clip.shape)))
+    network = Classifier.from_model(model, toys.drawn(model, clip.shape, vectors=0.1))
     assert {"layer2_0", "layer2_0.conv1", "layer4_1", "fc"} <= set(network.layers(clip.shape))
     last, features = jax.jit(lambda clip: (network.at("layer4_1").features(clip), network.features(clip)))(clip)
     np.testing.assert_allclose(last, features, rtol=1e-5)

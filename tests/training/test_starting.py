@@ -9,11 +9,11 @@ from safetensors.numpy import save_file
 
 import golden
 import runs
+import toys
 from golden.seeded import seeded_state_dict
 from jaxsal.models import ResNet3D18, load_torch, variables_to_torch
 from jaxsal.training.convert import starting_variables
 from jaxsal.training.networks import NetworkSpec
-from toys import drawn_variables
 
 pytestmark = pytest.mark.usefixtures("no_shape_checks")
 PAN_SPEC = NetworkSpec(runs.CLASSES, arch="pan", width=8, num_frames=16, size=36, crop=32)
@@ -21,7 +21,7 @@ PAN_SPEC = NetworkSpec(runs.CLASSES, arch="pan", width=8, num_frames=16, size=36
 
 @pytest.fixture(scope="module")
 def resnet3d18():
-    return drawn_variables(ResNet3D18(5, width=2), (1, 4, 16, 16, 3))
+    return toys.drawn(ResNet3D18(5, width=2), (4, 16, 16, 3), vectors=0.1)
 
 
 @pytest.fixture(scope="module")

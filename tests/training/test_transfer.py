@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import runs
+import toys
 from jaxsal.models import init_variables
 from jaxsal.models.layers import Conv
 from jaxsal.training.architectures import NETWORKS
@@ -24,7 +25,6 @@ from jaxsal.training.transfer import (
     open_network,
     transferred,
 )
-from toys import drawn_variables
 
 
 def flat(tree):
@@ -118,7 +118,7 @@ def test_a_fitted_head_is_logistic_regression_of_what_enters_it(convolutional, m
     if convolutional:
         changed = NETWORKS["tiny"]._replace(build=lambda num_classes, *_: ConvolutionalHead(num_classes))
         monkeypatch.setitem(NETWORKS, "tiny", changed)
-    variables = drawn_variables(spec.model(), spec.batch_shape)
+    variables = toys.drawn(spec.model(), spec.clip_shape)
     fitted = fit_head(spec, variables, source, weight_decay=0.1)
     same = [name for name, value in flat(fitted).items() if (value == flat(variables)[name]).all()]
     assert len(same) == len(flat(variables)) - 2

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+import toys
 from jaxsal.models import ResNet3D18, load_torch, variables_from_torch, variables_to_torch
 from jaxsal.models.torch.state_dict import bare_state_dict
-from toys import drawn_variables
 
 
 @pytest.fixture(scope="module")
 def variables():
-    return drawn_variables(ResNet3D18(num_classes=3, width=2), (1, 2, 8, 8, 3))
+    return toys.drawn(ResNet3D18(num_classes=3, width=2), (2, 8, 8, 3), vectors=0.1)
 
 
 @pytest.fixture(scope="module")
