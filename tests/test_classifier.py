@@ -81,6 +81,8 @@ def test_bfloat16_weights_and_activations_float32_logits():
     logits, expected = rounded(CLIP), exact(CLIP)
     assert logits.dtype == rounded.features(CLIP).dtype == jnp.float32
     assert 1e-6 < np.abs(logits - expected).max() / np.abs(expected).max() < 0.05
+    identity = toys.pooling_classifier(cells=(4, 16, 16)).with_precision("bfloat16")
+    np.testing.assert_array_equal(identity.features(CLIP), CLIP.astype(jnp.bfloat16).astype(np.float32))
 
 
 @pytest.mark.network

@@ -82,6 +82,18 @@ def test_order_of_ties():
     assert abs(np.corrcoef(large, np.arange(1_000))[0, 1]) < 0.1
 
 
+def test_scalars_are_ranked_one_by_one_where_frames_share_masks():
+    """In 361 steps of one scalar the three channels of a voxel part ways; the study's code does so for PAN alone."""
+    score_fn = toys.one_voxel(VOXEL)
+    for num_slices, options, num_values in (
+        (4, dict(unit="scalar", baseline="zero"), 4),
+        (2, dict(recipe="icpr2022"), 4),
+        (4, dict(recipe="icpr2022"), 2),
+    ):
+        curve = deletion(score_fn, CLIP, np.zeros((num_slices, 5, 6), np.float32), num_steps=361, **options)
+        assert len(np.unique(np.round(curve.scores, 5))) == num_values
+
+
 def test_a_number_of_steps_overrides_the_recipes_step_size():
     curve = deletion(toys.constant(3), CLIP, NOISE, recipe="canonical", num_steps=7)
     assert len(curve.scores) == 7
