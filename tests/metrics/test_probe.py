@@ -7,10 +7,10 @@ from jaxsal.metrics.probe import KERNELS, PARTS, LabelledClips, actor_cues, cent
 
 
 def clips(seed, values):
-    """240 clips of six frames of three noisy pixels; `values` gives (N, 6) of the first pixel from signs (N,)."""
+    """120 clips of six frames of three noisy pixels; `values` gives (N, 6) of the first pixel from signs (N,)."""
     rng = np.random.default_rng(seed)
-    labels = np.arange(240) % 2
-    pixels = 0.1 * rng.standard_normal((240, 6, 3))
+    labels = np.arange(120) % 2
+    pixels = 0.1 * rng.standard_normal((120, 6, 3))
     pixels[..., 0] += values(2.0 * labels - 1, rng)
     return LabelledClips(pixels, labels)
 
@@ -33,7 +33,7 @@ def test_a_direction_with_a_start_anywhere_is_in_the_order_of_frames_alone_and_n
     """A ramp that is cut out of a loop: any frame has any value; a Gaussian kernel reads the order."""
 
     def ramp(sign, rng):
-        return (rng.random((240, 1)) + sign[:, None] * np.arange(6) / 6) % 1.0
+        return (rng.random((120, 1)) + sign[:, None] * np.arange(6) / 6) % 1.0
 
     found = accuracies(ramp)
 
