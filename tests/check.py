@@ -14,8 +14,9 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SETTINGS = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": ""}
-"""Of the environment: this folder's package alone, and modules compiled once for all processes that tests start."""
+SETTINGS = {"PYTHONPATH": "", "PYTHONDONTWRITEBYTECODE": "", "OPENBLAS_NUM_THREADS": "1"}
+"""Of the environment: this folder's package alone, modules compiled once for all processes that tests start, and no
+threads of NumPy's, which wait busily for each other where two workers share the processors."""
 
 
 def run(*words: str) -> None:

@@ -115,15 +115,15 @@ def test_a_variant_sees_its_part_of_lites_images(tiny, variant):
     np.testing.assert_array_equal(lite[..., :3], clips[:, ::4].reshape(16, 32, 40, 3))
 
 
-def test_a_clip_scores_the_same_in_a_batch_and_under_vmap(tiny):
+def test_a_clip_scores_the_same_whatever_is_beside_it(tiny):
     model, variables, clips = tiny
+    apply = jax.jit(partial(model.apply, variables))
 
-    batch = jax.jit(model.apply)(variables, clips)
+    batch, twice = apply(clips), apply(clips[np.array([1, 1])])
 
-    mapped = jax.jit(jax.vmap(lambda clip: model.apply(variables, clip[None])[0]))(clips)
     assert batch.shape == (2, 3)
     assert not np.allclose(batch[0], batch[1], rtol=1e-4, atol=0)
-    np.testing.assert_allclose(mapped, batch, rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(twice, batch[1][None].repeat(2, 0), rtol=1e-4, atol=1e-7)
 
 
 def test_dropout_is_of_training_alone(tiny):
@@ -171,48 +171,35 @@ def test_a_pan_from_resnet50_has_its_backbone_and_new_parts(variant):
     assert (other != params["fc"]["kernel"]).any()
 
 
+def member(gain, **options):
+    return Classifier.from_functions(
+        lambda gain, clip: gain * clip, lambda _, a: a.mean((0, 1, 2)) + 1, jnp.float32(gain), **options
+    )
+
+
 def test_score_average_is_a_score_function_like_its_members():
-    def member(gain, frames_per_mask):
-        features = lambda gain, clip: gain * clip.mean((1, 2), keepdims=True)  # noqa: E731
-        head = lambda gain, activations: activations.mean((0, 1, 2))  # noqa: E731
-        return Classifier.from_functions(features, head, jnp.float32(gain), frames_per_mask=frames_per_mask)
+    """As PAN-Full, of classifiers with one normalisation, whose mean colour explains it."""
+    clip, mean = np.random.default_rng(0).random((4, 5, 6, 3), np.float32), (0.25, 0.5, 0.75)
+    options = dict(mean=mean, std=(0.5, 0.5, 0.5))
+    full = ScoreAverage((member(1.0, **options), member(2.0, **options), member(6.0, frames_per_mask=4, **options)))
 
-    clip = jnp.asarray(np.random.default_rng(0).random((8, 4, 5, 3)), jnp.float32)
-    average = ScoreAverage((member(1, 4), member(2, 4), member(6, 1)))
+    scores = jax.jit(lambda average, clip: average(clip))(full, clip)
 
-    scores = jax.jit(lambda average, clip: average(clip))(average, clip)
-
-    np.testing.assert_allclose(scores, 3 * clip.mean((0, 1, 2)), rtol=1e-5)
-    assert average.frames_per_mask == 4
-    leaves = jax.tree.leaves(average)
-    assert [float(leaf) for leaf in leaves] == [1, 2, 6]
-    assert average.mean is None
-
-
-def test_a_score_average_is_explained_with_the_mean_colour_of_its_members():
-    """As PAN-Full, of classifiers with one normalisation."""
-    mean, clip = (0.25, 0.5, 0.75), jnp.asarray(np.random.default_rng(0).random((4, 5, 6, 3)), jnp.float32)
-    features, head = (lambda gain, clip: gain * clip), (lambda gain, activations: activations.mean((0, 1, 2)) + 1)
-    part = partial(Classifier.from_functions, features, head, mean=mean, std=(0.5, 0.5, 0.5))
-    full = ScoreAverage((part(jnp.float32(1)), part(jnp.float32(3))))
-
-    scores = score_masks(full, clip, jnp.zeros((1, 4, 5, 6)), baseline="mean")
-
-    np.testing.assert_allclose(scores, [[1, 1, 1]], atol=1e-6)
+    np.testing.assert_allclose(scores, 3 * (2 * (clip - np.float32(mean))).mean((0, 1, 2)) + 1, rtol=1e-4)
+    assert full.frames_per_mask == 4
+    assert [part.params for part in full.score_fns] == [1, 2, 6]
     np.testing.assert_array_equal(full.mean, np.float32(mean))
+    removed = score_masks(full, clip, np.zeros((1, 4, 5, 6), np.float32), baseline="mean")
+    np.testing.assert_allclose(removed, [[1, 1, 1]], atol=1e-6)
 
 
 def test_score_average_refuses():
     with pytest.raises(ValueError, match="`score_fns` must have at least one score function; got"):
         ScoreAverage(())
-    part = Classifier.from_functions(lambda p, clip: clip, lambda p, a: a.mean((0, 1, 2)), jnp.float32(1))
-    other = Classifier.from_functions(
-        lambda p, clip: clip, lambda p, a: a.mean((0, 1, 2)), jnp.float32(1), mean=(0.5,) * 3, std=(1.0,) * 3
-    )
-    clip = jnp.zeros((2, 4, 4, 3))
-    score_masks(ScoreAverage((part, other)), clip, jnp.ones((1, 2, 4, 4)), baseline="zero")
+    mixed = ScoreAverage((member(1.0), member(1.0, mean=(0.5,) * 3, std=(1.0,) * 3)))
+    assert ScoreAverage((member(1.0), member(2.0))).mean is None
     with pytest.raises(ValueError, match="`score_fns` must have the same mean for this baseline"):
-        score_masks(ScoreAverage((part, other)), clip, jnp.ones((1, 2, 4, 4)), baseline="mean")
+        score_masks(mixed, jnp.zeros((2, 4, 4, 3)), jnp.ones((1, 2, 4, 4)), baseline="mean")
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import toys
 from jaxsal import Classifier, explain, gradcam, sidu
 from jaxsal.evaluation.cells import Case
 from jaxsal.evaluation.explain import explain_all, explaining_groups
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.evaluation.plan import make_plan
-from jaxsal.models import TwoStream
+from jaxsal.models import TwoStream, init_variables
 
 KEY = jax.random.key(0)
 CLIP = jax.random.uniform(jax.random.key(1), (2, 4, 6, 3))
@@ -39,9 +40,8 @@ class Two(nn.Module):
         return self.head(self.features(clips))
 
 
-def classifier_of(model, clip=CLIP):
-    variables = jax.jit(model.init)(KEY, jax.tree.map(lambda part: part[None], clip))
-    return Classifier.from_model(model, variables, mean=None, std=None)
+def classifier_of(model):
+    return Classifier.from_model(model, toys.drawn(model, CLIP.shape), mean=None, std=None)
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +85,6 @@ def _series(classifier, layer):
 def test_a_wrong_layer_is_refused_before_computing(two):
     with pytest.raises(ValueError, match=r"`layer` must be one of the 3 layers that `jaxsal layers`.*mean 'first'\?"):
         _series(two, "frist")
-    with pytest.raises(ValueError, match=r"`layer` must be one of the 3 layers"):
-        gradcam(two, CLIP, layer="frist")
     with pytest.raises(ValueError, match=r"`layer` must give activations .*; got \(1, 3\)"):
         _series(two, "fc")
     with pytest.raises(ValueError, match="`layer` must be a path of modules, such as layer3.conv1; got 'a..b'"):
@@ -100,9 +98,8 @@ def test_a_wrong_layer_is_refused_before_computing(two):
 def test_a_layer_of_two_streams_is_that_of_each():
     """Where the last layer is looked at by its name, maps are those of the features; a spectrum explains itself."""
     model, means = TwoStream(Two()), {"IR": [0.0], "TV": [0.0] * 3}
-    fused = Classifier.from_model(
-        model, classifier_of(model, SCENE).params, mean=means, std={"IR": [1.0], "TV": [1.0] * 3}
-    )
+    variables = init_variables(model, KEY, tuple((name, (1, *part.shape)) for name, part in SCENE.items()))
+    fused = Classifier.from_model(model, variables, mean=means, std={"IR": [1.0], "TV": [1.0] * 3})
     assert list(fused.layers(CLIP.shape)) == ["first", "second", "joint.fc"]
     there = fused.at("second")
     assert {name: part.shape[-1] for name, part in there.features(SCENE).items()} == {"IR": 5, "TV": 5}
@@ -145,7 +142,7 @@ class Recording(nn.Module):
 
 def test_a_module_with_collections_of_its_own():
     model = Recording()
-    variables = model.init({"params": KEY, "dropout": KEY}, CLIP[None], train=False)
+    variables = jax.jit(model.init, static_argnames="train")(KEY, CLIP[None], train=False)
     network = Classifier.from_model(model, variables, mean=None, std=None)
     there = network.at("Sequential_0")
     np.testing.assert_allclose(there.head_of(CLIP)(there.features(CLIP)), network(CLIP), rtol=1e-5)

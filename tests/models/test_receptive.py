@@ -2,8 +2,8 @@
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 
+import toys
 from jaxsal import Classifier
 from jaxsal.models.layers import Conv
 
@@ -26,9 +26,8 @@ class Stages(nn.Module):
 
 def test_a_layer_sees_its_taps_times_the_strides_before_it():
     """first: its kernel; second: 5 + 2 (3 - 1) for the pool + 2 (3 - 1) rows, 3 + 5 - 1 columns; attention: all."""
-    model = Stages()
-    variables = jax.jit(model.init)(jax.random.key(0), jnp.zeros((1, *CLIP)))
-    fields = Classifier.from_model(model, variables, mean=None, std=None).receptive_fields(CLIP)
+    variables = toys.drawn(Stages(), CLIP)
+    fields = Classifier.from_model(Stages(), variables, mean=None, std=None).receptive_fields(CLIP)
     assert fields == {"first": (3, 5, 3), "second": (3, 13, 7), "attended": CLIP[:3]}
 
 
@@ -39,7 +38,6 @@ def test_a_network_that_takes_one_size_alone():
             activations = Conv(1, (1, 3, 3), name="conv")(clips)
             return nn.Dense(2, name="head")(activations.reshape(len(clips), -1))
 
-    model, shape = Flat(), (2, 5, 6, 3)
-    variables = model.init(jax.random.key(0), jnp.zeros((1, *shape)))
-    fields = Classifier.from_model(model, variables, mean=None, std=None).receptive_fields(shape)
+    shape = (2, 5, 6, 3)
+    fields = Classifier.from_model(Flat(), toys.drawn(Flat(), shape), mean=None, std=None).receptive_fields(shape)
     assert fields == {"conv": (1, 3, 3)}

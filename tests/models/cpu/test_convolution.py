@@ -40,10 +40,8 @@ over_space = partial(convolve_images, strides=(1, 1), padding=PAD)
     ("images", "channels", "form"),
     [
         ((8, 56, 56), (64, 64), "tiles"),
-        ((8, 14, 14), (256, 256), "tiles"),
         ((2, 28, 28), (32, 32), "tiles"),
         ((8, 7, 7), (512, 512), "lax"),
-        ((8, 3, 3), (512, 512), "lax"),
         ((8, 2, 2), (512, 512), "taps"),
         ((1, 4, 2), (32, 32), "taps"),
         ((8, 14, 14), (512, 1024), "rows"),
@@ -93,11 +91,8 @@ def test_frames_share_rows_and_no_columns():
         (1, "split", 1),
         (2, "split", 4),
         (3, "winograd", 5),
-        (4, "winograd", 6),
         (5, "winograd", 10),
-        (7, "winograd", 12),
         (9, "winograd", 15),
-        (32, "winograd", 48),
     ],
 )
 def test_the_form_over_time_and_the_images_it_convolves(num_frames, form, num_images):
@@ -183,19 +178,19 @@ def test_every_way_to_differentiate(inputs, kernel, stride):
         assert_close(found[1], expected[1], 1e-5)
 
 
-@pytest.mark.parametrize("num_frames", [3, 4, 11])
-def test_rounding_over_time_stays_that_of_float32(num_frames):
-    clips, kernel = random_arrays((1, num_frames, 3, 4, 32), (3, 3, 3, 32, 8))
-    assert_close(over_time(clips, kernel), convolve(clips, kernel, (1, 1, 1), CUBE).outputs, 2e-6)
-
-
-def test_rounding_of_tiles():
-    images, kernel = random_arrays((2, 16, 16, 64), (3, 3, 64, 64))
-    assert_close(jax.jit(over_space)(images, kernel), convolve(images, kernel, (1, 1), PAD).outputs, 2e-6)
-
-
-@pytest.mark.parametrize(("num_frames", "error"), [(3, 3e-6), (4, 2e-6)])
-def test_rounding_of_frames_and_rows_together(num_frames, error):
+@pytest.mark.parametrize(
+    ("inputs", "num_outputs", "error"),
+    [
+        ((1, 3, 3, 4, 32), 8, 2e-6),
+        ((1, 11, 3, 4, 32), 8, 2e-6),
+        ((2, 3, 14, 28, 32), 32, 3e-6),
+        ((2, 4, 14, 28, 32), 32, 2e-6),
+        ((2, 16, 16, 64), 64, 2e-6),
+    ],
+    ids=["frames", "many frames", "three frames and rows", "frames and rows", "tiles"],
+)
+def test_rounding_stays_that_of_float32(inputs, num_outputs, error):
     """The points of three outputs, 0, 1, -1 and 2, are not symmetric, and err more than those of four."""
-    clips, kernel = random_arrays((2, num_frames, 14, 28, 32), (3, 3, 3, 32, 32))
-    assert_close(over_time(clips, kernel), convolve(clips, kernel, (1, 1, 1), CUBE).outputs, error)
+    arrays = random_arrays(inputs, (*(3,) * (len(inputs) - 2), inputs[-1], num_outputs))
+    fast, padding = (over_space, PAD) if len(inputs) == 4 else (over_time, CUBE)
+    assert_close(jax.jit(fast)(*arrays), convolve(*arrays, (1,) * len(padding), padding).outputs, error)

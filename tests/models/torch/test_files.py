@@ -149,25 +149,6 @@ def test_a_refusal_has_the_line_that_saves_the_weights_alone(saved, line, tmp_pa
         read_tensors(path)
 
 
-def test_a_pickle_changes_nothing_outside_of_itself(tmp_path):
-    """BUILD sets attributes of whatever it is given, here of a function that makes tensors."""
-    path = tmp_path / "weights.pth"
-    write_zip(path, b"\x80\x02ctorch._utils\n_rebuild_parameter\n}X\x01\x00\x00\x00aK\x01sb.")
-    with pytest.raises(ValueError, match="`path` must be a whole torch"):
-        read_tensors(path)
-    assert not any(hasattr(make, "a") for make in MAKERS.values())
-
-
-def test_a_number_in_a_pickle_takes_no_memory(tmp_path):
-    """An entry of the memo with a large number; the standard library's unpickler would reserve 1 GB for it."""
-    path = tmp_path / "weights.pth"
-    write_zip(path, b"\x80\x02}r" + (2**26).to_bytes(4, "little") + b".")
-    tracemalloc.start()
-    assert read_tensors(path) == {}
-    assert tracemalloc.get_traced_memory()[1] < 2**22
-    tracemalloc.stop()
-
-
 def tensor_pickle(*, num_stored=6, offset=0, shape=(2, 3), stride=(3, 1)):
     """A float32 tensor as torch pickles it, opcode by opcode, with free choice of its numbers."""
 
@@ -205,10 +186,6 @@ def test_refuses_tensors_that_reach_beyond_their_storage(numbers, reason, tmp_pa
         read_tensors(path)
 
 
-def python_pickle(body):
-    return b"\x80\x02" + body + b"."
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -221,14 +198,19 @@ def python_pickle(body):
     ids=["memo", "bytearray", "deep", "itself", "attribute"],
 )
 @pytest.mark.parametrize("read", [read_tensors, read_pickled_arrays])
-def test_hostile_pickles_cost_no_memory(tmp_path, body, read):
+@pytest.mark.parametrize("kind", ["zip", "legacy"])
+def test_hostile_pickles_cost_no_memory_and_change_nothing(tmp_path, body, read, kind):
     """They are refused, or read as the little that they hold."""
-    path = tmp_path / "hostile.pth"
-    path.write_bytes(python_pickle(body))
+    path, pickled = tmp_path / "hostile.pth", b"\x80\x02" + body + b"."
+    if kind == "zip":
+        write_zip(path, pickled)
+    else:
+        path.write_bytes(pickled)
     tracemalloc.start()
     try:
         with suppress(ValueError):
-            assert read(path) == {}
+            assert len(read(path)) <= 1
         assert tracemalloc.get_traced_memory()[1] < 2e8
     finally:
         tracemalloc.stop()
+    assert not any(hasattr(make, "a") for make in MAKERS.values())
