@@ -66,7 +66,7 @@ def train_in_two_processes(folder, number, port):
     records = tuple(dataclasses.replace(record, load=partial(load, record)) for record in clip_set.records)
     clip_set = dataclasses.replace(clip_set, records=records)
     clips = stream_clips(clip_set, size=runs.SPEC.size, sampler=runs.SPEC.sampler, num_threads=1)
-    training.training_batches = partial(_three_batches, lambda: signal.raise_signal(signal.SIGINT))
+    training.training_batches = partial(_three_batches, _interrupt)
     try:
         train(runs.SPEC, runs.OPTIONS, clips, folder)
     except KeyboardInterrupt:
@@ -77,6 +77,10 @@ def train_in_two_processes(folder, number, port):
 
 
 _batches = training.training_batches
+
+
+def _interrupt():
+    raise KeyboardInterrupt  # a signal would be ignored where the tests run in the background
 
 
 def _three_batches(end, clips, key, steps, batch_size, rows):
