@@ -1,4 +1,7 @@
-"""The convolution by NumPy in float64, tap by tap, and its gradients: what the networks' are compared with."""
+"""The convolution by NumPy in float64, tap by tap, and its gradients: what the networks' are compared with.
+
+By `einsum`, because BLAS would wait busily for its threads where workers share the processors.
+"""
 
 from itertools import product
 from typing import NamedTuple
@@ -29,9 +32,10 @@ def convolve(inputs, kernel, strides, padding, cotangent=None):
     padded_gradient, kernel_gradient = np.zeros_like(padded), np.zeros_like(kernel)
     for tap in product(*map(range, taps)):
         met = tuple(slice(i, i + step * (n - 1) + 1, step) for i, step, n in zip(tap, strides, size, strict=True))
-        outputs += padded[:, *met] @ kernel[tap]
-        padded_gradient[:, *met] += cotangent @ kernel[tap].T
-        kernel_gradient[tap] = np.einsum("...c,...d->cd", padded[:, *met], cotangent, optimize=True)
+        outputs += np.einsum("...c,cd->...d", padded[:, *met], kernel[tap])
+        padded_gradient[:, *met] += np.einsum("...d,cd->...c", cotangent, kernel[tap])
+        rows = padded[:, *met].reshape(-1, kernel.shape[-2]), cotangent.reshape(-1, kernel.shape[-1])
+        kernel_gradient[tap] = np.einsum("nc,nd->cd", *rows)
     inside = tuple(slice(pads[0], pads[0] + length) for pads, length in zip(padding, inputs.shape[1:-1], strict=True))
     return Convolved(outputs, padded_gradient[:, *inside], kernel_gradient)
 

@@ -9,7 +9,10 @@ import pytest
 
 import jaxsal
 import runs
+import toys
 from jaxsal.datasets.recordings.excerpt import Excerpt
+from jaxsal.training.checkpoint import Checkpoint
+from jaxsal.training.convert import save_as_run
 from jaxsal.training.load import load
 from jaxsal.training.recorded import read_clip
 from jaxsal.training.torch_file import write_for_torch
@@ -24,9 +27,10 @@ def recording(tmp_path):
 
 
 def test_a_run_its_checkpoints_and_a_converted_file_are_the_same_classifier(tmp_path):
-    folder = tmp_path / "run"
-    checkpoint = runs.save_untrained(folder, runs.RESNET)
-    file = tmp_path / "net.safetensors"
+    folder, file = tmp_path / "run", tmp_path / "net.safetensors"
+    drawn = toys.drawn(runs.RESNET.model(), runs.RESNET.clip_shape)
+    checkpoint = Checkpoint(runs.RESNET, drawn, 0, None, {})
+    save_as_run(checkpoint, folder)
     write_for_torch(checkpoint, file)
     expected = jax.tree.leaves(checkpoint.classifier)
     for place in (folder, str(folder), folder / "checkpoints", file):
