@@ -36,22 +36,6 @@ def test_blocks_are_the_pixels_of_a_convolution(case, shape):
     assert_close(jax.jit(by_blocks)(images, kernel), expected, 2e-6)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2)])
-def test_blocks_are_of_the_last_two_axes(shape):
-    clips, kernel = map(jnp.asarray, random_arrays((2, 5, 6, 7, 3), (3, 3, 3, 3, 4)))
-    options = dict(strides=(2, 1, 2), padding=((1, 0), (1, 1), (0, 1)))
-    calls = []
-
-    def slow(inputs, kernel, strides, padding):
-        calls.append(strides)
-        return jnp.asarray(convolve(inputs, kernel, strides, padding).outputs, jnp.float32)
-
-    outputs = convolve_by_blocks(slow, clips, kernel, **options, shape=shape, pointwise=lambda outputs: outputs)
-
-    assert calls == [(2, shape[0], 2 * shape[1])]
-    assert_close(outputs, convolve(clips, kernel, **options).outputs, 1e-6)
-
-
 @pytest.mark.parametrize(
     ("kernel_shape", "shape"),
     [

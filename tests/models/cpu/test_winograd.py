@@ -20,15 +20,6 @@ def test_transforms_give_the_outputs_of_a_filter(num_outputs, num_taps):
     np.testing.assert_allclose(outputs, np.correlate(inputs, taps, "valid"), atol=1e-12)
 
 
-def test_the_transform_of_two_outputs_by_hand():
-    """The points 0, 1, -1 and infinity, as in Lavin and Gray's F(2, 3) up to signs."""
-    outputs, kernel, inputs = toom_cook(2, 3)
-
-    np.testing.assert_array_equal(outputs, [[1, 1, 1, 0], [0, 1, -1, 1]])
-    np.testing.assert_array_equal(kernel, [[-1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-    np.testing.assert_array_equal(inputs, [[-1, 0, 1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, -1, 0, 1]])
-
-
 @pytest.mark.parametrize(
     ("size", "num_taps", "pads"),
     [

@@ -1,14 +1,11 @@
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
 
 import golden
 from golden.seeded import seeded_state_dict
 from jaxsal.models.pan import PAN
 from jaxsal.models.resnet import ResNet50
-from jaxsal.models.resnet3d import ResNet3D18
 from jaxsal.models.torch.state_dict import bare_state_dict
 from jaxsal.models.torch.weights import load_torch, model_from_torch, variables_from_torch, variables_to_torch
 
@@ -24,21 +21,6 @@ def state_dict():
 
 def without_counters(state_dict):
     return {name: tensor for name, tensor in state_dict.items() if not name.endswith("num_batches_tracked")}
-
-
-def test_variables_have_the_networks_tree_and_torchs_values(state_dict):
-    variables = variables_from_torch("resnet3d18", state_dict)
-
-    model = ResNet3D18(num_classes=3, width=4)
-    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 16, 16, 3)))
-    assert jax.tree.map(jnp.shape, variables) == jax.tree.map(jnp.shape, shapes)
-    kernel = variables["params"]["layer2_0"]["shortcut_conv"]["kernel"]
-    np.testing.assert_array_equal(kernel[0, 0, 0].T, state_dict["layer2.0.downsample.0.weight"][:, :, 0, 0, 0])
-    stem = variables["params"]["stem_conv"]["kernel"]
-    assert stem[2, 5, 6, 1, 3] == state_dict["stem.0.weight"][3, 1, 2, 5, 6]
-    assert variables["params"]["fc"]["kernel"][7, 2] == state_dict["fc.weight"][2, 7]
-    statistics = variables["batch_stats"]["layer3_1"]["norm2"]
-    np.testing.assert_array_equal(statistics["var"], state_dict["layer3.1.conv2.1.running_var"])
 
 
 def test_torch_names_round_trip(state_dict):
@@ -92,14 +74,6 @@ def test_refuses_unknown_architectures_and_other_things(state_dict, tmp_path):
         variables_to_torch("resnet3d18", variables)
 
 
-def test_loads_a_file(state_dict, tmp_path):
-    save_file(without_counters(state_dict), tmp_path / "weights.safetensors")
-
-    variables = load_torch("resnet3d18", tmp_path / "weights.safetensors")
-
-    jax.tree.map(np.testing.assert_array_equal, variables, variables_from_torch("resnet3d18", state_dict))
-
-
 BACKBONES = {
     "resnet50": ResNet50(3, 8),
     "pan": PAN(3, 8),
@@ -134,20 +108,6 @@ def test_networks_on_resnet50_round_trip_from_the_published_form(name):
     jax.tree.map(np.testing.assert_array_equal, back, without_counters(state_dict))
 
 
-def test_each_tensor_of_a_pan_has_its_place_and_layout():
-    state_dict = narrow_backbone("pan")
-
-    params = variables_from_torch("pan", state_dict)["params"]
-
-    kernel = params["backbone"]["layer3_4"]["conv2"]["kernel"]
-    assert kernel[2, 1, 7, 5] == state_dict["base_model.layer3.4.conv2.weight"][5, 7, 2, 1]
-    kernel = params["backbone"]["layer2_0"]["conv1"]["kernel"]
-    assert kernel[0, 0, 7, 5] == state_dict["base_model.layer2.0.conv1.net.weight"][5, 7, 0, 0]
-    assert params["pa"]["conv"]["kernel"][6, 5, 2, 1] == state_dict["PA.shallow_conv.weight"][1, 2, 6, 5]
-    assert params["vap"]["tes1"]["kernel"][6, 20] == state_dict["base_model.fc.TES.0.weight"][20, 6]
-    assert params["vap"]["tes2"]["kernel"][20, 6] == state_dict["base_model.fc.TES.2.weight"][6, 20]
-
-
 @pytest.mark.parametrize(("arch", "channels"), [("pan", 10), ("pan_pa", 7)])
 def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
     """A PAN of 4 segments of 8 frames pools 3 vectors and sees 7 maps of a segment, RGB beside them in Lite."""
@@ -170,23 +130,11 @@ def test_segments_and_their_frames_are_told_by_the_shapes(arch, channels):
         ({"base_model.fc.TES.0.weight": np.zeros((20, 5))}, r"TES.0.weight of shape \(20, 5\) instead of \(28, 7\)"),
         ({"base_model.fc.pred.weight": np.float32(0)}, r"pred.weight of shape \(\) instead of \(1, 256\)"),
         ({"base_model.layer1.0.conv1.weight": np.zeros(3)}, r"surplus base_model.layer1.0.conv1.weight\."),
+        ({"base_model.conv1.weight": None}, r"missing base_model.conv1.weight\."),
+        ({"PA.shallow_conv.bias": None}, r"missing PA.shallow_conv.bias\."),
     ],
 )
 def test_refuses_pans_that_do_not_fit(wrong, message):
+    tensors = {name: tensor for name, tensor in (narrow_backbone("pan") | wrong).items() if tensor is not None}
     with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of pan; got .*{message}"):
-        variables_from_torch("pan", narrow_backbone("pan") | wrong)
-
-
-@pytest.mark.parametrize(
-    ("arch", "name"),
-    [
-        ("resnet50", "fc.weight"),
-        ("pan", "base_model.conv1.weight"),
-        ("pan", "PA.shallow_conv.bias"),
-        ("pan_rgb", "base_model.layer4.2.conv1.net.weight"),
-    ],
-)
-def test_names_what_the_networks_on_resnet50_lack(arch, name):
-    missing = {key: tensor for key, tensor in narrow_backbone(arch).items() if key != name}
-    with pytest.raises(ValueError, match=rf"`state_dict` must be a checkpoint of {arch}; got missing {name}\."):
-        variables_from_torch(arch, missing)
+        variables_from_torch("pan", tensors)
