@@ -265,3 +265,19 @@ def test_a_module_in_training_mode_is_named():
         rise(KEY, model, CLIP, **MASKS)
     model.eval()
     assert rise(KEY, model, CLIP, **MASKS).shape == CLIP.shape[:3]
+
+
+def test_a_network_of_pytorch_is_explained():
+    torch = pytest.importorskip("torch")
+    net = torch.nn.Sequential(
+        torch.nn.Conv3d(3, 4, 3), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool3d(1), torch.nn.Flatten()
+    )
+
+    def function(clips):
+        with torch.no_grad():
+            return net(torch.from_numpy(np.ascontiguousarray(np.moveaxis(clips, -1, 1)))).numpy()
+
+    network = Classifier.from_callback(function, 4)
+    clip = jax.random.uniform(KEY, (4, 8, 8, 3))
+    np.testing.assert_allclose(network(clip), function(np.asarray(clip)[None])[0], rtol=1e-5)
+    assert rise(KEY, network, clip, **MASKS).shape == (4, 8, 8)
