@@ -2,6 +2,8 @@
 
 import ast
 import json
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +63,7 @@ def run_cells(path, parameters):
         exec(compile(tree, path.name, "exec"), names)
         if shown is not None:
             value = eval(compile(shown, path.name, "eval"), names)
-            names["_"] = value._repr_html_() if hasattr(value, "_repr_html_") else repr(value)
+            names["_"] = getattr(value, "_repr_html_", lambda: None)() or repr(value)
         if "parameters" in cell["metadata"].get("tags", ()):
             assert set(parameters) <= set(names)
             names |= parameters
@@ -82,6 +84,16 @@ def test_stored_without_outputs():
         assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_it_imports_is_there(path):
+    """Of those that run nightly, too."""
+    cells = json.loads(path.read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    wanted = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+    for module, name in ((node.module, alias.name) for node in wanted for alias in node.names):
+        assert hasattr(import_module(module), name) or find_spec(f"{module}.{name}"), f"{module}.{name}"
+
+
 def test_each_is_on_the_page_that_lists_them():
     listed = (FOLDER / "index.md").read_text().splitlines()
     assert [path.stem for path in NOTEBOOKS if path.stem not in listed] == []
@@ -99,7 +111,7 @@ def test_every_cell_runs(path, run_folder, monkeypatch, tmp_path, no_shape_check
         assert set(names["table"]["method"]) == {"rise", "gradcam"}
         assert names["wide"].shape == (2, 2)
         return
-    assert ("<iframe" in names["_"]) == (path.stem != "infrared_recording")
+    assert ("<iframe" in names["_"]) == (path.stem not in ("infrared_recording", "when_to_stop"))
     if path.stem == "ledger_five_ways":
         assert (len(names["ledger"].ids), len(names["larger"].ids)) == (8, 58)
         assert [row[:2] for row in names["rows"]] == [(e, n) for e in ("mean", "centered") for n in (4, 8)]
