@@ -18,7 +18,10 @@ def test_files_that_are_missing_or_broken_are_named_with_their_option(run_folder
     config.write_text("masks = 3\nCONFIG = mask\n")
     explain = ["explain", seen, "--checkpoint", run]
     for words, message in (
-        ([*explain, "--target", "sideways"], "`--target` must be one of ('down', 'up') or a number below 2; got 'side"),
+        (
+            [*explain, "--target", "sideways"],
+            "`--target` must be one of ('down', 'up') or a number below 2; got 'sideways'",
+        ),
         ([*explain, "--keep-prob", "0"], "`--keep-prob` must be in (0, 1]; got 0.0"),
         ([*explain, "--method"], "`--method` must name at least one of"),
         ([*explain, "--spectrum", "IR", "--infrared", "b.npy"], "`--infrared` must come with a visible CLIP"),

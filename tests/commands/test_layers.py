@@ -27,3 +27,5 @@ def test_it_lists_the_layers_of_a_checkpoint(tmp_path):
 def test_one_network_must_be_named(tmp_path):
     with pytest.raises(ValueError, match="`checkpoint` or --network must be given, one of them; got neither"):
         Layers().run()
+    with pytest.raises(ValueError, match="got both"):
+        Layers(tmp_path, "i3d").run()

@@ -160,8 +160,12 @@ def test_a_stopped_run_loses_no_window(stopped, run_folder, long, run, dry_run, 
 def test_lengths_that_are_refused(run_folder, long, refused):
     words = ["explain", long, "--checkpoint", run_folder, "--dry-run"]
     for typed, message in [
+        (["--window", "2"], "`--window` must hold at least 4 frames, which the network takes; got 2 with 2: 'auto' is"),
         (["--window", "2s", "--hop", "3"], "`--hop` must be in the unit of `--window`, '2s'; got 3."),
-        (["--window", "6", "--overlays", "12"], "`--overlays` must lie in a window, in frames 0 to 11 (0.00 to 2.75"),
+        (
+            ["--window", "6", "--overlays", "12"],
+            "`--overlays` must lie in a window, in frames 0 to 11 (0.00 to 2.75 s);",
+        ),
         (["--window", "6", "--start", "4", "--overlays", "0.5s"], "`--overlays` must lie in a window, in frames 4 to"),
         (["--overlays", "3"], "`--overlays` must come with --window; got 3 alone."),
     ]:

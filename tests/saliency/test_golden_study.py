@@ -208,7 +208,7 @@ def test_curves(of, name):
         np.testing.assert_allclose(curve.scores, expected, rtol=1e-4, atol=1e-5)
         reference.close(f"{name}.auc", curve.auc)
         num_elements = len(stored[f"{cam}.order"])
-        np.testing.assert_allclose(curve.fractions * num_elements, stored[f"{name}.k"], atol=0.05)
+        np.testing.assert_allclose(curve.fractions * num_elements, stored[f"{name}.k"], atol=0.01)
 
 
 def curve_in_order(reference, order, measure, options):

@@ -136,7 +136,7 @@ def test_sidu_in_closed_form(streams):
     unique = (distances - distances.min()) / np.ptp(distances)
     expected = np.einsum("k,ksthw->sthw", similarity * unique, masks) / (0.5 * len(masks))
     saliency = sidu(Streams() if streams else BOTH, SCENE, 0, threshold=0.02, baseline="zero")
-    assert expected.max() > 0.01
+    assert expected.max() > (0.01 if streams else 0.1)
     assert (expected[0].max() != expected[1].max()) == streams
     for number, name in enumerate(("IR", "TV")):
         np.testing.assert_allclose(saliency[name], expected[number], rtol=1e-3, atol=1e-4)

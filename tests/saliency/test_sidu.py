@@ -38,7 +38,7 @@ def test_against_a_plain_numpy_twin(recipe):
     np.testing.assert_allclose(maps, expected, rtol=1e-3, atol=1e-5)
     assert expected.max() > 0.1
     of_predicted = sidu(classifier, CLIP, recipe=recipe, threshold=0.5, chunk_size=2)
-    np.testing.assert_allclose(of_predicted, maps[original.argmax()], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(of_predicted, maps[original.argmax()], rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("threshold", [-1.0, 2.0])
