@@ -87,8 +87,7 @@ def explain_several_clips(classifier):
 def explain_another_layer():
     """Of a Flax module as it is."""
     network = nn.Sequential((nn.Conv(2, (3, 3, 3)), nn.relu, lambda found: found.mean((1, 2, 3)), nn.Dense(2)))
-    shapes = jax.eval_shape(network.init, jax.random.key(0), CLIP[None])
-    classifier = Classifier.from_model(network, jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes))
+    classifier = Classifier.from_model(network, toys.drawn(network, CLIP.shape))
     sidu(classifier.at("layers_0"), CLIP, 0)
     classifier.receptive_fields((1, 2, 2, 3))
 

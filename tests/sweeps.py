@@ -1,6 +1,5 @@
 """A checkpoint, recordings and a config of a tiny sweep."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,14 +22,7 @@ FEW = MethodGrid("rise", options={"num_masks": [5, 9], "grid_shape": [[2, 3, 3]]
 
 def make_checkpoint(folder):
     """Writes a network with random weights to FOLDER/run."""
-    shapes = jax.eval_shape(runs.SPEC.model().init, jax.random.key(0), jnp.zeros((1, *runs.SPEC.clip_shape)))
-    rng = np.random.default_rng(0)
-
-    def draw(path, leaf):
-        positive = any(name in str(path) for name in ("var", "scale"))
-        return jnp.asarray(0.5 * rng.standard_normal(leaf.shape) if not positive else np.ones(leaf.shape), jnp.float32)
-
-    variables = jax.tree_util.tree_map_with_path(draw, dict(shapes))
+    variables = toys.drawn(runs.SPEC.model(), runs.SPEC.clip_shape)
     with open_manager(folder / "run" / "checkpoints") as manager:
         save_checkpoint(manager, Checkpoint(runs.SPEC, variables, 1, {"none": jnp.zeros(1)}, origin()))
 

@@ -23,7 +23,6 @@ from jaxsal.datasets.catalog import open_clips
 from jaxsal.evaluation.config import ClipChoice, MethodGrid, SweepConfig
 from jaxsal.evaluation.options import ExplainOptions
 from jaxsal.metrics.localization import energy_inside, localize, pointing_game
-from jaxsal.models.initialise import zeros
 from jaxsal.paper.config import PRESETS, Study
 from jaxsal.recipes import CurveOptions, GradCamOptions, RiseOptions, SiduOptions
 from jaxsal.recipes.further import KernelShapOptions, OcclusionOptions, ScoreCamOptions
@@ -55,8 +54,7 @@ def opened(spectra):
     """A classifier as of `jaxsal.load`, with weights of zero, which take no time."""
     spec = dataclasses.replace(runs.SPEC, spectra=spectra, mean=(0.5,) * 4, std=(0.2,) * 4)
     spec = spec if spectra == "FUSED" else runs.SPEC
-    shapes = jax.eval_shape(spec.model().init, KEY, zeros(spec.batch_shape))
-    return spec.classifier(jax.tree.map(lambda of: np.zeros(of.shape, of.dtype), dict(shapes)))
+    return spec.classifier(runs.of_zeros(spec).variables)
 
 
 COLOURS = jaxsal.Classifier.from_functions(features, head, np.ones(3, np.float32))
